@@ -1,0 +1,49 @@
+# Everything a developer runs. `make demo` and `make test` need only Python >= 3.11, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE :=
+export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+
+PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --upgrade
+
+.PHONY: help setup demo test check format bench lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## install Moat and its tools into .venv
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: setup ## run a team's first hour and leave the server up (ARGS=--once: run it and exit)
+	@$(BIN)/python examples/first_hour.py $(ARGS)
+
+test: setup ## all tests, with coverage
+	@$(BIN)/python -m tests.run
+
+check: setup ## format, lint, types, floors, house rules, docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q -p no:cacheprovider tests/house
+
+format: setup ## write the format and the fixable lint
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## the gateway against nginx, LiteLLM and Portkey, side by side
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: setup ## pin all dependencies by hash into requirements/
+	@cd requirements && $(PIN) uv.in -o uv.txt && $(PIN) ../pyproject.toml --group ../pyproject.toml:dev -o dev.txt
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .cache demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The built web console is served from here. Comes later."""

@@ -1,0 +1,174 @@
+"""One request through the pipeline, and what happens to it on the way.
+
+A `Call` is frozen: it is the question as it stands at one point of the pipeline, and a stage that changes it
+passes on a changed copy. The `Journal` it carries is the one mutable thing: stages note in it what happened
+(the release that was chosen, each attempt), so that the outer stages and the edge can read it whenever and
+however the call ends, a hang-up included.
+"""
+
+import random
+import time
+from typing import Any
+
+import msgspec
+
+from moat.domain.releases import PromptRef, PromptVersion, Release
+from moat.domain.usage import Usage
+
+Message = dict[str, Any]
+"""A chat message as a JSON object in the OpenAI chat format, Moat's canonical form: `role`, `content`
+(text or a list of parts), `tool_calls`, ... Unknown members are kept and forwarded."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling and for what: the dimensions of every budget, limit and report."""
+
+    key: str = ""
+    """Id of the virtual key (never the key itself)."""
+    tenant: str = ""
+    feature: str = ""
+    user: str = ""
+    session: str = ""
+    environment: str = ""
+    models: tuple[str, ...] = ()
+    """Aliases this caller may use; empty means all."""
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Where the call stands in a distributed trace (W3C Trace Context): lower-case hex ids."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str = ""
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One model at one provider, as `moat.yaml` names them."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.model}"
+
+
+class Attempt(msgspec.Struct, kw_only=True):
+    """One try at a provider. `Meter` fills it in while the try runs."""
+
+    span_id: str
+    deployment: Deployment
+    started_ns: int
+    duration_ns: int = 0
+    first_token_ns: int = 0
+    """From the start to the first piece of the answer; 0 when none came."""
+    model_answered: str = ""
+    usage: Usage = msgspec.field(default_factory=Usage)
+    cost: int | None = None
+    """Picodollars; None when the model has no price."""
+    finish_reason: str = ""
+    error: str = ""
+    """The error's `code`, empty when the attempt succeeded."""
+    error_message: str = ""
+
+
+class Journal(msgspec.Struct):
+    """What happened to one call, noted by the stages as it happens."""
+
+    sent: "Call | None" = None
+    """The call as it went to the model: rendered, with its parameters."""
+    release: Release | None = None
+    prompt: PromptVersion | None = None
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens over all attempts."""
+        total = Usage()
+        for attempt in self.attempts:
+            total = total + attempt.usage
+        return total
+
+    @property
+    def cost(self) -> int | None:
+        """Picodollars over all attempts; None when any of them has no known price."""
+        costs = [attempt.cost for attempt in self.attempts]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request through the pipeline, as it stands now."""
+
+    id: str
+    """Request id: given to the client as `x-request-id`, key of its trace."""
+    caller: Caller
+    trace: Trace
+    model: str = ""
+    """Model alias from `moat.yaml`. Empty until `resolve` takes it from the prompt."""
+    prompt: PromptRef | None = None
+    messages: list[Message] = []
+    params: dict[str, Any] = {}
+    """Everything else the chat API takes (`temperature`, `max_tokens`, `tools`, `response_format`, ...)."""
+    stream: bool = False
+    """Does the client want the answer piece by piece? Inside it is always a stream."""
+    plan: tuple[Deployment, ...] = ()
+    """Deployments to try in order; set by `route`."""
+    deployment: Deployment | None = None
+    """The one being tried; set by `attempt`."""
+    repeat: int = 0
+    """Which repeat of an eval case this is; 0 online. Part of every cache key, so that no two repeats are
+    served one answer."""
+    journal: Journal = msgspec.field(default_factory=Journal)
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a tool call; pieces with one `index` belong together, their `arguments` are concatenated."""
+
+    index: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the answer."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    refusal: str = ""
+    raw: bytes | None = None
+    """The same piece as the provider sent it, in the OpenAI chat format, to be forwarded untouched: whole
+    server-sent events when `call.stream`, else the whole JSON body. A stage that changes a piece drops it."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer is complete. Always the last event of a call that succeeded, exactly once."""
+
+    reason: str
+    """`stop`, `length`, `tool_calls`, `content_filter`."""
+    usage: Usage | None = None
+    """None when the provider reported none."""
+    model: str = ""
+    """The model that says it answered."""
+
+
+Event = Delta | Finished
+
+
+def new_id(kind: str) -> str:
+    """A new id, `<kind>_` and 24 hex digits, sortable by creation time (48 bits of milliseconds first)."""
+    return f"{kind}_{time.time_ns() // 1_000_000:012x}{random.getrandbits(48):012x}"
+
+
+def new_trace(traceparent: str = "") -> Trace:
+    """Continue the caller's trace from its W3C `traceparent` header, or start one when it is absent or broken."""
+    parts = traceparent.split("-")
+    span_id = f"{random.getrandbits(64) or 1:016x}"
+    if len(parts) >= 4 and _is_hex(parts[1], 32) and _is_hex(parts[2], 16):
+        return Trace(parts[1], span_id, parts[2])
+    return Trace(f"{random.getrandbits(128) or 1:032x}", span_id)
+
+
+def _is_hex(text: str, length: int) -> bool:
+    digits = set(text)
+    return len(text) == length and digits <= set("0123456789abcdef") and digits != {"0"}

@@ -1,0 +1,208 @@
+"""Every error Moat raises on purpose.
+
+Each says what happened, where (file:line, JSON path or parameter) and what to do about it.
+
+    MoatError
+    ├── InputError                  the caller's words are off                400, exit 65
+    │   ├── ConfigError             moat.yaml, or the environment it names         exit 78
+    │   ├── DocumentError           a file is not what it should be (YAML, JSONL, schema)
+    │   ├── PromptError             template, variables, versions
+    │   ├── DatasetError            cases of a suite
+    │   └── RequestError            an API request
+    ├── NotFound                    no such prompt, version, model, release…  404, exit 66
+    ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
+    ├── ConflictError               somebody else was first; exists already   409, exit 75
+    ├── ProviderError               a try at a model failed                   502, exit 69
+    │   ├── ProviderRefused         the provider said no to this request      its 4xx
+    │   ├── ProviderOverloaded      429 or 529: try later                     429
+    │   ├── ProviderDown            refused connection, 5xx, broken answer    502
+    │   ├── ProviderTimeout         no first token, or silence, or deadline   504
+    │   └── StreamCut               the stream ended without its end mark     502
+    ├── ReplayMiss                  the recording holds no such request       404, exit 66
+    ├── StorageError                disk full, database away                  503, exit 74
+    ├── Unavailable                 a server cannot be reached or started     503, exit 69
+    └── ClientClosed                the caller hung up                        499
+
+Exit codes follow sysexits(3); 0, 1 and 2 are kept for verdicts: pass, regressed or failed, inconclusive.
+"""
+
+from typing import ClassVar
+
+
+class MoatError(Exception):
+    """Something Moat can explain: `what` happened, `where`, and the `remedy`."""
+
+    code: ClassVar[str] = "internal_error"
+    """Stable machine-readable name, the `code` of API errors."""
+    default_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        self.status = self.default_status
+        """The HTTP status this error answers with."""
+
+    def __str__(self) -> str:
+        """One line: `where: what. remedy`."""
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.remedy}" if self.remedy else ""
+        return f"{place}{self.what}{advice}"
+
+
+class InputError(MoatError):
+    """The caller's words are off."""
+
+    code = "invalid_request"
+    default_status = 400
+    exit_code = 65
+
+
+class ConfigError(InputError):
+    """moat.yaml, or the environment it refers to, cannot be used."""
+
+    code = "invalid_config"
+    exit_code = 78
+
+
+class DocumentError(InputError):
+    """A file does not hold what it should."""
+
+    code = "invalid_document"
+
+
+class PromptError(InputError):
+    """A prompt's template, variables or versions are wrong for what was asked."""
+
+    code = "invalid_prompt"
+
+
+class DatasetError(InputError):
+    """An evaluation's cases cannot be used."""
+
+    code = "invalid_dataset"
+
+
+class RequestError(InputError):
+    """An API request is malformed; `where` is the parameter."""
+
+
+class NotFound(MoatError):
+    """No such thing, or not for this caller."""
+
+    code = "not_found"
+    default_status = 404
+    exit_code = 66
+
+
+class AccessError(MoatError):
+    """The caller is unknown (401) or may not do this (403)."""
+
+    code = "access_denied"
+    default_status = 403
+    exit_code = 77
+
+    @classmethod
+    def unauthenticated(cls, what: str, *, remedy: str = "") -> "AccessError":
+        """The same error with status 401: no valid key was shown."""
+        error = cls(what, remedy=remedy)
+        error.status = 401
+        return error
+
+
+class ConflictError(MoatError):
+    """The state changed underneath, or the thing exists already."""
+
+    code = "conflict"
+    default_status = 409
+    exit_code = 75
+
+
+class ProviderError(MoatError):
+    """A try at a model failed."""
+
+    code = "provider_error"
+    default_status = 502
+    exit_code = 69
+    retryable: ClassVar[bool] = False
+    """May another try, here or at a fallback, go better?"""
+    retry_after: float | None = None
+    """Seconds the provider asked us to wait, when it did."""
+
+
+class ProviderRefused(ProviderError):
+    """The provider rejected this request (a 4xx other than 429); its status is passed on."""
+
+    code = "provider_refused"
+
+    def __init__(self, what: str, *, where: str = "", status: int = 400) -> None:
+        super().__init__(what, where=where)
+        # A provider's 401 is about our credentials, not the caller's: passing it on would blame the caller.
+        self.status = 502 if status in (401, 403) else status
+
+
+class ProviderOverloaded(ProviderError):
+    """The provider's limits are reached."""
+
+    code = "provider_overloaded"
+    default_status = 429
+    retryable = True
+
+    def __init__(self, what: str, *, where: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where)
+        self.retry_after = retry_after
+
+
+class ProviderDown(ProviderError):
+    """The provider cannot be reached, or answers with 5xx or nonsense."""
+
+    code = "provider_down"
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    """The provider was silent for longer than the limit, or the deadline passed."""
+
+    code = "provider_timeout"
+    default_status = 504
+    retryable = True
+
+
+class StreamCut(ProviderError):
+    """The provider's stream ended without its end mark: the answer is incomplete."""
+
+    code = "stream_cut"
+    retryable = True
+
+
+class ReplayMiss(MoatError):
+    """The recording has no answer for this request."""
+
+    code = "replay_miss"
+    default_status = 404
+    exit_code = 66
+
+
+class StorageError(MoatError):
+    """A record could not be stored, so the call is not acknowledged."""
+
+    code = "storage_unavailable"
+    default_status = 503
+    exit_code = 74
+
+
+class Unavailable(MoatError):
+    """A server that is needed cannot be reached or started."""
+
+    code = "unavailable"
+    default_status = 503
+    exit_code = 69
+
+
+class ClientClosed(MoatError):
+    """The caller hung up before the answer was complete."""
+
+    code = "client_closed"
+    default_status = 499

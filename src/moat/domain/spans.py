@@ -1,0 +1,57 @@
+"""What is known about a finished call: one span for the call, one for each attempt.
+
+Names follow the OpenTelemetry GenAI semantic conventions where those have one; `moat.telemetry` maps them.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+SpanKind = Literal["call", "attempt", "app"]
+"""`call`: one request through the pipeline, with totals over its attempts. `attempt`: one try at a provider.
+`app`: a span an application reported about itself."""
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the spool, one row of the trace store. Times are nanoseconds, money picodollars."""
+
+    span_id: str
+    trace_id: str
+    kind: SpanKind
+    name: str
+    started_ns: int
+    """Unix time."""
+    duration_ns: int
+    parent_id: str = ""
+    request_id: str = ""
+    environment: str = ""
+    tenant: str = ""
+    feature: str = ""
+    user: str = ""
+    session: str = ""
+    key: str = ""
+    prompt: str = ""
+    version: str = ""
+    release: str = ""
+    model: str = ""
+    """Alias asked for (call) or the provider's model name (attempt)."""
+    model_answered: str = ""
+    provider: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    usage_estimated: bool = False
+    cost: int | None = None
+    first_token_ns: int = 0
+    finish_reason: str = ""
+    error: str = ""
+    error_message: str = ""
+    stream: bool = False
+    attempts: int = 0
+    input: Any = None
+    """Messages as sent, and variables: JSON."""
+    output: Any = None
+    """Text and tool calls as received: JSON."""
+    attributes: dict[str, Any] = {}

@@ -1,0 +1,1 @@
+"""Sampling, drift, alerts, canary control, review, incidents, drills. Comes later."""

@@ -1,0 +1,29 @@
+"""What a driver hands to the pipeline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moat.pipeline.compose import Stage
+from moat.ports.clock import Clock
+from moat.ports.models import Models
+from moat.ports.prices import Prices
+from moat.ports.prompts import Prompts, Renderer
+from moat.ports.spool import Spool
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world of one pipeline. Online and offline differ here and nowhere else."""
+
+    clock: Clock
+    models: Models
+    prices: Prices
+    prompts: Prompts
+    renderer: Renderer
+    spool: Spool
+    capture_content: bool = True
+    """Keep prompts and answers in the record, not just their measures."""
+
+
+StageFactory = Callable[[Ports], Stage]
+"""Makes a stage from the ports it needs; called once, when the pipeline is built."""

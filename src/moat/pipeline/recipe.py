@@ -1,0 +1,30 @@
+"""THE ordered list of what happens to a call. The gateway and the eval runner both build from `CORE`.
+
+To add a step: one file in `stages/`, one line here.
+"""
+
+from collections.abc import Sequence
+
+from moat.pipeline.compose import Next, compose
+from moat.pipeline.ports import Ports, StageFactory
+from moat.pipeline.stages.attempt import Attempts
+from moat.pipeline.stages.meter import Meter
+from moat.pipeline.stages.record import Record
+from moat.pipeline.stages.render import Render
+from moat.pipeline.stages.resolve import Resolve
+from moat.pipeline.stages.route import Route
+from moat.pipeline.stages.upstream import ask
+
+CORE: tuple[StageFactory, ...] = (
+    Record,  # one durable record of everything below, however it ends
+    Resolve,  # prompt@environment -> release -> exact version
+    Render,  # version + variables -> messages
+    Route,  # model alias -> deployments to try, in order
+    Attempts,  # try them: retries and fallbacks, before the first byte only
+    Meter,  # tokens, time and money of each try
+)
+
+
+def build(ports: Ports, core: Sequence[StageFactory] = CORE) -> Next:
+    """The pipeline on these ports, from the outermost stage to the model."""
+    return compose([stage(ports) for stage in core], ask(ports))

@@ -1,0 +1,67 @@
+"""Try the planned deployments: retries and fallbacks, before the first byte only."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from msgspec.structs import replace
+
+from moat.domain.calls import Call, Event
+from moat.domain.errors import ProviderError, ProviderRefused, ProviderTimeout
+from moat.pipeline.compose import Next
+from moat.pipeline.ports import Ports
+
+BACKOFF_BASE = 0.2
+BACKOFF_CAP = 5.0
+
+
+class Attempts:
+    """Calls `next` once for each try, until one answers.
+
+    A deployment is tried again while its errors are retryable; then comes the next one of the plan, unless the
+    request itself was refused. Once a piece of the answer went out a failure is final: a second answer glued
+    to half a first one would look like one. The alias's deadline covers all tries together.
+    """
+
+    def __init__(self, ports: Ports) -> None:
+        self._models = ports.models
+        self._clock = ports.clock
+
+    async def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
+        """Try in order."""
+        deadline = self._clock.monotonic_ns() + self._models.deadline_ns(call.model)
+        retries = self._models.retries(call.model)
+        for deployment in call.plan:
+            for retry in range(1 + retries):
+                started = False
+                try:
+                    async with aclosing(next(replace(call, deployment=deployment))) as events:
+                        async for event in events:
+                            started = True
+                            yield event
+                    return
+                except ProviderError as error:
+                    fallback = deployment != call.plan[-1]
+                    if started or (isinstance(error, ProviderRefused) and error.status < 500):
+                        raise
+                    again = error.retryable and retry < retries
+                    if not again and not fallback:
+                        raise
+                    wait = _backoff(error, retry) if again else 0.0
+                    left = (deadline - self._clock.monotonic_ns()) / 1e9
+                    if left <= 0:
+                        raise ProviderTimeout(f"the deadline passed; the last error: {error.what}") from error
+                    if again and wait < left:
+                        await asyncio.sleep(wait)
+                        continue
+                    if not fallback:
+                        raise
+                    break
+
+
+def _backoff(error: ProviderError, retry: int) -> float:
+    """Seconds to wait: what the provider asked, else exponential with full jitter (AWS's rule)."""
+    if error.retry_after is not None:
+        return error.retry_after
+    return random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**retry))

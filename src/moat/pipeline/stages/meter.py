@@ -1,0 +1,74 @@
+"""Tokens, time and money of each try."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished
+from moat.domain.errors import ClientClosed, MoatError
+from moat.domain.usage import Usage, estimate_tokens
+from moat.pipeline.compose import Next
+from moat.pipeline.ports import Ports
+
+
+class Meter:
+    """Notes an `Attempt` in the journal, complete when the try ends: finished, failed or abandoned."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._clock = ports.clock
+        self._prices = ports.prices
+
+    async def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
+        """Watch the events of one try."""
+        assert call.deployment is not None, "Attempts sets the deployment"
+        clock = self._clock
+        began = clock.monotonic_ns()
+        attempt = Attempt(
+            span_id=f"{random.getrandbits(64) or 1:016x}",
+            deployment=call.deployment,
+            started_ns=clock.now_ns(),
+        )
+        call.journal.attempts.append(attempt)
+        sent = ""
+        finished: Finished | None = None
+        try:
+            async with aclosing(next(call)) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        if not attempt.first_token_ns:
+                            attempt.first_token_ns = clock.monotonic_ns() - began
+                        sent += event.text
+                    else:
+                        finished = event
+                    yield event
+        except MoatError as error:
+            attempt.error, attempt.error_message = error.code, error.what
+            raise
+        except (GeneratorExit, asyncio.CancelledError):
+            attempt.error = "" if finished else ClientClosed.code
+            raise
+        except BaseException:
+            attempt.error = MoatError.code
+            raise
+        finally:
+            attempt.duration_ns = clock.monotonic_ns() - began
+            self._settle(call, attempt, finished, sent)
+
+    def _settle(self, call: Call, attempt: Attempt, finished: Finished | None, sent: str) -> None:
+        if finished is not None:
+            attempt.finish_reason = finished.reason
+            attempt.model_answered = finished.model
+        if finished is not None and finished.usage is not None:
+            attempt.usage = finished.usage
+        elif finished is not None or attempt.first_token_ns:
+            attempt.usage = _estimate(call, sent)
+        attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
+
+
+def _estimate(call: Call, sent: str) -> Usage:
+    """The provider answered and reported nothing: count characters, and say that it is an estimate."""
+    asked = len(msgspec.json.encode(call.messages)) + len(msgspec.json.encode(call.params.get("tools")))
+    return Usage(input=-(-asked // 4), output=estimate_tokens(sent), estimated=True)

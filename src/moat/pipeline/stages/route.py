@@ -1,0 +1,30 @@
+"""Model alias -> deployments to try, in order."""
+
+from collections.abc import AsyncGenerator
+
+from msgspec.structs import replace
+
+from moat.domain.calls import Call, Event
+from moat.domain.errors import AccessError
+from moat.pipeline.compose import Next
+from moat.pipeline.ports import Ports
+
+
+class Route:
+    """Looks the alias up and notes the call as it goes out."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._models = ports.models
+
+    def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
+        """Attach the plan and pass on. Raises `AccessError` when the caller's key does not cover the alias."""
+        allowed = call.caller.models
+        if allowed and call.model not in allowed:
+            raise AccessError(
+                f"this key may not use the model {call.model!r}",
+                where="model",
+                remedy=f"It may use: {', '.join(allowed)}.",
+            )
+        routed = replace(call, plan=self._models.plan(call.model))
+        call.journal.sent = routed
+        return next(routed)

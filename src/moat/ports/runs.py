@@ -1,0 +1,42 @@
+"""Stored eval runs."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from moat.domain.scores import Result, Run, RunStatus
+
+
+class Runs(Protocol):
+    """Eval runs and their results. A result that was added survives a killed process."""
+
+    def start(self, run: Run) -> None:
+        """Store a new run."""
+        ...
+
+    def add(self, run_id: str, results: Sequence[Result]) -> None:
+        """Store results in one transaction; one that exists already (case and repeat) is left as it was."""
+        ...
+
+    def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
+        """Close a run."""
+        ...
+
+    def judge(self, run_id: str, verdict: str) -> None:
+        """Store the verdict a gate reached on this run."""
+        ...
+
+    def get(self, run_id: str) -> Run:
+        """By id or unambiguous prefix. Raises `NotFound`."""
+        ...
+
+    def results(self, run_id: str) -> list[Result]:
+        """All stored results, by case and repeat."""
+        ...
+
+    def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
+        """Newest first."""
+        ...
+
+    def find(self, *, suite_digest: str, dataset_digest: str, prompt_digest: str, model: str) -> list[Run]:
+        """Runs of exactly this suite, data and prompt, whatever their status; newest first."""
+        ...

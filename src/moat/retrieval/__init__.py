@@ -1,0 +1,1 @@
+"""Index versions, chunking, search, rerank. Comes later."""
