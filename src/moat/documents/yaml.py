@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -20,7 +20,7 @@ JsonPath = Sequence[str | int]
 class _Loader(yaml.CSafeLoader):
     """`on` and `no` are words, 1.0.0 and 2026-01-01 are text: only JSON's types exist."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
 
 
 for _tag, _pattern, _first in (

@@ -138,7 +138,8 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     raw: bytes | None = None
     """The same piece as the provider sent it, in the OpenAI chat format, to be forwarded untouched: whole
-    server-sent events when `call.stream`, else the whole JSON body. A stage that changes a piece drops it."""
+    server-sent events when `call.stream`, else the whole JSON body. A stage that changes a piece drops it, from
+    that piece and from all that follow."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,8 +48,7 @@ class MoatError(Exception):
     def __str__(self) -> str:
         """One line: `where: what. remedy`."""
         place = f"{self.where}: " if self.where else ""
-        advice = f" {self.remedy}" if self.remedy else ""
-        return f"{place}{self.what}{advice}"
+        return f"{place}{self.what}. {self.remedy}" if self.remedy else f"{place}{self.what}"
 
 
 class InputError(MoatError):

@@ -13,6 +13,8 @@ class PromptRef(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     environment: str = ""
     variables: dict[str, Any] = {}
+    from_messages: bool = False
+    """The caller can send messages only: its last user message becomes the prompt's one required variable."""
 
     def __str__(self) -> str:
         """`name@version` or `name@environment`."""

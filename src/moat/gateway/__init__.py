@@ -1,0 +1,1 @@
+"""The online driver: HTTP in, one pipeline, HTTP out."""

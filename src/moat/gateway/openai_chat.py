@@ -1,0 +1,265 @@
+"""The wire format of OpenAI's chat completions (https://platform.openai.com/docs/api-reference/chat).
+
+Only what the gateway needs is looked at; parameters it does not know are kept and forwarded.
+"""
+
+import re
+import time
+from typing import Any
+
+import msgspec
+
+from moat.domain.calls import Delta, Event, Finished, Message
+from moat.domain.errors import ConflictError, MoatError, RequestError
+from moat.domain.releases import PromptRef
+from moat.domain.usage import Usage
+from moat.pipeline.answers import Answer
+
+DONE = b"data: [DONE]\n\n"
+MODEL_PREFIX = "prompt:"
+
+_VERSION = re.compile(r"^v?\d+\.\d+\.\d+")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class ChatRequest(msgspec.Struct):
+    """A chat completion request, taken apart."""
+
+    model: str
+    """Empty when the request names a prompt instead."""
+    messages: list[Message]
+    params: dict[str, Any]
+    stream: bool
+    include_usage: bool
+    """Did the client ask for a usage chunk at the end of a stream?"""
+    user: str
+    prompt: PromptRef | None
+
+
+def parse_chat(body: bytes) -> ChatRequest:
+    """Read a request body. Raises `RequestError` with the parameter at fault."""
+    try:
+        data = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise RequestError("the body must be a JSON object")
+    prompt = _prompt(data.pop("prompt", None))
+    model = data.pop("model", "")
+    if not isinstance(model, str):
+        raise RequestError("must be a string", where="model")
+    if prompt is None and model.startswith(MODEL_PREFIX):
+        prompt, model = _prompt_as_model(model), ""
+    messages = data.pop("messages", None)
+    _check_messages(messages, optional=prompt is not None)
+    if prompt is None and not model:
+        raise RequestError("missing", where="model", remedy="Name a model alias, or a prompt by `prompt.id`.")
+    stream = data.pop("stream", None) or False
+    if not isinstance(stream, bool):
+        raise RequestError("must be true or false", where="stream")
+    return ChatRequest(
+        model=model,
+        messages=messages or [],
+        params=data,
+        stream=stream,
+        include_usage=_include_usage(data),
+        user=_text(data, "user") or _text(data, "safety_identifier"),
+        prompt=prompt,
+    )
+
+
+def _prompt(data: Any) -> PromptRef | None:
+    """`prompt: {id, version, variables}` as OpenAI defines it; `id` may end in `@version` or `@environment`."""
+    if data is None:
+        return None
+    if not isinstance(data, dict) or not isinstance(data.get("id"), str) or not data["id"]:
+        raise RequestError("must be an object with a text `id`", where="prompt")
+    version, variables = data.get("version") or "", data.get("variables") or {}
+    if not isinstance(version, str):
+        raise RequestError("must be a string", where="prompt.version")
+    if not isinstance(variables, dict):
+        raise RequestError("must be an object", where="prompt.variables")
+    if unknown := sorted(data.keys() - {"id", "version", "variables"}):
+        raise RequestError(f"unknown field {unknown[0]!r}", where=f"prompt.{unknown[0]}")
+    name, suffix = _split(data["id"])
+    if version and suffix:
+        raise RequestError("is given twice, in `id` and in `version`", where="prompt.version")
+    return _reference(name, version or suffix, variables)
+
+
+def _prompt_as_model(model: str) -> PromptRef:
+    """`model: "prompt:<name>@<environment or version>"`, for clients that can set only the model."""
+    name, suffix = _split(model.removeprefix(MODEL_PREFIX))
+    if not name:
+        raise RequestError("names no prompt", where="model", remedy='Write "prompt:<name>@<environment>".')
+    ref = _reference(name, suffix, {})
+    return msgspec.structs.replace(ref, from_messages=True)
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, _, suffix = text.partition("@")
+    return name, suffix
+
+
+def _reference(name: str, suffix: str, variables: dict[str, Any]) -> PromptRef:
+    if _VERSION.match(suffix) or suffix == "latest":
+        return PromptRef(name=name, version=suffix.removeprefix("v"), variables=variables)
+    return PromptRef(name=name, environment=suffix, variables=variables)
+
+
+def _check_messages(messages: Any, *, optional: bool) -> None:
+    if messages is None and optional:
+        return
+    if not isinstance(messages, list) or (not messages and not optional):
+        raise RequestError("must be a list of messages, not empty", where="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise RequestError("must be an object with a text `role`", where=f"messages[{index}]")
+        content = message.get("content")
+        if content is not None and not isinstance(content, str | list):
+            raise RequestError("must be text or a list of parts", where=f"messages[{index}].content")
+
+
+def _include_usage(data: dict[str, Any]) -> bool:
+    options = data.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise RequestError("must be an object", where="stream_options")
+    return bool(options and options.get("include_usage"))
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+class ChunkEncoder:
+    """Events -> server-sent events. Pieces the provider sent in this format go out untouched."""
+
+    def __init__(self, request_id: str, model: str, *, include_usage: bool = False) -> None:
+        self._head = {
+            "id": request_id,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._include_usage = include_usage
+        self._untouched = True
+        self._started = False
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes of one event; `DONE` is left to the driver, which sends it when all is recorded."""
+        if isinstance(event, Finished):
+            return self._finish(event)
+        if event.raw is not None and self._untouched:
+            self._started = True
+            return event.raw
+        self._untouched = False
+        delta: dict[str, Any] = {} if self._started else {"role": "assistant"}
+        self._started = True
+        if event.text:
+            delta["content"] = event.text
+        if event.refusal:
+            delta["refusal"] = event.refusal
+        if event.tool_calls:
+            delta["tool_calls"] = [_tool_call_piece(piece) for piece in event.tool_calls]
+        return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def _finish(self, event: Finished) -> bytes:
+        if self._untouched and self._started:
+            return b""
+        end = self._event(choices=[{"index": 0, "delta": {}, "finish_reason": event.reason}])
+        if self._include_usage:
+            end += self._event(choices=[], usage=usage_body(event.usage or Usage(estimated=True)))
+        return end
+
+    def _event(self, **members: Any) -> bytes:
+        return b"data: " + _encode({**self._head, **members}) + b"\n\n"
+
+
+def _tool_call_piece(piece: Any) -> dict[str, Any]:
+    function: dict[str, Any] = {"arguments": piece.arguments}
+    if piece.name:
+        function["name"] = piece.name
+    call: dict[str, Any] = {"index": piece.index, "function": function}
+    if piece.id:
+        call |= {"id": piece.id, "type": "function"}
+    return call
+
+
+def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
+    """The body of an answer that is not streamed: the provider's own when nothing changed it."""
+    deltas = [event for event in events if isinstance(event, Delta)]
+    if len(deltas) == 1 and deltas[0].raw is not None:
+        return deltas[0].raw
+    answer = Answer()
+    for event in events:
+        answer.add(event)
+    finished = answer.finished
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": answer.text or None,
+        "refusal": answer.refusal or None,
+    }
+    if answer.calls:
+        message["tool_calls"] = answer.tool_calls
+    return _encode(
+        {
+            "id": request_id,
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": (finished.model if finished else "") or model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "logprobs": None,
+                    "finish_reason": finished.reason if finished else None,
+                }
+            ],
+            "usage": usage_body((finished.usage if finished else None) or Usage(estimated=True)),
+        }
+    )
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """Token counts in OpenAI's names."""
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def error_body(error: MoatError) -> bytes:
+    """An error in OpenAI's shape: `{"error": {message, type, param, code}}`."""
+    is_parameter = isinstance(error, RequestError | ConflictError) and bool(error.where)
+    return _encode(
+        {
+            "error": {
+                "message": str(error),
+                "type": _TYPES.get(error.status, "api_error"),
+                "param": error.where if is_parameter else None,
+                "code": error.code,
+            }
+        }
+    )
+
+
+def error_event(error: MoatError) -> bytes:
+    """The same inside a stream that has begun; no `DONE` follows, so a cut stream never looks complete."""
+    return b"data: " + error_body(error) + b"\n\n"
