@@ -1,0 +1,1 @@
+"""Prices; later ledger rules, limits, reports."""

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import msgspec
 
 from moat.domain.calls import Attempt, Call, Delta, Event, Finished
-from moat.domain.errors import ClientClosed, MoatError
+from moat.domain.errors import ClientClosed, MoatError, StreamCut
 from moat.domain.usage import Usage, estimate_tokens
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
@@ -44,6 +44,8 @@ class Meter:
                     else:
                         finished = event
                     yield event
+            if finished is None:
+                raise StreamCut("the answer ended without its end", where=f"provider {call.deployment.provider}")
         except MoatError as error:
             attempt.error, attempt.error_message = error.code, error.what
             raise

@@ -1,0 +1,92 @@
+"""Authentication in front of the pipeline: a virtual key becomes a `Caller`."""
+
+from collections.abc import Iterable
+
+from moat.domain.calls import Caller
+from moat.domain.errors import AccessError
+from moat.domain.keys import Key, Role, hash_secret
+from moat.gateway.http import Scope
+from moat.ports.clock import Clock
+
+DEFAULT_ENVIRONMENT = "production"
+MAX_HEADER = 256
+"""Longest value taken from a header into records, in characters."""
+
+_NAMES = {
+    b"authorization": "authorization",
+    b"x-api-key": "api-key",
+    b"x-moat-feature": "feature",
+    b"x-moat-user": "user",
+    b"x-moat-session": "session",
+    b"x-moat-environment": "environment",
+    b"traceparent": "traceparent",
+    b"content-encoding": "content-encoding",
+    b"content-type": "content-type",
+}
+
+
+class KeyRing:
+    """Virtual keys by hash, in memory. Implements `moat.ports.keys.Authenticator`."""
+
+    def __init__(self, keys: Iterable[Key], clock: Clock) -> None:
+        self._by_hash = {key.hash: key for key in keys}
+        self._clock = clock
+
+    def find(self, secret: str) -> Key:
+        """The usable key behind a secret."""
+        key = self._by_hash.get(hash_secret(secret))
+        if key is None:
+            raise AccessError.unauthenticated(
+                "unknown API key", remedy="Create one with `moat keys create` and send it as a bearer token."
+            )
+        if not key.usable(self._clock.now_ns()):
+            raise AccessError.unauthenticated(f"the API key {key.id} is revoked or expired")
+        return key
+
+
+def read_headers(scope: Scope) -> dict[str, str]:
+    """The headers Moat looks at, by short name."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name in _NAMES:
+            found[_NAMES[name]] = value.decode("latin-1")
+    return found
+
+
+def authenticate(headers: dict[str, str], keys: KeyRing, *, role: Role = "app") -> Key:
+    """The key a request shows. Raises `AccessError`: 401 without a valid one, 403 when its role is too small."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    if not secret:
+        secret = headers.get("api-key", "")
+    elif scheme.lower() != "bearer":
+        secret = ""
+    if not secret:
+        raise AccessError.unauthenticated(
+            "no API key", remedy="Send `Authorization: Bearer mk-...`; `moat keys create` makes one."
+        )
+    key = keys.find(secret.strip())
+    if role == "admin" and key.role != "admin":
+        raise AccessError("this needs an admin key")
+    return key
+
+
+def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
+    """Who is calling: what the key fixes comes first; headers fill in what it leaves open."""
+    asked = headers.get("environment", "")
+    if key.environment and asked and asked != key.environment:
+        raise AccessError(f"this key is for the environment {key.environment!r}", where="x-moat-environment")
+    return Caller(
+        key=key.id,
+        tenant=key.tenant,
+        feature=key.feature or headers.get("feature", "")[:MAX_HEADER],
+        user=(user or headers.get("user", ""))[:MAX_HEADER],
+        session=headers.get("session", "")[:MAX_HEADER],
+        environment=key.environment or asked[:MAX_HEADER] or DEFAULT_ENVIRONMENT,
+        models=key.models,
+    )
+
+
+def check_environment(key: Key, environment: str) -> None:
+    """A key bound to one environment cannot name another one in its prompt reference."""
+    if key.environment and environment and environment != key.environment:
+        raise AccessError(f"this key is for the environment {key.environment!r}", where="prompt.id")

@@ -1,0 +1,82 @@
+"""The ASGI application: the hot routes by exact path, everything else to the management API."""
+
+import logging
+
+import msgspec
+
+from moat.domain.calls import new_id
+from moat.domain.errors import MoatError, NotFound
+from moat.gateway import openai_chat
+from moat.gateway.admission import authenticate, read_headers
+from moat.gateway.chat import ChatCompletions
+from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
+from moat.gateway.serving import Live
+from moat.gateway.traces import TraceIntake
+from moat.ports.spool import Spool
+
+log = logging.getLogger("moat.gateway")
+
+
+class Gateway:
+    """Routes requests. To add an endpoint: one file with an ASGI callable, one line here."""
+
+    def __init__(self, live: Live, spool: Spool, *, max_body: int, management: App) -> None:
+        self._live = live
+        self._management = management
+        self._routes: dict[tuple[str, str], App] = {
+            ("POST", "/v1/chat/completions"): ChatCompletions(live, max_body),
+            ("GET", "/v1/models"): self._models,
+            ("POST", "/v1/traces"): TraceIntake(live, spool, max_body),
+            ("GET", "/healthz"): self._health,
+            ("GET", "/readyz"): self._ready,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._management(scope, receive, send)
+            return
+        route = self._routes.get((scope["method"], scope["path"]))
+        try:
+            if route is not None:
+                await route(scope, receive, send)
+            elif scope["path"].startswith("/v1/"):
+                raise self._no_route(scope)
+            else:
+                await self._management(scope, receive, send)
+        except MoatError as error:
+            request_id = new_id("req")
+            await respond(send, error.status, openai_chat.error_body(error), error_headers(error, request_id))
+        except Exception:  # the process edge: whatever it was, this client gets an answer and the server lives
+            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            error = MoatError("an unexpected error; the server's log has it")
+            await respond(send, 500, openai_chat.error_body(error), error_headers(error, new_id("req")))
+
+    def _no_route(self, scope: Scope) -> MoatError:
+        methods = sorted(method for method, path in self._routes if path == scope["path"])
+        if methods:
+            error: MoatError = NotFound(f"{scope['path']} takes {' and '.join(methods)}, not {scope['method']}")
+            error.status = 405
+            return error
+        known = sorted(f"{method} {path}" for method, path in self._routes if path.startswith("/v1/"))
+        return NotFound(f"there is no {scope['method']} {scope['path']}", remedy=f"There are: {', '.join(known)}.")
+
+    async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Model aliases the key may use, then released prompts, which can be named as models."""
+        serving = self._live.serving
+        key = authenticate(read_headers(scope), serving.keys)
+        aliases = [alias for alias in serving.aliases if not key.models or alias in key.models]
+        prompts = [f"{openai_chat.MODEL_PREFIX}{prompt}" for prompt in serving.prompts]
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "moat"} for name in [*aliases, *prompts]]
+        await respond(send, 200, msgspec.json.encode({"object": "list", "data": data}), [JSON])
+
+    async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Is the process alive? Touches nothing."""
+        await respond(send, 200, b'{"status":"ok"}', [JSON])
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Should traffic come here? Not while draining. Broken files are told, and the last good ones served."""
+        problems = self._live.serving.problems
+        status = "draining" if self._live.draining else "degraded" if problems else "ready"
+        body = msgspec.json.encode({"status": status, "problems": len(problems)})
+        await respond(send, 503 if self._live.draining else 200, body, [JSON])

@@ -1,0 +1,29 @@
+"""What the gateway serves at this moment."""
+
+from dataclasses import dataclass, field
+
+from moat.gateway.admission import KeyRing
+from moat.pipeline.compose import Next
+
+
+@dataclass(frozen=True)
+class Serving:
+    """An immutable snapshot of everything the request path needs: no database and no file is read on it."""
+
+    run: Next
+    """The pipeline, built on this snapshot's prompts, releases, models and prices."""
+    keys: KeyRing
+    aliases: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    """`name@environment` of everything that is released."""
+    problems: tuple[str, ...] = ()
+    """What is broken in the files now; the snapshot itself is the last good one."""
+
+
+@dataclass
+class Live:
+    """Holds the current snapshot. Swapping is one assignment; calls under way finish on their own."""
+
+    serving: Serving
+    draining: bool = field(default=False)
+    """True once the server was asked to stop: readiness fails so that balancers look elsewhere."""
