@@ -1,0 +1,1 @@
+"""The `moat` command: one file for each group of commands."""

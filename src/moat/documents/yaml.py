@@ -46,6 +46,10 @@ class Document:
         self.source = source
         self._root = root
 
+    def with_data(self, data: Any) -> "Document":
+        """The same file with its values replaced; places stay where they were."""
+        return Document(self.name, data, self._root, self.source)
+
     def line(self, path: JsonPath) -> int:
         """1-based line of the value at a path, or of its nearest existing parent."""
         node = self._root
@@ -55,6 +59,14 @@ class Document:
                 break
             node = child
         return node.start_mark.line + 1 if node is not None else 1
+
+    def text_line(self, path: JsonPath) -> int:
+        """1-based line where the first line of a text stands: below the `|` or `>` of a block, if it is one."""
+        node = self._root
+        for step in path:
+            node = _child(node, step)
+        block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+        return self.line(path) + block
 
     def place(self, path: JsonPath) -> str:
         """`file:line` of a value."""

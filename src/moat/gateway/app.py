@@ -66,7 +66,7 @@ class Gateway:
         serving = self._live.serving
         key = authenticate(read_headers(scope), serving.keys)
         aliases = [alias for alias in serving.aliases if not key.models or alias in key.models]
-        prompts = [f"{openai_chat.MODEL_PREFIX}{prompt}" for prompt in serving.prompts]
+        prompts = [f"{openai_chat.MODEL_PREFIX}{prompt}" for prompt in serving.released]
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "moat"} for name in [*aliases, *prompts]]
         await respond(send, 200, msgspec.json.encode({"object": "list", "data": data}), [JSON])
 

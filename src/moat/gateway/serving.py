@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from moat.gateway.admission import KeyRing
 from moat.pipeline.compose import Next
+from moat.ports.prompts import Prompts
 
 
 @dataclass(frozen=True)
@@ -13,9 +14,10 @@ class Serving:
     run: Next
     """The pipeline, built on this snapshot's prompts, releases, models and prices."""
     keys: KeyRing
+    prompts: Prompts
     aliases: tuple[str, ...] = ()
-    prompts: tuple[str, ...] = ()
-    """`name@environment` of everything that is released."""
+    released: tuple[str, ...] = ()
+    """`name@environment` of everything that an environment serves."""
     problems: tuple[str, ...] = ()
     """What is broken in the files now; the snapshot itself is the last good one."""
 

@@ -32,14 +32,14 @@ class Meter:
             started_ns=clock.now_ns(),
         )
         call.journal.attempts.append(attempt)
-        sent = ""
+        sent: str | None = None
         finished: Finished | None = None
         try:
             async with aclosing(next(call)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
-                        if not attempt.first_token_ns:
-                            attempt.first_token_ns = clock.monotonic_ns() - began
+                        if sent is None:
+                            sent, attempt.first_token_ns = "", clock.monotonic_ns() - began
                         sent += event.text
                     else:
                         finished = event
@@ -59,18 +59,18 @@ class Meter:
             attempt.duration_ns = clock.monotonic_ns() - began
             self._settle(call, attempt, finished, sent)
 
-    def _settle(self, call: Call, attempt: Attempt, finished: Finished | None, sent: str) -> None:
+    def _settle(self, call: Call, attempt: Attempt, finished: Finished | None, sent: str | None) -> None:
         if finished is not None:
             attempt.finish_reason = finished.reason
             attempt.model_answered = finished.model
         if finished is not None and finished.usage is not None:
             attempt.usage = finished.usage
-        elif finished is not None or attempt.first_token_ns:
-            attempt.usage = _estimate(call, sent)
+        elif finished is not None or sent is not None or attempt.error == ClientClosed.code:
+            attempt.usage = _estimate(call, sent or "")
         attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
 
 
 def _estimate(call: Call, sent: str) -> Usage:
-    """The provider answered and reported nothing: count characters, and say that it is an estimate."""
+    """The provider worked and reported nothing: count characters, and say that it is an estimate."""
     asked = len(msgspec.json.encode(call.messages)) + len(msgspec.json.encode(call.params.get("tools")))
     return Usage(input=-(-asked // 4), output=estimate_tokens(sent), estimated=True)

@@ -1,0 +1,5 @@
+"""Ports answered by a running server: commands beside it cannot open the trace store, which has one owner."""
+
+from moat.adapters.remote.traces import RemoteTraces
+
+__all__ = ["RemoteTraces"]

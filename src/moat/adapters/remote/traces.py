@@ -1,0 +1,66 @@
+"""The trace store of a running server, over its management API."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from moat.domain.errors import AccessError, RequestError, Unavailable
+from moat.domain.spans import Span
+from moat.ports.traces import Dimension, TraceFilter, Usages
+
+T = TypeVar("T")
+
+
+class RemoteTraces:
+    """Implements `moat.ports.traces.TraceReader`."""
+
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
+        self._url = url
+        self._token = token
+        self._timeout = timeout
+
+    def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
+        """Calls, newest first."""
+        return self._get("/api/v1/traces", {**_fields(wanted), "limit": limit}, list[Span])
+
+    def trace(self, trace_or_request_id: str) -> list[Span]:
+        """One trace with its content."""
+        return self._get(f"/api/v1/traces/{quote(trace_or_request_id, safe='')}", {}, list[Span])
+
+    def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:
+        """Totals by dimensions."""
+        return self._get("/api/v1/usage", {**_fields(wanted), "by": ",".join(by)}, list[Usages])
+
+    def _get(self, path: str, query: dict[str, Any], kind: type[T]) -> T:
+        request = urllib.request.Request(
+            f"{self._url}{path}?{urlencode(query)}", headers={"authorization": f"Bearer {self._token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+                return msgspec.json.decode(response.read(), type=kind)
+        except urllib.error.HTTPError as error:
+            with error:
+                message = _message(error.read())
+            raise (AccessError if error.code in (401, 403) else RequestError)(message, where=self._url) from None
+        except OSError as error:
+            raise Unavailable(f"the server does not answer: {error}", where=self._url) from None
+
+
+def _fields(wanted: TraceFilter) -> dict[str, Any]:
+    return {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in msgspec.structs.asdict(wanted).items()
+        if value not in ("", 0) or value is False
+        if value is not None
+    }
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(body)["error"]["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return body[:200].decode("utf-8", "replace")

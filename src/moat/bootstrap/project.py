@@ -1,0 +1,77 @@
+"""A project on disk and the stores under its `.moat/`: what every command starts from."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from moat.adapters.git import GitRepository
+from moat.bootstrap.settings import Settings, find_root, load_settings
+from moat.prompts.catalog import Catalog
+
+STATE_FOLDER = ".moat"
+
+
+class Project:
+    """The files of a project. Reading is lazy: a command pays for what it uses."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def find(cls, folder: Path | None) -> "Project":
+        """The project at or above a folder (default: the current one)."""
+        return cls(find_root(folder or Path.cwd()))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """moat.yaml, checked."""
+        return load_settings(self.root)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """All prompt versions in the files."""
+        return Catalog.load(self.root)
+
+    @cached_property
+    def repository(self) -> GitRepository:
+        """The git repository the project is in, if any."""
+        return GitRepository(self.root)
+
+    @property
+    def folder(self) -> Path:
+        """`.moat/`, made when missing and closed to other users: it holds keys' hashes and prompts."""
+        folder = self.root / STATE_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    @property
+    def state_path(self) -> Path:
+        """SQLite: releases, keys, runs."""
+        return self.folder / "state.db"
+
+    @property
+    def traces_path(self) -> Path:
+        """DuckDB: spans."""
+        return self.folder / "traces.duckdb"
+
+    @property
+    def spool_path(self) -> Path:
+        """Segments that are not in the trace store yet."""
+        return self.folder / "spool"
+
+    @property
+    def server_path(self) -> Path:
+        """Where a running server says how to reach it."""
+        return self.folder / "server.json"
+
+
+@contextmanager
+def private_umask() -> Iterator[None]:
+    """Files made inside are for this user only."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,171 @@
+"""The life of `moat serve`: open, serve, watch, drain, close."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from moat.adapters.duckdb import DuckTraces
+from moat.api.app import management_api
+from moat.api.services import Services
+from moat.bootstrap.models import ProviderShelf
+from moat.bootstrap.project import Project
+from moat.bootstrap.reload import Reloader
+from moat.bootstrap.wiring import State, open_state, pipeline_ports, serving
+from moat.domain.errors import Unavailable
+from moat.domain.keys import KEY_PREFIX, Key, hash_secret
+from moat.gateway.app import Gateway
+from moat.gateway.serving import Live, Serving
+from moat.prompts.catalog import Catalog
+from moat.telemetry.shipper import Shipper
+from moat.telemetry.spool import SegmentSpool
+
+GRACE_SECONDS = 30
+"""How long calls under way may go on after the server was asked to stop."""
+
+
+class ServerFile(msgspec.Struct, frozen=True):
+    """`.moat/server.json`: how the commands on this machine reach the running server."""
+
+    url: str
+    pid: int
+    token: str
+    """An admin key that lives as long as the process; the file is readable by its owner only."""
+
+
+async def serve(
+    project: Project, environ: Mapping[str, str], address: tuple[str, int], ready: Callable[[ServerFile, Live], None]
+) -> None:
+    """Run until a signal asks to stop. `ready` is called once when the first request can be answered."""
+    listener = listen(*address)
+    token = KEY_PREFIX + secrets.token_urlsafe(32)
+    url = f"http://{address[0]}:{listener.getsockname()[1]}"
+    file = ServerFile(url=url, pid=os.getpid(), token=token)
+    local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
+    async with _open(project, environ, local) as (app, live):
+        server = _Uvicorn(_settings(app), live, lambda: _announce(project, file, live, ready))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            project.server_path.unlink(missing_ok=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `Unavailable` when the port is taken or the address is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            remedy="Stop what uses it, or choose another with `moat serve --port N` (0: any free one).",
+        ) from None
+    return listener
+
+
+def _announce(
+    project: Project, file: ServerFile, live: Live, ready: Callable[[ServerFile, Live], None]
+) -> None:
+    write_private(project.server_path, msgspec.json.encode(file))
+    ready(file, live)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file for this user only, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+    temporary.replace(path)
+
+
+@asynccontextmanager
+async def _open(
+    project: Project, environ: Mapping[str, str], local: Key
+) -> AsyncIterator[tuple[Gateway, Live]]:
+    """Everything the server stands on, opened in order and closed in reverse."""
+    settings = project.settings
+    shelf = ProviderShelf(environ)
+    telemetry = settings.config.telemetry
+    spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=telemetry.fsync_interval)
+    with open_state(project) as state:
+        spool.open()
+        traces = DuckTraces.open(project.traces_path)
+        shipper = Shipper(project.spool_path, traces)
+        background: list[asyncio.Task[None]] = []
+        try:
+            build = _builder(project, state, spool, shelf, environ, local)
+            live = Live(build())
+            management = management_api(Services(live, state.releases, state.runs, traces))
+            max_body = round(settings.config.server.max_body_mb * 2**20)
+            reloader = Reloader(project.root, live, build, state.releases.revision)
+            background = [asyncio.create_task(reloader.run()), asyncio.create_task(shipper.run())]
+            yield Gateway(live, spool, max_body=max_body, management=management), live
+        finally:
+            for task in background:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            spool.close()
+            await asyncio.to_thread(shipper.drain)
+            traces.close()
+            await shelf.aclose()
+
+
+def _builder(
+    project: Project,
+    state: State,
+    spool: SegmentSpool,
+    shelf: ProviderShelf,
+    environ: Mapping[str, str],
+    local: Key,
+) -> Callable[[], Serving]:
+    """Reads the files and the store anew and makes a snapshot of them."""
+
+    def build() -> Serving:
+        fresh = Project(project.root)
+        catalog = Catalog.load(project.root)
+        ports = pipeline_ports(fresh.settings, catalog, state, spool, shelf, environ)
+        return serving(ports, fresh.settings, state, [local], [str(error) for error in catalog.errors])
+
+    return build
+
+
+def _settings(app: Gateway) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, telling when it is ready and when it was asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, live: Live, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._live = live
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        self._live.draining = True
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]

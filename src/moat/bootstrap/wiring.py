@@ -1,0 +1,79 @@
+"""The composition root: the only place that names adapters and puts a pipeline on them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from moat.adapters.sqlite import SqliteKeys, SqliteReleases, SqliteRuns, SqliteState
+from moat.adapters.system import SystemClock
+from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
+from moat.bootstrap.project import Project
+from moat.bootstrap.settings import Settings
+from moat.domain.keys import Key
+from moat.gateway.admission import KeyRing
+from moat.gateway.serving import Serving
+from moat.pipeline.ports import Ports
+from moat.pipeline.recipe import build
+from moat.ports.spool import Spool
+from moat.prompts.catalog import Catalog
+from moat.prompts.rollout import Rollout
+from moat.prompts.templates import JinjaRenderer
+
+
+@dataclass(frozen=True)
+class State:
+    """The durable stores behind their ports."""
+
+    releases: SqliteReleases
+    runs: SqliteRuns
+    keys: SqliteKeys
+
+
+@contextmanager
+def open_state(project: Project) -> Iterator[State]:
+    """Open the state store for a while, migrated to this version."""
+    store = SqliteState.open(project.state_path)
+    try:
+        yield State(SqliteReleases(store), SqliteRuns(store), SqliteKeys(store))
+    finally:
+        store.close()
+
+
+def pipeline_ports(
+    settings: Settings,
+    catalog: Catalog,
+    state: State,
+    spool: Spool,
+    shelf: ProviderShelf,
+    environ: Mapping[str, str],
+) -> Ports:
+    """The ports of a pipeline on this project, the same for the gateway and for evals."""
+    return Ports(
+        clock=SystemClock(),
+        models=ConfiguredModels(settings, shelf.providers(settings)),
+        prices=price_table(settings, environ),
+        prompts=rollout(catalog, state),
+        renderer=JinjaRenderer(),
+        spool=spool,
+        capture_content=settings.config.telemetry.capture_content,
+    )
+
+
+def rollout(catalog: Catalog, state: State) -> Rollout:
+    """What every environment serves now."""
+    return Rollout(catalog, state.releases.releases(), state.releases.current())
+
+
+def serving(
+    ports: Ports, settings: Settings, state: State, own_keys: Iterable[Key], problems: Iterable[str]
+) -> Serving:
+    """A snapshot for the gateway; `own_keys` are the process's own, beside the stored ones."""
+    assignments = state.releases.current()
+    return Serving(
+        run=build(ports),
+        keys=KeyRing([*state.keys.keys(), *own_keys], ports.clock),
+        prompts=ports.prompts,
+        aliases=tuple(sorted(settings.config.models)),
+        released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in assignments)),
+        problems=tuple(problems),
+    )

@@ -1,0 +1,49 @@
+"""`moat config`: the project's configuration."""
+
+import msgspec
+import typer
+
+from moat.bootstrap.models import ProviderShelf, price_table
+from moat.bootstrap.plugins import SHIPPED, provider_kind
+from moat.bootstrap.project import Project
+from moat.bootstrap.settings import environment
+from moat.cli.group import Json, group
+from moat.cli.output import out, print_json
+from moat.domain.config import Config
+
+app = group(no_args_is_help=True)
+
+
+@app.command()
+def check(ctx: typer.Context, json: Json = False) -> None:
+    """Check moat.yaml: keys, types, references, secrets, environment variables, providers' own options."""
+    project = Project.find(ctx.obj)
+    settings = project.settings
+    environ = environment()
+    ProviderShelf(environ).providers(settings)
+    price_table(settings, environ)
+    summary = {
+        "file": str(project.root / "moat.yaml"),
+        "providers": {name: options["kind"] for name, options in settings.config.providers.items()},
+        "models": {alias: model.use for alias, model in settings.config.models.items()},
+        "environments": sorted(settings.config.environments),
+    }
+    if json:
+        print_json(summary)
+        return
+    out.print(f"{summary['file']} is good: {len(settings.config.providers)} providers, ", end="")
+    out.print(f"{len(settings.config.models)} models, {len(settings.config.environments)} environments.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of moat.yaml, for editors."""
+    kinds = [provider_kind(name, "moat.yaml").config for name in SHIPPED]
+    (config, *options), components = msgspec.json.schema_components(
+        [Config, *kinds], ref_template="#/$defs/{name}"
+    )
+    providers = components["Config"]["properties"]["providers"]
+    providers["additionalProperties"] = {"anyOf": [*options, {"type": "object", "required": ["kind"]}]}
+    for name, kind in zip(SHIPPED, kinds, strict=True):
+        components[kind.__name__]["properties"]["kind"] = {"const": name}
+    print_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **config, "$defs": components})

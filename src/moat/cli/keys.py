@@ -1,0 +1,87 @@
+"""`moat keys`: virtual API keys."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from moat.bootstrap.project import Project
+from moat.bootstrap.wiring import open_state
+from moat.cli.group import Json, group
+from moat.cli.output import clock, out, print_json, print_table
+from moat.domain.calls import new_id
+from moat.domain.keys import Key, Role, hash_secret, new_secret
+
+app = group(no_args_is_help=True)
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(help="What it is for, for people.")] = "",
+    tenant: Annotated[str, typer.Option(help="Tenant its calls are charged to.")] = "",
+    feature: Annotated[str, typer.Option(help="Feature its calls belong to; callers may say when not set.")] = "",
+    environment: Annotated[str, typer.Option(help="The only environment it may use.")] = "",
+    model: Annotated[list[str] | None, typer.Option(help="Model alias it may use; repeat for several.")] = None,
+    role: Annotated[Role, typer.Option(help="app: models, prompts, traces. admin: everything.")] = "app",
+    days: Annotated[int, typer.Option(min=0, help="Days until it expires; 0: never.")] = 0,
+    json: Json = False,
+) -> None:
+    """Create a key. It is shown this once; only its hash is stored."""
+    secret = new_secret()
+    now = time.time_ns()
+    expires = datetime.now(UTC) + timedelta(days=days)
+    key = Key(
+        id=new_id("key"),
+        hash=hash_secret(secret),
+        name=name,
+        role=role,
+        tenant=tenant,
+        feature=feature,
+        environment=environment,
+        models=tuple(model or ()),
+        created_ns=now,
+        expires_ns=int(expires.timestamp() * 1e9) if days else 0,
+    )
+    with open_state(Project.find(ctx.obj)) as state:
+        state.keys.add(key)
+    if json:
+        print_json({"id": key.id, "secret": secret, "name": name, "tenant": tenant, "role": role})
+        return
+    out.print(f"{secret}")
+    out.print(f"Key {key.id} is made. Keep it now: it is not shown again.", style="dim")
+
+
+@app.command("list")
+def list_keys(ctx: typer.Context, json: Json = False) -> None:
+    """List keys; never the secrets, which are not stored."""
+    with open_state(Project.find(ctx.obj)) as state:
+        keys = state.keys.keys()
+    if json:
+        print_json([{**_public(key)} for key in keys])
+        return
+    print_table(
+        ["id", "name", "role", "tenant", "feature", "environment", "state", "created"],
+        ([k.id, k.name, k.role, k.tenant, k.feature, k.environment or "any", _state(k), clock(k.created_ns)] for k in keys),
+        empty="No keys yet. `moat keys create --name my-app` makes one.",
+    )
+
+
+@app.command()
+def revoke(ctx: typer.Context, key_id: str) -> None:
+    """Revoke a key; a running server refuses it within a second."""
+    with open_state(Project.find(ctx.obj)) as state:
+        state.keys.revoke(key_id, time.time_ns())
+    out.print(f"Key {key_id} is revoked.")
+
+
+def _public(key: Key) -> dict[str, object]:
+    fields = {name: getattr(key, name) for name in key.__struct_fields__ if name != "hash"}
+    return {**fields, "state": _state(key)}
+
+
+def _state(key: Key) -> str:
+    if key.revoked_ns:
+        return "revoked"
+    return "active" if key.usable(time.time_ns()) else "expired"

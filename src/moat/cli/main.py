@@ -1,0 +1,105 @@
+"""The command line. Commands are loaded when they are run: `moat --version` takes no longer than Python itself."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from moat import __version__
+from moat.cli.group import group
+from moat.domain.errors import MoatError
+
+INTERRUPTED = 130
+USAGE = 64
+
+COMMANDS = {
+    "init": ("moat.cli.init", "Make a project: prompts, tools, evals, configuration, its own git repository."),
+    "serve": ("moat.cli.serve", "Run the gateway and the management API."),
+    "status": ("moat.cli.status", "Show what is served, and what is wrong with the files."),
+    "lint": ("moat.cli.lint", "Check prompts, tools and suites."),
+    "prompt": ("moat.cli.prompt", "List, show and render prompts."),
+    "eval": ("moat.cli.evals", "Run and compare evaluations."),
+    "gate": ("moat.cli.gate", "Judge a prompt version against its baseline: exit 0 pass, 1 regressed, 2 unclear."),
+    "release": ("moat.cli.release", "Release a prompt version to an environment, with its lineage."),
+    "rollback": ("moat.cli.rollback", "Go back to what an environment served before."),
+    "traces": ("moat.cli.traces", "Look at recorded calls."),
+    "report": ("moat.cli.report", "Who spent what, how fast, how reliably."),
+    "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
+    "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
+    "simulate": ("moat.cli.simulate", "Run a simulated or replaying provider as an OpenAI-compatible server."),
+}
+"""Name -> module with an `app`, and one line of help."""
+
+
+class Commands(TyperGroup):
+    """Finds commands in `COMMANDS` and imports only the one that is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order a team meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(COMMANDS[cmd_name][0]).app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list of commands, from their one-line summaries: nothing is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+app = group(cls=Commands, completion=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"moat {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    project: Annotated[
+        Path | None, typer.Option("--project", "-C", metavar="DIR", help="Project folder (default: found from here).")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Operate LLM features: prompts as code, evals that gate, one pipeline from test to production."""
+    ctx.obj = project
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Entry point: runs a command and turns errors into messages and exit codes (see `moat.domain.errors`)."""
+    try:
+        code = app(standalone_mode=False)
+    except MoatError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _complain("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python complains about the closed pipe once more at exit
+        sys.exit(0)
+    except Exception as error:  # the process edge: usage errors become messages, bugs keep their traceback
+        if not hasattr(error, "format_message"):
+            raise
+        _complain(error.format_message())
+        sys.exit(USAGE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"error: {text}\n")

@@ -1,0 +1,50 @@
+"""`moat status`: what is served, and what is wrong."""
+
+import typer
+
+from moat.bootstrap.project import Project
+from moat.bootstrap.traces import running_server
+from moat.bootstrap.wiring import open_state
+from moat.cli.group import Json, group
+from moat.cli.output import clock, out, print_json, print_table
+from moat.domain.releases import prompt_digest
+
+app = group()
+
+
+@app.command()
+def run(ctx: typer.Context, json: Json = False) -> None:
+    """Show the server, what every environment serves, and released versions whose file was edited or is gone."""
+    project = Project.find(ctx.obj)
+    server = running_server(project)
+    with open_state(project) as state:
+        releases = {release.id: release for release in state.releases.releases()}
+        current = state.releases.current()
+    rows = [(a, releases[arm.release], arm.weight) for a in current for arm in a.arms]
+    drift = {release.id: _drift(project, release.prompt, release.version, release.prompt_digest) for _, release, _ in rows}
+    if json:
+        print_json(
+            {
+                "server": server and {"url": server.url, "pid": server.pid},
+                "served": [
+                    {"environment": a.environment, "release": r, "weight": w, "drift": drift[r.id]} for a, r, w in rows
+                ],
+            }
+        )
+        return
+    out.print(f"server: {server.url} (process {server.pid})" if server else "server: not running (`moat serve`)")
+    print_table(
+        ["environment", "prompt", "release", "share>", "since", "by", "files"],
+        (
+            [a.environment, f"{r.prompt}@{r.version}", r.id, f"{w:g}", clock(a.created_ns), a.actor, drift[r.id] or "same"]
+            for a, r, w in rows
+        ),
+        empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
+    )
+
+
+def _drift(project: Project, name: str, version: str, digest: str) -> str:
+    """How the file differs from what is served; empty when it does not."""
+    if version not in project.catalog.versions(name):
+        return "the file is gone"
+    return "" if prompt_digest(project.catalog.get(name, version)) == digest else "the file was edited"
