@@ -22,7 +22,10 @@ from tests.pipeline.test_compose import drain
 def pipeline(main: ScriptedProvider, spare: ScriptedProvider, *, retries: int = 1, deadline: float = 60.0):  # type: ignore[no-untyped-def]
     spool = ListSpool()
     models = FixedModels(
-        {"assistant": ["main/large", "spare/small"]}, {"main": main, "spare": spare}, retries=retries, deadline=deadline
+        {"assistant": ["main/large", "spare/small"]},
+        {"main": main, "spare": spare},
+        retries=retries,
+        deadline=deadline,
     )
     ports = with_fields(fake_ports(main, spool=spool), models=models)
     return build(ports), spool

@@ -59,7 +59,9 @@ async def test_a_client_that_hangs_up_leaves_a_complete_record_inside_the_reques
     provider = ScriptedProvider(says("one two three four"))
     pipeline = build(fake_ports(provider, GREETING, spool=spool))
     call = replace(
-        new_call(stream=True), messages=[], prompt=PromptRef(name="greeting", version="1.0.0", variables={"name": "Bo"})
+        new_call(stream=True),
+        messages=[],
+        prompt=PromptRef(name="greeting", version="1.0.0", variables={"name": "Bo"}),
     )
 
     async with aclosing(pipeline(call)) as events:

@@ -44,6 +44,7 @@ class Endpoint:
 
 def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
     """The ASGI application over these routes."""
+
     async def missing(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
         problem = NotFound(f"there is no {request.method} {request.url.path}", remedy="See /api/v1/openapi.json.")

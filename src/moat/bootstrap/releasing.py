@@ -12,7 +12,7 @@ from moat.bootstrap.server import ServerFile
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConfigError, ConflictError, NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest
-from moat.prompts.lock import check_version, publish
+from moat.prompts.lock import publish
 from moat.prompts.manifest import make_release
 
 SERVED_WITHIN_SECONDS = 10.0
@@ -33,7 +33,7 @@ class Releasing:
         """
         self._require_environment(environment)
         prompt = self._project.catalog.get(name, version)
-        check_version(self._project.root, prompt)
+        publish(self._project.root, [prompt])
         evidence = self._evidence(prompt)
         self._require_suites(environment, prompt, evidence)
         repository = self._project.repository
@@ -41,14 +41,13 @@ class Releasing:
             make_release(
                 prompt,
                 commit=repository.commit(),
-                dirty=repository.is_dirty(self._project.catalog.path(name, version)),
+                dirty=repository.is_dirty(self._project.catalog.file(name, version).path),
                 author=repository.author(),
                 now_ns=time.time_ns(),
                 evidence=evidence,
             )
         )
         assignment = self._serve(name, environment, (Arm(release.id),), reason)
-        publish(self._project.root, prompt)
         return release, assignment
 
     def roll_back(self, name: str, environment: str, reason: str) -> tuple[tuple[Arm, ...], Assignment]:

@@ -40,7 +40,10 @@ class ServerFile(msgspec.Struct, frozen=True):
 
 
 async def serve(
-    project: Project, environ: Mapping[str, str], address: tuple[str, int], ready: Callable[[ServerFile, Live], None]
+    project: Project,
+    environ: Mapping[str, str],
+    address: tuple[str, int],
+    ready: Callable[[ServerFile, Live], None],
 ) -> None:
     """Run until a signal asks to stop. `ready` is called once when the first request can be answered."""
     listener = listen(*address)
@@ -72,9 +75,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(
-    project: Project, file: ServerFile, live: Live, ready: Callable[[ServerFile, Live], None]
-) -> None:
+def _announce(project: Project, file: ServerFile, live: Live, ready: Callable[[ServerFile, Live], None]) -> None:
     write_private(project.server_path, msgspec.json.encode(file))
     ready(file, live)
 
@@ -89,9 +90,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 @asynccontextmanager
-async def _open(
-    project: Project, environ: Mapping[str, str], local: Key
-) -> AsyncIterator[tuple[Gateway, Live]]:
+async def _open(project: Project, environ: Mapping[str, str], local: Key) -> AsyncIterator[tuple[Gateway, Live]]:
     """Everything the server stands on, opened in order and closed in reverse."""
     settings = project.settings
     shelf = ProviderShelf(environ)
@@ -100,7 +99,7 @@ async def _open(
     with open_state(project) as state:
         spool.open()
         traces = DuckTraces.open(project.traces_path)
-        shipper = Shipper(project.spool_path, traces)
+        shipper = Shipper(project.spool_path, traces, spool=spool)
         background: list[asyncio.Task[None]] = []
         try:
             build = _builder(project, state, spool, shelf, environ, local)
@@ -135,7 +134,7 @@ def _builder(
         fresh = Project(project.root)
         catalog = Catalog.load(project.root)
         ports = pipeline_ports(fresh.settings, catalog, state, spool, shelf, environ)
-        return serving(ports, fresh.settings, state, [local], [str(error) for error in catalog.errors])
+        return serving(ports, fresh.settings, state, [local], [str(flaw.error) for flaw in catalog.broken])
 
     return build
 

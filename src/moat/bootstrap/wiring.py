@@ -10,7 +10,7 @@ from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
-from moat.gateway.admission import KeyRing
+from moat.gateway.admission import DEFAULT_ENVIRONMENT, KeyRing
 from moat.gateway.serving import Serving
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
@@ -61,7 +61,7 @@ def pipeline_ports(
 
 def rollout(catalog: Catalog, state: State) -> Rollout:
     """What every environment serves now."""
-    return Rollout(catalog, state.releases.releases(), state.releases.current())
+    return Rollout(catalog, state.releases.releases(), state.releases.current(), DEFAULT_ENVIRONMENT)
 
 
 def serving(

@@ -39,9 +39,7 @@ def check(ctx: typer.Context, json: Json = False) -> None:
 def schema() -> None:
     """Print the JSON Schema of moat.yaml, for editors."""
     kinds = [provider_kind(name, "moat.yaml").config for name in SHIPPED]
-    (config, *options), components = msgspec.json.schema_components(
-        [Config, *kinds], ref_template="#/$defs/{name}"
-    )
+    (config, *options), components = msgspec.json.schema_components([Config, *kinds], ref_template="#/$defs/{name}")
     providers = components["Config"]["properties"]["providers"]
     providers["additionalProperties"] = {"anyOf": [*options, {"type": "object", "required": ["kind"]}]}
     for name, kind in zip(SHIPPED, kinds, strict=True):

@@ -28,5 +28,5 @@ def run(
     create_project(folder, openai=chosen == "openai")
     out.print(f"{folder} is a Moat project now.", style="bold")
     if chosen == "simulated":
-        out.print("  Its provider is simulated: no model is asked. Set OPENAI_API_KEY and see moat.openai.yaml for a real one.")
-    out.print(f"  Next: cd {folder} && moat lint && moat eval run support --prompt support/answer@1.0.0")
+        out.print("  Its provider is simulated: no model is asked. moat.openai.yaml shows a real one.")
+    out.print(f"  Next: cd {folder} && moat lint && moat eval run support/answer@1.0.0")

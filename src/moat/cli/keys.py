@@ -63,7 +63,10 @@ def list_keys(ctx: typer.Context, json: Json = False) -> None:
         return
     print_table(
         ["id", "name", "role", "tenant", "feature", "environment", "state", "created"],
-        ([k.id, k.name, k.role, k.tenant, k.feature, k.environment or "any", _state(k), clock(k.created_ns)] for k in keys),
+        (
+            [k.id, k.name, k.role, k.tenant, k.feature, k.environment or "any", _state(k), clock(k.created_ns)]
+            for k in keys
+        ),
         empty="No keys yet. `moat keys create --name my-app` makes one.",
     )
 

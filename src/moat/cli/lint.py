@@ -7,7 +7,7 @@ import typer
 from moat.bootstrap.project import Project
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json
-from moat.evals.suites import covered_prompts
+from moat.evals.suites import load_suites
 from moat.prompts.lint import lint
 
 app = group()
@@ -20,20 +20,17 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     """Check prompts, tools and suites: templates, variables, schemas, the lock, secrets. Exit 1 on errors."""
     project = Project.find(ctx.obj)
     config = project.settings.config
-    problems = lint(project.root, models=set(config.models), covered=covered_prompts(project.root))
+    covered = {suite.prompt for suite in load_suites(project.root / "evals").values()}
+    problems = lint(project.root, models=set(config.models), covered=covered)
     errors = sum(problem.severity == "error" for problem in problems)
     if json:
         print_json(problems)
     else:
         for problem in problems:
             style = "red" if problem.severity == "error" else "yellow"
-            place = f"{problem.path}:{problem.line}" + (f":{problem.column}" if problem.column else "")
-            out.print(f"{place}  [{style}]{problem.severity}[/]  ", end="")
-            out.print(f"{problem.message}  ({problem.rule})", markup=False)
-            if problem.remedy:
-                out.print(f"    {problem.remedy}", style="dim", markup=False)
+            out.print(str(problem), style=style, markup=False)
         counts = Counter(problem.severity for problem in problems)
-        out.print(f"{len(project.catalog)} prompt versions checked: ", end="")
+        out.print(f"{len(project.catalog.all())} prompt versions checked: ", end="")
         out.print(f"{counts['error']} errors, {counts['warning']} warnings.")
     if errors:
         raise typer.Exit(FAILED)

@@ -68,7 +68,8 @@ def _version(wanted: bool) -> None:
 def root(
     ctx: typer.Context,
     project: Annotated[
-        Path | None, typer.Option("--project", "-C", metavar="DIR", help="Project folder (default: found from here).")
+        Path | None,
+        typer.Option("--project", "-C", metavar="DIR", help="Project folder (default: found from here)."),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")

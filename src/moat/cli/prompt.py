@@ -28,7 +28,7 @@ def list_prompts(ctx: typer.Context, json: Json = False) -> None:
             for arm in assignment.arms:
                 release = releases[arm.release]
                 served.setdefault(f"{release.prompt}@{release.version}", []).append(assignment.environment)
-    versions = [version for name in project.catalog.names() for version in project.catalog.all(name)]
+    versions = project.catalog.all()
     if json:
         print_json([{"id": v.id, "digest": prompt_digest(v), "served": served.get(v.id, [])} for v in versions])
         return

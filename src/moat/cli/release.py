@@ -49,12 +49,20 @@ def list_releases(
     served = {r.id: [a.environment for a in current if r.id in _ids(a.arms)] for r in releases}
     pointers = {r.id: [a.environment for a in current if r.id in _ids(a.replaces)] for r in releases}
     if json:
-        print_json(
-            [{"release": r, "served": served[r.id], "rollback_target_of": pointers[r.id]} for r in releases]
-        )
+        print_json([{"release": r, "served": served[r.id], "rollback_target_of": pointers[r.id]} for r in releases])
         return
     print_table(
-        ["release", "prompt", "score", "verdict", "served in", "rollback target of", "commit", "author", "created"],
+        [
+            "release",
+            "prompt",
+            "score",
+            "verdict",
+            "served in",
+            "rollback target of",
+            "commit",
+            "author",
+            "created",
+        ],
         (
             [
                 r.id,
@@ -102,7 +110,9 @@ def _print_lineage(release: Release) -> None:
     out.print(f"  model     {release.model}  params {release.params}", markup=False)
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
-        out.print(f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {evidence.verdict or 'not gated'}")
+        out.print(
+            f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {evidence.verdict or 'not gated'}"
+        )
         out.print(f"  dataset   {evidence.dataset_digest}")
     if not release.evidence:
         out.print("  eval      none: this version was never evaluated", style="yellow")

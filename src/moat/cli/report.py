@@ -1,17 +1,18 @@
 """`moat report`: who spent what, how fast, how reliably."""
 
+import time
 from typing import Annotated, cast, get_args
 
 import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
-from moat.cli.arguments import since_ns
 from moat.cli.group import Json, group
 from moat.cli.output import milliseconds, out, print_json, print_table
 from moat.domain.errors import RequestError
 from moat.domain.usage import format_usd
 from moat.ports.traces import Dimension, TraceFilter, Usages
+from moat.telemetry.filters import parse_time
 
 app = group()
 
@@ -32,8 +33,16 @@ def run(
     dimensions = [name.strip() for name in by.split(",") if name.strip()]
     for name in dimensions:
         if name not in get_args(Dimension):
-            raise RequestError(f"{name!r} is no dimension", where="--by", remedy=f"Known: {', '.join(get_args(Dimension))}.")
-    wanted = TraceFilter(tenant=tenant, feature=feature, environment=environment, since_ns=since_ns(since))
+            raise RequestError(
+                f"{name!r} is no dimension", where="--by", remedy=f"Known: {', '.join(get_args(Dimension))}."
+            )
+    since_time = parse_time(since, time.time_ns(), where="--since")
+    wanted = TraceFilter(
+        tenant=tenant,
+        feature=feature,
+        environment=environment,
+        since_ns=parse_time(since, time.time_ns(), where="--since"),
+    )
     with open_traces(Project.find(ctx.obj)) as traces:
         rows = traces.usages(cast("list[Dimension]", dimensions), wanted)
         total = traces.usages([], wanted)
@@ -41,7 +50,18 @@ def run(
         print_json({"by": dimensions, "rows": rows, "total": total[0] if total else None})
         return
     print_table(
-        [*dimensions, "calls>", "errors>", "input>", "output>", "cost>", "share>", "p50>", "p95>", "first token p50>"],
+        [
+            *dimensions,
+            "calls>",
+            "errors>",
+            "input>",
+            "output>",
+            "cost>",
+            "share>",
+            "p50>",
+            "p95>",
+            "first token p50>",
+        ],
         (_cells(row, len(dimensions), total[0].cost) for row in [*rows, *(total if dimensions and rows else [])]),
         empty="No calls in this time. Send some through the gateway, or widen --since.",
     )

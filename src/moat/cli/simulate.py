@@ -10,8 +10,8 @@ from moat.bootstrap.server import listen
 from moat.cli.group import group
 from moat.cli.output import err
 from moat.domain.errors import InputError
-from moat.testing.replay import ReplayProvider
-from moat.testing.server import provider_app
+from moat.testing.replay import Recording, ReplayProvider
+from moat.testing.server import ProviderServer
 from moat.testing.simulated import SimulatedProvider
 from moat.testing.simulation import read_simulation
 
@@ -32,11 +32,10 @@ def run(
         provider: SimulatedProvider | ReplayProvider = SimulatedProvider(read_simulation(rules))
     else:
         assert recording is not None
-        provider = ReplayProvider.open(recording)
+        provider = ReplayProvider(Recording.read(recording))
     listener = listen(host, port)
     kind = "simulated" if rules is not None else "replaying"
     err.print(f"A {kind} provider answers on http://{host}:{listener.getsockname()[1]}/v1", style="bold")
-    config = uvicorn.Config(
-        provider_app(provider), log_config=None, access_log=False, lifespan="off", server_header=False
-    )
+    server = ProviderServer(provider, models=["simulated" if rules else "replay"], simulated=rules is not None)
+    config = uvicorn.Config(server, log_config=None, access_log=False, lifespan="off", server_header=False)
     uvicorn.Server(config).run(sockets=[listener])

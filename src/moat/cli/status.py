@@ -21,7 +21,9 @@ def run(ctx: typer.Context, json: Json = False) -> None:
         releases = {release.id: release for release in state.releases.releases()}
         current = state.releases.current()
     rows = [(a, releases[arm.release], arm.weight) for a in current for arm in a.arms]
-    drift = {release.id: _drift(project, release.prompt, release.version, release.prompt_digest) for _, release, _ in rows}
+    drift = {
+        release.id: _drift(project, release.prompt, release.version, release.prompt_digest) for _, release, _ in rows
+    }
     if json:
         print_json(
             {
@@ -36,7 +38,15 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     print_table(
         ["environment", "prompt", "release", "share>", "since", "by", "files"],
         (
-            [a.environment, f"{r.prompt}@{r.version}", r.id, f"{w:g}", clock(a.created_ns), a.actor, drift[r.id] or "same"]
+            [
+                a.environment,
+                f"{r.prompt}@{r.version}",
+                r.id,
+                f"{w:g}",
+                clock(a.created_ns),
+                a.actor,
+                drift[r.id] or "same",
+            ]
             for a, r, w in rows
         ),
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",

@@ -1,5 +1,6 @@
 """`moat traces`: recorded calls."""
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -7,13 +8,13 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
-from moat.cli.arguments import since_ns
 from moat.cli.group import Json, group
 from moat.cli.output import clock, milliseconds, out, print_json, print_table
 from moat.domain.errors import NotFound
 from moat.domain.spans import Span
 from moat.domain.usage import format_usd
 from moat.ports.traces import TraceFilter
+from moat.telemetry.filters import parse_time
 
 app = group(invoke_without_command=True)
 
@@ -41,7 +42,7 @@ def list_traces(
         prompt=prompt,
         release=release,
         failed=True if failed else None,
-        since_ns=since_ns(since),
+        since_ns=parse_time(since, time.time_ns(), where="--since"),
     )
     with open_traces(Project.find(ctx.obj)) as traces:
         calls = traces.search(wanted, limit)
@@ -49,7 +50,19 @@ def list_traces(
         print_json(calls)
         return
     print_table(
-        ["time", "request", "tenant", "feature", "user", "prompt", "provider", "latency>", "tokens>", "cost>", "result"],
+        [
+            "time",
+            "request",
+            "tenant",
+            "feature",
+            "user",
+            "prompt",
+            "provider",
+            "latency>",
+            "tokens>",
+            "cost>",
+            "result",
+        ],
         (
             [
                 clock(c.started_ns),

@@ -49,8 +49,8 @@ class Gateway:
             await respond(send, error.status, openai_chat.error_body(error), error_headers(error, request_id))
         except Exception:  # the process edge: whatever it was, this client gets an answer and the server lives
             log.exception("unexpected error in %s %s", scope["method"], scope["path"])
-            error = MoatError("an unexpected error; the server's log has it")
-            await respond(send, 500, openai_chat.error_body(error), error_headers(error, new_id("req")))
+            bug = MoatError("an unexpected error; the server's log has it")
+            await respond(send, 500, openai_chat.error_body(bug), error_headers(bug, new_id("req")))
 
     def _no_route(self, scope: Scope) -> MoatError:
         methods = sorted(method for method, path in self._routes if path == scope["path"])

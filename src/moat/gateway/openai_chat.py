@@ -75,7 +75,9 @@ def _prompt(data: Any) -> PromptRef | None:
         return None
     if not isinstance(data, dict) or not isinstance(data.get("id"), str) or not data["id"]:
         raise RequestError("must be an object with a text `id`", where="prompt")
-    version, variables = data.get("version") or "", data.get("variables") or {}
+    version, variables = (data.get(name) for name in ("version", "variables"))
+    version = "" if version is None else version
+    variables = {} if variables is None else variables
     if not isinstance(version, str):
         raise RequestError("must be a string", where="prompt.version")
     if not isinstance(variables, dict):

@@ -7,7 +7,7 @@ from moat.gateway.admission import authenticate, read_headers
 from moat.gateway.http import JSON, Receive, Scope, Send, read_body, respond
 from moat.gateway.serving import Live
 from moat.ports.spool import Spool
-from moat.telemetry.otlp import decode_traces
+from moat.telemetry import otlp
 
 
 class TraceIntake:
@@ -26,9 +26,6 @@ class TraceIntake:
             error = RequestError("must be application/json", where="content-type", remedy="Set the OTLP encoding.")
             error.status = 415
             raise error
-        spans, rejected = decode_traces(await read_body(receive, self._max_body))
-        self._spool.append([msgspec.structs.replace(span, tenant=key.tenant, key=key.id) for span in spans])
-        answer = (
-            {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": "malformed"}} if rejected else {}
-        )
-        await respond(send, 200, msgspec.json.encode(answer), [JSON])
+        received = otlp.decode(await read_body(receive, self._max_body))
+        self._spool.append([msgspec.structs.replace(span, tenant=key.tenant, key=key.id) for span in received.spans])
+        await respond(send, 200, received.response(), [JSON])

@@ -1,0 +1,256 @@
+"""A team's first hour with Moat, through the same commands and the same SDK a user has. `make demo` runs it.
+
+    python examples/first_hour.py            leaves the server up on http://127.0.0.1:4000
+    python examples/first_hour.py --once     stops it at the end
+    python examples/first_hour.py --stop     stops the one that was left up
+
+The project it makes is `demo/support-assistant`. With OPENAI_API_KEY set a real model answers; without it a
+simulated one does, and everything printed and recorded says so.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from openai import OpenAI
+
+ROOT = Path(__file__).parents[1]
+PROJECT = ROOT / "demo" / "support-assistant"
+MOAT = Path(sys.executable).parent / "moat"
+PROMPT = "support/answer"
+
+CALLERS = [
+    ("acme", "chat", "ada"),
+    ("acme", "chat", "ben"),
+    ("acme", "email", "cleo"),
+    ("globex", "chat", "dana"),
+    ("globex", "search", "emil"),
+]
+QUESTIONS = [
+    "How many days do I have to send back a tent I have not used?",
+    "What does express delivery cost, and when does it arrive?",
+    "Can I still change the address of my order?",
+    "My parcel has had no tracking update for eight days. What now?",
+    "Do you deliver to Switzerland?",
+    "Can I return a gift with its gift receipt?",
+]
+
+
+class FirstHour:
+    """Runs the steps, printing each with what it showed and how long it took."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._step = 0
+        self._began = time.monotonic()
+        self.server: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One numbered step."""
+        self._step += 1
+        print(f"\n\033[1m{self._step}. {title}\033[0m", flush=True)
+        began = time.monotonic()
+        yield
+        print(f"\033[2m   ({time.monotonic() - began:.1f} s)\033[0m", flush=True)
+
+    def moat(self, *arguments: str, expect: int = 0, quiet: bool = False) -> str:
+        """Run a command as a user would; its exit code must be the expected one."""
+        shown = " ".join(f"'{a}'" if " " in a else a for a in arguments)
+        if not quiet:
+            print(f"   $ moat {shown}", flush=True)
+        done = subprocess.run([MOAT, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+        if not quiet:
+            print(_indent(done.stdout + done.stderr), flush=True)
+        if done.returncode != expect:
+            raise SystemExit(
+                f"moat {shown} exited {done.returncode}, expected {expect}:\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def make_project(self) -> None:
+        """`moat init`, in a folder of our own."""
+        shutil.rmtree(PROJECT, ignore_errors=True)
+        PROJECT.parent.mkdir(exist_ok=True)
+        print("   $ moat init demo/support-assistant")
+        done = subprocess.run([MOAT, "init", PROJECT], capture_output=True, text=True, check=True)
+        print(_indent(done.stdout))
+        log = subprocess.run(["git", "log", "--oneline"], cwd=PROJECT, capture_output=True, text=True, check=True)
+        print(_indent(log.stdout))
+
+    def start_server(self) -> None:
+        """`moat serve`, in the background; it survives this script."""
+        print(f"   $ moat serve --port {self._port} &")
+        with (PROJECT / ".moat-serve.log").open("wb") as log:
+            self.server = subprocess.Popen(
+                [MOAT, "serve", "--port", str(self._port)],
+                cwd=PROJECT,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        began = time.monotonic()
+        while not self._answers():
+            if self.server.poll() is not None or time.monotonic() - began > 60:
+                raise SystemExit((PROJECT / ".moat-serve.log").read_text())
+            time.sleep(0.02)
+        print(f"   {self.url}/healthz answered 200 after {time.monotonic() - began:.2f} s")
+
+    def _answers(self) -> bool:
+        file = PROJECT / ".moat" / "server.json"
+        try:
+            self.url = json.loads(file.read_text())["url"]
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as response:
+                return bool(response.status == 200)
+        except (OSError, ValueError):
+            return False
+
+    def new_key(self, tenant: str) -> str:
+        """A virtual key for a tenant."""
+        created = self.moat("keys", "create", "--name", f"{tenant} app", "--tenant", tenant, "--json", quiet=True)
+        secret: str = json.loads(created)["secret"]
+        return secret
+
+    def send_traffic(self) -> str:
+        """Real calls through the official SDK; one key to go on with."""
+        keys = {tenant: self.new_key(tenant) for tenant in sorted({tenant for tenant, _, _ in CALLERS})}
+        wait_for_key(self.url, keys["acme"])
+        jobs = [(caller, question, n) for n, question in enumerate(QUESTIONS * 2) for caller in CALLERS]
+        with ThreadPoolExecutor(8) as pool:
+            releases = list(pool.map(lambda job: ask(self.url, keys[job[0][0]], *job), jobs))
+        streamed = sum(n % 2 for _, _, n in jobs)
+        print(f"   {len(jobs)} calls by {len(keys)} tenants and 5 users, {streamed} of them streamed;")
+        print(f"   every answer named its release: {', '.join(sorted(set(releases)))}")
+        return keys["acme"]
+
+    def total(self) -> str:
+        """Seconds since the start."""
+        return f"{time.monotonic() - self._began:.0f} s"
+
+
+def ask(url: str, key: str, caller: tuple[str, str, str], question: str, number: int) -> str:
+    """One call that names the prompt, as OpenAI's API does it. Returns the release that answered."""
+    _, feature, user = caller
+    with OpenAI(base_url=f"{url}/v1", api_key=key) as client:
+        raw = client.chat.completions.with_raw_response.create(
+            model="assistant",
+            messages=[],
+            user=user,
+            stream=bool(number % 2),  # type: ignore[call-overload]
+            extra_headers={"x-moat-feature": feature},
+            extra_body={"prompt": {"id": PROMPT, "variables": {"question": question}}},
+        )
+        answer = raw.parse()
+        if number % 2:
+            assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in answer)
+        else:
+            assert answer.choices[0].message.content
+        release: str = raw.headers["x-moat-release"]
+        return release
+
+
+def wait_for_key(url: str, key: str) -> None:
+    """A new key works within a second; wait for that moment."""
+    request = urllib.request.Request(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"})
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            urllib.request.urlopen(request, timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def run(port: int, *, once: bool) -> None:
+    """The first hour."""
+    tour = FirstHour(port)
+    provider = "the OpenAI-compatible model of OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") else "simulated"
+    print(f"\033[1mMoat: a team's first hour.\033[0m Provider: {provider}.")
+    try:
+        with tour.step("A project, in a git repository of its own"):
+            tour.make_project()
+        with tour.step("The server: gateway and management API in one process, nothing else to start"):
+            tour.start_server()
+        with tour.step("Lint, then the baseline: prompt 1.0.0 on the suite"):
+            tour.moat("lint")
+            tour.moat("eval", "run", f"{PROMPT}@1.0.0")
+            tour.moat("gate", f"{PROMPT}@1.0.0", quiet=True)
+            tour.moat("release", "create", f"{PROMPT}@1.0.0", "--to", "production", "--reason", "the baseline")
+        with tour.step("The gate: 1.1.0 looks harmless and is worse; 1.2.0 is better"):
+            tour.moat("gate", f"{PROMPT}@1.1.0", expect=1)
+            tour.moat("gate", f"{PROMPT}@1.2.0")
+        with tour.step("Release 1.2.0 to staging, then to production, with its lineage"):
+            tour.moat("release", "create", f"{PROMPT}@1.2.0", "--to", "staging")
+            tour.moat("release", "create", f"{PROMPT}@1.2.0", "--to", "production", "--reason", "passed the gate")
+            tour.moat("release", "list")
+        with tour.step("Traffic through the official OpenAI SDK, streamed and not"):
+            key = tour.send_traffic()
+        with tour.step("Who spent what, how fast"):
+            time.sleep(2)
+            tour.moat("traces", "--limit", "5")
+            tour.moat("report", "--by", "tenant,feature")
+        with tour.step("Rollback: production is back on 1.0.0"):
+            before = ask(tour.url, key, CALLERS[0], QUESTIONS[0], 0)
+            tour.moat("rollback", PROMPT, "--env", "production", "--reason", "drill")
+            after = ask(tour.url, key, CALLERS[0], QUESTIONS[0], 0)
+            print(f"   the next answer came from {after}, no longer from {before}")
+            assert after != before, "the rollback did not take effect"
+    except BaseException:
+        stop(quiet=True)
+        raise
+    print(f"\n\033[1mDone in {tour.total()}.\033[0m")
+    if once:
+        stop(quiet=True)
+        return
+    print(f"The server stays up on {tour.url}. Look around: cd {PROJECT.relative_to(ROOT)} && {MOAT} status")
+    print("Stop it with: make demo ARGS=--stop")
+
+
+def stop(*, quiet: bool = False) -> None:
+    """Stop the demo's server if one is up."""
+    file = PROJECT / ".moat" / "server.json"
+    try:
+        pid = int(json.loads(file.read_text())["pid"])
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError):
+        if not quiet:
+            print("No demo server is up.")
+        return
+    deadline = time.monotonic() + 35
+    while file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    print("The demo's server is stopped.")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"     {line}".rstrip() for line in text.splitlines() if line.strip())
+
+
+def main() -> None:
+    """Parse the arguments and go."""
+    parser = argparse.ArgumentParser(description="A team's first hour with Moat.")
+    parser.add_argument("--once", action="store_true", help="stop the server at the end")
+    parser.add_argument("--stop", action="store_true", help="stop the server an earlier run left up")
+    parser.add_argument("--port", type=int, default=4000, help="where to serve; 0: any free port")
+    options = parser.parse_args()
+    stop(quiet=not options.stop)
+    if not options.stop:
+        run(options.port, once=options.once)
+
+
+if __name__ == "__main__":
+    main()

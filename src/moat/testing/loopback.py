@@ -1,0 +1,39 @@
+"""An ASGI application on a real socket of this machine, for as long as a `with` block."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+START_SECONDS = 20.0
+
+
+@contextmanager
+def on_loopback(app: Any) -> Iterator[str]:
+    """Serve `app` on 127.0.0.1 and a free port, in a thread of its own; yields `http://127.0.0.1:port`."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    started = threading.Event()
+
+    async def run() -> None:
+        task = asyncio.ensure_future(server.serve(sockets=[listener]))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        started.set()
+        await task
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="loopback", daemon=True)
+    thread.start()
+    try:
+        assert started.wait(START_SECONDS), "the application did not start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(START_SECONDS)
+        listener.close()
