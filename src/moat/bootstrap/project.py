@@ -1,5 +1,6 @@
 """A project on disk and the stores under its `.moat/`: what every command starts from."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from moat.adapters.git import GitRepository
-from moat.bootstrap.settings import Settings, find_root, load_settings
+from moat.bootstrap.settings import Settings, environment, find_root, load_settings
 from moat.prompts.catalog import Catalog
 
 STATE_FOLDER = ".moat"
@@ -37,7 +38,12 @@ class Project:
     @cached_property
     def repository(self) -> GitRepository:
         """The git repository the project is in, if any."""
-        return GitRepository(self.root)
+        return GitRepository(self.root, environment())
+
+    @property
+    def author(self) -> str:
+        """Who acts: git's user, else the operating system's."""
+        return self.repository.author() or getpass.getuser()
 
     @property
     def folder(self) -> Path:

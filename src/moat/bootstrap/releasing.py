@@ -42,7 +42,7 @@ class Releasing:
                 prompt,
                 commit=repository.commit(),
                 dirty=repository.is_dirty(self._project.catalog.file(name, version).path),
-                author=repository.author(),
+                author=self._project.author,
                 now_ns=time.time_ns(),
                 evidence=evidence,
             )
@@ -91,7 +91,7 @@ class Releasing:
             prompt=name,
             sequence=(current.sequence if current else 0) + 1,
             arms=arms,
-            actor=self._project.repository.author(),
+            actor=self._project.author,
             reason=reason,
             created_ns=time.time_ns(),
             replaces=replaces,

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from moat.adapters.git import GitRepository
+from moat.bootstrap.settings import environment
 from moat.domain.errors import ConflictError, InputError
 
 EXAMPLE = "support-assistant"
@@ -33,7 +34,7 @@ def create_project(target: Path, *, openai: bool) -> None:
         shutil.copytree(example_folder(), draft, ignore=shutil.ignore_patterns(".moat", "__pycache__"))
         if openai:
             (draft / "moat.openai.yaml").replace(draft / "moat.yaml")
-        repository = GitRepository(draft)
+        repository = GitRepository(draft, environment())
         repository.init()
         repository.commit_all("Start from Moat's support-assistant example")
         draft.rename(target)

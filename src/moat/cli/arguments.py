@@ -1,6 +1,13 @@
 """Arguments that several commands share."""
 
+from typing import Annotated
+
+import typer
+
 from moat.domain.errors import PromptError
+
+Prompt = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Prompt and version.")]
+Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite; repeat for more (default: all).")]
 
 
 def parse_prompt(text: str) -> tuple[str, str]:

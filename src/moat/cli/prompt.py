@@ -7,7 +7,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import open_state
-from moat.cli.arguments import parse_prompt
+from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json, print_table
 from moat.domain.errors import PromptError
@@ -43,7 +43,7 @@ def list_prompts(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def show(ctx: typer.Context, prompt: str, json: Json = False) -> None:
+def show(ctx: typer.Context, prompt: Prompt, json: Json = False) -> None:
     """Show one version (NAME@VERSION)."""
     version = _find(ctx, prompt)
     if json:
@@ -63,7 +63,7 @@ def show(ctx: typer.Context, prompt: str, json: Json = False) -> None:
 @app.command()
 def render(
     ctx: typer.Context,
-    prompt: str,
+    prompt: Prompt,
     var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; JSON for anything but text.")] = None,
     json: Json = False,
 ) -> None:

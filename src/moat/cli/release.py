@@ -7,7 +7,7 @@ import typer
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.wiring import open_state
-from moat.cli.arguments import parse_prompt
+from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.domain.releases import Arm, Release
@@ -18,7 +18,7 @@ app = group(no_args_is_help=True)
 @app.command()
 def create(
     ctx: typer.Context,
-    prompt: Annotated[str, typer.Argument(help="NAME@VERSION")],
+    prompt: Prompt,
     to: Annotated[str, typer.Option("--to", help="Environment that shall serve it.")],
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     json: Json = False,

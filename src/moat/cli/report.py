@@ -36,7 +36,6 @@ def run(
             raise RequestError(
                 f"{name!r} is no dimension", where="--by", remedy=f"Known: {', '.join(get_args(Dimension))}."
             )
-    since_time = parse_time(since, time.time_ns(), where="--since")
     wanted = TraceFilter(
         tenant=tenant,
         feature=feature,

@@ -64,9 +64,7 @@ def _culprit(data: Any, kind: Any, text: str) -> tuple[list[str | int], str]:
 
 def _child_types(kind: Any, data: Any) -> Any:
     """A function from key or index to the type msgspec expects there, None when unknown."""
-    info = msgspec.inspect.type_info(kind)
-    options = list(info.types) if isinstance(info, msgspec.inspect.UnionType) else [info]
-    for option in options:
+    for option in _options(kind):
         match option:
             case msgspec.inspect.StructType() if isinstance(data, dict):
                 fields = {f.encode_name: _python_type(option.cls, f.name) for f in option.fields}
@@ -78,6 +76,14 @@ def _child_types(kind: Any, data: Any) -> Any:
                 item = _argument(kind, 0)
                 return lambda _step: item
     return lambda _step: None
+
+
+def _options(kind: Any) -> list[msgspec.inspect.Type]:
+    """What a type allows: the members of a union, without annotations that only describe."""
+    info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    return list(info.types) if isinstance(info, msgspec.inspect.UnionType) else [info]
 
 
 def _python_type(cls: Any, name: str) -> Any:
@@ -107,9 +113,7 @@ def _fields_at(kind: Any, path: Sequence[str | int]) -> list[str]:
         if found is None:
             return []
         kind = found
-    info = msgspec.inspect.type_info(kind)
-    options = list(info.types) if isinstance(info, msgspec.inspect.UnionType) else [info]
-    return [f.encode_name for o in options if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
+    return [f.encode_name for o in _options(kind) if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
 
 
 def _explain(text: str, value: Any, fields: list[str], path: Sequence[str | int]) -> tuple[str, str]:

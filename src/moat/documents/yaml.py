@@ -1,9 +1,10 @@
 """YAML, strictly: JSON-like scalars (YAML 1.2 core schema), no duplicate keys, aliases bounded, places known."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,29 +18,37 @@ MAX_DEPTH = 100
 JsonPath = Sequence[str | int]
 
 
-class _Loader(yaml.CSafeLoader):
-    """`on` and `no` are words, 1.0.0 and 2026-01-01 are text: only JSON's types exist."""
+_INTEGER = re.compile(r"[-+]?[0-9]{1,64}")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = (None, "!", f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map")
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
+
+class _Node(NamedTuple):
+    """Where a value stands (line from 0), and what is in it."""
+
+    line: int
+    block: bool = False
+    children: "dict[str, _Node] | list[_Node] | None" = None
 
 
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?[0-9]{1,64}$", list("-+0123456789")),
-    (
-        "float",
-        r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$",
-        list("-+.0123456789"),
-    ),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+class _Value(NamedTuple):
+    """A finished value, its place, and its size once aliases are expanded."""
+
+    data: Any
+    node: _Node
+    size: int
 
 
 class Document:
     """A parsed file that remembers where everything stood."""
 
-    def __init__(self, name: str, data: Any, root: yaml.Node | None, source: str = "") -> None:
+    def __init__(self, name: str, data: Any, root: _Node | None, source: str = "") -> None:
         self.name = name
         """Path or other name for messages."""
         self.data = data
@@ -58,15 +67,14 @@ class Document:
             if child is None:
                 break
             node = child
-        return node.start_mark.line + 1 if node is not None else 1
+        return node.line + 1 if node is not None else 1
 
     def text_line(self, path: JsonPath) -> int:
         """1-based line where the first line of a text stands: below the `|` or `>` of a block, if it is one."""
         node = self._root
         for step in path:
             node = _child(node, step)
-        block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
-        return self.line(path) + block
+        return self.line(path) + (node is not None and node.block)
 
     def place(self, path: JsonPath) -> str:
         """`file:line` of a value."""
@@ -93,61 +101,143 @@ def read_yaml(path: Path, *, name: str = "") -> Document:
 
 def parse_yaml(text: str, *, name: str = "<text>") -> Document:
     """Parse YAML text. Raises `DocumentError` with place, for duplicate keys and alias bombs too."""
-    loader = _Loader(text)
+    builder = _Builder(name)
     try:
-        root = loader.get_single_node()
-        if root is None:
-            return Document(name, None, None, text)
-        _check(root, name)
-        return Document(name, loader.construct_document(root), root, text)
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        # An unfinished file fails on the line after its last.
+        line = min(mark.line, text.rstrip().count("\n")) + 1 if mark else 1
+        where = f"{name}:{line}:{mark.column + 1}" if mark else name
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", where=where) from None
     except (yaml.YAMLError, ValueError) as error:
         raise DocumentError(f"not valid YAML: {error}", where=name) from None
-    finally:
-        loader.dispose()
+    if builder.root is None:
+        return Document(name, None, None, text)
+    return Document(name, builder.root.data, builder.root.node, text)
 
 
-def _check(root: yaml.Node, name: str) -> None:
-    """Bound the expanded size and depth, and refuse duplicate keys, merge keys and keys that are not text."""
-    budget = MAX_NODES
-    stack: list[tuple[yaml.Node, int]] = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        budget -= 1
-        if budget < 0 or depth > MAX_DEPTH:
-            raise DocumentError(
-                f"too large once aliases are expanded (over {MAX_NODES} values or {MAX_DEPTH} levels)",
-                where=name,
-            )
-        if isinstance(node, yaml.SequenceNode):
-            stack.extend((child, depth + 1) for child in node.value)
-        elif isinstance(node, yaml.MappingNode):
-            _check_keys(node, name)
-            stack.extend((value, depth + 1) for _, value in node.value)
+class _Open:
+    """A list or mapping that is being filled."""
+
+    __slots__ = ("anchor", "children", "data", "key", "line", "size")
+
+    def __init__(self, event: yaml.CollectionStartEvent) -> None:
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        self.line = _line(event)
+        self.anchor: str | None = event.anchor
+        self.data: Any = {} if mapping else []
+        self.children: Any = {} if mapping else []
+        self.key: str | None = None
+        """The key whose value comes next; None when a key does, and always in a list."""
+        self.size = 1
 
 
-def _check_keys(node: yaml.MappingNode, name: str) -> None:
-    seen: dict[str, int] = {}
-    for key, _ in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise DocumentError("a key must be text", where=f"{name}:{line}")
-        if key.value in seen:
-            raise DocumentError(
-                f"the key {key.value!r} stands twice (first on line {seen[key.value]})",
-                where=f"{name}:{line}",
-            )
-        seen[key.value] = line
-        key.tag = "tag:yaml.org,2002:str"
+class _Builder:
+    """Builds data and places from parse events, without recursion: PyYAML's own composer overflows the C stack
+    on deep nesting, and its constructors know more types than JSON.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._open: list[_Open] = []
+        self._anchors: dict[str, _Value] = {}
+        self.root: _Value | None = None
+
+    def take(self, event: yaml.Event) -> None:
+        """Process the next event. Raises `DocumentError`."""
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._check_tag(event)
+            self._expect_value(event)
+            if len(self._open) >= MAX_DEPTH:
+                raise self._too_large(event)
+            self._open.append(_Open(event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            done = self._open.pop()
+            value = _Value(done.data, _Node(done.line, False, done.children), done.size)
+            self._add(value, done.anchor, event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._expect_value(event)
+            if event.anchor not in self._anchors:
+                raise self._error(f"undefined alias {event.anchor!r}", event)
+            self._add(self._anchors[event.anchor], None, event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            raise self._error("not valid YAML: expected a single document", event)
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._check_tag(event)
+        parent = self._open[-1] if self._open else None
+        if parent is not None and parent.key is None and isinstance(parent.data, dict):
+            if event.value in parent.data:
+                first = parent.children[event.value].line + 1
+                raise self._error(f"the key {event.value!r} stands twice (first on line {first})", event)
+            parent.key = event.value
+            return
+        plain = event.implicit[0] and not event.style
+        data = _plain(event.value) if plain else event.value
+        node = _Node(_line(event), event.style in ("|", ">"))
+        self._add(_Value(data, node, 1), event.anchor, event)
+
+    def _add(self, value: _Value, anchor: str | None, event: yaml.Event) -> None:
+        """Put a finished value where it belongs."""
+        if anchor is not None:
+            self._anchors[anchor] = value
+        if not self._open:
+            self.root = value
+            return
+        parent = self._open[-1]
+        parent.size += value.size
+        if parent.size > MAX_NODES:
+            raise self._too_large(event)
+        if parent.key is None:
+            parent.data.append(value.data)
+            parent.children.append(value.node)
+        else:
+            parent.data[parent.key] = value.data
+            parent.children[parent.key] = value.node
+            parent.key = None
+
+    def _expect_value(self, event: yaml.Event) -> None:
+        if self._open and self._open[-1].key is None and isinstance(self._open[-1].data, dict):
+            raise self._error("a key must be text", event)
+
+    def _check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
+        if event.tag not in _PLAIN_TAGS:
+            tag = event.tag.replace(_TAG, "!!")
+            raise self._error(f"the tag {tag} is not supported", event)
+
+    def _too_large(self, event: yaml.Event) -> DocumentError:
+        limits = f"over {MAX_NODES} values or {MAX_DEPTH} levels"
+        return self._error(f"too large once aliases are expanded ({limits})", event)
+
+    def _error(self, what: str, event: yaml.Event) -> DocumentError:
+        return DocumentError(what, where=f"{self._name}:{_line(event) + 1}")
 
 
-def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(step)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found: yaml.Node = node.value[step]
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line if event.start_mark is not None else 0
+
+
+def _plain(text: str) -> Any:
+    """An unquoted scalar: null, boolean, number or, whatever else it is, text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "-+.0123456789":
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+            return number
+    return text
+
+
+def _child(node: _Node | None, step: str | int) -> _Node | None:
+    children = node.children if node is not None else None
+    if isinstance(children, dict):
+        return children.get(str(step))
+    if isinstance(children, list) and isinstance(step, int) and step < len(children):
+        found: _Node = children[step]
         return found
     return None

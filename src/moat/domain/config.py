@@ -1,6 +1,6 @@
 """The shape of `moat.yaml`. Field names are the file's keys; `moat config schema` publishes it as JSON Schema."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -53,7 +53,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The durable spool and what it keeps."""
 
-    fsync: Annotated[str, msgspec.Meta(pattern="^(always|interval|never)$")] = "interval"
+    fsync: Literal["always", "interval", "never"] = "interval"
     """`always`: before each answer is acknowledged. `interval`: in the background."""
     fsync_interval: Seconds = 1.0
     capture_content: bool = True

@@ -1,8 +1,17 @@
-"""What an application imports: `from moat import Moat`."""
+"""What an application imports: `from moat import Moat`.
 
-from typing import Any
+moat = Moat("http://127.0.0.1:4000", api_key="mk-...")
+prompt = moat.prompt("support/answer")
+with moat.trace("handle_ticket", user="u1", feature="support") as span:
+    answer = openai.chat.completions.create(
+        model=prompt.model,
+        messages=prompt.render(question="Where is my parcel?"),
+        extra_headers=span.headers(),
+    )
+"""
 
-__all__ = ["AsyncMoat", "Moat"]
+from moat.sdk.client import AsyncMoat, Moat
+from moat.sdk.prompts import Prompt
+from moat.sdk.tracing import Span
 
-Moat: Any = None
-AsyncMoat: Any = None
+__all__ = ["AsyncMoat", "Moat", "Prompt", "Span"]

@@ -1,0 +1,128 @@
+"""The SQL of the trace store. Values travel as parameters; names come from `Span` and `Dimension` alone."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from moat.domain.errors import RequestError
+from moat.domain.spans import Span
+from moat.ports.traces import Dimension, TraceFilter
+
+CONTENT = ("input", "output")
+JSON_COLUMNS = (*CONTENT, "attributes")
+
+_TYPES: dict[Any, tuple[str, str]] = {
+    str: ("VARCHAR", "''"),
+    int: ("BIGINT", "0"),
+    bool: ("BOOLEAN", "false"),
+    int | None: ("BIGINT", "NULL"),
+}
+"""Python type of a `Span` field to SQL type and the default that a line leaves out."""
+
+
+def _sql_type(field: msgspec.structs.FieldInfo) -> tuple[str, str]:
+    if field.name in JSON_COLUMNS:
+        return "JSON", "NULL"
+    return _TYPES.get(field.type, ("VARCHAR", "''"))
+
+
+_FIELDS = {field.name: _sql_type(field) for field in msgspec.structs.fields(Span)}
+COLUMNS = tuple(_FIELDS)
+SLIM_COLUMNS = tuple(name for name in COLUMNS if name not in CONTENT)
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _line_columns() -> str:
+    return "{" + ", ".join(f"'{name}': '{kind}'" for name, (kind, _) in _FIELDS.items()) + "}"
+
+
+def _line_values() -> str:
+    return ", ".join(f'coalesce(line."{name}", {default})' for name, (_, default) in _FIELDS.items())
+
+
+INGEST = f"""
+INSERT INTO spans ({_names(COLUMNS)})
+SELECT {_line_values()}
+FROM read_json(?, format = 'newline_delimited', compression = 'none', maximum_object_size = ?,
+               columns = {_line_columns()}) AS line
+WHERE NOT EXISTS (SELECT 1 FROM spans AS known WHERE known.span_id = line.span_id)
+"""
+"""Parameters: list of paths, bytes of the longest line. The paths' lines hold no span id twice."""
+
+REJECT = """
+INSERT INTO rejects
+SELECT new.* FROM (SELECT ? AS segment, ? AS line, ? AS reason, ?::BLOB AS content) AS new
+WHERE NOT EXISTS (SELECT 1 FROM rejects AS known WHERE known.segment = new.segment AND known.line = new.line)
+"""
+
+TRACE = f"""
+SELECT {_names(COLUMNS)} FROM spans
+WHERE trace_id IN (SELECT ? UNION ALL SELECT trace_id FROM spans WHERE request_id = ?)
+ORDER BY started_ns, parent_id <> '', span_id
+"""
+
+_TEXTS = tuple(field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str)
+
+
+def _conditions(wanted: TraceFilter) -> tuple[str, list[Any]]:
+    conditions, values = ["kind = 'call'"], list[Any]()
+    for name in _TEXTS:
+        if value := getattr(wanted, name):
+            conditions.append(f'"{name}" = ?')
+            values.append(value)
+    if wanted.failed is not None:
+        conditions.append("error <> ''" if wanted.failed else "error = ''")
+    if wanted.since_ns:
+        conditions.append("started_ns >= ?")
+        values.append(wanted.since_ns)
+    if wanted.until_ns:
+        conditions.append("started_ns < ?")
+        values.append(wanted.until_ns)
+    return " AND ".join(conditions), values
+
+
+def search(wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
+    """Statement and parameters for the newest calls."""
+    where, values = _conditions(wanted)
+    order = "ORDER BY started_ns DESC, span_id LIMIT ?"
+    return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
+
+
+def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]]:
+    """Statement and parameters for totals: the dimensions first, then the fields of `Usages` after `group`.
+
+    Quantiles are nearest-rank values that occurred. Raises `RequestError` for an unknown dimension.
+    """
+    for name in by:
+        if name not in get_args(Dimension):
+            raise RequestError(
+                f"no such dimension: {name!r}",
+                where="by",
+                remedy=f"There are: {', '.join(get_args(Dimension))}.",
+            )
+    where, values = _conditions(wanted)
+    group = _names(by)
+    return (
+        f"""
+        SELECT {group + "," if by else ""}
+            count(*) AS calls,
+            count(*) FILTER (error <> '') AS errors,
+            coalesce(sum(input_tokens), 0),
+            coalesce(sum(output_tokens), 0),
+            coalesce(sum(cached_tokens), 0),
+            coalesce(sum(cost), 0) AS total,
+            count(*) FILTER (cost IS NULL),
+            coalesce(quantile_disc(duration_ns, 0.5), 0),
+            coalesce(quantile_disc(duration_ns, 0.95), 0),
+            coalesce(quantile_disc(duration_ns, 0.99), 0),
+            coalesce(quantile_disc(first_token_ns, 0.5) FILTER (first_token_ns > 0), 0)
+        FROM spans WHERE {where}
+        {"GROUP BY " + group if by else ""}
+        ORDER BY total DESC, calls DESC {"," + group if by else ""}
+        """,
+        values,
+    )

@@ -1,0 +1,181 @@
+"""Traces in a DuckDB file; implements the `TraceReader` and `TraceWriter` ports."""
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import msgspec
+
+from moat.adapters.duckdb import queries
+from moat.adapters.duckdb.schema import migrate
+from moat.adapters.duckdb.sift import Reject, sift, write_clean
+from moat.domain.errors import DocumentError, StorageError, Unavailable
+from moat.domain.spans import Span
+from moat.ports.traces import Dimension, TraceFilter, Usages
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 2,
+    "memory_limit": "256MB",
+    # A checkpoint rewrites the last group of rows: often means slow and, in a file that never shrinks, large.
+    "checkpoint_threshold": "64MB",
+    # Nothing is fetched or loaded at run time.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "lock_configuration": True,
+}
+
+_SLACK = 1024
+"""DuckDB wants room for more than the longest line."""
+
+
+class DuckTraces:
+    """The trace store of one process, safe for its threads: each question has a cursor of its own.
+
+    A full disk during a checkpoint makes DuckDB give up its database for good. What was committed is safe; the
+    store is opened again for the next question, so that nobody has to restart the server.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection: duckdb.DuckDBPyConnection | None = connection
+        self._path = path
+        self._closed = False
+        self._opening = threading.Lock()
+        self._ingesting = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or make the store and bring its schema up to date.
+
+        Raises `Unavailable` when another process has it open: DuckDB files have one owner, even for reading.
+        Raises `StorageError` for a file that is no DuckDB store, or one from a newer Moat.
+        """
+        return cls(_connect(path), path)
+
+    def close(self) -> None:
+        """Checkpoint and let go of the file. Idempotent."""
+        with self._ingesting, self._opening:
+            self._closed = True
+            self._drop()
+
+    def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
+        """See `TraceReader`."""
+        return [_span(queries.SLIM_COLUMNS, row) for row in self._ask(*queries.search(wanted, limit))]
+
+    def trace(self, trace_or_request_id: str) -> list[Span]:
+        """See `TraceReader`."""
+        rows = self._ask(queries.TRACE, [trace_or_request_id] * 2) if trace_or_request_id else []
+        return [_span(queries.COLUMNS, row) for row in rows]
+
+    def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:
+        """See `TraceReader`."""
+        names = Usages.__struct_fields__[1:]
+        return [
+            Usages(group=tuple(row[: len(by)]), **dict(zip(names, row[len(by) :], strict=True)))
+            for row in self._ask(*queries.usages(by, wanted))
+        ]
+
+    def ingest(self, segments: Sequence[Path]) -> int:
+        """See `TraceWriter`. Raises `DocumentError` when DuckDB or the disk cannot read one of the segments."""
+        with self._ingesting:
+            try:
+                return self._ingest(segments, rewrite=False)
+            except DocumentError:
+                # A line that msgspec takes and DuckDB does not: one with a key that stands twice.
+                return self._ingest(segments, rewrite=True)
+
+    def _ingest(self, segments: Sequence[Path], *, rewrite: bool) -> int:
+        seen, rejects, longest, paths = set[str](), list[Reject](), 0, list[str]()
+        try:
+            with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
+                for number, segment in enumerate(segments):
+                    sifted = sift(segment, seen)
+                    path = segment
+                    if sifted.skip or rewrite:
+                        path = Path(scratch) / f"{number}.ndjson"
+                        write_clean(segment, sifted.skip, path)
+                    paths.append(str(path))
+                    rejects.extend(sifted.rejects)
+                    longest = max(longest, sifted.longest)
+                return self._commit(paths, longest, rejects)
+        except OSError as error:
+            raise StorageError(f"no room to ingest: {error}", where=tempfile.gettempdir()) from error
+
+    def _commit(self, paths: list[str], longest: int, rejects: list[Reject]) -> int:
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            for reject in rejects:
+                cursor.execute(queries.REJECT, reject)
+            new = cursor.execute(queries.INGEST, [paths, longest + _SLACK]).fetchone() if longest else None
+            cursor.execute("COMMIT")
+            return new[0] if new else 0
+
+    def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        with self._cursor() as cursor:
+            return cursor.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for one transaction; what DuckDB raises is explained."""
+        where = str(self._path)
+        try:
+            with closing(self._connected().cursor()) as cursor:
+                yield cursor
+        except (duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+            raise DocumentError(f"the trace store cannot take it: {error}", where=where) from error
+        except duckdb.FatalException as error:
+            with self._opening:
+                self._drop()
+            raise StorageError(f"the trace store failed and is opened anew: {error}", where=where) from error
+        except duckdb.Error as error:
+            raise StorageError(f"the trace store failed: {error}", where=where) from error
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._closed:
+                raise StorageError("the trace store is closed", where=str(self._path))
+            if self._connection is None:
+                self._connection = _connect(self._path)
+            return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(path), config=_SETTINGS)
+    except (duckdb.Error, OSError) as error:
+        if "Could not set lock" in str(error):
+            raise Unavailable(
+                "the trace store belongs to another process",
+                where=str(path),
+                remedy="A running `moat serve` owns it: ask that server, or stop it.",
+            ) from error
+        raise StorageError(f"the trace store cannot be opened: {error}", where=str(path)) from error
+    try:
+        migrate(connection, str(path))
+    except duckdb.Error as error:
+        connection.close()
+        raise StorageError(f"the trace store cannot be migrated: {error}", where=str(path)) from error
+    except StorageError:
+        connection.close()
+        raise
+    return connection
+
+
+def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
+    """Rebuild a span; JSON columns hold text, or NULL for the default."""
+    fields = {
+        name: msgspec.json.decode(value) if name in queries.JSON_COLUMNS else value
+        for name, value in zip(columns, row, strict=True)
+        if value is not None
+    }
+    return Span(**fields)

@@ -1,0 +1,47 @@
+"""From whatever schema a file has to the one this program knows.
+
+Every revision is a file in `versions`, an Alembic script. SQLite's DDL is transactional, so that all of them run
+in one transaction: a migration killed half-way never happened.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from moat.domain.errors import StorageError
+
+REVISIONS = ("0001",)
+"""Every schema there has been, in order. The last one is what `tables` describes."""
+
+
+def migrate(connection: Connection, path: Path) -> None:
+    """Run what is missing, inside the caller's write transaction.
+
+    Raises `StorageError` for a schema that is not ours to know. Alembic (0.3 s) is loaded only when there is
+    something to do.
+    """
+    stored = _stored(connection)
+    if stored == REVISIONS[-1]:
+        return
+    if stored and stored not in REVISIONS:
+        raise StorageError(
+            f"written by a newer Moat (schema {stored}, this program knows up to {REVISIONS[-1]})",
+            where=str(path),
+            remedy="Upgrade Moat, or restore the backup made before the upgrade.",
+        )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", f"{__name__.rpartition('.')[0]}:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _stored(connection: Connection) -> str:
+    """The file's revision; empty for a new one."""
+    exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'alembic_version'"
+    if connection.exec_driver_sql(exists).first() is None:
+        return ""
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return str(row[0]) if row else ""

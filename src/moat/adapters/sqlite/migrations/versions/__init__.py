@@ -1,0 +1,1 @@
+"""The revisions, oldest first; `moat.adapters.sqlite.migrations.REVISIONS` lists them."""

@@ -1,0 +1,129 @@
+"""Releases and their assignments in SQLite."""
+
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.state import SqliteState
+from moat.adapters.sqlite.tables import record
+from moat.domain.errors import ConflictError, NotFound
+from moat.domain.releases import Assignment, Evidence, Release
+
+_NEWEST = (tables.releases.c.created_ns.desc(), tables.releases.c.id)
+
+
+class SqliteReleases:
+    """The ports `ReleaseReader` and `ReleaseWriter`."""
+
+    def __init__(self, state: SqliteState) -> None:
+        self._state = state
+
+    def get(self, release_id: str) -> Release:
+        """One release with its evidence."""
+        with self._state.read() as connection:
+            return _get(connection, release_id)
+
+    def releases(self, prompt: str = "") -> list[Release]:
+        """Newest first."""
+        query = select(tables.releases).order_by(*_NEWEST)
+        proofs = select(tables.evidence).order_by(tables.evidence.c.position)
+        if prompt:
+            query = query.where(tables.releases.c.prompt == prompt)
+            proofs = proofs.join(tables.releases).where(tables.releases.c.prompt == prompt)
+        with self._state.read() as connection:
+            rows = connection.execute(query).mappings().all()
+            evidence: dict[str, list[Evidence]] = {}
+            for row in connection.execute(proofs).mappings():
+                evidence.setdefault(row["release"], []).append(record(row, Evidence))
+        return [record(row, Release, evidence=evidence.get(row["id"], [])) for row in rows]
+
+    def current(self) -> list[Assignment]:
+        """The latest of every environment and prompt, in that order."""
+        table = tables.assignments
+        latest = (
+            select(table.c.environment, table.c.prompt, func.max(table.c.sequence).label("sequence"))
+            .group_by(table.c.environment, table.c.prompt)
+            .subquery()
+        )
+        query = (
+            select(table)
+            .join(
+                latest,
+                (table.c.environment == latest.c.environment)
+                & (table.c.prompt == latest.c.prompt)
+                & (table.c.sequence == latest.c.sequence),
+            )
+            .order_by(table.c.environment, table.c.prompt)
+        )
+        with self._state.read() as connection:
+            return [record(row, Assignment) for row in connection.execute(query).mappings()]
+
+    def history(self, prompt: str, environment: str) -> list[Assignment]:
+        """Newest first."""
+        table = tables.assignments
+        query = (
+            select(table)
+            .where(table.c.prompt == prompt, table.c.environment == environment)
+            .order_by(table.c.sequence.desc())
+        )
+        with self._state.read() as connection:
+            return [record(row, Assignment) for row in connection.execute(query).mappings()]
+
+    def revision(self) -> int:
+        """Differs after every commit to the file."""
+        return self._state.revision()
+
+    def create(self, release: Release) -> Release:
+        """Store a manifest, or add its evidence to the one that is there."""
+        fields = msgspec.structs.asdict(release)
+        del fields["evidence"]
+        with self._state.write() as connection:
+            connection.execute(insert(tables.releases).values(fields).on_conflict_do_nothing())
+            _attest(connection, release.id, release.evidence)
+            return _get(connection, release.id)
+
+    def attest(self, release_id: str, evidence: Evidence) -> None:
+        """Raises `NotFound` for an unknown release."""
+        with self._state.write() as connection:
+            _require(connection, [release_id])
+            _attest(connection, release_id, [evidence])
+
+    def assign(self, assignment: Assignment) -> None:
+        """Compare and swap on `sequence`. Raises `NotFound` when an arm's release is unknown."""
+        table = tables.assignments
+        last = select(func.max(table.c.sequence)).where(
+            table.c.environment == assignment.environment, table.c.prompt == assignment.prompt
+        )
+        with self._state.write() as connection:
+            latest = connection.scalar(last) or 0
+            if assignment.sequence != latest + 1:
+                raise ConflictError(
+                    f"{assignment.environment!r} of {assignment.prompt!r} was changed by somebody else: "
+                    f"its latest assignment is number {latest}, this one was to be {assignment.sequence}",
+                    remedy="Look at what it serves now, and try again.",
+                )
+            _require(connection, [arm.release for arm in assignment.arms])
+            connection.execute(insert(table).values(msgspec.structs.asdict(assignment)))
+
+
+def _get(connection: Connection, release_id: str) -> Release:
+    _require(connection, [release_id])
+    row = connection.execute(select(tables.releases).where(tables.releases.c.id == release_id)).mappings().one()
+    proofs = select(tables.evidence).where(tables.evidence.c.release == release_id).order_by(tables.evidence.c.position)
+    evidence = [record(proof, Evidence) for proof in connection.execute(proofs).mappings()]
+    return record(row, Release, evidence=evidence)
+
+
+def _attest(connection: Connection, release_id: str, evidence: Iterable[Evidence]) -> None:
+    for proof in evidence:
+        fields = {"release": release_id, **msgspec.structs.asdict(proof)}
+        connection.execute(insert(tables.evidence).values(fields).on_conflict_do_nothing())
+
+
+def _require(connection: Connection, release_ids: Iterable[str]) -> None:
+    for release_id in release_ids:
+        if connection.scalar(select(tables.releases.c.id).where(tables.releases.c.id == release_id)) is None:
+            raise NotFound(f"no release {release_id!r}", remedy="`moat release list` shows what there is.")

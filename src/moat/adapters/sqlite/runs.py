@@ -1,0 +1,97 @@
+"""Eval runs in SQLite."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.state import SqliteState
+from moat.adapters.sqlite.tables import record
+from moat.domain.errors import ConflictError, NotFound
+from moat.domain.scores import Result, Run, RunStatus
+
+_RUN = tables.runs.c
+
+
+class SqliteRuns:
+    """The port `Runs`."""
+
+    def __init__(self, state: SqliteState) -> None:
+        self._state = state
+
+    def start(self, run: Run) -> None:
+        """Raises `ConflictError` when the id exists."""
+        statement = insert(tables.runs).values(msgspec.structs.asdict(run)).on_conflict_do_nothing()
+        with self._state.write() as connection:
+            if connection.execute(statement).rowcount == 0:
+                raise ConflictError(f"the run {run.id!r} exists already")
+
+    def add(self, run_id: str, results: Sequence[Result]) -> None:
+        """One transaction; what is there stays as it is. Raises `NotFound` for an unknown run."""
+        rows = [{"run": run_id, **msgspec.structs.asdict(result)} for result in results]
+        with self._state.write() as connection:
+            if connection.scalar(select(_RUN.id).where(_RUN.id == run_id)) is None:
+                raise _unknown(run_id)
+            if rows:
+                connection.execute(insert(tables.results).on_conflict_do_nothing(), rows)
+
+    def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
+        """Raises `NotFound`."""
+        self._update(run_id, status=status, finished_ns=finished_ns, score=score, provider=provider)
+
+    def judge(self, run_id: str, verdict: str) -> None:
+        """Raises `NotFound`."""
+        self._update(run_id, verdict=verdict)
+
+    def get(self, run_id: str) -> Run:
+        """By id or unambiguous prefix."""
+        starts = func.substr(_RUN.id, 1, len(run_id)) == run_id
+        with self._state.read() as connection:
+            rows = connection.execute(select(tables.runs).where(starts).order_by(_RUN.id).limit(5)).mappings().all()
+        found = [record(row, Run) for row in rows]
+        if run_id and found and (len(found) == 1 or found[0].id == run_id):
+            return found[0]
+        if run_id and found:
+            ids = ", ".join(run.id for run in found)
+            raise NotFound(f"several runs begin with {run_id!r}", remedy=f"Write more of the id: {ids}.")
+        raise _unknown(run_id)
+
+    def results(self, run_id: str) -> list[Result]:
+        """By case and repeat; empty for an unknown run."""
+        table = tables.results
+        query = select(table).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat)
+        with self._state.read() as connection:
+            return [record(row, Result) for row in connection.execute(query).mappings()]
+
+    def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
+        """Newest first."""
+        wanted = [column == value for column, value in ((_RUN.suite, suite), (_RUN.prompt, prompt)) if value]
+        return self._newest(wanted, limit)
+
+    def find(self, *, suite_digest: str, dataset_digest: str, prompt_digest: str, model: str) -> list[Run]:
+        """Runs of exactly this content, newest first."""
+        return self._newest(
+            [
+                _RUN.suite_digest == suite_digest,
+                _RUN.dataset_digest == dataset_digest,
+                _RUN.prompt_digest == prompt_digest,
+                _RUN.model == model,
+            ]
+        )
+
+    def _newest(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[Run]:
+        query = select(tables.runs).where(*wanted).order_by(_RUN.created_ns.desc(), _RUN.id.desc()).limit(limit)
+        with self._state.read() as connection:
+            return [record(row, Run) for row in connection.execute(query).mappings()]
+
+    def _update(self, run_id: str, **fields: Any) -> None:
+        with self._state.write() as connection:
+            if connection.execute(update(tables.runs).where(_RUN.id == run_id).values(fields)).rowcount == 0:
+                raise _unknown(run_id)
+
+
+def _unknown(run_id: str) -> NotFound:
+    return NotFound(f"no run {run_id!r}", remedy="`moat eval list` shows the runs there are.")

@@ -1,0 +1,164 @@
+"""The open state file: transactions, and errors that say what to do."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from moat.adapters.sqlite.migrations import migrate
+from moat.domain.errors import StorageError
+
+BUSY_SECONDS = 15.0
+"""How long a transaction waits for another process's write before it gives up."""
+
+
+class SqliteState:
+    """One project's `state.db`, open.
+
+    Threads may share this object and processes the file. A read sees one committed snapshot; a write waits for
+    its turn, and when its `with` block is left it is on disk (WAL, `synchronous=FULL`) or did not happen.
+    Every failure of the database is a `StorageError` naming the file.
+    """
+
+    def __init__(self, path: Path, engine: Engine, watch: sqlite3.Connection) -> None:
+        """Use `open`."""
+        self._path = path
+        self._engine = engine
+        self._watch = watch
+        self._watching = threading.Lock()
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> "SqliteState":
+        """Open the file, made with mode 0600 if need be, and bring its schema forward.
+
+        Raises `StorageError`, also for a file that a newer Moat has written.
+        """
+        engine = _engine(path)
+        with _explained(path), ExitStack() as undo:
+            undo.callback(engine.dispose)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone_in(path.parent):
+                _create(path)
+                with engine.execution_options(immediate=True).begin() as connection:
+                    migrate(connection, path)
+            watch = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+            undo.pop_all()
+        return cls(path, engine, watch)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one snapshot."""
+        with _explained(self._path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that nobody else's write can come between; rolled back when the block raises."""
+        with _explained(self._path), self._writing:
+            with self._engine.execution_options(immediate=True).begin() as connection:
+                yield connection
+
+    def revision(self) -> int:
+        """A number that differs after every commit to the file, by whomever.
+
+        `PRAGMA data_version` counts the commits of other connections; the one asked here never writes.
+        """
+        with _explained(self._path), self._watching:
+            number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            return number
+
+    def close(self) -> None:
+        """Release the file. Idempotent."""
+        self._watch.close()
+        self._engine.dispose()
+
+
+def _engine(path: Path) -> Engine:
+    # With isolation_level=None the sqlite3 module begins no transactions of its own; `_begin` does.
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+        pool_size=0,
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _create(path: Path) -> None:
+    """An empty database in WAL mode, readable by its owner only; an existing one is left as it is."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """One opener at a time: SQLite answers "busy" at once when two switch a file to WAL together.
+
+    The lock is on the directory, since closing any descriptor of the database would drop SQLite's own locks.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Database and file errors as `StorageError`."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _storage_error(error.orig, path) from error
+    except (sqlite3.Error, OSError) as error:
+        raise _storage_error(error, path) from error
+
+
+_CAUSES = {
+    "SQLITE_FULL": ("the disk is full", "Free some space: nothing was half-written, no repair is needed."),
+    "SQLITE_READONLY": ("the file cannot be written", "Check the owner and the mode of the file."),
+    "SQLITE_CANTOPEN": (
+        "the file cannot be opened",
+        "Check that it is a file, in a writable directory.",
+    ),
+    "SQLITE_BUSY": (
+        f"another process has been writing for over {BUSY_SECONDS:.0f} seconds",
+        "Look for a stuck process that has the file open (`fuser`), and try again.",
+    ),
+    "SQLITE_CORRUPT": ("the file is damaged", "Restore a backup, or save what `sqlite3 FILE .recover` finds."),
+    "SQLITE_NOTADB": (
+        "the file is no SQLite database",
+        "Restore a backup, or move the file away.",
+    ),
+    "SQLITE_IOERR": ("the disk refuses", "Check the disk and its free space; nothing was half-written."),
+}
+
+
+def _storage_error(error: BaseException | None, path: Path) -> StorageError:
+    if isinstance(error, OSError):
+        return StorageError(f"cannot be used: {error.strerror}", where=str(path), remedy="Check path and permissions.")
+    name = getattr(error, "sqlite_errorname", "")
+    primary = "_".join(name.split("_")[:2])
+    what, remedy = _CAUSES.get(primary, ("the database refuses", ""))
+    return StorageError(f"{what} ({error})", where=str(path), remedy=remedy)

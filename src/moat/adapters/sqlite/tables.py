@@ -1,0 +1,152 @@
+"""The tables. A column is a field of the domain struct of the same name, so a row converts straight into it.
+
+A change here needs a revision in `migrations/versions` too; a test compares the two.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Json(TypeDecorator[Any]):
+    """JSON text, written and read by msgspec."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """Python value, structs included, to text."""
+        return msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Text to plain lists and dicts."""
+        return msgspec.json.decode(value)
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def record(row: RowMapping, type: type[T], **fields: Any) -> T:
+    """A row, with `fields` besides its columns, as a domain struct."""
+    # SQLAlchemy's names are a subclass of str, which msgspec does not take for keys.
+    return msgspec.convert({str.__str__(name): value for name, value in row.items()} | fields, type)
+
+
+metadata = MetaData()
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("prompt", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("prompt_digest", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("params", Json, nullable=False),
+    Column("tools", Json, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("dirty", Boolean, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Index("releases_by_prompt", "prompt", "created_ns"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("release", Text, ForeignKey("releases.id"), nullable=False),
+    Column("run", Text, nullable=False),
+    Column("suite", Text, nullable=False),
+    Column("dataset_digest", Text, nullable=False),
+    Column("score", Float),
+    Column("verdict", Text, nullable=False),
+    UniqueConstraint("release", "run", name="evidence_once"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("prompt", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("arms", Json, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("replaces", Json, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("suite", Text, nullable=False),
+    Column("suite_digest", Text, nullable=False),
+    Column("dataset_digest", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("prompt_digest", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("cases", Integer, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("finished_ns", BigInteger, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("score", Float),
+    Column("verdict", Text, nullable=False),
+    Index("runs_by_time", "created_ns"),
+    Index("runs_by_content", "suite_digest", "dataset_digest", "prompt_digest", "model"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("run", Text, ForeignKey("runs.id"), primary_key=True),
+    Column("case", Text, primary_key=True),
+    Column("repeat", Integer, primary_key=True, autoincrement=False),
+    Column("output", Text, nullable=False),
+    Column("tool_calls", Json, nullable=False),
+    Column("scores", Json, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("latency_ns", BigInteger, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("cost", BigInteger),
+    Column("trace_id", Text, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("feature", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("models", Json, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger, nullable=False),
+)

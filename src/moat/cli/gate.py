@@ -1,0 +1,67 @@
+"""`moat gate`: may this version ship?"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moat.bootstrap.evaluating import Evaluating
+from moat.bootstrap.project import Project
+from moat.bootstrap.settings import environment
+from moat.bootstrap.wiring import open_state
+from moat.cli.arguments import Prompt, Suites, parse_prompt
+from moat.cli.group import Json, group
+from moat.cli.output import print_json, progress_bar
+from moat.cli.verdicts import print_report
+from moat.domain.releases import PromptVersion
+from moat.domain.scores import Run
+from moat.evals.gate import GateReport
+from moat.evals.markdown import to_markdown
+from moat.evals.suites import Suite
+
+app = group()
+
+EXIT_CODES = {"pass": 0, "regressed": 1, "inconclusive": 2}
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    prompt: Prompt,
+    baseline: Annotated[
+        str, typer.Option(help="Version to compare with (default: what production serves, else the one before).")
+    ] = "",
+    suite: Suites = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the report to this file too, for a pull request.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Judge a version against its baseline. Exit 0: pass, 1: regressed, 2: the cases do not decide."""
+    project = Project.find(ctx.obj)
+    name, version = parse_prompt(prompt)
+    with open_state(project) as state:
+        evaluating = Evaluating(project, state, environment())
+        candidate = project.catalog.get(name, version)
+        against = evaluating.baseline_version(candidate, baseline)
+        reports = [_judge(evaluating, chosen, candidate, against) for chosen in evaluating.suites_of(name, suite or [])]
+    if markdown is not None:
+        markdown.write_text("\n\n".join(to_markdown(report) for report in reports), encoding="utf-8")
+    if json:
+        print_json(reports)
+    else:
+        for report in reports:
+            print_report(report)
+    verdicts = {report.verdict for report in reports}
+    worst = next(verdict for verdict in ("regressed", "inconclusive", "pass") if verdict in verdicts)
+    raise typer.Exit(EXIT_CODES[worst])
+
+
+def _judge(evaluating: Evaluating, suite: Suite, candidate: PromptVersion, against: PromptVersion | None) -> GateReport:
+    def measure(version: PromptVersion) -> Run:
+        with progress_bar(f"{suite.name} on {version.id}") as watch:
+            return asyncio.run(evaluating.run(evaluating.target(suite, version), fresh=False, watch=watch))
+
+    old = measure(against) if against is not None else None
+    return evaluating.judge(evaluating.target(suite, candidate), measure(candidate), old)

@@ -1,0 +1,21 @@
+"""Scorers, one file a family. To add one: a file with a `@scorer("kind")` class, and its import here."""
+
+from moat.evals.scorers import labels, limits, patterns, refusal, rouge, structure, text, tools
+from moat.evals.scorers.scorer import KINDS, AnswerView, Broken, NotRun, Scorer, scorer
+
+__all__ = [
+    "KINDS",
+    "AnswerView",
+    "Broken",
+    "NotRun",
+    "Scorer",
+    "labels",
+    "limits",
+    "patterns",
+    "refusal",
+    "rouge",
+    "scorer",
+    "structure",
+    "text",
+    "tools",
+]

@@ -1,0 +1,96 @@
+"""Scorers of a class or a number."""
+
+import math
+import re
+from typing import Any
+
+from moat.domain.scores import Case
+from moat.evals.scorers.scorer import (
+    AnswerView,
+    Broken,
+    NotRun,
+    Scorer,
+    check_expected,
+    expected_of,
+    scorer,
+    shown,
+)
+
+NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:[eE][-+]?\d{1,3})?")
+MAX_TEXT = 100_000
+
+
+@scorer("label")
+class Label(Scorer, frozen=True):
+    """1 when the label, at `path` or the whole answer, is the expected one (or one of the expected list).
+
+    Case and surrounding space are ignored.
+    """
+
+    expected: str = "expected"
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        check_expected(self.expected)
+
+    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+        """Compare."""
+        wanted = expected_of(case, self.expected)
+        got = answer.at(self.path)
+        accepted = wanted if isinstance(wanted, list) else [wanted]
+        if _label(got) in [_label(label) for label in accepted]:
+            return 1, ""
+        return 0, f"expected {shown(wanted)}, got {shown(got)}"
+
+
+@scorer("number")
+class Number(Scorer, frozen=True):
+    """1 when the number, at `path` or the last one in the text, is within a tolerance of the expected one.
+
+    The tolerance is the larger of `absolute` and `relative` times the expected value.
+    """
+
+    expected: str = "expected"
+    path: str = ""
+    absolute: float = 0.0
+    relative: float = 1e-9
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        check_expected(self.expected)
+        if self.absolute < 0 or self.relative < 0:
+            raise ValueError("tolerances cannot be negative")
+
+    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+        """Compare."""
+        wanted = _number(expected_of(case, self.expected))
+        if wanted is None:
+            raise NotRun(f"{self.expected} of the case is not a number")
+        got = _number(answer.at(self.path))
+        if got is None:
+            raise Broken("the answer has no number")
+        if math.isclose(got, wanted, rel_tol=0.0, abs_tol=max(self.absolute, self.relative * abs(wanted))):
+            return 1, ""
+        return 0, f"expected {wanted:g}, got {got:g}"
+
+
+def _label(value: Any) -> Any:
+    return value.strip().casefold() if isinstance(value, str) else (type(value) is bool, value)
+
+
+def _number(value: Any) -> float | None:
+    """The value, or the last number in a text: `1,234.5` and `12.` are understood, other marks are not."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    found = NUMBER.findall(value[-MAX_TEXT:])
+    if not found:
+        return None
+    try:
+        return float(found[-1].replace(",", ""))
+    except ValueError:
+        return None

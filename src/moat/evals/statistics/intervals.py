@@ -1,0 +1,116 @@
+"""Confidence intervals."""
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Interval(NamedTuple):
+    """Lower and upper end."""
+
+    low: float
+    high: float
+
+
+class Estimate(NamedTuple):
+    """A mean with its uncertainty."""
+
+    mean: float
+    low: float
+    high: float
+    error: float
+    """Standard error of the mean."""
+    clusters: int
+    """Independent units it rests on: cases, or clusters of cases."""
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Score interval of a proportion (Wilson 1927, JASA 22)."""
+    from scipy.special import ndtri
+
+    _check_counts(successes, n)
+    z2 = float(ndtri((1 + confidence) / 2)) ** 2
+    p = successes / n
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Exact interval of a proportion (Clopper & Pearson 1934, Biometrika 26): never covers less, often more."""
+    from scipy.special import betaincinv
+
+    _check_counts(successes, n)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return Interval(low, high)
+
+
+def mean_interval(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Estimate:
+    """Student's t interval of a mean, with a cluster-robust standard error when clusters are given.
+
+    Cases of one cluster need not be independent; the error is the sandwich estimator for a mean with the factor
+    G/(G-1) (Liang & Zeger 1986, Biometrika 73; Miller 2024, "Adding Error Bars to Evals", section 2.2) and t
+    has G-1 degrees of freedom. Without clusters each value is its own and this is the textbook interval. With
+    fewer than two clusters nothing is known: the interval is infinite.
+    """
+    array, codes, count = _coded(values, clusters)
+    return _estimate(array, codes, count, float(array.mean()), confidence)
+
+
+def difference_interval(
+    differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Estimate:
+    """Interval of the mean of paired differences that stays honest when few cases differ.
+
+    Most differences between two prompts are zero, and a t interval on few others, or none, is far too short.
+    Bonett & Price (2012, J. Educ. Behav. Stat. 37) add one win and one loss to paired binary outcomes before
+    the Wald interval. Done to differences of any size, that is one pair at plus and one at minus their typical
+    size: the root mean square of those that are not zero (1 when all are, the worst there could be). Here with
+    t instead of the normal quantile. `mean` is the plain mean; the interval is around the adjusted one.
+    """
+    array, codes, count = _coded(differences, clusters)
+    changed = array[array != 0]
+    size = math.sqrt(float(changed @ changed) / len(changed)) if len(changed) else 1.0
+    padded = np.concatenate([array, [size, -size]])
+    padded_codes = np.concatenate([codes, [count, count + 1]])
+    estimate = _estimate(padded, padded_codes, count + 2, float(array.mean()), confidence, degrees=count - 1)
+    return estimate._replace(clusters=count)
+
+
+def _estimate(
+    array: np.ndarray, codes: np.ndarray, count: int, mean: float, confidence: float, degrees: int | None = None
+) -> Estimate:
+    from scipy.special import stdtrit
+
+    degrees = count - 1 if degrees is None else degrees
+    if degrees < 1:
+        return Estimate(mean, -math.inf, math.inf, math.inf, count)
+    centre = float(array.mean())
+    sums = np.bincount(codes, weights=array - centre, minlength=count)
+    error = math.sqrt(count / (count - 1) * float(sums @ sums)) / len(array)
+    half = float(stdtrit(degrees, (1 + confidence) / 2)) * error
+    return Estimate(mean, centre - half, centre + half, error, count)
+
+
+def _coded(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray, int]:
+    array = np.asarray(values, dtype=float)
+    if not len(array) or not np.isfinite(array).all():
+        raise ValueError("needs at least one value, all finite")
+    if clusters is None:
+        return array, np.arange(len(array)), len(array)
+    if len(clusters) != len(array):
+        raise ValueError("as many clusters as values are needed")
+    index: dict[Hashable, int] = {}
+    codes = np.array([index.setdefault(cluster, len(index)) for cluster in clusters])
+    return array, codes, len(index)
+
+
+def _check_counts(successes: int, n: int) -> None:
+    if not 0 <= successes <= n or n == 0:
+        raise ValueError("needs 0 <= successes <= n and n > 0")

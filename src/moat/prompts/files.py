@@ -1,0 +1,243 @@
+"""A project's prompt files -> `PromptVersion`s. One broken file hides no other."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from moat.documents import Document, decode, read_yaml
+from moat.domain.errors import DocumentError, InputError, PromptError
+from moat.domain.releases import MessageTemplate, PromptVersion, Variable
+from moat.prompts.semver import is_version
+from moat.prompts.syntax import Spot, TemplateFlaw, check
+from moat.prompts.tools import definition, read_tool
+from moat.prompts.tree import PARTIALS, PROMPTS, TOOLS, Entry, check_name, entries, inside, is_name
+from moat.prompts.variables import mismatch, nearest
+
+MAX_TEXT = 2**20
+
+_INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([^"']+)["']""")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class PromptFile(NamedTuple):
+    """A version and where its text stands."""
+
+    prompt: PromptVersion
+    path: str
+    """Relative to the project root."""
+    lines: tuple[int, ...] = ()
+    """1-based line on which each message's template begins."""
+
+    def place(self, spot: Spot) -> str:
+        """`file:line` of a spot in this version's text."""
+        if spot.partial:
+            return f"{partial_path(spot.partial)}:{spot.line}"
+        return f"{self.path}:{self.lines[spot.message] + spot.line - 1}"
+
+
+class Broken(NamedTuple):
+    """A file that could not be read as a version."""
+
+    entry: Entry
+    error: InputError
+
+
+class Loaded(NamedTuple):
+    """What a project's prompt folder holds, in order of path."""
+
+    files: tuple[PromptFile, ...]
+    broken: tuple[Broken, ...]
+
+
+class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of a prompt file."""
+
+    model: str
+    messages: list[MessageTemplate]
+    description: str = ""
+    owner: str = ""
+    tags: list[str] = []
+    created_by: str = ""
+    params: dict[str, Any] = {}
+    variables: dict[str, Variable] = {}
+    tools: list[str] = []
+    output: dict[str, Any] | None = None
+
+
+def load(root: Path) -> Loaded:
+    """Read all prompts of a project."""
+    reader = _Reader(root)
+    files: list[PromptFile] = []
+    broken: list[Broken] = []
+    seen: dict[tuple[str, str], str] = {}
+    for entry in entries(root, PROMPTS):
+        try:
+            earlier = seen.setdefault((entry.name, entry.version), entry.path)
+            if earlier != entry.path:
+                raise PromptError(f"is the same version as {earlier}", where=entry.path, remedy="Keep one of them.")
+            files.append(reader.read(entry))
+        except InputError as error:
+            broken.append(Broken(entry, error))
+    return Loaded(tuple(files), tuple(broken))
+
+
+def read_prompt(root: Path, name: str, version: str) -> PromptFile:
+    """Read one version. Raises `PromptError` or `DocumentError`, also for a name that leads outside the root."""
+    check_name(name)
+    if not is_version(version):
+        raise PromptError(f"{version!r} is not a semantic version", remedy="Write it like 1.4.0.")
+    spellings = (f"{version}.yaml", *(f"{v}{version}{suffix}" for v in ("", "v") for suffix in (".txt", ".md")))
+    for spelling in spellings:
+        path = f"{PROMPTS}/{name}/{spelling}"
+        if (root / path).is_symlink() or (root / path).exists():
+            return _Reader(root).read(Entry(name, version, path))
+    raise DocumentError("no such file", where=f"{PROMPTS}/{name}/{version}.yaml")
+
+
+def partial_path(name: str) -> str:
+    """Path of a partial's file, relative to the root."""
+    return f"{PARTIALS}/{name}.j2"
+
+
+class _Reader:
+    """Reads files of one root; remembers the partials and tools it has read."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._partials: dict[str, str | None] = {}
+        self._tools: dict[str, dict[str, Any] | InputError] = {}
+
+    def read(self, entry: Entry) -> PromptFile:
+        try:
+            check_name(entry.name)
+        except PromptError as error:
+            raise PromptError(error.what, where=entry.path, remedy=error.remedy) from None
+        if not is_version(entry.version):
+            raise PromptError(
+                f"{entry.version!r} is not a semantic version",
+                where=entry.path,
+                remedy="Name the file like 1.4.0.yaml.",
+            )
+        file = inside(self._root, entry.path)
+        if not entry.path.endswith(".yaml"):
+            return self._text(entry, read_text(file, entry.path))
+        document = read_yaml(file, name=entry.path)
+        content = decode(document, _Content, error=PromptError)
+        _check(document, content)
+        prompt = PromptVersion(
+            name=entry.name,
+            version=entry.version,
+            messages=tuple(content.messages),
+            model=content.model,
+            variables=content.variables,
+            params=content.params,
+            tools=tuple(content.tools),
+            output=content.output,
+            metadata=_metadata(content),
+            partials=self._collect(message.content for message in content.messages),
+            tool_definitions=tuple(
+                self._tool(tool, document.place(["tools", index])) for index, tool in enumerate(content.tools)
+            ),
+        )
+        lines = tuple(document.text_line(["messages", i, "content"]) for i in range(len(content.messages)))
+        return PromptFile(prompt, entry.path, lines)
+
+    def _text(self, entry: Entry, source: str) -> PromptFile:
+        """A bare text is one user message, and every name in it a required text variable."""
+        partials = self._collect([source])
+        try:
+            names = sorted(check(source, partials).variables())
+        except TemplateFlaw:
+            names = []  # lint and rendering report the flaw with its place
+        prompt = PromptVersion(
+            name=entry.name,
+            version=entry.version,
+            messages=(MessageTemplate("user", source),),
+            model="",
+            variables={name: Variable() for name in names},
+            partials=partials,
+        )
+        return PromptFile(prompt, entry.path, (1,))
+
+    def _collect(self, sources: Iterator[str] | list[str]) -> dict[str, str]:
+        """Sources of all partials that are included, directly or through others; missing ones are left out."""
+        found: dict[str, str] = {}
+        waiting = list(sources)
+        while waiting:
+            for name in _INCLUDE.findall(waiting.pop()):
+                source = self._partial(name) if name not in found else None
+                if source is not None:
+                    found[name] = source
+                    waiting.append(source)
+        return dict(sorted(found.items()))
+
+    def _partial(self, name: str) -> str | None:
+        if name not in self._partials:
+            path = partial_path(name)
+            known = is_name(name) and (self._root / path).exists()
+            self._partials[name] = read_text(inside(self._root, path), path) if known else None
+        return self._partials[name]
+
+    def _tool(self, reference: str, where: str) -> dict[str, Any]:
+        if reference not in self._tools:
+            try:
+                self._tools[reference] = self._read_tool(reference)
+            except InputError as error:
+                self._tools[reference] = error
+        found = self._tools[reference]
+        if isinstance(found, InputError):
+            cause = f" ({found.where})" if found.where else ""
+            raise PromptError(f"the tool {reference!r}: {found.what}{cause}", where=where, remedy=found.remedy)
+        return found
+
+    def _read_tool(self, reference: str) -> dict[str, Any]:
+        name, _, version = reference.partition("@")
+        if not is_version(version) or "/" in check_name(name):
+            raise PromptError("is not a reference to a tool", remedy="Write it like lookup_order@1.0.0.")
+        path = f"{TOOLS}/{name}/{version}.yaml"
+        if not (self._root / path).exists():
+            known = [f"{entry.name}@{entry.version}" for entry in entries(self._root, TOOLS)]
+            raise PromptError("there is no such tool", remedy=nearest(reference, known))
+        return definition(name, read_tool(read_yaml(inside(self._root, path), name=path), name))
+
+
+def read_text(file: Path, name: str) -> str:
+    """A text file. Raises `DocumentError` for one that is not readable UTF-8 of at most 1 MiB."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(MAX_TEXT + 1)
+        if len(raw) > MAX_TEXT:
+            raise DocumentError(f"larger than {MAX_TEXT // 2**20} MiB", where=name)
+        return raw.decode("utf-8").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise DocumentError("no such file", where=name) from None
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}", where=name) from error
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DocumentError("not UTF-8 text", where=f"{name}:{line}", remedy="Save it as UTF-8.") from None
+
+
+def _metadata(content: _Content) -> dict[str, Any]:
+    given = {
+        "description": content.description,
+        "owner": content.owner,
+        "tags": content.tags,
+        "created_by": content.created_by,
+    }
+    return {key: value for key, value in given.items() if value}
+
+
+def _check(document: Document, content: _Content) -> None:
+    """What the types of `_Content` do not say."""
+    if not content.messages:
+        raise PromptError("a prompt has at least one message", where=document.place(["messages"]))
+    for name, variable in content.variables.items():
+        where = document.place(["variables", name])
+        if not _IDENTIFIER.fullmatch(name):
+            raise PromptError(f"{name!r} cannot be a variable", where=where, remedy="Use letters, digits and '_'.")
+        if variable.default is not msgspec.UNSET and (flaw := mismatch(variable, variable.default)):
+            raise PromptError(f"the default of {name!r} {flaw}", where=where)

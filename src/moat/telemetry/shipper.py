@@ -1,0 +1,157 @@
+"""Moves sealed segments from the spool into the trace store: at least once, in order, without losing any."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from moat.domain.errors import InputError, MoatError, StorageError
+from moat.ports.traces import TraceWriter
+from moat.telemetry.segments import OPEN, REJECTED, recover, sealed, written_ns
+from moat.telemetry.spool import SegmentSpool
+
+_log = logging.getLogger(__name__)
+
+
+class Lag(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the trace store is behind the spool."""
+
+    segments: int
+    """Segments not yet shipped, open ones included."""
+    bytes: int
+    oldest_age_s: float
+    """Seconds since the oldest of them was begun; 0 when there is none."""
+    shipped: int
+    """New spans committed since the start."""
+    rejected_segments: int
+    """Segments in `rejected/`."""
+    problem: str
+    """Why the last pass failed; empty when it did not."""
+
+
+class Shipper:
+    """Ships the segments of all processes that share a spool directory; one runs, beside the trace store.
+
+    A segment is deleted after its commit; a crash in between ships it again, and the store knows its spans.
+    While the store is away segments stay where they are. A segment that the store can never take goes to
+    `rejected/` with its reason, and the others pass.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        writer: TraceWriter,
+        *,
+        spool: SegmentSpool | None = None,
+        poll: float = 0.25,
+        max_delay: float = 10.0,
+        batch_bytes: int = 32 * 2**20,
+    ) -> None:
+        """`spool` is this process's own, sealed by `drain`; times are seconds."""
+        self._directory = directory
+        self._writer = writer
+        self._spool = spool
+        self._poll = poll
+        self._max_delay = max_delay
+        self._batch_bytes = batch_bytes
+        self._shipping = threading.Lock()
+        self._shipped = 0
+        self._problem = ""
+
+    async def run(self) -> None:
+        """Ship until cancelled, in a worker thread; wait longer and longer while the store is away."""
+        delay = self._poll
+        while True:
+            try:
+                await asyncio.to_thread(self.ship)
+                delay = self._poll
+            except MoatError:
+                delay = min(2 * delay, self._max_delay)
+            await asyncio.sleep(delay)
+
+    def drain(self) -> int:
+        """Ship everything appended so far; how many spans were new. Raises what the store raises."""
+        if self._spool is not None:
+            self._spool.rotate()
+        return self.ship()
+
+    def ship(self) -> int:
+        """Ship what is sealed or left by dead processes; how many spans were new.
+
+        Raises `StorageError` or `Unavailable` when the store is away; nothing is lost then.
+        """
+        with self._shipping:
+            before = self._shipped
+            try:
+                recover(self._directory)
+                for batch in self._batches():
+                    self._ship(batch)
+            except OSError as error:
+                self._note(str(error))
+                raise StorageError(f"the spool cannot be read: {error}", where=str(self._directory)) from error
+            except MoatError as error:
+                self._note(str(error))
+                raise
+            self._problem = ""
+            return self._shipped - before
+
+    def lag(self) -> Lag:
+        """What waits, cheap enough for every scrape of the metrics."""
+        waiting = [*sealed(self._directory), *self._directory.glob(f"*{OPEN}")]
+        sizes = [size for path in waiting if (size := _size(path))]
+        oldest = min((written_ns(path) for path in waiting), default=0)
+        return Lag(
+            segments=len(sizes),
+            bytes=sum(sizes),
+            oldest_age_s=max(0.0, (time.time_ns() - oldest) / 1e9) if sizes else 0.0,
+            shipped=self._shipped,
+            rejected_segments=len(sealed(self._directory / REJECTED)),
+            problem=self._problem,
+        )
+
+    def _batches(self) -> list[list[Path]]:
+        batches, room = list[list[Path]](), 0
+        for path in sealed(self._directory):
+            size = _size(path)
+            if not batches or size > room:
+                batches.append([])
+                room = self._batch_bytes
+            batches[-1].append(path)
+            room -= size
+        return batches
+
+    def _ship(self, batch: Sequence[Path]) -> None:
+        try:
+            self._shipped += self._writer.ingest(batch)
+        except InputError as error:
+            if len(batch) == 1:
+                self._reject(batch[0], error)
+                return
+            for segment in batch:
+                self._ship([segment])
+            return
+        for segment in batch:
+            segment.unlink()
+
+    def _reject(self, segment: Path, error: InputError) -> None:
+        _log.error("segment %s set aside: %s", segment.name, error)
+        rejected = self._directory / REJECTED
+        rejected.mkdir(exist_ok=True)
+        (rejected / f"{segment.stem}.reason").write_text(f"{error}\n", encoding="utf-8")
+        segment.rename(rejected / segment.name)
+
+    def _note(self, problem: str) -> None:
+        if problem != self._problem:
+            _log.warning("traces are not shipped: %s", problem)
+        self._problem = problem
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # sealed, shipped or recovered meanwhile

@@ -1,0 +1,73 @@
+"""What `KeyReader` and `KeyWriter` promise."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import pytest
+from msgspec.structs import replace
+
+from moat.domain.errors import ConflictError, NotFound
+from moat.domain.keys import Key
+from moat.ports.keys import KeyReader, KeyWriter
+
+
+class KeyStore(KeyReader, KeyWriter, Protocol):
+    """Both sides at once."""
+
+
+OpenKeys = Callable[[], AbstractContextManager[KeyStore]]
+
+
+def _key(number: int) -> Key:
+    return Key(
+        id=f"key_{number}",
+        hash=f"{number:064x}",
+        name="It's „ours“",
+        role="admin",
+        tenant="acme",
+        feature="support",
+        environment="production",
+        models=("assistant", "small"),
+        created_ns=1_700_000_000_000_000_000 + number,
+        expires_ns=1_900_000_000_000_000_000,
+    )
+
+
+def keys_are_read_back_oldest_first(open_store: OpenKeys) -> None:
+    """As written, by another opener too."""
+    with open_store() as store:
+        assert store.keys() == []
+        for number in (2, 1, 3):
+            store.add(_key(number))
+    with open_store() as store:
+        assert store.keys() == [_key(1), _key(2), _key(3)]
+
+
+def a_key_is_added_once(open_store: OpenKeys) -> None:
+    """Neither its id nor its hash may come twice."""
+    with open_store() as store:
+        store.add(_key(1))
+        for twin in (replace(_key(2), id="key_1"), replace(_key(2), hash=_key(1).hash)):
+            with pytest.raises(ConflictError, match="exists already"):
+                store.add(twin)
+        assert store.keys() == [_key(1)]
+
+
+def revoking_keeps_the_first_time(open_store: OpenKeys) -> None:
+    """And touches no other key; it is listed still."""
+    with open_store() as store:
+        store.add(_key(1))
+        store.add(_key(2))
+        store.revoke("key_1", 50)
+        store.revoke("key_1", 99)
+        with pytest.raises(NotFound, match="key_9"):
+            store.revoke("key_9", 50)
+        assert store.keys() == [replace(_key(1), revoked_ns=50), _key(2)]
+
+
+CHECKS: tuple[Callable[[OpenKeys], None], ...] = (
+    keys_are_read_back_oldest_first,
+    a_key_is_added_once,
+    revoking_keeps_the_first_time,
+)

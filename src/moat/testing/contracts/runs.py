@@ -1,0 +1,158 @@
+"""What `Runs` promises."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from msgspec.structs import replace
+
+from moat.domain.errors import ConflictError, NotFound
+from moat.domain.scores import Result, Run, Score
+from moat.ports.runs import Runs
+
+OpenRuns = Callable[[], AbstractContextManager[Runs]]
+
+
+def _run(number: int, *, suite: str = "support", prompt: str = "support/answer", digest: str = "sha256:p") -> Run:
+    return Run(
+        id=f"run_{number:04d}",
+        suite=suite,
+        suite_digest="sha256:s",
+        dataset_digest="sha256:d",
+        prompt=prompt,
+        version="1.0.0",
+        prompt_digest=digest,
+        model="assistant",
+        cases=3,
+        repeats=2,
+        created_ns=1_700_000_000_000_000_000 + number,
+        commit="abc123",
+        author="ada",
+    )
+
+
+def _result(case: str, repeat: int = 0, output: str = "{}") -> Result:
+    return Result(
+        case=case,
+        repeat=repeat,
+        output=output,
+        tool_calls=[{"id": "1", "function": {"name": "lookup", "arguments": '{"a": 1}'}}],
+        scores=[Score(name="facts", value=1 / 3), Score(name="judge", status="error", reason="\x00 „nein“ 🙂")],
+        latency_ns=10**12,
+        input_tokens=10,
+        output_tokens=20,
+        cost=10**18,
+        trace_id="t",
+    )
+
+
+def everything_is_read_back_as_written(open_store: OpenRuns) -> None:
+    """By another opener too."""
+    failed = Result(case="c", error="the provider is down")
+    with open_store() as store:
+        store.start(_run(1))
+        store.add("run_0001", [_result("a"), failed])
+    with open_store() as store:
+        assert store.get("run_0001") == _run(1)
+        assert store.results("run_0001") == [_result("a"), failed]
+
+
+def an_unknown_run_is_not_found(open_store: OpenRuns) -> None:
+    """By each method that changes one."""
+    with open_store() as store:
+        with pytest.raises(NotFound, match="run_9"):
+            store.get("run_9")
+        with pytest.raises(NotFound, match="run_9"):
+            store.add("run_9", [_result("a")])
+        with pytest.raises(NotFound, match="run_9"):
+            store.finish("run_9", "finished", 1, None, "")
+        with pytest.raises(NotFound, match="run_9"):
+            store.judge("run_9", "pass")
+        assert store.results("run_9") == []
+
+
+def a_run_starts_once(open_store: OpenRuns) -> None:
+    """A second start leaves the first as it was."""
+    with open_store() as store:
+        store.start(_run(1))
+        with pytest.raises(ConflictError, match="run_0001"):
+            store.start(replace(_run(1), suite="other"))
+        assert store.get("run_0001") == _run(1)
+
+
+def the_first_result_of_a_case_stands(open_store: OpenRuns) -> None:
+    """Adding again, as a resumed run may, changes nothing; results come by case and repeat."""
+    with open_store() as store:
+        store.start(_run(1))
+        store.start(_run(2))
+        store.add("run_0001", [_result("b"), _result("a", 1)])
+        store.add("run_0001", [_result("a", 0), _result("b", output="again")])
+        store.add("run_0001", [])
+        store.add("run_0002", [_result("b", output="other run")])
+        assert store.results("run_0001") == [_result("a", 0), _result("a", 1), _result("b")]
+        assert store.results("run_0002") == [_result("b", output="other run")]
+
+
+def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:
+    """Both change their own fields only."""
+    with open_store() as store:
+        store.start(_run(1))
+        store.judge("run_0001", "regressed")
+        store.finish("run_0001", "finished", 99, 0.1 + 0.2, "simulated")
+        done = replace(
+            _run(1), status="finished", finished_ns=99, score=0.1 + 0.2, provider="simulated", verdict="regressed"
+        )
+        assert store.get("run_0001") == done
+
+
+def a_prefix_finds_its_one_run(open_store: OpenRuns) -> None:
+    """Literally (no wildcards, case matters); an exact id wins; an ambiguous one names the choices."""
+    with open_store() as store:
+        for name in ("run_a", "run_ab", "run_B%"):
+            store.start(replace(_run(1), id=name))
+        assert store.get("run_B").id == "run_B%"
+        assert store.get("run_a").id == "run_a"
+        for wrong in ("", "run%", "run_b", "un_a"):
+            with pytest.raises(NotFound):
+                store.get(wrong)
+        with pytest.raises(NotFound, match="run_a, run_ab"):
+            store.get("run_")
+
+
+def runs_are_listed_newest_first(open_store: OpenRuns) -> None:
+    """All of them, or a suite's, or a prompt's; at most `limit`."""
+    one, two, three = _run(1), _run(2, suite="other"), _run(3, prompt="other")
+    with open_store() as store:
+        for run in (two, three, one):
+            store.start(run)
+        assert store.runs() == [three, two, one]
+        assert store.runs(limit=2) == [three, two]
+        assert store.runs(suite="support") == [three, one]
+        assert store.runs(prompt="support/answer") == [two, one]
+        assert store.runs(suite="other", prompt="other") == []
+
+
+def the_same_content_is_found_again(open_store: OpenRuns) -> None:
+    """Suite, data, prompt and model must all be the same; the status does not matter."""
+    with open_store() as store:
+        for number in (1, 2):
+            store.start(_run(number))
+        store.start(_run(3, digest="sha256:other"))
+        store.finish("run_0001", "interrupted", 5, None, "")
+        same = {"suite_digest": "sha256:s", "dataset_digest": "sha256:d", "model": "assistant"}
+        found = store.find(**same, prompt_digest="sha256:p")
+        assert [run.id for run in found] == ["run_0002", "run_0001"]
+        for field in same:
+            assert store.find(**{**same, field: "different"}, prompt_digest="sha256:p") == []
+
+
+CHECKS: tuple[Callable[[OpenRuns], None], ...] = (
+    everything_is_read_back_as_written,
+    an_unknown_run_is_not_found,
+    a_run_starts_once,
+    the_first_result_of_a_case_stands,
+    a_run_is_finished_and_judged,
+    a_prefix_finds_its_one_run,
+    runs_are_listed_newest_first,
+    the_same_content_is_found_again,
+)

@@ -1,0 +1,240 @@
+"""What `TraceReader` and `TraceWriter` promise."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from moat.domain.errors import RequestError
+from moat.domain.spans import Span
+from moat.ports.traces import Dimension, TraceFilter, TraceReader, TraceWriter, Usages
+
+
+class TraceStore(TraceReader, TraceWriter, Protocol):
+    """Both sides at once."""
+
+
+OpenTraces = Callable[[], AbstractContextManager[TraceStore]]
+
+_START = 1_700_000_000_000_000_000
+
+
+def _call(number: int, **changes: Any) -> Span:
+    span = Span(
+        span_id=f"{number:016x}",
+        trace_id=f"{number:032x}",
+        kind="call",
+        name="chat",
+        started_ns=_START + number,
+        duration_ns=1_000_000 * number,
+        request_id=f"req_{number}",
+        model="assistant",
+        provider="simulated",
+        input_tokens=10,
+        output_tokens=5,
+        cost=7,
+    )
+    return replace(span, **changes)
+
+
+def _full(number: int) -> Span:
+    """A span with something in every field that has a default."""
+    changes: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Span):
+        if not field.required:
+            kinds: dict[Any, Any] = {str: f"It's „{field.name}“\n\x00 🙂", int: 2**62, bool: True, int | None: -5}
+            changes[field.name] = kinds.get(field.type, {"list": [1, None, 0.5], "text": "\x00 „ja“ 🙂"})
+    return _call(number, **changes)
+
+
+@contextmanager
+def _segments(*contents: Iterable[Span] | bytes) -> Iterator[list[Path]]:
+    """Segment files that hold these spans or raw bytes."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = []
+        for number, content in enumerate(contents):
+            path = Path(directory) / f"{number:020d}-1-it's.ndjson"
+            path.write_bytes(
+                content if isinstance(content, bytes) else msgspec.json.Encoder().encode_lines(content)
+            )
+            paths.append(path)
+        yield paths
+
+
+def _ingest(store: TraceStore, *contents: Iterable[Span] | bytes) -> int:
+    with _segments(*contents) as paths:
+        return store.ingest(paths)
+
+
+def _slim(span: Span) -> Span:
+    return replace(span, input=None, output=None)
+
+
+def spans_are_read_back_as_written(open_store: OpenTraces) -> None:
+    """Every field, by another opener too."""
+    full = _full(1)
+    with open_store() as store:
+        assert _ingest(store, [full, _call(2)]) == 2
+    with open_store() as store:
+        assert store.trace(full.trace_id) == [full]
+        assert store.trace(_call(2).trace_id) == [_call(2)]
+        assert store.search(TraceFilter()) == [_call(2), _slim(full)]
+
+
+def an_empty_store_answers(open_store: OpenTraces) -> None:
+    """No rows, and totals of nothing."""
+    with open_store() as store:
+        assert store.search(TraceFilter()) == []
+        assert store.trace("unknown") == []
+        assert store.trace("") == []
+        assert store.usages(["model"], TraceFilter()) == []
+        (nothing,) = store.usages([], TraceFilter())
+        assert msgspec.structs.astuple(nothing) == ((), *[0] * 11)
+        assert _ingest(store) == 0
+        assert _ingest(store, b"") == 0
+
+
+def a_span_seen_before_changes_nothing(open_store: OpenTraces) -> None:
+    """Within a segment, within a batch, between batches, after reopening."""
+    one, two, three = _call(1), _call(2), _call(3)
+    with open_store() as store:
+        assert _ingest(store, [one, two, one], [two]) == 2
+        assert _ingest(store, [replace(one, tenant="other", started_ns=5), three]) == 1
+    with open_store() as store:
+        assert _ingest(store, [one, two, three]) == 0
+        assert store.search(TraceFilter()) == [three, two, one]
+
+
+def what_is_not_a_span_does_not_stop_the_rest(open_store: OpenTraces) -> None:
+    """Whatever a line holds, its neighbours are committed, and only they."""
+    line = msgspec.json.encode(_call(9))
+    bad = [
+        b"not json",
+        b"[1]",
+        b"{}",
+        b"\xff\xfe",
+        b"\x00" * 100,
+        line[:-20],
+        line.replace(b'"started_ns":', b'"started_ns":"x","y":'),
+        line.replace(b'"cost":7', b'"cost":9223372036854775808'),
+        line.replace(b'"cost":7', b'"cost":1.5'),
+        line.replace(b'"cost":7', b'"unknown":7'),
+        line.replace(b'"name":"chat"', b'"name":"\\ud800"'),
+        line.replace(b'"call"', b'"wrong"'),
+        line.replace(b'"0000000000000009"', b'""'),
+        b'{"span_id":' + b"[" * 100_000,
+    ]
+    one, two = (msgspec.json.encode(_call(number)) for number in (1, 2))
+    with open_store() as store:
+        assert _ingest(store, b"\n".join([one, *bad, b"", two]) + b"\n" + line[:50], [_call(3)]) == 3
+        assert [span.span_id for span in store.search(TraceFilter())] == [_call(n).span_id for n in (3, 2, 1)]
+
+
+def a_key_that_stands_twice_is_read(open_store: OpenTraces) -> None:
+    """JSON leaves it open; the last one counts."""
+    line = msgspec.json.encode(_call(1)).replace(b'"cost":7', b'"cost":8,"cost":9')
+    with open_store() as store:
+        assert _ingest(store, line + b"\n", [_call(2)]) == 2
+        assert [span.cost for span in store.search(TraceFilter())] == [7, 9]
+
+
+def a_large_span_is_kept(open_store: OpenTraces) -> None:
+    """10 MB of content beside a small one."""
+    large = _call(1, input={"messages": [{"role": "user", "content": "word " * 2_000_000}]})
+    with open_store() as store:
+        assert _ingest(store, [large, _call(2)]) == 2
+        assert store.trace(large.trace_id) == [large]
+
+
+def a_trace_has_all_its_spans(open_store: OpenTraces) -> None:
+    """By trace id or request id, oldest first, the call before an attempt of the same moment."""
+    call = _call(5, input="question", output="answer")
+    child = {"kind": "attempt", "parent_id": call.span_id, "trace_id": call.trace_id}
+    first = _call(1, **child, started_ns=call.started_ns)
+    second = _call(6, **child)
+    with open_store() as store:
+        _ingest(store, [second, first, call, _call(7)])
+        assert store.trace(call.trace_id) == [call, first, second]
+        assert store.trace(call.request_id) == [call, first, second]
+        assert store.search(TraceFilter(trace_id=call.trace_id)) == [_slim(call)]
+
+
+def filters_match_exactly(open_store: OpenTraces) -> None:
+    """Each text field, the outcome, and a half-open time range; values are never SQL."""
+    names = [field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str]
+    hostile = "x' OR '1'='1"
+    spans = [_call(number, **{name: hostile}) for number, name in enumerate(names, start=1)]
+    with open_store() as store:
+        _ingest(store, spans)
+        for span, name in zip(spans, names, strict=True):
+            assert store.search(replace(TraceFilter(), **{name: hostile})) == [span]
+            assert store.search(replace(TraceFilter(), **{name: hostile[:-1]})) == []
+        failed = [span for span in spans if span.error]
+        assert store.search(TraceFilter(failed=True)) == failed
+        assert len(store.search(TraceFilter(failed=False))) == len(spans) - len(failed)
+        between = TraceFilter(since_ns=_START + 2, until_ns=_START + 4)
+        assert store.search(between) == [spans[2], spans[1]]
+        assert store.search(TraceFilter(), limit=1) == [spans[-1]]
+
+
+def totals_are_exact(open_store: OpenTraces) -> None:
+    """Sums beyond 64 bits, nearest-rank quantiles, unknown costs counted; attempts and app spans are not calls."""
+    most = 2**63 - 1
+    spans = [_call(number, cost=most, first_token_ns=number % 3, tenant="a") for number in range(1, 101)]
+    others = [
+        _call(200, tenant="b", cost=None, error="timeout", duration_ns=3),
+        _call(201, kind="attempt"),
+        _call(202, kind="app"),
+    ]
+    ranks = {q: math.ceil(Fraction(q) * 100) for q in ("0.5", "0.95", "0.99")}
+    a = Usages(
+        group=("a",),
+        calls=100,
+        errors=0,
+        input_tokens=1000,
+        output_tokens=500,
+        cached_tokens=0,
+        cost=100 * most,
+        unpriced=0,
+        p50_ns=ranks["0.5"] * 1_000_000,
+        p95_ns=ranks["0.95"] * 1_000_000,
+        p99_ns=ranks["0.99"] * 1_000_000,
+        first_token_p50_ns=1,
+    )
+    b = replace(
+        a, group=("b",), calls=1, errors=1, input_tokens=10, output_tokens=5, cost=0, unpriced=1,
+        p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0,
+    )  # fmt: skip
+    with open_store() as store:
+        _ingest(store, spans, others)
+        assert store.usages(["tenant"], TraceFilter()) == [a, b]
+        assert store.usages(["tenant", "user"], TraceFilter(tenant="b")) == [replace(b, group=("b", ""))]
+        (total,) = store.usages([], TraceFilter())
+        assert (total.group, total.calls, total.cost, total.unpriced) == ((), 101, 100 * most, 1)
+
+
+def only_dimensions_group(open_store: OpenTraces) -> None:
+    """Another name is refused before any SQL is made of it."""
+    with open_store() as store, pytest.raises(RequestError, match="no such dimension"):
+        store.usages([cast(Dimension, 'tenant"; DROP TABLE spans; --')], TraceFilter())
+
+
+CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
+    spans_are_read_back_as_written,
+    an_empty_store_answers,
+    a_span_seen_before_changes_nothing,
+    what_is_not_a_span_does_not_stop_the_rest,
+    a_key_that_stands_twice_is_read,
+    a_large_span_is_kept,
+    a_trace_has_all_its_spans,
+    filters_match_exactly,
+    totals_are_exact,
+    only_dimensions_group,
+)

@@ -1,0 +1,193 @@
+"""The ports of the request path, in memory: small, honest, for tests of anything built on them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moat.domain.calls import Call, Caller, Deployment, Message, new_id, new_trace
+from moat.domain.errors import AccessError, NotFound, PromptError, StorageError
+from moat.domain.keys import Key, hash_secret
+from moat.domain.releases import PromptRef, PromptVersion, Release
+from moat.domain.spans import Span
+from moat.domain.usage import Usage
+from moat.pipeline.ports import Ports
+from moat.ports.models import Provider
+from moat.ports.prompts import Resolution
+
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+class FakeClock:
+    """Stands still until told otherwise."""
+
+    def __init__(self, now_ns: int = 1_700_000_000_000_000_000) -> None:
+        self._now = now_ns
+        self._monotonic = 0
+
+    def now_ns(self) -> int:
+        """Unix time."""
+        return self._now
+
+    def monotonic_ns(self) -> int:
+        """From an arbitrary start."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on both clocks."""
+        self._now += round(seconds * 1e9)
+        self._monotonic += round(seconds * 1e9)
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forwards or back, as an administrator would: monotonic time does not notice."""
+        self._now += round(seconds * 1e9)
+
+
+class ListSpool:
+    """Keeps spans in a list. Set `full` to make it refuse."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.full = False
+
+    def append(self, spans: Sequence[Span]) -> None:
+        """Keep them all, or none."""
+        if self.full:
+            raise StorageError("the disk is full", where="spool", remedy="Free some space.")
+        self.spans.extend(spans)
+
+    @property
+    def calls(self) -> list[Span]:
+        """The spans of kind `call`."""
+        return [span for span in self.spans if span.kind == "call"]
+
+
+class FixedModels:
+    """Aliases and the providers behind them; the provider's name is what stands before the slash.
+
+    `FixedModels({"assistant": ["main/large", "spare/small"]}, {"main": provider, "spare": other})`
+    """
+
+    def __init__(
+        self,
+        aliases: Mapping[str, Sequence[str]],
+        providers: Mapping[str, Provider],
+        *,
+        retries: int = 0,
+        deadline: float = 60.0,
+    ) -> None:
+        self._plans = {
+            alias: tuple(Deployment(*name.split("/", 1)) for name in names) for alias, names in aliases.items()
+        }
+        self._providers = dict(providers)
+        self._retries = retries
+        self._deadline_ns = round(deadline * 1e9)
+
+    def plan(self, alias: str) -> tuple[Deployment, ...]:
+        """In the order given."""
+        if alias not in self._plans:
+            raise NotFound(f"no model {alias!r}", where="model", remedy=f"There are: {', '.join(self._plans)}.")
+        return self._plans[alias]
+
+    def provider(self, name: str) -> Provider:
+        """By name."""
+        return self._providers[name]
+
+    def retries(self, alias: str) -> int:
+        """The same for every alias."""
+        return self._retries
+
+    def deadline_ns(self, alias: str) -> int:
+        """The same for every alias."""
+        return self._deadline_ns
+
+
+class FlatPrices:
+    """One price for every model: picodollars per input and per output token."""
+
+    def __init__(self, input: int = 1, output: int = 1) -> None:
+        self._input, self._output = input, output
+
+    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+        """Tokens times price."""
+        return usage.input * self._input + usage.output * self._output
+
+
+class NoPrices:
+    """No model has a known price."""
+
+    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+        """Unknown."""
+        return None
+
+
+class FixedPrompts:
+    """Versions by id, and what each environment serves: `{("support/answer", "production"): release}`."""
+
+    def __init__(self, *prompts: PromptVersion, released: Mapping[tuple[str, str], Release] | None = None) -> None:
+        self._prompts = {prompt.id: prompt for prompt in prompts}
+        self._released = dict(released or {})
+
+    def resolve(self, ref: PromptRef, sticky: str) -> Resolution:
+        """The exact version, or the environment's release."""
+        release = None if ref.version else self._released.get((ref.name, ref.environment))
+        prompt = self._prompts.get(f"{ref.name}@{release.version if release else ref.version}")
+        if prompt is None:
+            raise NotFound(f"no prompt {ref}", where="prompt", remedy=f"There are: {', '.join(self._prompts)}.")
+        return Resolution(prompt, release)
+
+
+class PlainRenderer:
+    """Replaces `{{ name }}` and knows no other syntax."""
+
+    def render(self, prompt: PromptVersion, variables: dict[str, Any]) -> list[Message]:
+        """Raises `PromptError` for a variable that was not given."""
+
+        def value(match: re.Match[str]) -> str:
+            if match[1] not in variables:
+                raise PromptError(f"the variable {match[1]!r} is missing", where=prompt.id)
+            return str(variables[match[1]])
+
+        return [
+            {"role": message.role, "content": PLACEHOLDER.sub(value, message.content)}
+            for message in prompt.messages
+        ]
+
+
+class FixedKeys:
+    """Keys by their secret."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        self._keys = {hash_secret(secret): key for secret, key in keys.items()}
+
+    def find(self, secret: str) -> Key:
+        """Raises `AccessError` (401) for any other secret."""
+        key = self._keys.get(hash_secret(secret))
+        if key is None:
+            raise AccessError.unauthenticated("no such key")
+        return key
+
+
+def fake_ports(provider: Provider, *prompts: PromptVersion, spool: ListSpool | None = None) -> Ports:
+    """A whole outside world around one provider: the alias `assistant` is its model `large`."""
+    return Ports(
+        clock=FakeClock(),
+        models=FixedModels({"assistant": ["fake/large"]}, {"fake": provider}),
+        prices=FlatPrices(),
+        prompts=FixedPrompts(*prompts),
+        renderer=PlainRenderer(),
+        spool=spool or ListSpool(),
+    )
+
+
+def new_call(text: str = "Hello", *, model: str = "assistant", stream: bool = False, **params: Any) -> Call:
+    """A call with one user message, aimed at `fake/large` in case it goes straight to a provider."""
+    return Call(
+        id=new_id("req"),
+        caller=Caller(),
+        trace=new_trace(),
+        model=model,
+        messages=[{"role": "user", "content": text}],
+        params=params,
+        stream=stream,
+        deployment=Deployment("fake", "large"),
+    )
