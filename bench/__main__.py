@@ -16,7 +16,8 @@ from bench.peers import PEERS
 from bench.report import HERE, save, show
 from bench.results import DIRECT, Results
 
-ROUNDS, SECONDS, WARM_UP_SECONDS = 3, 6, 6
+ROUNDS, SECONDS, WARM_UP_SECONDS = 3, 6, 12
+QUICK_SECONDS = 3
 
 
 def main() -> int:
@@ -32,8 +33,8 @@ def main() -> int:
     results = Results(
         taken=datetime.now(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z",
         rounds=1 if arguments.quick else arguments.rounds,
-        seconds=1 if arguments.quick else arguments.seconds,
-        warm_up_seconds=1 if arguments.quick else arguments.warm_up,
+        seconds=QUICK_SECONDS if arguments.quick else arguments.seconds,
+        warm_up_seconds=QUICK_SECONDS if arguments.quick else arguments.warm_up,
         machine=describe(),
         versions={DIRECT: nginx.version()},
     )
@@ -66,7 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds over all peers (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=WARM_UP_SECONDS, help="seconds before (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one round of one second: does it all still run?")
+    parser.add_argument("--quick", action="store_true", help="one short round: does it all still run?")
     arguments = parser.parse_args()
     if min(arguments.rounds, arguments.seconds, arguments.warm_up) < 1:
         parser.error("--rounds, --seconds and --warm-up start at 1")

@@ -9,13 +9,14 @@ from bench.measure import Cost, Sample
 
 DIRECT = "direct"
 FLOOR = "nginx"
-WHOLE, FINE, SHARE = ",.0f", ",.2f", ".2g"
+WHOLE, FINE, SHARE, PERCENT = ",.0f", ",.2f", ".2g", ".0%"
 HEAD = (
     "through",
     "version",
     "requests/s",
     "of nginx",
     "CPU µs per request",
+    "of its CPU",
     "added p50 ms",
     "added p99 ms",
     "streams/s",
@@ -72,6 +73,7 @@ def _row(name: str, results: Results) -> tuple[str, ...]:
         spread([sample.requests_per_s for sample in samples], WHOLE),
         spread([a.requests_per_s / b.requests_per_s for a, b in zip(samples, floor, strict=False)], SHARE),
         cost(lambda each: each.cpu_us, WHOLE),
+        spread([each.requests_per_s * each.cost.cpu_us / 1e6 for each in samples if each.cost], PERCENT),
         *_added(name, samples, direct),
         spread([sample.streams_per_s for sample in samples], WHOLE),
         cost(lambda each: each.stream_cpu_us, WHOLE),

@@ -25,12 +25,14 @@ from hypothesis import strategies as st
 from moat.adapters.sqlite import SqliteReleases, SqliteRuns, SqliteState, tables
 from moat.adapters.sqlite.migrations import REVISIONS
 from moat.domain.errors import ConflictError, StorageError
-from moat.domain.releases import Arm, Assignment, Release
+from moat.domain.releases import Arm, Assignment, MessageTemplate, PromptVersion, Release
 from moat.domain.scores import Result, Run
+
+PROMPT = PromptVersion(name="p", version="1.0.0", messages=(MessageTemplate("user", "Hi"),), model="m")
 
 
 def _release() -> Release:
-    return Release(id="rel_1", prompt="p", version="1.0.0", prompt_digest="d", model="m")
+    return Release(id="rel_1", content=PROMPT, prompt_digest="d")
 
 
 def _assignment(sequence: int, actor: str = "") -> Assignment:
@@ -139,10 +141,11 @@ import sys
 from pathlib import Path
 from moat.adapters.sqlite import SqliteReleases, SqliteState
 import alembic.command
-from moat.domain.releases import Release
+from moat.domain.releases import MessageTemplate, PromptVersion, Release
 sys.stdin.readline()
 state = SqliteState.open(Path(sys.argv[1]))
-SqliteReleases(state).create(Release(id=sys.argv[2], prompt="p", version="1.0.0", prompt_digest="d", model="m"))
+prompt = PromptVersion(name="p", version="1.0.0", messages=(MessageTemplate("user", "Hi"),), model="m")
+SqliteReleases(state).create(Release(id=sys.argv[2], content=prompt, prompt_digest="d"))
 state.close()
 """
     path = tmp_path / "state.db"
@@ -210,7 +213,8 @@ def test_any_parameters_and_text_come_back(tmp_path: Path) -> None:
         @given(params=st.dictionaries(st.text(), _JSON, max_size=3), text=st.text())
         def check(params: dict[str, Any], text: str) -> None:
             number = len(store.releases())
-            release = msgspec.structs.replace(_release(), id=f"rel_{number}", params=params, author=text)
+            content = msgspec.structs.replace(PROMPT, params=params)
+            release = msgspec.structs.replace(_release(), id=f"rel_{number}", content=content, author=text)
             assert store.create(release) == release
 
         check()
@@ -241,7 +245,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 import os, random, signal, sys
 from pathlib import Path
 from moat.adapters.sqlite import SqliteReleases, SqliteState
-from moat.domain.releases import Arm, Assignment, Release
+from moat.domain.releases import Arm, Assignment, MessageTemplate, PromptVersion, Release
 path, chance = Path(sys.argv[1]), random.Random(1)
 for _ in range(100):
     read, write = os.pipe()
@@ -249,7 +253,8 @@ for _ in range(100):
     if writer == 0:
         state = SqliteState.open(path)
         store = SqliteReleases(state)
-        store.create(Release(id="rel_1", prompt="p", version="1.0.0", prompt_digest="d", model="m"))
+        prompt = PromptVersion(name="p", version="1.0.0", messages=(MessageTemplate("user", "Hi"),), model="m")
+        store.create(Release(id="rel_1", content=prompt, prompt_digest="d"))
         sequence = store.current()[0].sequence if store.current() else 0
         while True:
             sequence += 1

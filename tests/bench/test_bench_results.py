@@ -1,6 +1,7 @@
 """The tables of the bench: medians, ranges, ratios within a round, rows that failed."""
 
 import io
+from typing import Any
 
 import pytest
 from bench.measure import Cost, Sample
@@ -15,7 +16,7 @@ def sample(rate: float, p50: float = 0.1, cost: Cost | None = None) -> Sample:
 
 
 def results(**changes: object) -> Results:
-    given = {
+    given: dict[str, Any] = {
         "taken": "2026-01-01T00:00:00Z",
         "rounds": 3,
         "seconds": 6,
@@ -55,6 +56,7 @@ def test_ratios_and_added_latency_are_taken_within_a_round() -> None:
     assert rows["direct"]["start s"] == "–"
     assert rows["Moat"]["requests/s"] == "22,500 (15,000–30,000)"
     assert rows["Moat"]["of nginx"] == "0.5"
+    assert rows["Moat"]["of its CPU"] == "112% (75%–150%)"
     assert rows["Moat"]["added p50 ms"] == "0.20"
     assert rows["Moat"]["MiB at rest → after load"] == "60 → 70"
     assert rows["Moat"]["start s"] == "0.50"

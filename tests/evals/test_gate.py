@@ -71,6 +71,7 @@ def test_margins(before, after, expected, reason):
     ("after", "expected", "reason"),
     [
         ([1] * 8 + [0] * 2, "pass", "mean 0.800"),
+        ([0.7] * 3 + [0.6, 0.8] * 7, "pass", "mean 0.700"),
         ([0] * 10, "regressed", "significantly below"),
         ([1] * 6 + [0] * 4, "inconclusive", "not significantly below"),
         ([1] * 7 + [None] * 3, "pass", "mean 1.000"),

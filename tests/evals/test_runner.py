@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from moat.adapters.sqlite.runs import SqliteRuns
 from moat.adapters.sqlite.state import SqliteState
-from moat.domain.errors import ConfigError, ProviderDown, StorageError
+from moat.domain.errors import ConfigError, ConflictError, ProviderDown, StorageError
 from moat.domain.releases import MessageTemplate
 from moat.evals.runner import STREAK, execute
 from moat.pipeline.recipe import build
@@ -106,6 +106,15 @@ async def test_a_cancelled_run_is_interrupted_and_resumes(tmp_path):
     ask = answers(lambda i: "yes")
     assert (await run_it(target, ask, runs, run=stopped)).status == "finished"
     assert sorted(i for i, _ in ask.asked) == [5, 6, 7]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("change", ["suite_digest", "dataset_digest", "prompt_digest", "model"])
+async def test_a_run_of_another_target_is_not_resumed(tmp_path, change):
+    target, runs = a_target(3), FileRuns(tmp_path / "runs")
+    with pytest.raises(ConflictError, match="changed since"):
+        await run_it(target, answers(lambda i: "yes"), runs, run=replace(target.new_run(1), **{change: "other"}))
+    assert runs.runs() == []
 
 
 @pytest.mark.anyio

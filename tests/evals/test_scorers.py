@@ -2,8 +2,10 @@ import asyncio
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from moat.domain.errors import Unavailable
+from moat.domain.errors import PromptError, Unavailable
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case, Result
 from moat.evals.scorers import KINDS, AnswerView, Scorer, scorer
@@ -151,6 +153,10 @@ def test_json_schema_takes_the_prompts_own_schema():
     prompt = PromptVersion(name="p", version="1.0.0", messages=(), model="m", output={"required": ["intent"]})
     bound = msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(prompt, ask=None)
     assert asyncio.run(bound.score(Case(id="a"), AnswerView("{}"))).reason == '$: "intent" is a required property'
+    assert bound.bind(prompt, ask=None) is bound
+    broken = msgspec.structs.replace(prompt, output={"type": "strin"})
+    with pytest.raises(PromptError, match=r"p@1\.0\.0.*cannot be used"):
+        msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(broken, ask=None)
 
 
 def test_an_error_a_scorer_explains_is_the_scores_error_and_kinds_register_once():
@@ -162,7 +168,7 @@ def test_an_error_a_scorer_explains_is_the_scores_error_and_kinds_register_once(
     assert (got.status, got.value, got.reason) == ("error", None, "the judge is away")
     with pytest.raises(ValueError, match="two scorers"):
         scorer("equals")(Judge)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(AssertionError):
         Scorer(kind="x").measure(Case(id="a"), AnswerView("x"))
 
 
@@ -184,6 +190,16 @@ def test_a_stored_result_scores_like_the_answer_it_was():
 )
 def test_rouge_l_equals_examples_worked_by_hand(reference, answer, f1):
     assert rouge_l(reference, answer) == pytest.approx(f1, abs=1e-4)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
+def test_rouge_l_equals_the_textbook_recurrence(wanted, got):
+    rows = [[0] * (len(got) + 1) for _ in range(len(wanted) + 1)]
+    for i, one in enumerate(wanted):
+        for j, other in enumerate(got):
+            rows[i + 1][j + 1] = rows[i][j] + 1 if one == other else max(rows[i][j + 1], rows[i + 1][j])
+    total = len(wanted) + len(got)
+    assert rouge_l(" ".join(wanted), " ".join(got)) == pytest.approx(2 * rows[-1][-1] / total if total else 0)
 
 
 @pytest.mark.parametrize(

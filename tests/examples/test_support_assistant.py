@@ -90,9 +90,7 @@ def mean(simulation: Simulation, version: str, score: str) -> float:
 
 def missed(by_case: dict[str, list[Score]]) -> dict[str, set[str]]:
     """The cases that lost points, and in which scores."""
-    wrong = {
-        case: {s.name for s in found if s.value is not None and s.value < 1} for case, found in by_case.items()
-    }
+    wrong = {case: {s.name for s in found if s.value is not None and s.value < 1} for case, found in by_case.items()}
     return {case: names for case, names in wrong.items() if names}
 
 
@@ -113,8 +111,7 @@ def test_there_are_enough_cases_and_none_twice() -> None:
     assert len(smoke) == 6
     for key in ("id", "asked"):
         seen = Counter(
-            case.id if key == "id" else str((case.variables["question"], case.messages))
-            for case in support + smoke
+            case.id if key == "id" else str((case.variables["question"], case.messages)) for case in support + smoke
         )
         assert [value for value, times in seen.items() if times > 1] == []
 

@@ -15,7 +15,7 @@ from moat.domain.errors import ProviderDown, ProviderOverloaded, StreamCut
 from moat.domain.keys import Key
 from moat.domain.releases import MessageTemplate, PromptVersion, Release, Variable, prompt_digest
 from moat.domain.usage import Usage
-from moat.testing.scripted import ScriptedProvider, says
+from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import SECRET, Running, Start
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -29,10 +29,8 @@ GREETING = PromptVersion(
 )
 RELEASE = Release(
     id="rel_0123456789abcdef",
-    prompt="team/greeting",
-    version="1.2.0",
+    content=GREETING,
     prompt_digest=prompt_digest(GREETING),
-    model="assistant",
 )
 
 
@@ -375,12 +373,12 @@ def test_conflicting_lengths_and_broken_headers_are_refused(start: Start) -> Non
     gateway = start(ScriptedProvider("never"))
     address = urlsplit(gateway.url)
     hostile = [
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
+        b"content-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"bad header\r\n\r\n",
     ]
     for request in hostile:
         with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
-            connection.sendall(request)
+            connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n" + request)
             assert connection.recv(100).split()[1] in (b"400", b"401")
     assert gateway.provider.calls == []

@@ -40,6 +40,17 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             yield node
 
 
+def public(body: ast.Module | ast.ClassDef) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Classes, functions and methods without an underscore; not what is inside functions or private classes."""
+    for node in body.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            overloads = [d for d in node.decorator_list if isinstance(d, ast.Name) and d.id == "overload"]
+            if not overloads:
+                yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
 def test_files_are_short() -> None:
     long = {str(p.relative_to(SOURCE)): n for p in FILES if (n := len(p.read_text().splitlines())) > MAX_LINES}
     assert long == {}

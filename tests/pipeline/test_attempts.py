@@ -1,9 +1,11 @@
 """Retries and fallbacks: before the first byte only, within the deadline, each try billed once."""
 
+import asyncio
 from dataclasses import replace as with_fields
 
 import pytest
 
+from moat.adapters.system import SystemClock
 from moat.domain.calls import Delta, Finished
 from moat.domain.errors import (
     ProviderDown,
@@ -14,7 +16,7 @@ from moat.domain.errors import (
 )
 from moat.pipeline.recipe import build
 from moat.pipeline.stages import attempt
-from moat.testing.fakes import FixedModels, ListSpool, fake_ports, new_call
+from moat.testing.fakes import FakeClock, FixedModels, ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 from tests.pipeline.test_compose import drain
 
@@ -144,3 +146,42 @@ async def test_an_empty_answer_that_ends_properly_is_an_answer() -> None:
 
     assert await drain(run(new_call())) == [Finished(reason="stop")]
     assert spool.calls[0].attempts == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("up-1")
+async def test_a_provider_that_never_begins_is_stopped_at_the_deadline() -> None:
+    class Silent(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            await asyncio.sleep(3600)
+            yield
+
+    spool = ListSpool()
+    models = FixedModels({"assistant": ["main/large"]}, {"main": Silent()}, deadline=0.05)
+    ports = with_fields(fake_ports(Silent(), spool=spool), models=models, clock=SystemClock())
+
+    with pytest.raises(ProviderTimeout, match="before the answer began"):
+        await asyncio.wait_for(drain(build(ports)(new_call())), 30)
+
+    assert spool.calls[0].error == "provider_timeout"
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("up-1")
+async def test_a_steady_answer_does_not_outlive_the_deadline() -> None:
+    clock = FakeClock()
+
+    class Endless(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            while True:
+                clock.advance(1)
+                yield Delta(text="word ")
+
+    spool = ListSpool()
+    models = FixedModels({"assistant": ["main/large"]}, {"main": Endless()}, deadline=10)
+    ports = with_fields(fake_ports(Endless(), spool=spool), models=models, clock=clock)
+
+    with pytest.raises(ProviderTimeout, match="middle of the answer"):
+        await asyncio.wait_for(drain(build(ports)(new_call())), 30)
+
+    assert spool.calls[0].output["text"].count("word") == 9

@@ -52,11 +52,15 @@ def test_variables_for_git_do_not_point_it_elsewhere(tmp_path: Path) -> None:
     assert git.commit() == ""
 
 
-def test_init_inside_a_repository_changes_nothing(tmp_path: Path) -> None:
-    repository(tmp_path / "outer").init()
-    inner = repository(tmp_path / "outer/inner")
+def test_init_makes_a_repository_of_its_own_once(tmp_path: Path) -> None:
+    outer, inner = repository(tmp_path / "outer"), repository(tmp_path / "outer/inner")
+    outer.init()
     inner.init()
-    assert not (tmp_path / "outer/inner/.git").exists()
+    assert inner.top() == (tmp_path / "outer/inner").resolve()
+    (tmp_path / "outer/inner/a").write_text("a")
+    commit = inner.commit_all("a")
+    inner.init()
+    assert (inner.commit(), outer.commit()) == (commit, "")
 
 
 def test_hooks_of_the_repository_do_not_run(tmp_path: Path) -> None:

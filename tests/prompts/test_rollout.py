@@ -112,15 +112,21 @@ def test_a_user_falls_elsewhere_for_another_prompt_or_environment() -> None:
     assert len({tuple(versions) for versions in chosen.values()}) == 4
 
 
-def test_an_edited_or_missing_version_is_refused_by_name() -> None:
-    one, two = prompt("1.0.0"), prompt("2.0.0")
-    release, gone = released(one), released(two)
+def test_what_is_released_is_served_whatever_became_of_its_file() -> None:
+    one = prompt("1.0.0")
+    release = released(one)
     edited = msgspec.structs.replace(one, messages=(MessageTemplate("user", "edited"),))
-    with pytest.raises(PromptError, match=rf"answer@1\.0\.0 was edited after it was published as {release.id}"):
-        Rollout(catalog(edited), [release], [assigned(Arm(release.id))], "production")
-    both = [assigned(Arm(gone.id)), assigned(Arm("rel_nope"), environment="staging")]
-    with pytest.raises(PromptError, match=r"2 assignment.*no version '2\.0\.0'.*no release rel_nope"):
-        Rollout(catalog(one), [gone], both, "production")
+    for files in (catalog(), catalog(edited)):
+        rollout = Rollout(files, [release], [assigned(Arm(release.id))], "production")
+        by_environment = rollout.resolve(PromptRef(name="answer", environment="production"), "")
+        by_version = rollout.resolve(PromptRef(name="answer", version="1.0.0"), "")
+        assert (by_environment.prompt, by_environment.release) == (one, release)
+        assert by_version == by_environment
+
+
+def test_an_assignment_of_an_unknown_release_is_refused_by_name() -> None:
+    with pytest.raises(PromptError, match=r"1 assignment.*no release rel_nope"):
+        Rollout(catalog(), [], [assigned(Arm("rel_nope"))], "production")
 
 
 @pytest.mark.parametrize("weights", [(0.0,), (-1.0, 2.0), (math.nan,), (math.inf,), ()])

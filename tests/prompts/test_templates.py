@@ -233,6 +233,24 @@ def test_an_attack_fails_in_bounded_time_and_memory(name: str) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # KiB
 
 
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("{{ a }} {{ b.c }} {{ d|default(e) }} {{ range(f) }}", ["a", "b", "d", "e", "f"]),
+        ("{% for x in xs %}{{ x }}{{ y }}{{ loop.index }}{% endfor %}{{ x }}", ["x", "xs", "y"]),
+        ("{% set a = b %}{{ a }}{% with c = d %}{{ c }}{% endwith %}", ["b", "d"]),
+        ("{% include 'uses' %}", ["inner"]),
+        ("{% if a %}{% set b = 1 %}{% endif %}{{ b }}", ["a", "b"]),
+        ("{% raw %}{{ a }}{% endraw %}{# {{ b }} #}", []),
+    ],
+)
+def test_the_variables_of_a_template(template: str, names: list[str]) -> None:
+    found = check(template, {"uses": "\n{{ inner }}"}).variables()
+    assert sorted(found) == names
+    if "inner" in found:
+        assert found["inner"] == ("uses", 2)
+
+
 def test_a_large_but_honest_prompt_renders() -> None:
     documents = [{"id": i, "text": "lorem ipsum " * 400} for i in range(100)]
     text = rendered("{% for d in docs %}[{{ d.id }}] {{ d.text|trim }}\n{% endfor %}", docs=documents)

@@ -169,7 +169,7 @@ async def test_nonsense_is_a_provider_error(nonsense: bytes) -> None:
     async with peer(keeping(nonsense)) as server:
         client = HttpClient(where="provider x")
         with pytest.raises(ProviderDown) as caught:
-            await fetch(client, server.url, QUICK)
+            await fetch(client, server.url)
         assert caught.value.where == "provider x"
         await server.all_closed()
 
@@ -306,10 +306,10 @@ async def test_a_slow_consumer_slows_the_peer_down_and_is_no_timeout() -> None:
     async with peer(handler) as server:
         client = HttpClient()
         got = 0
-        async with client.request("GET", server.url, timeouts=Timeouts(idle=0.1)) as response:
+        async with client.request("GET", server.url, timeouts=Timeouts(idle=0.5)) as response:
             async for chunk in response:
                 if not got:
-                    await asyncio.sleep(0.3)
+                    await asyncio.sleep(0.7)
                     assert sent < body / 2
                 got += len(chunk)
         assert got == body

@@ -29,10 +29,11 @@ from tests.providers.peer import Handler, Peer, answering, chunked, dribbling, k
 pytestmark = pytest.mark.anyio
 
 EVENTS = b"content-type: text/event-stream"
-QUICK = OpenAITimeouts(connect=5, first_token=0.3, idle=0.1)
+QUICK = OpenAITimeouts(connect=5, first_token=0.6, idle=0.1)
+PATIENT = OpenAITimeouts(connect=20, first_token=20, idle=20)
 
 
-def provider(server: Peer, timeouts: OpenAITimeouts = QUICK, **settings: Any) -> OpenAIProvider:
+def provider(server: Peer, timeouts: OpenAITimeouts = PATIENT, **settings: Any) -> OpenAIProvider:
     return OpenAIProvider(OpenAIConfig(base_url=server.url + "/v1", timeouts=timeouts, **settings), name="x")
 
 
@@ -206,8 +207,8 @@ async def test_a_body_that_does_not_end_after_done_delays_little_and_is_closed()
 @pytest.mark.parametrize(
     ("start", "drop", "words"),
     [
-        (b"HTTP/1.1 200 OK\r\nx: ", b"y", "no answer within 0.3"),
-        (chunked(end=False, headers=(EVENTS,)), b"3\r\n:\n\n\r\n", "nothing more within 0.3"),
+        (b"HTTP/1.1 200 OK\r\nx: ", b"y", "no answer within 0.6"),
+        (chunked(end=False, headers=(EVENTS,)), b"3\r\n:\n\n\r\n", "nothing more within 0.6"),
         (chunked(chunk("x"), end=False, headers=(EVENTS,)), b"1\r\nd\r\n", "nothing more within 0.1"),
         (chunked(chunk("x"), end=False, headers=(EVENTS,)), b"3\r\n:\n\n\r\n", "nothing more within 0.1"),
         (chunked(chunk("x"), end=False, headers=(EVENTS,)), b"", "nothing more within 0.1"),
@@ -216,7 +217,7 @@ async def test_a_body_that_does_not_end_after_done_delays_little_and_is_closed()
 async def test_slow_loris_silence_and_dribble_end_in_a_timeout(start: bytes, drop: bytes, words: str) -> None:
     async with peer(dribbling(start, drop)) as server:
         with pytest.raises(ProviderTimeout, match=words):
-            await answer(provider(server), stream=True)
+            await answer(provider(server, QUICK), stream=True)
         await server.all_closed()
 
 
@@ -224,10 +225,10 @@ async def test_slow_loris_silence_and_dribble_end_in_a_timeout(start: bytes, dro
 async def test_an_answer_in_one_piece_that_dribbles_or_stalls_ends_in_a_timeout() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n"
     async with peer(dribbling(head, b" ")) as dribble, peer(keeping(head)) as stall:
-        with pytest.raises(ProviderTimeout, match=r"did not end its answer within 0\.4 s"):
-            await answer(provider(dribble))
+        with pytest.raises(ProviderTimeout, match=r"did not end its answer within 0\.7 s"):
+            await answer(provider(dribble, QUICK))
         with pytest.raises(ProviderTimeout, match=r"nothing more within 0\.1 s"):
-            await answer(provider(stall))
+            await answer(provider(stall, QUICK))
         await dribble.all_closed()
         await stall.all_closed()
 
@@ -286,7 +287,7 @@ async def test_many_tiny_chunks_cost_bounded_memory() -> None:
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n" + EVENTS + b"\r\n\r\n"
     tail = b"%x\r\n%s\r\n0\r\n\r\n" % (len(DONE), DONE)
     async with peer(answering(head + pieces * count + tail)) as server:
-        asked = provider(server, OpenAITimeouts(first_token=20, idle=20))
+        asked = provider(server)
         texts = [found.text async for found in asked.answer(new_call(stream=True)) if isinstance(found, Delta)]
         assert sum(map(len, texts)) == count
         await asked.aclose()
@@ -376,7 +377,7 @@ async def test_error_bodies_of_any_shape(body: bytes, words: str) -> None:
 async def test_an_error_body_that_does_not_end_is_left() -> None:
     async with peer(keeping(b"HTTP/1.1 500 Oops\r\ncontent-length: 99\r\n\r\nhalf")) as server:
         with pytest.raises(ProviderDown, match="answered 500"):
-            await answer(provider(server))
+            await answer(provider(server, QUICK))
         await server.all_closed()
 
 

@@ -46,7 +46,7 @@ def test_a_clock_stands_still_until_told() -> None:
 
 
 def test_prompts_by_version_and_by_environment() -> None:
-    release = Release(id="rel_1", prompt="greet", version="1.0.0", prompt_digest="", model="assistant")
+    release = Release(id="rel_1", content=PROMPT, prompt_digest="")
     prompts = FixedPrompts(PROMPT, released={("greet", "production"): release})
     assert prompts.resolve(PromptRef(name="greet", version="1.0.0"), "").release is None
     assert prompts.resolve(PromptRef(name="greet", environment="production"), "").release is release

@@ -1,0 +1,1 @@
+"""Engines and services behind the ports: one folder for each technology."""

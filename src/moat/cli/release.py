@@ -107,7 +107,7 @@ def _print_lineage(release: Release) -> None:
     changed = "  (the file differed from it)" if release.dirty else ""
     out.print(f"  commit    {release.commit or 'none: not in a git repository'}{changed}")
     out.print(f"  author    {release.author}", markup=False)
-    out.print(f"  model     {release.model}  params {release.params}", markup=False)
+    out.print(f"  model     {release.content.model}  params {release.content.params}", markup=False)
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
         out.print(

@@ -63,22 +63,7 @@ def list_traces(
             "cost>",
             "result",
         ],
-        (
-            [
-                clock(c.started_ns),
-                c.request_id,
-                c.tenant,
-                c.feature,
-                c.user,
-                f"{c.prompt}@{c.version}" if c.prompt else c.model,
-                c.provider,
-                milliseconds(c.duration_ns),
-                f"{c.input_tokens}+{c.output_tokens}",
-                _cost(c),
-                c.error or c.finish_reason,
-            ]
-            for c in calls
-        ),
+        (_row(call) for call in calls),
         empty="No calls match. Send one through the gateway, or widen the filter.",
     )
 
@@ -101,6 +86,22 @@ def show(ctx: typer.Context, trace_id: str, json: Json = False) -> None:
     for span in spans:
         if span.kind == "call":
             _print_content(span)
+
+
+def _row(call: Span) -> list[str]:
+    return [
+        clock(call.started_ns),
+        call.request_id,
+        call.tenant,
+        call.feature,
+        call.user,
+        f"{call.prompt}@{call.version}" if call.prompt else call.model,
+        call.provider,
+        milliseconds(call.duration_ns),
+        f"{call.input_tokens}+{call.output_tokens}",
+        _cost(call),
+        call.error or call.finish_reason,
+    ]
 
 
 def _print_tree(span: Span, spans: list[Span], depth: int) -> None:

@@ -28,8 +28,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`provider/model` to try, in order: the first is the primary, the others are fallbacks."""
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
     """Further tries at the same deployment before the next one."""
-    deadline: Seconds = 120.0
-    """Seconds for the whole call, retries and fallbacks included."""
+    deadline: Seconds = 600.0
+    """Seconds for the whole call: retries, fallbacks and the last piece of the answer included."""
     price: ModelPrice | None = None
     """Overrides the published price, for contract prices and own machines."""
 

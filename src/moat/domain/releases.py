@@ -102,12 +102,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     """`rel_` and the first 16 hex digits of the digest over what ships: the same content is the same release."""
-    prompt: str
-    version: str
+    content: PromptVersion
+    """What is served, whole: messages, model, parameters, tools. Editing or losing the file changes nothing."""
     prompt_digest: str
-    model: str
-    params: dict[str, Any] = {}
-    tools: tuple[str, ...] = ()
     commit: str = ""
     """Git commit the prompt was read from; empty outside a repository."""
     dirty: bool = False
@@ -115,6 +112,16 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     created_ns: int = 0
     evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def prompt(self) -> str:
+        """Name of the prompt."""
+        return self.content.name
+
+    @property
+    def version(self) -> str:
+        """Version of the prompt."""
+        return self.content.version
 
 
 class Arm(msgspec.Struct, frozen=True):

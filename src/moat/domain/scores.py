@@ -64,7 +64,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     suite: str
     suite_digest: str
-    """Over scorers, repeats and gates: scores of different suites do not compare."""
+    """Over scorers and repeats: scores of different suites do not compare. Changing a gate needs no new run."""
     dataset_digest: str
     prompt: str
     version: str

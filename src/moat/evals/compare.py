@@ -133,6 +133,7 @@ class _CaseScore(NamedTuple):
 
     @property
     def complete(self) -> bool:
+        """Is nothing missing?"""
         return self.low == self.high
 
 

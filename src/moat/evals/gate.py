@@ -24,6 +24,8 @@ from moat.evals.statistics.significance import below, holm, mean_below
 from moat.evals.suites import Gate
 
 ALPHA = 0.05
+ROUNDING = 1e-9
+"""Sums of floats may miss a floor they meet by so much."""
 MAX_CASES = 100_000
 """More cases than this are not worth naming."""
 
@@ -118,11 +120,11 @@ def _judge(
 def _judge_min(floor: float, seen: Summary, p: float | None) -> tuple[Verdict, str, int | None]:
     assert seen.mean is not None
     text = f"mean {seen.mean:.3f}, floor {floor:g}"
-    if seen.least >= floor:
+    if seen.least >= floor - ROUNDING:
         return "pass", text, None
     if p is not None and p <= ALPHA and seen.most < floor:
         return "regressed", f"{text}, significantly below (p = {p:.2g})", None
-    if seen.mean >= floor:
+    if seen.mean >= floor - ROUNDING:
         return "inconclusive", f"{text}, but {seen.missing} cases failed", None
     return "inconclusive", f"{text}, not significantly below", _more(seen.error, seen.n, floor - seen.mean)
 

@@ -9,7 +9,15 @@ from time import monotonic_ns
 import msgspec
 
 from moat.domain.calls import Call, Caller, new_id, new_trace
-from moat.domain.errors import AccessError, ConfigError, MoatError, NotFound, ProviderTimeout, StorageError
+from moat.domain.errors import (
+    AccessError,
+    ConfigError,
+    ConflictError,
+    MoatError,
+    NotFound,
+    ProviderTimeout,
+    StorageError,
+)
 from moat.domain.releases import PromptRef, PromptVersion, prompt_digest
 from moat.domain.scores import Case, Result, Run, RunStatus, Score
 from moat.evals.datasets import Dataset
@@ -61,6 +69,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             author=author,
         )
 
+    def check(self, run: Run) -> None:
+        """Raise `ConflictError` unless a run is of exactly this target."""
+        same = self.new_run(0)
+        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "cases"):
+            if getattr(run, what) != getattr(same, what):
+                raise ConflictError(
+                    f"the {what.partition('_')[0]} changed since this run was started",
+                    where=run.id,
+                    remedy="Start a new run.",
+                )
+
     def find_run(self, runs: Runs) -> Run | None:
         """A stored run of exactly this target: the newest finished one, else the newest to resume."""
         found = runs.find(
@@ -95,13 +114,15 @@ async def execute(
     `run` is new, or a stored one to resume: a case and repeat that has a result is not asked again. A case
     that fails is a result with an error. The run stops early, and can be resumed, when it is cancelled, at the
     first error of the set-up (`SETUP_ERRORS`), or after `STREAK` failures in a row (all of them, in a run
-    with fewer answers): that streak is not stored, and its last error is raised.
+    with fewer answers): that streak is not stored, and its last error is raised. A run of another target is refused
+    with `ConflictError`.
     """
+    target.check(run)
+    work = _Work(run, target, ask, runs, progress)
     try:
-        run = runs.get(run.id)
+        work.providers.update(filter(None, runs.get(run.id).provider.split(", ")))
     except NotFound:
         runs.start(run)
-    work = _Work(run, target, ask, runs, progress)
     status: RunStatus = "interrupted"
     try:
         await work.run()
@@ -122,6 +143,7 @@ class _Tally:
         self._scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in gated}
 
     def add(self, result: Result) -> None:
+        """Count a stored result."""
         self.done.add((result.case, result.repeat))
         self.errors += bool(result.error)
         self.cost += result.cost or 0
@@ -156,9 +178,10 @@ class _Work:
         self._queue: asyncio.Queue[Result | None] = asyncio.Queue(BATCH)
         self._streak: list[Result] = []
         self.tally = _Tally([gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers])
-        self.providers: set[str] = {name for name in run.provider.split(", ") if name}
+        self.providers: set[str] = set()
 
     async def run(self) -> None:
+        """Answer, score and store what is not stored yet; what is answered is stored however this ends."""
         for result in self._runs.results(self._run.id):
             self.tally.add(result)
         todo = self._todo()

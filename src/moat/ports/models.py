@@ -11,7 +11,8 @@ class Provider(Protocol):
 
     `answer` sends `call.messages` and `call.params` to the model `call.deployment.model` and yields the answer
     as it arrives: any number of `Delta`s, then exactly one `Finished`. When `call.stream` is false it may
-    yield everything as one `Delta`. It raises a `ProviderError` (never a library's own error) and makes no
+    yield everything as one `Delta`. It raises a `ProviderError` or
+    `ReplayMiss` (never a library's own error) and makes no
     second try by itself. Closing the generator early releases the connection and bills nothing further.
     """
 

@@ -37,9 +37,11 @@ class ReleaseWriter(Protocol):
         ...
 
     def attest(self, release_id: str, evidence: Evidence) -> None:
-        """Add an eval run to a release's evidence; the same run twice changes nothing."""
+        """Add an eval run to a release's evidence; for a run that is there already, its verdict is updated."""
         ...
 
     def assign(self, assignment: Assignment) -> None:
-        """Append to the history. Raises `ConflictError` when `sequence` is not the latest plus one."""
+        """Append to the history. Raises `ConflictError` when `sequence` is not the latest plus one,
+        and `NotFound` for an unknown release.
+        """
         ...

@@ -86,6 +86,7 @@ class TraceWriter(Protocol):
         """Commit all whole lines of these NDJSON segments in one transaction; how many spans were new.
 
         At least once: a span seen before (same `span_id`) changes nothing. A line that is not a span is set
-        aside in the `rejects` table with its reason, never an error and never dropped.
+        aside in the `rejects` table with its reason, never an error and never dropped. Raises `DocumentError`
+        for segments it can never take, `StorageError` when it cannot take them now.
         """
         ...

@@ -15,22 +15,12 @@ def make_release(
     evidence: Iterable[Evidence] = (),
 ) -> Release:
     """The manifest of a version. Its id depends on what ships alone: not on who, when, or the evidence."""
-    identity = {
-        "prompt": prompt.name,
-        "version": prompt.version,
-        "prompt_digest": prompt_digest(prompt),
-        "model": prompt.model,
-        "params": prompt.params,
-        "tools": prompt.tools,
-    }
+    content_digest = prompt_digest(prompt)
+    identity = {"prompt": prompt.name, "version": prompt.version, "content": content_digest}
     return Release(
         id="rel_" + digest(identity).removeprefix("sha256:")[:16],
-        prompt=prompt.name,
-        version=prompt.version,
-        prompt_digest=prompt_digest(prompt),
-        model=prompt.model,
-        params=prompt.params,
-        tools=prompt.tools,
+        content=prompt,
+        prompt_digest=content_digest,
         commit=commit,
         dirty=dirty,
         author=author,

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from moat.domain.errors import NotFound, PromptError
-from moat.domain.releases import Assignment, PromptRef, Release, prompt_digest
+from moat.domain.releases import Assignment, PromptRef, Release
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
 
@@ -31,10 +31,9 @@ class Rollout:
         assignments: Iterable[Assignment],
         default_environment: str,
     ) -> None:
-        """Check every assigned release against its file.
+        """Raises `PromptError` naming each assignment that makes no sense: the caller keeps the rollout it has.
 
-        Raises `PromptError` naming each one that is unknown, gone, or was edited after it was published: the
-        caller keeps serving from the rollout it has.
+        What is assigned is served from the releases themselves; the files matter for exact versions only.
         """
         self._catalog = catalog
         self._default = default_environment
@@ -43,7 +42,7 @@ class Rollout:
         flaws: list[str] = []
         for assignment in assignments:
             try:
-                self._splits[assignment.environment, assignment.prompt] = _split(catalog, by_id, assignment)
+                self._splits[assignment.environment, assignment.prompt] = _split(by_id, assignment)
             except (PromptError, NotFound) as error:
                 flaws.append(f"{assignment.prompt}@{assignment.environment}: {error}")
         if flaws:
@@ -58,26 +57,26 @@ class Rollout:
         environment = ref.environment or self._default
         split = self._splits.get((environment, ref.name))
         if ref.version:
-            prompt = self._catalog.get(ref.name, ref.version)
-            served = next((arm for arm in split.arms if arm.prompt is prompt), None) if split else None
-            return served or Resolution(prompt, None)
+            served = (arm for arm in split.arms if arm.prompt.version == ref.version) if split else iter(())
+            return next(served, None) or Resolution(self._catalog.get(ref.name, ref.version), None)
         if split is None:
             raise self._unserved(ref.name, environment)
         point = _point(environment, ref.name, sticky) if sticky else random.random()
         return split.arms[min(bisect_right(split.bounds, point), len(split.arms) - 1)]
 
     def _unserved(self, name: str, environment: str) -> NotFound:
-        versions = ", ".join(self._catalog.versions(name))
         served = sorted(place for place, prompt in self._splits if prompt == name)
         if environment == "latest":
             what = f"there is no latest version of {name}: what runs must be named"
         else:
             what = f"no release of {name} is assigned to {environment!r}"
         places = f"Environments that serve it: {', '.join(served) or 'none'}."
-        return NotFound(what, remedy=f"{places} Versions: {versions}.")
+        if name not in self._catalog.names():
+            return NotFound(what, remedy=places) if served else NotFound(f"there is no prompt {name!r}")
+        return NotFound(what, remedy=f"{places} Versions: {', '.join(self._catalog.versions(name))}.")
 
 
-def _split(catalog: Catalog, releases: dict[str, Release], assignment: Assignment) -> _Split:
+def _split(releases: dict[str, Release], assignment: Assignment) -> _Split:
     arms: list[Resolution] = []
     weights: list[float] = []
     for arm in assignment.arms:
@@ -86,23 +85,12 @@ def _split(catalog: Catalog, releases: dict[str, Release], assignment: Assignmen
         if arm.release not in releases:
             raise NotFound(f"there is no release {arm.release}")
         if arm.weight > 0:
-            arms.append(_resolution(catalog, releases[arm.release]))
+            arms.append(Resolution(releases[arm.release].content, releases[arm.release]))
             weights.append(arm.weight)
     if not arms:
         raise PromptError("no arm has a share of the traffic", remedy="Give at least one a weight above 0.")
     total = math.fsum(weights)
     return _Split(tuple(arms), tuple(end / total for end in accumulate(weights)))
-
-
-def _resolution(catalog: Catalog, release: Release) -> Resolution:
-    prompt = catalog.get(release.prompt, release.version)
-    if prompt_digest(prompt) != release.prompt_digest:
-        raise PromptError(
-            f"{prompt.id} was edited after it was published as {release.id}",
-            where=catalog.file(release.prompt, release.version).path,
-            remedy="Restore the file, and put the change into a new version.",
-        )
-    return Resolution(prompt, release)
 
 
 def _point(environment: str, prompt: str, sticky: str) -> float:

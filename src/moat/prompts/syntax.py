@@ -80,14 +80,17 @@ class Checked(NamedTuple):
 
         Raises `TemplateFlaw` for what Jinja's compiler refuses.
         """
-        try:
-            wanted = find_undeclared_variables(self.tree) - SANDBOX.globals.keys()
-        except (RecursionError, jinja2.TemplateError) as error:
-            raise self._refused(error) from None
+        names = list(self.tree.find_all(nodes.Name))
+        wanted = {node.name for node in names}
+        if any(node.ctx != "load" for node in names):  # scopes matter, and Jinja's own analysis is slow
+            try:
+                wanted = find_undeclared_variables(self.tree)
+            except (RecursionError, jinja2.TemplateError) as error:
+                raise self._refused(error) from None
         found: dict[str, tuple[str, int]] = {}
-        for node in self.tree.find_all(nodes.Name):
-            if node.name in wanted and node.ctx == "load" and node.name not in found:
-                found[node.name] = self.locate(node.lineno)
+        for node in names:
+            if node.name in wanted and node.ctx == "load" and node.name not in SANDBOX.globals:
+                found.setdefault(node.name, self.locate(node.lineno))
         return found
 
     def compile(self) -> jinja2.Template:

@@ -1,0 +1,1 @@
+"""The durable spool, its shipper, OpenTelemetry in, and reports over what was recorded."""

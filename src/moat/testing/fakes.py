@@ -148,8 +148,7 @@ class PlainRenderer:
             return str(variables[match[1]])
 
         return [
-            {"role": message.role, "content": PLACEHOLDER.sub(value, message.content)}
-            for message in prompt.messages
+            {"role": message.role, "content": PLACEHOLDER.sub(value, message.content)} for message in prompt.messages
         ]
 
 

@@ -23,7 +23,7 @@ def on_loopback(app: Any) -> Iterator[str]:
 
     async def run() -> None:
         task = asyncio.ensure_future(server.serve(sockets=[listener]))
-        while not server.started and not task.done():
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.005)
         started.set()
         await task

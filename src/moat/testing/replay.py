@@ -108,9 +108,7 @@ class Recording:
     def miss(self, asked: Asked) -> ReplayMiss:
         """The error for a question without an answer, with the nearest one there is."""
         text = text_of(asked.messages[-1]) if asked.messages else ""
-        near = next(
-            (known.asked for known in self.answers.values() if known.asked.messages == asked.messages), None
-        )
+        near = next((known.asked for known in self.answers.values() if known.asked.messages == asked.messages), None)
         differs = [name for name in ("model", "params", "repeat") if near and _differ(near, asked, name)]
         hint = f"; it has the same messages with another {' and '.join(differs)}" if differs else ""
         return ReplayMiss(

@@ -101,9 +101,7 @@ class ProviderServer:
     ) -> None:
         """An error before the first event is an HTTP error, a later one an event without `[DONE]` after it."""
         options = call.params.get("stream_options") or {}
-        encoder = openai_chat.ChunkEncoder(
-            call.id, self._shown(call), include_usage=bool(options.get("include_usage"))
-        )
+        encoder = openai_chat.ChunkEncoder(call.id, self._shown(call), include_usage=bool(options.get("include_usage")))
         first = await anext(events)
         await send({"type": "http.response.start", "status": 200, "headers": [EVENT_STREAM, *marks]})
         end = openai_chat.DONE

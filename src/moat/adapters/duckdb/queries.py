@@ -59,11 +59,13 @@ SELECT new.* FROM (SELECT ? AS segment, ? AS line, ? AS reason, ?::BLOB AS conte
 WHERE NOT EXISTS (SELECT 1 FROM rejects AS known WHERE known.segment = new.segment AND known.line = new.line)
 """
 
+TRACE_OF_REQUEST = "SELECT trace_id FROM spans WHERE request_id = ? LIMIT 1"
+
 TRACE = f"""
-SELECT {_names(COLUMNS)} FROM spans
-WHERE trace_id IN (SELECT ? UNION ALL SELECT trace_id FROM spans WHERE request_id = ?)
+SELECT {_names(COLUMNS)} FROM spans WHERE trace_id = ?
 ORDER BY started_ns, parent_id <> '', span_id
 """
+"""Apart from the question above: DuckDB skips blocks by a constant, not by a subquery (65 for 147 ms a million)."""
 
 _TEXTS = tuple(field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str)
 

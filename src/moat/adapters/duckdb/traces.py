@@ -68,7 +68,10 @@ class DuckTraces:
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
         """See `TraceReader`."""
-        rows = self._ask(queries.TRACE, [trace_or_request_id] * 2) if trace_or_request_id else []
+        if not trace_or_request_id:
+            return []
+        found = self._ask(queries.TRACE_OF_REQUEST, [trace_or_request_id])
+        rows = self._ask(queries.TRACE, [found[0][0] if found else trace_or_request_id])
         return [_span(queries.COLUMNS, row) for row in rows]
 
     def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:

@@ -78,7 +78,7 @@ class SqliteReleases:
 
     def create(self, release: Release) -> Release:
         """Store a manifest, or add its evidence to the one that is there."""
-        fields = msgspec.structs.asdict(release)
+        fields = msgspec.structs.asdict(release) | {"prompt": release.prompt, "version": release.version}
         del fields["evidence"]
         with self._state.write() as connection:
             connection.execute(insert(tables.releases).values(fields).on_conflict_do_nothing())
@@ -120,7 +120,9 @@ def _get(connection: Connection, release_id: str) -> Release:
 def _attest(connection: Connection, release_id: str, evidence: Iterable[Evidence]) -> None:
     for proof in evidence:
         fields = {"release": release_id, **msgspec.structs.asdict(proof)}
-        connection.execute(insert(tables.evidence).values(fields).on_conflict_do_nothing())
+        add = insert(tables.evidence).values(fields)
+        newer = add.on_conflict_do_update(index_elements=["release", "run"], set_={"verdict": add.excluded.verdict})
+        connection.execute(newer)
 
 
 def _require(connection: Connection, release_ids: Iterable[str]) -> None:

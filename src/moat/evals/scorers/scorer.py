@@ -115,7 +115,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
         """The value, 0 to 1, and why. May raise `NotRun` and `Broken`."""
-        raise NotImplementedError
+        raise AssertionError("a scorer implements `measure`, or `score` itself")
 
 
 S = TypeVar("S", bound=type[Scorer])

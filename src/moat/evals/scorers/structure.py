@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 from msgspec.structs import replace
 
+from moat.domain.errors import PromptError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
 from moat.evals.scorers.patterns import LINEAR
@@ -49,8 +50,13 @@ class JsonSchema(Scorer, frozen=True):
         return jsonschema_rs.validator_for(self.schema or {}, pattern_options=LINEAR, offline=True)
 
     def bind(self, prompt: PromptVersion, ask: Next) -> Scorer:
-        """Take the prompt's schema when the suite gave none."""
-        return self if self.schema is not None or prompt.output is None else replace(self, schema=prompt.output)
+        """Take the prompt's schema when the suite gave none. Raises `PromptError` for one that cannot be used."""
+        if self.schema is not None or prompt.output is None:
+            return self
+        try:
+            return replace(self, schema=prompt.output)
+        except ValueError as error:
+            raise PromptError(f"`output`: {error}", where=prompt.id) from None
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
         """Validate."""

@@ -76,7 +76,10 @@ def below(successes: int, n: int, floor: float) -> float:
 
 
 def mean_below(mean: float, error: float, clusters: int, floor: float) -> float:
-    """One-sided t p-value against a true mean of at least `floor`; 1 when nothing is known of the error."""
+    """One-sided t p-value against a true mean of at least `floor`; 1 when nothing is known of the error.
+
+    Values that are all alike leave no error to scale by: then it is the sign test.
+    """
     from scipy.special import stdtr
 
     if clusters < 2 or not math.isfinite(error):

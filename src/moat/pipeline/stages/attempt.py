@@ -37,8 +37,10 @@ class Attempts:
                 started = False
                 try:
                     async with aclosing(next(replace(call, deployment=deployment))) as events:
+                        yield await self._first(events, deadline)
+                        started = True
                         async for event in events:
-                            started = True
+                            self._check(deadline)
                             yield event
                     return
                 except ProviderError as error:
@@ -49,7 +51,7 @@ class Attempts:
                     if not again and not fallback:
                         raise
                     wait = _backoff(error, retry) if again else 0.0
-                    left = (deadline - self._clock.monotonic_ns()) / 1e9
+                    left = self._left(deadline)
                     if left <= 0:
                         raise ProviderTimeout(f"the deadline passed; the last error: {error.what}") from error
                     if again and wait < left:
@@ -58,6 +60,22 @@ class Attempts:
                     if not fallback:
                         raise
                     break
+
+    async def _first(self, events: AsyncGenerator[Event, None], deadline: int) -> Event:
+        try:
+            async with asyncio.timeout(self._left(deadline)):
+                return await anext(events)
+        except TimeoutError:
+            raise ProviderTimeout("the deadline passed before the answer began") from None
+
+    def _check(self, deadline: int) -> None:
+        # Silence within an answer is the provider's idle limit; a steady one is stopped here.
+        if self._left(deadline) <= 0:
+            raise ProviderTimeout("the deadline passed in the middle of the answer")
+
+    def _left(self, deadline: int) -> float:
+        """Seconds until the deadline."""
+        return (deadline - self._clock.monotonic_ns()) / 1e9
 
 
 def _backoff(error: ProviderError, retry: int) -> float:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.releases import Arm, Assignment, Evidence, Release
+from moat.domain.releases import Arm, Assignment, Evidence, MessageTemplate, PromptVersion, Release, Variable
 from moat.ports.releases import ReleaseReader, ReleaseWriter
 
 
@@ -22,12 +22,16 @@ OpenReleases = Callable[[], AbstractContextManager[ReleaseStore]]
 def _release(number: int, prompt: str = "support/answer") -> Release:
     return Release(
         id=f"rel_{number:016x}",
-        prompt=prompt,
-        version=f"1.{number}.0",
+        content=PromptVersion(
+            name=prompt,
+            version=f"1.{number}.0",
+            messages=(MessageTemplate("user", "{{ question }}"),),
+            model="assistant",
+            variables={"question": Variable(), "plan": Variable(default=None)},
+            params={"temperature": 0.2, "stop": ["\n", "„Ende“ \x00 🙂"]},
+            tools=("lookup_order@1.0.0",),
+        ),
         prompt_digest=f"sha256:{number}",
-        model="assistant",
-        params={"temperature": 0.2, "stop": ["\n", "„Ende“ \x00 🙂"]},
-        tools=("lookup_order@1.0.0",),
         commit="abc123",
         dirty=True,
         author="ada",
@@ -102,11 +106,11 @@ def creating_again_adds_only_evidence(open_store: OpenReleases) -> None:
 
 
 def the_same_run_attests_once(open_store: OpenReleases) -> None:
-    """What it said first stands."""
+    """A gate may judge it later: the newest verdict stands."""
     with open_store() as store:
         release = store.create(_release(1))
+        store.attest(release.id, _evidence("run_1", verdict=""))
         store.attest(release.id, _evidence("run_1"))
-        store.attest(release.id, _evidence("run_1", verdict="regressed"))
         assert store.get(release.id).evidence == (_evidence("run_1"),)
 
 

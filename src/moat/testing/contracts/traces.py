@@ -61,9 +61,7 @@ def _segments(*contents: Iterable[Span] | bytes) -> Iterator[list[Path]]:
         paths = []
         for number, content in enumerate(contents):
             path = Path(directory) / f"{number:020d}-1-it's.ndjson"
-            path.write_bytes(
-                content if isinstance(content, bytes) else msgspec.json.Encoder().encode_lines(content)
-            )
+            path.write_bytes(content if isinstance(content, bytes) else msgspec.json.Encoder().encode_lines(content))
             paths.append(path)
         yield paths
 

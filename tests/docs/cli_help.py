@@ -1,0 +1,39 @@
+"""The help texts in docs/cli.md: each stands in a block below a `<!-- help: moat ... -->` line."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from moat.cli.main import app
+
+WIDTH = 100
+
+_BLOCK = re.compile(r"(<!-- help: (?P<command>[^\n]+?) -->\n)```text\n.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def help_texts() -> dict[str, str]:
+    """`--help` of every command by its full name, groups included."""
+    return dict(_walk(typer.main.get_command(app), None, "moat"))
+
+
+def refreshed(text: str) -> str:
+    """The page with every block replaced by what `--help` says now."""
+    texts = help_texts()
+    return _BLOCK.sub(lambda match: f"{match[1]}```text\n{texts[match['command']]}\n```", text)
+
+
+def documented(text: str) -> list[str]:
+    """The commands that have a block."""
+    return [match["command"] for match in _BLOCK.finditer(text)]
+
+
+def _walk(command: Any, parent: Any, name: str) -> Iterator[tuple[str, str]]:
+    context = command.make_context(
+        name, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    with context:
+        yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+        for child in command.list_commands(context) if hasattr(command, "list_commands") else ():
+            yield from _walk(command.get_command(context, child), context, child)
