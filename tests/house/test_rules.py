@@ -125,21 +125,9 @@ def test_no_work_is_left_for_later() -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    bare = []
+    bare = [name for name, tree in trees() if ast.get_docstring(tree) is None]
     for name, tree in trees():
-        if ast.get_docstring(tree) is None:
-            bare.append(name)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith(
-                "_"
-            ):
-                nested = any(
-                    isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) and node in ast.walk(outer)
-                    for outer in ast.walk(tree)
-                    if outer is not node
-                )
-                if not nested and ast.get_docstring(node) is None:
-                    bare.append(f"{name}:{node.name}")
+        bare += [f"{name}:{node.name}" for node in public(tree) if ast.get_docstring(node) is None]
     assert bare == []
 
 
