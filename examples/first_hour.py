@@ -74,9 +74,7 @@ class FirstHour:
         if not quiet:
             print(_indent(done.stdout + done.stderr), flush=True)
         if done.returncode != expect:
-            raise SystemExit(
-                f"moat {shown} exited {done.returncode}, expected {expect}:\n{done.stdout}{done.stderr}"
-            )
+            raise SystemExit(f"moat {shown} exited {done.returncode}, expected {expect}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def make_project(self) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bench.errors import Unavailable
 from bench.machine import Processors
 from bench.measure import Site, measure

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from bench import machine, process, traffic, wrk
 from bench.errors import Unavailable
 from bench.peers import PEERS
 from bench.peers.peer import Upstream, install_once
-
-from bench import machine, process, traffic, wrk
 
 REPORT = {"requests": 10, "seconds": 2.0, "p50_ms": 0.1, "p99_ms": 0.2, "refused": 0, "cut": 0, "late": 0}
 

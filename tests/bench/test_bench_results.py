@@ -4,11 +4,11 @@ import io
 from typing import Any
 
 import pytest
-from bench.measure import Cost, Sample
-from bench.results import HEAD, Results, notes, spread, table
 from rich.console import Console
 
 from bench import report
+from bench.measure import Cost, Sample
+from bench.results import HEAD, Results, notes, spread, table
 
 
 def sample(rate: float, p50: float = 0.1, cost: Cost | None = None) -> Sample:

@@ -1,0 +1,112 @@
+"""What a user can type, set, call or meet is documented; the generated pages are up to date."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from moat.api.app import OPENAPI_PATH
+from moat.api.routes import ENDPOINTS
+from moat.bootstrap.plugins import SHIPPED, provider_kind
+from moat.domain import errors
+from moat.domain.config import Config
+from moat.evals.scorers import KINDS
+from moat.evals.suites import Gate
+from moat.prompts import lint
+from moat.testing.simulation import Rules
+from tests.docs.cli_help import documented, help_texts, refreshed
+from tests.docs.dependency_sizes import direct_dependencies
+from tests.docs.pages import ROOT, page
+from tests.docs.promises import PAGE, proofs, render, sections
+
+SOURCE = ROOT / "src" / "moat"
+
+
+def missing(name: str, wanted: set[str]) -> set[str]:
+    """Those of the words that no code span of a page is, or has as one of its words."""
+    found = page(name)
+    words = {word for span in found.spans() for word in re.findall(r"[\w./{}:-]+", span)}
+    return wanted - words - set(found.spans())
+
+
+def keys(*types: Any) -> set[str]:
+    """All field names, by their names in a file, of structs and what they hold."""
+    _, components = msgspec.json.schema_components(types)
+    return {name for schema in components.values() for name in schema.get("properties", {})}
+
+
+def test_the_help_texts_are_up_to_date() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert documented(text) == list(help_texts()), "every command has its block, in the order of `moat --help`"
+    assert refreshed(text) == text, "run `python -m tests.docs.regenerate`"
+
+
+def test_every_key_of_moat_yaml_is_documented() -> None:
+    assert missing("docs/configuration.md", keys(Config)) == set()
+
+
+def test_every_kind_of_provider_and_its_options_are_documented() -> None:
+    kinds = [provider_kind(name, "").config for name in SHIPPED]
+    assert missing("docs/providers.md", {*SHIPPED, *keys(*kinds), *keys(Rules)}) == set()
+
+
+def test_every_scorer_and_its_options_are_documented() -> None:
+    assert missing("docs/evals.md", {*KINDS, *keys(*KINDS.values()), *keys(Gate)}) == set()
+
+
+def test_every_lint_rule_is_documented() -> None:
+    sources = "".join(path.read_text("utf-8") for path in sorted((SOURCE / "prompts").glob("*.py")))
+    in_code = set(re.findall(r'\brule(?:: [^=]+)?\s*=\s*"([a-z-]+)"', sources))
+    in_docstring = set(re.findall(r"`([a-z-]+)`", lint.__doc__ or ""))
+    assert in_code, "the rules are not found where they were"
+    assert missing("docs/prompts.md", in_code | in_docstring) == set()
+
+
+def test_every_route_is_documented() -> None:
+    gateway = re.findall(r'\("(GET|POST|PUT|DELETE)", "(/[^"]+)"\):', (SOURCE / "gateway/app.py").read_text("utf-8"))
+    assert len(gateway) >= 5, "the routes are not found where they were"
+    management = [(e.method, e.path.replace(":path", "")) for e in ENDPOINTS]
+    routes = {f"{method} {path}" for method, path in [*gateway, *management, ("GET", OPENAPI_PATH)]}
+    assert routes - set(page("docs/gateway.md").spans()) == set()
+
+
+def test_every_header_is_documented() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (SOURCE / "gateway").glob("*.py"))
+    headers = set(re.findall(r'b"(x-[a-z-]+|traceparent|retry-after)"', sources))
+    assert missing("docs/gateway.md", headers) == set()
+
+
+def test_every_error_is_documented() -> None:
+    found = [v for v in vars(errors).values() if isinstance(v, type) and issubclass(v, errors.MoatError)]
+    assert missing("docs/errors.md", {e.__name__ for e in found} | {e.code for e in found}) == set()
+
+
+def test_every_direct_dependency_is_documented() -> None:
+    assert missing("docs/dependencies.md", set(direct_dependencies())) == set()
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in page("README.md").links()}
+    everything = set((ROOT / "docs").glob("*.md")) | {ROOT / "docs" / "decisions"}
+    assert everything - linked == set()
+
+
+def test_the_promises_are_up_to_date() -> None:
+    assert PAGE.read_text("utf-8") == render(), "run `python -m tests.docs.regenerate`"
+
+
+def test_promises_are_proved_as_far_as_they_say() -> None:
+    states = {promise.id: promise.state for section in sections() for promise in section.promises}
+    proved = {proof.promise for proof in proofs()}
+    assert proved - states.keys() == set(), "these marks name no promise"
+    assert {p for p, state in states.items() if state != "not yet"} - proved == set(), "no test proves these"
+    assert {p for p, state in states.items() if state == "not yet"} & proved == set(), "these are not `not yet`"
+
+
+def test_what_is_partly_kept_says_what_is_missing() -> None:
+    promises = [promise for section in sections() for promise in section.promises]
+    assert [p.id for p in promises if bool(p.missing) != (p.state == "partly")] == []
+
+
+def test_no_proof_of_a_promise_is_skipped() -> None:
+    assert [proof for proof in proofs() if proof.skipped] == []

@@ -1,0 +1,117 @@
+"""Every fenced block of the pages runs, or is read by the loader of its kind of file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from moat.bootstrap.models import ProviderShelf, price_table
+from moat.bootstrap.settings import load_settings
+from moat.documents import parse_yaml, read_yaml
+from moat.evals.datasets import load_dataset
+from moat.evals.suites import load_suite
+from moat.prompts.lint import lint
+from moat.testing.simulation import read_simulation
+from tests.docs.pages import Block, Page, pages
+from tests.docs.world import copied, environment, execute, new_project, released_project, running
+
+CHECKED = ("bash", "python", "yaml", "json", "jsonl", "csv")
+"""Languages whose blocks must say what is done with them."""
+SECRETS = {"OPENAI_API_KEY": "sk-docs", "VLLM_KEY": "docs"}
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project, to be copied."""
+    return new_project(tmp_path_factory.mktemp("fresh") / "project")
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with releases, to be copied."""
+    return released_project(tmp_path_factory.mktemp("released") / "project")
+
+
+def config(text: str, project: Path) -> None:
+    """A part of moat.yaml stands for that part of the example's; its providers must build."""
+    path = project / "moat.yaml"
+    path.write_text(yaml.safe_dump(read_yaml(path).data | parse_yaml(text).data))
+    settings = load_settings(project)
+    ProviderShelf(SECRETS).providers(settings)
+    price_table(settings, SECRETS)
+
+
+def prompt(text: str, project: Path) -> None:
+    _linted("prompts/docs/1.0.0.yaml", text, project)
+
+
+def tool(text: str, project: Path) -> None:
+    _linted("tools/docs/1.0.0.yaml", text, project)
+
+
+def _linted(path: str, text: str, project: Path) -> None:
+    (project / path).parent.mkdir(parents=True)
+    (project / path).write_text(text)
+    models = frozenset(load_settings(project).config.models)
+    assert [str(p) for p in lint(project, models=models, covered={"docs", "support/answer"})] == []
+
+
+def suite(text: str, project: Path) -> None:
+    path = project / "evals" / "docs.yaml"
+    path.write_text(text)
+    load_dataset(load_suite(path).dataset)
+
+
+def simulation(text: str, project: Path) -> None:
+    path = project / "simulation" / "docs.yaml"
+    path.write_text(text)
+    read_simulation(path)
+
+
+def cases(text: str, project: Path, suffix: str) -> None:
+    path = project / "evals" / f"docs.{suffix}"
+    path.write_text(text)
+    load_dataset(path)
+
+
+READERS: dict[str, Callable[[str, Path], None]] = {
+    "config": config,
+    "prompt": prompt,
+    "tool": tool,
+    "suite": suite,
+    "simulation": simulation,
+}
+
+RUNNABLE = [page for page in pages() if any("run" in block.words for block in page.blocks())]
+FILES = [b for page in pages() for b in page.blocks() if {*READERS, "cases"} & set(b.words)]
+
+
+def test_every_block_says_what_is_done_with_it() -> None:
+    known = {"run", "shown", "cases", *READERS}
+    silent = [b.place for page in pages() for b in page.blocks() if b.language in CHECKED and not known & set(b.words)]
+    assert silent == []
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_the_commands_and_programs_of_a_page_run(page: Page, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    blocks = page.blocks()
+    wanted = [block for block in blocks if "run" in block.words]
+    served = any("server" in block.words for block in blocks)
+    project = copied(request.getfixturevalue("released" if served else "fresh"), tmp_path / "project")
+    if not served:
+        for block in wanted:
+            execute(block, project, environment(tmp_path))
+        return
+    with running(project) as where:
+        for block in wanted:
+            execute(block, project, environment(tmp_path, **where))
+
+
+@pytest.mark.parametrize("block", FILES, ids=lambda block: block.place)
+def test_the_files_shown_on_a_page_can_be_read(block: Block, fresh: Path, tmp_path: Path) -> None:
+    project = copied(fresh, tmp_path / "project")
+    if "cases" in block.words:
+        cases(block.text, project, block.language)
+        return
+    READERS[next(word for word in block.words if word in READERS)](block.text, project)
