@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "support-assistant"
 MOAT = Path(sys.executable).parent / "moat"
 PROMPT = "support/answer"
+REAL = bool(os.environ.get("OPENAI_API_KEY"))
 
 CALLERS = [
     ("acme", "chat", "ada"),
@@ -55,6 +56,8 @@ class FirstHour:
         self._began = time.monotonic()
         self.server: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.printed = ""
+        self.environment = "production"
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -65,8 +68,8 @@ class FirstHour:
         yield
         print(f"\033[2m   ({time.monotonic() - began:.1f} s)\033[0m", flush=True)
 
-    def moat(self, *arguments: str, expect: int = 0, quiet: bool = False) -> str:
-        """Run a command as a user would; its exit code must be the expected one."""
+    def moat(self, *arguments: str, expect: tuple[int, ...] = (0,), quiet: bool = False) -> int:
+        """Run a command as a user would; its exit code must be an expected one and is returned."""
         shown = " ".join(f"'{a}'" if " " in a else a for a in arguments)
         if not quiet:
             print(f"   $ moat {shown}", flush=True)
@@ -117,9 +120,27 @@ class FirstHour:
 
     def new_key(self, tenant: str) -> str:
         """A virtual key for a tenant."""
-        created = self.moat("keys", "create", "--name", f"{tenant} app", "--tenant", tenant, "--json", quiet=True)
-        secret: str = json.loads(created)["secret"]
+        self.moat("keys", "create", "--name", f"{tenant} app", "--tenant", tenant, "--json", quiet=True)
+        secret: str = json.loads(self.printed)["secret"]
         return secret
+
+    def gate(self, version: str, simulated: int) -> int:
+        """`moat gate`. The simulated model must be judged as told; a real one is judged as it answers."""
+        code = self.moat("gate", f"{PROMPT}@{version}", expect=(0, 1, 2) if REAL else (simulated,))
+        print(f"   exit code {code}")
+        return code
+
+    def release_all(self) -> None:
+        """1.2.0 to staging, then to production if its rule lets it pass: with a real model it may not."""
+        version = f"{PROMPT}@1.2.0"
+        self.moat("release", "create", f"{PROMPT}@1.0.0", "--to", "staging", quiet=True)
+        self.moat("release", "create", version, "--to", "staging")
+        allowed = (0, 75) if REAL else (0,)
+        refused = self.moat("release", "create", version, "--to", "production", expect=allowed)
+        if refused:
+            print("   production's rule refused it, as it should; the rest of the tour is in staging")
+            self.environment = "staging"
+        self.moat("release", "list")
 
     def send_traffic(self) -> str:
         """Real calls through the official SDK; one key to go on with."""
@@ -127,36 +148,36 @@ class FirstHour:
         wait_for_key(self.url, keys["acme"])
         jobs = [(caller, question, n) for n, question in enumerate(QUESTIONS * 2) for caller in CALLERS]
         with ThreadPoolExecutor(8) as pool:
-            releases = list(pool.map(lambda job: ask(self.url, keys[job[0][0]], *job), jobs))
+            releases = list(pool.map(lambda job: self.ask(keys[job[0][0]], *job), jobs))
         streamed = sum(n % 2 for _, _, n in jobs)
         print(f"   {len(jobs)} calls by {len(keys)} tenants and 5 users, {streamed} of them streamed;")
         print(f"   every answer named its release: {', '.join(sorted(set(releases)))}")
         return keys["acme"]
 
+    def ask(self, key: str, caller: tuple[str, str, str], question: str, number: int) -> str:
+        """One call that names the prompt, as OpenAI's API does it. Returns the release that answered."""
+        _, feature, user = caller
+        prompt = {"id": f"{PROMPT}@{self.environment}", "variables": {"question": question}}
+        with OpenAI(base_url=f"{self.url}/v1", api_key=key) as client:
+            raw = client.chat.completions.with_raw_response.create(
+                model="assistant",
+                messages=[],
+                user=user,
+                stream=bool(number % 2),  # type: ignore[call-overload]
+                extra_headers={"x-moat-feature": feature},
+                extra_body={"prompt": prompt},
+            )
+            answer = raw.parse()
+            if number % 2:
+                assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in answer)
+            else:
+                assert answer.choices[0].message.content
+            release: str = raw.headers["x-moat-release"]
+            return release
+
     def total(self) -> str:
         """Seconds since the start."""
         return f"{time.monotonic() - self._began:.0f} s"
-
-
-def ask(url: str, key: str, caller: tuple[str, str, str], question: str, number: int) -> str:
-    """One call that names the prompt, as OpenAI's API does it. Returns the release that answered."""
-    _, feature, user = caller
-    with OpenAI(base_url=f"{url}/v1", api_key=key) as client:
-        raw = client.chat.completions.with_raw_response.create(
-            model="assistant",
-            messages=[],
-            user=user,
-            stream=bool(number % 2),  # type: ignore[call-overload]
-            extra_headers={"x-moat-feature": feature},
-            extra_body={"prompt": {"id": PROMPT, "variables": {"question": question}}},
-        )
-        answer = raw.parse()
-        if number % 2:
-            assert any(chunk.choices and chunk.choices[0].finish_reason for chunk in answer)
-        else:
-            assert answer.choices[0].message.content
-        release: str = raw.headers["x-moat-release"]
-        return release
 
 
 def wait_for_key(url: str, key: str) -> None:
@@ -176,7 +197,7 @@ def wait_for_key(url: str, key: str) -> None:
 def run(port: int, *, once: bool) -> None:
     """The first hour."""
     tour = FirstHour(port)
-    provider = "the OpenAI-compatible model of OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") else "simulated"
+    provider = "the OpenAI-compatible model of OPENAI_API_KEY" if REAL else "simulated, no model is asked"
     print(f"\033[1mMoat: a team's first hour.\033[0m Provider: {provider}.")
     try:
         with tour.step("A project, in a git repository of its own"):
@@ -186,25 +207,24 @@ def run(port: int, *, once: bool) -> None:
         with tour.step("Lint, then the baseline: prompt 1.0.0 on the suite"):
             tour.moat("lint")
             tour.moat("eval", "run", f"{PROMPT}@1.0.0")
-            tour.moat("gate", f"{PROMPT}@1.0.0", quiet=True)
-            tour.moat("release", "create", f"{PROMPT}@1.0.0", "--to", "production", "--reason", "the baseline")
+            tour.gate("1.0.0", 0)
+            allowed = (0, 75) if REAL else (0,)
+            tour.moat("release", "create", f"{PROMPT}@1.0.0", "--to", "production", expect=allowed)
         with tour.step("The gate: 1.1.0 looks harmless and is worse; 1.2.0 is better"):
-            tour.moat("gate", f"{PROMPT}@1.1.0", expect=1)
-            tour.moat("gate", f"{PROMPT}@1.2.0")
+            tour.gate("1.1.0", 1)
+            tour.gate("1.2.0", 0)
         with tour.step("Release 1.2.0 to staging, then to production, with its lineage"):
-            tour.moat("release", "create", f"{PROMPT}@1.2.0", "--to", "staging")
-            tour.moat("release", "create", f"{PROMPT}@1.2.0", "--to", "production", "--reason", "passed the gate")
-            tour.moat("release", "list")
+            tour.release_all()
         with tour.step("Traffic through the official OpenAI SDK, streamed and not"):
             key = tour.send_traffic()
         with tour.step("Who spent what, how fast"):
             time.sleep(2)
             tour.moat("traces", "--limit", "5")
             tour.moat("report", "--by", "tenant,feature")
-        with tour.step("Rollback: production is back on 1.0.0"):
-            before = ask(tour.url, key, CALLERS[0], QUESTIONS[0], 0)
-            tour.moat("rollback", PROMPT, "--env", "production", "--reason", "drill")
-            after = ask(tour.url, key, CALLERS[0], QUESTIONS[0], 0)
+        with tour.step(f"Rollback: {tour.environment} is back on 1.0.0"):
+            before = tour.ask(key, CALLERS[0], QUESTIONS[0], 0)
+            tour.moat("rollback", PROMPT, "--env", tour.environment, "--reason", "drill")
+            after = tour.ask(key, CALLERS[0], QUESTIONS[0], 0)
             print(f"   the next answer came from {after}, no longer from {before}")
             assert after != before, "the rollback did not take effect"
     except BaseException:

@@ -72,7 +72,7 @@ def list_releases(
                 ", ".join(served[r.id]),
                 ", ".join(pointers[r.id]),
                 r.commit[:10] + ("*" if r.dirty else ""),
-                r.author,
+                r.author.split(" <")[0],
                 clock(r.created_ns),
             ]
             for r in releases
