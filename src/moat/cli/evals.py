@@ -108,11 +108,11 @@ def show(
     out.print(f"{found.id}  {found.suite} on {found.prompt}@{found.version}", style="bold")
     for result in results:
         out.print(f"\n{result.case}" + (f" (repeat {result.repeat})" if result.repeat else ""), style="bold")
-        out.print(f"  {result.error or result.output}", markup=False)
+        out.print(f"  {result.error or result.output}")
         for score in result.scores:
             value = score.status if score.value is None else f"{score.value:.2f}"
             if score.value != 1 and score.status != "not_run":
-                out.print(f"  {score.name}: {value}  {score.reason}", style="yellow", markup=False)
+                out.print(f"  {score.name}: {value}  {score.reason}", style="yellow")
 
 
 @app.command("compare")

@@ -28,7 +28,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     else:
         for problem in problems:
             style = "red" if problem.severity == "error" else "yellow"
-            out.print(str(problem), style=style, markup=False)
+            out.print(str(problem), style=style)
         counts = Counter(problem.severity for problem in problems)
         out.print(f"{len(project.catalog.all())} prompt versions checked: ", end="")
         out.print(f"{counts['error']} errors, {counts['warning']} warnings.")

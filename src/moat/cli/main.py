@@ -1,5 +1,6 @@
 """The command line. Commands are loaded when they are run: `moat --version` takes no longer than Python itself."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,8 @@ from moat.cli.group import group
 from moat.domain.errors import MoatError
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""As a shell reports a program that SIGPIPE or SIGINT ended: neither is a verdict."""
 USAGE = 64
 
 COMMANDS = {
@@ -85,6 +88,7 @@ def main() -> None:
     """Entry point: runs a command and turns errors into messages and exit codes (see `moat.domain.errors`)."""
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except MoatError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
@@ -92,8 +96,8 @@ def main() -> None:
         _complain("interrupted")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()  # or Python complains about the closed pipe once more at exit
-        sys.exit(0)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
+        sys.exit(BROKEN_PIPE)
     except Exception as error:  # the process edge: usage errors become messages, bugs keep their traceback
         if not hasattr(error, "format_message"):
             raise

@@ -11,12 +11,32 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 PIPED_WIDTH = 180
 """Columns of a table that no terminal shows."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+
+
+class _Console(Console):
+    """Prints text as it is: what callers and models wrote is no markup, and steers no terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text, with control characters made visible."""
+        return super().render_str(text.translate(_CONTROLS), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Leave the exit code to `main`: rich's own 1 would mean "regressed"."""
+        raise BrokenPipeError
+
+
+def _console(width: int | None, *, stderr: bool = False) -> _Console:
+    return _Console(stderr=stderr, width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+out = _console(None if sys.stdout.isatty() else PIPED_WIDTH)
+err = _console(None, stderr=True)
 
 
 def print_json(value: Any) -> None:
@@ -25,18 +45,38 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table; a column whose name ends in `>` is aligned right. `empty` says what would fill it."""
+    """A table; a column whose name ends in `>` is aligned right. `empty` says what would fill it.
+
+    Where words would have to be broken to fit, each row is a block of lines instead: ids stay in one piece.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
         table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
-    count = 0
-    for row in rows:
-        count += 1
-        table.add_row(*(cell if isinstance(cell, str) else str(cell) for cell in row))
-    if count:
+    cells = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in rows]
+    for row in cells:
+        table.add_row(*row)
+    if not cells:
+        out.print(empty, style="dim")
+    elif _words_fit(columns, cells):
         out.print(table)
     else:
-        out.print(empty, style="dim")
+        _print_blocks([column.rstrip(">") for column in columns], cells)
+
+
+def _words_fit(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Do the longest words of all columns fit side by side, with their padding?"""
+    longest = [max(len(word) for cell in column for word in (cell.split() or [""])) for column in zip(*rows, strict=True)]
+    return sum(max(pair) + 3 for pair in zip(longest, map(len, columns), strict=True)) - 3 <= out.width
+
+
+def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, names))
+    for number, row in enumerate(rows):
+        if number:
+            out.print()
+        for name, cell in zip(names, row, strict=True):
+            if cell:
+                out.print(f"{name:<{width}}  {cell}")
 
 
 def milliseconds(nanoseconds: int) -> str:

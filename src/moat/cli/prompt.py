@@ -51,13 +51,13 @@ def show(ctx: typer.Context, prompt: Prompt, json: Json = False) -> None:
         return
     out.print(f"{version.id}", style="bold", end="  ")
     out.print(f"{prompt_digest(version)}", style="dim")
-    out.print(f"model {version.model}  params {msgspec.json.encode(version.params).decode()}", markup=False)
+    out.print(f"model {version.model}  params {msgspec.json.encode(version.params).decode()}")
     for name, variable in version.variables.items():
         optional = "" if variable.default is msgspec.UNSET else f" = {variable.default!r}"
-        out.print(f"  {name}: {variable.type}{optional}  {variable.description}", markup=False)
+        out.print(f"  {name}: {variable.type}{optional}  {variable.description}")
     for message in version.messages:
-        out.print(f"\n[{message.role}]", style="bold", markup=False)
-        out.print(message.content, markup=False)
+        out.print(f"\n[{message.role}]", style="bold")
+        out.print(message.content)
 
 
 @app.command()
@@ -74,8 +74,8 @@ def render(
         print_json(messages)
         return
     for message in messages:
-        out.print(f"[{message['role']}]", style="bold", markup=False)
-        out.print(message["content"], markup=False)
+        out.print(f"[{message['role']}]", style="bold")
+        out.print(message["content"])
 
 
 def _find(ctx: typer.Context, prompt: str) -> PromptVersion:

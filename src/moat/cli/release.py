@@ -98,7 +98,6 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         out.print(
             f"  served    {assignment.environment} since {clock(assignment.created_ns)} "
             f"by {assignment.actor} ({assignment.reason or 'no reason given'})",
-            markup=False,
         )
 
 
@@ -106,8 +105,8 @@ def _print_lineage(release: Release) -> None:
     out.print(f"  prompt    {release.prompt_digest}")
     changed = "  (the file differed from it)" if release.dirty else ""
     out.print(f"  commit    {release.commit or 'none: not in a git repository'}{changed}")
-    out.print(f"  author    {release.author}", markup=False)
-    out.print(f"  model     {release.content.model}  params {release.content.params}", markup=False)
+    out.print(f"  author    {release.author}")
+    out.print(f"  model     {release.content.model}  params {release.content.params}")
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
         out.print(

@@ -110,7 +110,7 @@ def _print_tree(span: Span, spans: list[Span], depth: int) -> None:
         facts.append(f"{span.input_tokens}+{span.output_tokens} tokens")
     facts += [_cost(span)] if span.kind != "app" else []
     facts += [f"FAILED {span.error}: {span.error_message}"] if span.error else [span.finish_reason]
-    out.print("  " * depth + "└ " + "  ".join(fact for fact in facts if fact), markup=False)
+    out.print("  " * depth + "└ " + "  ".join(fact for fact in facts if fact))
     for child in spans:
         if child.parent_id == span.span_id:
             _print_tree(child, spans, depth + 1)
@@ -120,14 +120,14 @@ def _print_content(span: Span) -> None:
     if span.prompt:
         out.print(f"\nprompt {span.prompt}@{span.version}  release {span.release or 'none'}", style="bold")
     for message in _content(span.input).get("messages", []):
-        out.print(f"[{message.get('role')}]", style="bold", markup=False)
+        out.print(f"[{message.get('role')}]", style="bold")
         content = message.get("content")
-        out.print(content if isinstance(content, str) else msgspec.json.encode(content).decode(), markup=False)
+        out.print(content if isinstance(content, str) else msgspec.json.encode(content).decode())
     answer = _content(span.output)
-    out.print("[answer]", style="bold", markup=False)
-    out.print(answer.get("text") or "(no text)", markup=False)
+    out.print("[answer]", style="bold")
+    out.print(answer.get("text") or "(no text)")
     for call in answer.get("tool_calls", []):
-        out.print(msgspec.json.encode(call).decode(), markup=False)
+        out.print(msgspec.json.encode(call).decode())
 
 
 def _content(value: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def print_report(report: GateReport) -> None:
     candidate = comparison.candidate
     against = f"against {comparison.baseline.version}" if comparison.baseline else "without a baseline"
     out.print(f"{report.verdict.upper()}", style=f"bold {COLOURS[report.verdict]}", end="  ")
-    out.print(f"{candidate.suite}: {candidate.prompt}@{candidate.version} {against}. {report.summary}", markup=False)
+    out.print(f"{candidate.suite}: {candidate.prompt}@{candidate.version} {against}. {report.summary}")
     print_table(
         ["gate", "verdict", "why"],
         ([g.gate.score, g.verdict, g.reason] for g in report.gates),
@@ -39,7 +39,7 @@ def print_comparison(comparison: Comparison) -> None:
             empty="Nothing was scored.",
         )
     for failure in comparison.candidate_failures[:SHOWN_CASES]:
-        out.print(f"no answer: {failure.case}: {failure.error}", style="red", markup=False)
+        out.print(f"no answer: {failure.case}: {failure.error}", style="red")
     _print_changes([change for score in comparison.scores for change in score.regressed])
 
 
@@ -52,13 +52,13 @@ def _print_changes(changes: Sequence[CaseChange]) -> None:
     out.print(f"{len(by_case)} cases got worse", style="bold", end="")
     out.print(f"; the first {SHOWN_CASES}:" if len(by_case) > SHOWN_CASES else ":")
     for case, found in list(by_case.items())[:SHOWN_CASES]:
-        out.print(f"  {case}", style="bold", end="  ", markup=False)
+        out.print(f"  {case}", style="bold", end="  ")
         reasons: dict[str, list[str]] = {}
         for change in found:
             reasons.setdefault(change.candidate_reason, []).append(change.score)
-        out.print("; ".join(f"{', '.join(names)}: {_short(why)}" for why, names in reasons.items()), markup=False)
-        out.print(f"    before  {_short(found[0].baseline_output)}", markup=False)
-        out.print(f"    now     {_short(found[0].candidate_output)}", markup=False)
+        out.print("; ".join(f"{', '.join(names)}: {_short(why)}" for why, names in reasons.items()))
+        out.print(f"    before  {_short(found[0].baseline_output)}")
+        out.print(f"    now     {_short(found[0].candidate_output)}")
 
 
 def _row(score: ScoreComparison) -> list[str]:
