@@ -13,6 +13,8 @@ from moat.gateway.admission import authenticate, caller_of, check_environment, r
 from moat.gateway.http import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
 
+WATCH_AFTER = 0.02
+
 
 class ChatCompletions:
     """The endpoint, over whatever `live` serves."""
@@ -31,7 +33,7 @@ class ChatCompletions:
             await respond(send, error.status, openai_chat.error_body(error), error_headers(error, request_id))
 
     async def _answer(self, call: Call, include_usage: bool, receive: Receive, send: Send) -> None:
-        hangup = asyncio.ensure_future(_cancel_on_hangup(receive, asyncio.current_task()))
+        watch = _HangupWatch(receive)
         try:
             async with aclosing(self._live.serving.run(call)) as events:
                 if call.stream:
@@ -39,11 +41,10 @@ class ChatCompletions:
                 else:
                     await _collect(call, events, send)
         except asyncio.CancelledError:
-            server_stops = not hangup.done()
-            if server_stops:
+            if not watch.hung_up:
                 raise
         finally:
-            hangup.cancel()
+            watch.close()
 
     async def _admit(self, scope: Scope, receive: Receive, request_id: str) -> tuple[Call, bool]:
         headers = read_headers(scope)
@@ -109,9 +110,31 @@ def _facts(call: Call) -> Headers:
     return headers
 
 
-async def _cancel_on_hangup(receive: Receive, request: "asyncio.Task[None] | None") -> None:
-    """Stop the request when its client is gone: nobody waits, and the tokens cost money."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    if request is not None:
-        request.cancel("client hung up")
+class _HangupWatch:
+    """Cancels the request that makes it when its client is gone: nobody waits, and the tokens cost money.
+
+    Watching takes a task of its own, so it begins only when the call has taken `WATCH_AFTER` seconds.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._request = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._begin)
+        self.hung_up = False
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.ensure_future(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.hung_up = True
+        if self._request is not None:
+            self._request.cancel("the client hung up")
