@@ -1,0 +1,125 @@
+"""What is recorded of a finished call: its journal and outcome as spans."""
+
+from typing import Any
+
+import msgspec
+
+from moat.domain.calls import Attempt, Call
+from moat.domain.errors import MoatError
+from moat.domain.spans import Span
+from moat.domain.usage import Usage
+from moat.pipeline.answers import Answer
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call ended."""
+
+    started_ns: int
+    duration_ns: int
+    answer: Answer
+    error: MoatError | None
+    """None when the answer is complete."""
+
+
+def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
+    """One span for the call, with totals, and one below it for each attempt."""
+    root = _call_span(call, outcome)
+    if capture_content:
+        root = msgspec.structs.replace(root, input=_input(call), output=_output(outcome.answer))
+    return [root, *(_attempt_span(call, attempt) for attempt in call.journal.attempts)]
+
+
+def _call_span(call: Call, outcome: Outcome) -> Span:
+    journal, caller = call.journal, call.caller
+    last = journal.attempts[-1] if journal.attempts else None
+    finished, error = outcome.answer.finished, outcome.error
+    return Span(
+        span_id=call.trace.span_id,
+        trace_id=call.trace.trace_id,
+        parent_id=call.trace.parent_id,
+        kind="call",
+        name="chat",
+        started_ns=outcome.started_ns,
+        duration_ns=outcome.duration_ns,
+        request_id=call.id,
+        environment=caller.environment,
+        tenant=caller.tenant,
+        feature=caller.feature,
+        user=caller.user,
+        session=caller.session,
+        key=caller.key,
+        prompt=call.prompt.name if call.prompt else "",
+        version=journal.prompt.version if journal.prompt else "",
+        release=journal.release.id if journal.release else "",
+        model=journal.sent.model if journal.sent else call.model,
+        model_answered=last.model_answered if last else "",
+        provider=last.deployment.provider if last else "",
+        cost=journal.cost,
+        first_token_ns=_first_token(call, outcome.started_ns),
+        finish_reason=finished.reason if finished else "",
+        error=error.code if error else "",
+        error_message=error.what if error else "",
+        stream=call.stream,
+        attempts=len(journal.attempts),
+        **_tokens(journal.usage),
+    )
+
+
+def _attempt_span(call: Call, attempt: Attempt) -> Span:
+    return Span(
+        span_id=attempt.span_id,
+        trace_id=call.trace.trace_id,
+        parent_id=call.trace.span_id,
+        kind="attempt",
+        name=f"chat {attempt.deployment.model}",
+        started_ns=attempt.started_ns,
+        duration_ns=attempt.duration_ns,
+        request_id=call.id,
+        tenant=call.caller.tenant,
+        model=attempt.deployment.model,
+        model_answered=attempt.model_answered,
+        provider=attempt.deployment.provider,
+        cost=attempt.cost,
+        first_token_ns=attempt.first_token_ns,
+        finish_reason=attempt.finish_reason,
+        error=attempt.error,
+        error_message=attempt.error_message,
+        stream=call.stream,
+        **_tokens(attempt.usage),
+    )
+
+
+def _tokens(usage: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "cached_tokens": usage.cached,
+        "cache_write_tokens": usage.cache_write,
+        "reasoning_tokens": usage.reasoning,
+        "usage_estimated": usage.estimated,
+    }
+
+
+def _first_token(call: Call, started_ns: int) -> int:
+    """From the start of the call to the first piece of the attempt that gave one; 0 when none did."""
+    for attempt in call.journal.attempts:
+        if attempt.first_token_ns:
+            return max(0, attempt.started_ns - started_ns) + attempt.first_token_ns
+    return 0
+
+
+def _input(call: Call) -> dict[str, Any]:
+    sent = call.journal.sent or call
+    content: dict[str, Any] = {"messages": sent.messages, "params": sent.params}
+    if call.prompt is not None:
+        content["variables"] = call.prompt.variables
+    return content
+
+
+def _output(answer: Answer) -> dict[str, Any]:
+    content: dict[str, Any] = {"text": answer.text}
+    if answer.calls:
+        content["tool_calls"] = answer.tool_calls
+    if answer.refusal:
+        content["refusal"] = answer.refusal
+    return content
