@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 export UV_CACHE_DIR ?= $(CURDIR)/.cache/uv
+# Trust what the machine trusts: behind a company proxy its own authority signs.
+export UV_SYSTEM_CERTS ?= true
 
 DECIDING := src/moat/domain/*,src/moat/pipeline/*,src/moat/prompts/*,src/moat/evals/*
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \

@@ -16,9 +16,9 @@ def direct_dependencies() -> list[str]:
 def _row(name: str) -> str:
     found = distribution(name)
     size = sum(file.locate().stat().st_size for file in found.files or () if file.locate().is_file())
-    licence = found.metadata.get("License-Expression") or found.metadata.get("License", "")[:40]
     classified = [c.rpartition(" :: ")[2] for c in found.metadata.get_all("Classifier", []) if c.startswith("License")]
-    return f"| {name} | {found.version} | {size / 1e6:.1f} MB | {licence or ', '.join(classified)} |"
+    licence = found.metadata.get("License-Expression") or ", ".join(classified) or found.metadata.get("License", "")
+    return f"| {name} | {found.version} | {size / 1e6:.1f} MB | {licence} |"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ SOURCE = ROOT / "src" / "moat"
 def missing(name: str, wanted: set[str]) -> set[str]:
     """Those of the words that no code span of a page is, or has as one of its words."""
     found = page(name)
-    words = {word for span in found.spans() for word in re.findall(r"[\w./{}:-]+", span)}
+    words = {word for span in found.spans() for word in re.findall(r"[\w-]+", span)}
     return wanted - words - set(found.spans())
 
 

@@ -47,12 +47,16 @@ def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
 
     async def missing(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 404)
-        problem = NotFound(f"there is no {request.method} {request.url.path}", remedy="See /api/v1/openapi.json.")
+        path = request.scope["path"]
+        problem = NotFound(f"there is no {request.method} {path}", remedy="See /api/v1/openapi.json.")
         problem.status = status
         return _refuse(problem)
 
     routes = [Route(e.path, _handler(e, services), methods=[e.method]) for e in endpoints]
-    return Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
+    app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
+    # A path with one slash more is another path; the redirect would lead to whatever host the client names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awaitable[Response]]:

@@ -9,7 +9,7 @@ from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State, pipeline_ports
 from moat.domain.errors import NotFound
-from moat.domain.releases import PromptVersion
+from moat.domain.releases import PromptRef, PromptVersion
 from moat.domain.scores import Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import load_dataset
@@ -17,9 +17,28 @@ from moat.evals.gate import GateReport, judge
 from moat.evals.runner import Progress, Target, execute
 from moat.evals.suites import Suite, load_suites
 from moat.pipeline.recipe import build
+from moat.ports.prompts import Resolution
+from moat.prompts.catalog import Catalog
 from moat.telemetry.spool import SegmentSpool
 
 Watch = Callable[[Progress], None]
+
+
+class UnderTest:
+    """Implements `moat.ports.prompts.Prompts` for one evaluation.
+
+    The version under test is what was read for it, whatever any environment serves under the same number.
+    """
+
+    def __init__(self, prompt: PromptVersion, catalog: Catalog) -> None:
+        self._prompt = prompt
+        self._catalog = catalog
+
+    def resolve(self, ref: PromptRef, sticky: str) -> Resolution:
+        """The version under test, or another exact one."""
+        if (ref.name, ref.version) == (self._prompt.name, self._prompt.version):
+            return Resolution(self._prompt, None)
+        return Resolution(self._catalog.get(ref.name, ref.version), None)
 
 
 class Evaluating:
@@ -62,9 +81,8 @@ class Evaluating:
         run = known or target.new_run(clock.now_ns(), commit=repository.commit(), author=self._project.author)
         shelf = ProviderShelf(self._environ)
         with self._spool() as spool:
-            ports = pipeline_ports(
-                self._project.settings, self._project.catalog, self._state, spool, shelf, self._environ
-            )
+            prompts = UnderTest(target.prompt, self._project.catalog)
+            ports = pipeline_ports(self._project.settings, prompts, spool, shelf, self._environ)
             try:
                 return await execute(run, target, ask=build(ports), runs=self._state.runs, clock=clock, progress=watch)
             finally:
@@ -91,7 +109,7 @@ class Evaluating:
         releases = {release.id: release for release in self._state.releases.releases(prompt.name)}
         for assignment in self._state.releases.current():
             if assignment.environment == "production" and assignment.prompt == prompt.name:
-                return catalog.get(prompt.name, releases[assignment.arms[0].release].version)
+                return releases[assignment.arms[0].release].content
         versions = catalog.versions(prompt.name)
         earlier = versions[: versions.index(prompt.version)]
         blocked = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from moat.adapters.git import GitRepository
 from moat.bootstrap.settings import Settings, environment, find_root, load_settings
+from moat.domain.errors import StorageError
 from moat.prompts.catalog import Catalog
 
 STATE_FOLDER = ".moat"
@@ -49,7 +50,14 @@ class Project:
     def folder(self) -> Path:
         """`.moat/`, made when missing and closed to other users: it holds keys' hashes and prompts."""
         folder = self.root / STATE_FOLDER
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the folder cannot be made: {error.strerror}",
+                where=str(folder),
+                remedy="Moat keeps its state there: make the project writable, or remove what is in the way.",
+            ) from None
         return folder
 
     @property

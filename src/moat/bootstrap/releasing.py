@@ -12,7 +12,7 @@ from moat.bootstrap.server import ServerFile
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConfigError, ConflictError, NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest
-from moat.prompts.lock import publish
+from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
 
 SERVED_WITHIN_SECONDS = 10.0
@@ -33,9 +33,10 @@ class Releasing:
         """
         self._require_environment(environment)
         prompt = self._project.catalog.get(name, version)
-        publish(self._project.root, [prompt])
         evidence = self._evidence(prompt)
-        self._require_suites(environment, prompt, evidence)
+        if not is_edited(read_lock(self._project.root), prompt):
+            self._require_suites(environment, prompt, evidence)
+        publish(self._project.root, [prompt])
         repository = self._project.repository
         release = self._state.releases.create(
             make_release(

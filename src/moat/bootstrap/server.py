@@ -19,7 +19,7 @@ from moat.api.services import Services
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.reload import Reloader
-from moat.bootstrap.wiring import State, open_state, pipeline_ports, serving
+from moat.bootstrap.wiring import State, open_state, pipeline_ports, rollout, serving
 from moat.domain.errors import Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.gateway.app import Gateway
@@ -146,7 +146,7 @@ def _builder(
     def build() -> Serving:
         fresh = Project(project.root)
         catalog = Catalog.load(project.root)
-        ports = pipeline_ports(fresh.settings, catalog, state, spool, shelf, environ)
+        ports = pipeline_ports(fresh.settings, rollout(catalog, state), spool, shelf, environ)
         return serving(ports, fresh.settings, state, [local], [str(flaw.error) for flaw in catalog.broken])
 
     return build

@@ -14,6 +14,7 @@ from moat.gateway.admission import DEFAULT_ENVIRONMENT, KeyRing
 from moat.gateway.serving import Serving
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
+from moat.ports.prompts import Prompts
 from moat.ports.spool import Spool
 from moat.prompts.catalog import Catalog
 from moat.prompts.rollout import Rollout
@@ -41,8 +42,7 @@ def open_state(project: Project) -> Iterator[State]:
 
 def pipeline_ports(
     settings: Settings,
-    catalog: Catalog,
-    state: State,
+    prompts: Prompts,
     spool: Spool,
     shelf: ProviderShelf,
     environ: Mapping[str, str],
@@ -52,7 +52,7 @@ def pipeline_ports(
         clock=SystemClock(),
         models=ConfiguredModels(settings, shelf.providers(settings)),
         prices=price_table(settings, environ),
-        prompts=rollout(catalog, state),
+        prompts=prompts,
         renderer=JinjaRenderer(),
         spool=spool,
         capture_content=settings.config.telemetry.capture_content,

@@ -14,6 +14,7 @@ from moat.cli.arguments import Prompt, Suites, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import print_json, progress_bar
 from moat.cli.verdicts import print_report
+from moat.domain.errors import StorageError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Run
 from moat.evals.gate import GateReport
@@ -47,7 +48,7 @@ def run(
         against = evaluating.baseline_version(candidate, baseline)
         reports = [_judge(evaluating, chosen, candidate, against) for chosen in evaluating.suites_of(name, suite or [])]
     if markdown is not None:
-        markdown.write_text("\n\n".join(to_markdown(report) for report in reports), encoding="utf-8")
+        _write(markdown, "\n\n".join(to_markdown(report) for report in reports))
     if json:
         print_json(reports)
     else:
@@ -56,6 +57,13 @@ def run(
     verdicts = {report.verdict for report in reports}
     worst = next(verdict for verdict in ("regressed", "inconclusive", "pass") if verdict in verdicts)
     raise typer.Exit(EXIT_CODES[worst])
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"the report cannot be written: {error.strerror}", where=str(path)) from None
 
 
 def _judge(evaluating: Evaluating, suite: Suite, candidate: PromptVersion, against: PromptVersion | None) -> GateReport:

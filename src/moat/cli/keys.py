@@ -11,9 +11,13 @@ from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.domain.calls import new_id
+from moat.domain.config import Config
+from moat.domain.errors import NotFound
 from moat.domain.keys import Key, Role, hash_secret, new_secret
 
 app = group(no_args_is_help=True)
+
+MAX_DAYS = 36_500
 
 
 @app.command()
@@ -25,10 +29,12 @@ def create(
     environment: Annotated[str, typer.Option(help="The only environment it may use.")] = "",
     model: Annotated[list[str] | None, typer.Option(help="Model alias it may use; repeat for several.")] = None,
     role: Annotated[Role, typer.Option(help="app: models, prompts, traces. admin: everything.")] = "app",
-    days: Annotated[int, typer.Option(min=0, help="Days until it expires; 0: never.")] = 0,
+    days: Annotated[int, typer.Option(min=0, max=MAX_DAYS, help="Days until it expires; 0: never.")] = 0,
     json: Json = False,
 ) -> None:
     """Create a key. It is shown this once; only its hash is stored."""
+    project = Project.find(ctx.obj)
+    _check(project.settings.config, environment, model or [])
     secret = new_secret()
     now = time.time_ns()
     expires = datetime.now(UTC) + timedelta(days=days)
@@ -44,7 +50,7 @@ def create(
         created_ns=now,
         expires_ns=int(expires.timestamp() * 1e9) if days else 0,
     )
-    with open_state(Project.find(ctx.obj)) as state:
+    with open_state(project) as state:
         state.keys.add(key)
     if json:
         print_json({"id": key.id, "secret": secret, "name": name, "tenant": tenant, "role": role})
@@ -77,6 +83,17 @@ def revoke(ctx: typer.Context, key_id: str) -> None:
     with open_state(Project.find(ctx.obj)) as state:
         state.keys.revoke(key_id, time.time_ns())
     out.print(f"Key {key_id} is revoked.")
+
+
+def _check(config: Config, environment: str, models: list[str]) -> None:
+    """A key for something that is not there would never work."""
+    if environment and environment not in config.environments:
+        known = ", ".join(config.environments) or "none"
+        raise NotFound(f"moat.yaml defines no environment {environment!r}", remedy=f"Environments: {known}.")
+    for alias in models:
+        if alias not in config.models:
+            known = ", ".join(config.models) or "none"
+            raise NotFound(f"moat.yaml defines no model {alias!r}", remedy=f"Models: {known}.")
 
 
 def _public(key: Key) -> dict[str, object]:

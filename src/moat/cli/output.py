@@ -27,8 +27,8 @@ class _Console(Console):
         return super().render_str(text.translate(_CONTROLS), **options)
 
     def on_broken_pipe(self) -> None:
-        """Leave the exit code to `main`: rich's own 1 would mean "regressed"."""
-        raise BrokenPipeError
+        """Leave the exit code to `main`: rich's 1, and typer's for an EPIPE, would mean "regressed"."""
+        raise BrokenPipeError from None
 
 
 def _console(width: int | None, *, stderr: bool = False) -> _Console:
@@ -41,7 +41,10 @@ err = _console(None, stderr=True)
 
 def print_json(value: Any) -> None:
     """One JSON document, indented."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    try:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    except BrokenPipeError:
+        out.on_broken_pipe()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

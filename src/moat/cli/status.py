@@ -7,6 +7,7 @@ from moat.bootstrap.traces import running_server
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
+from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import prompt_digest
 
 app = group()
@@ -44,7 +45,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
                 r.id,
                 f"{w:g}",
                 clock(a.created_ns),
-                a.actor,
+                a.actor.split(" <")[0],
                 drift[r.id] or "same",
             ]
             for a, r, w in rows
@@ -55,6 +56,10 @@ def run(ctx: typer.Context, json: Json = False) -> None:
 
 def _drift(project: Project, name: str, version: str, digest: str) -> str:
     """How the file differs from what is served; empty when it does not."""
-    if version not in project.catalog.versions(name):
+    try:
+        same = prompt_digest(project.catalog.get(name, version)) == digest
+    except NotFound:
         return "the file is gone"
-    return "" if prompt_digest(project.catalog.get(name, version)) == digest else "the file was edited"
+    except InputError:
+        return "the file is broken"
+    return "" if same else "the file was edited"
