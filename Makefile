@@ -19,6 +19,7 @@ help: ## show this list
 setup: $(VENV)/.ready ## install Moat and its tools into .venv
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@echo "Setting up .venv (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements/dev.txt

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from moat.bootstrap.announcement import ServerFile
 from moat.bootstrap.project import Project
-from moat.bootstrap.server import ServerFile
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConfigError, ConflictError, NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest

@@ -29,7 +29,7 @@ class Reloader:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled. What changed between the first snapshot and the watch is seen as well."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_files())
             tasks.create_task(self._watch_store())
@@ -39,11 +39,15 @@ class Reloader:
                 await self._swap()
 
     async def _swap(self) -> None:
+        before = self._live.serving
         try:
             self._live.serving = await asyncio.to_thread(self._build)
         except MoatError as error:
-            log.error("the change is not served, what was served before still is: %s", error)
-            self._live.serving = replace(self._live.serving, problems=(str(error),))
+            self._live.serving = replace(before, problems=(str(error),))
+        except OSError as error:  # a file that vanished, or may not be read
+            self._live.serving = replace(before, problems=(f"{error.filename}: {error.strerror}",))
+        for problem in set(self._live.serving.problems) - set(before.problems):
+            log.error("not served, what was served before still is: %s", problem)
 
     async def _watch_store(self) -> None:
         seen = self._revision()
@@ -62,6 +66,7 @@ class Reloader:
         """The root by itself, and the trees below it as long as they are there."""
         trees = asyncio.ensure_future(self._watch(*self._trees()))
         watched = self._trees()
+        self._look_when_watching()
         try:
             async for _ in awatch(self._root, recursive=False, debounce=100, step=20):
                 self._changed.set()
@@ -72,12 +77,17 @@ class Reloader:
         finally:
             await _cancel(trees)
 
+    def _look_when_watching(self) -> None:
+        """See what changed before the watch, which begins in the same step of the event loop as this is called."""
+        asyncio.get_running_loop().call_soon(self._changed.set)
+
     def _trees(self) -> list[Path]:
         return [self._root / name for name in TREES if (self._root / name).is_dir()]
 
     async def _watch(self, *trees: Path) -> None:
         if not trees:
             return
+        self._look_when_watching()
         async for _ in awatch(*trees, debounce=100, step=20):
             self._changed.set()
 

@@ -1,26 +1,26 @@
 """The life of `moat serve`: open, serve, watch, drain, close."""
 
 import asyncio
+import errno
 import gc
 import os
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 
-import msgspec
 import uvicorn
 
 from moat.adapters.duckdb import DuckTraces
 from moat.api.app import management_api
 from moat.api.services import Services
+from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.reload import Reloader
 from moat.bootstrap.wiring import State, open_state, pipeline_ports, rollout, serving
-from moat.domain.errors import Unavailable
+from moat.domain.errors import ConflictError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.gateway.app import Gateway
 from moat.gateway.serving import Live, Serving
@@ -38,33 +38,38 @@ GRACE_SECONDS = 30
 """How long calls under way may go on after the server was asked to stop."""
 
 
-class ServerFile(msgspec.Struct, frozen=True):
-    """`.moat/server.json`: how the commands on this machine reach the running server."""
-
-    url: str
-    pid: int
-    token: str
-    """An admin key that lives as long as the process; the file is readable by its owner only."""
-
-
 async def serve(
     project: Project,
     environ: Mapping[str, str],
     address: tuple[str, int],
     ready: Callable[[ServerFile, Live], None],
 ) -> None:
-    """Run until a signal asks to stop. `ready` is called once when the first request can be answered."""
+    """Run until a signal asks to stop. `ready` is called once when the first request can be answered.
+
+    Raises `ConflictError` when the project has a running server already: the stores have one owner.
+    """
+    running = running_server(project.server_path)
+    if running is not None:
+        raise ConflictError(
+            f"this project is served already, on {running.url} (process {running.pid})",
+            where=str(project.root),
+            remedy="Stop that server first.",
+        )
     listener = listen(*address)
     token = KEY_PREFIX + secrets.token_urlsafe(32)
-    url = f"http://{address[0]}:{listener.getsockname()[1]}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    url = f"http://{host}:{listener.getsockname()[1]}"
     file = ServerFile(url=url, pid=os.getpid(), token=token)
     local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
-    async with _open(project, environ, local) as (app, live):
-        server = _Uvicorn(_settings(app), live, lambda: _announce(project, file, live, ready))
-        try:
-            await server.serve(sockets=[listener])
-        finally:
-            project.server_path.unlink(missing_ok=True)
+    with closing(listener), ExitStack() as while_up:
+        async with _open(project, environ, local) as (app, live):
+
+            def announce() -> None:
+                while_up.enter_context(_calm_collector())
+                while_up.enter_context(announced(project.server_path, file))
+                ready(file, live)
+
+            await _Uvicorn(_settings(app), live, announce).serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -74,31 +79,29 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Only this shows that the port is taken, when another process has bound it and listens later.
+        listener.listen()
     except OSError as error:
         listener.close()
-        raise Unavailable(
-            f"cannot listen on {host}:{port}: {error.strerror}",
-            remedy="Stop what uses it, or choose another with `moat serve --port N` (0: any free one).",
-        ) from None
+        remedy = "Choose an address of this machine with --host."
+        if error.errno == errno.EADDRINUSE:
+            remedy = "Stop what uses it, or choose another with --port (0: any free one)."
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", remedy=remedy) from None
     return listener
 
 
-def _announce(project: Project, file: ServerFile, live: Live, ready: Callable[[ServerFile, Live], None]) -> None:
-    # What start-up made lives as long as the process: the collector need not look at it again and again.
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """What start-up made lives as long as the process: the collector need not look at it again and again."""
+    threshold = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
-    write_private(project.server_path, msgspec.json.encode(file))
-    ready(file, live)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file for this user only, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-    temporary.replace(path)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
 
 
 @asynccontextmanager

@@ -68,7 +68,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
 def _words_fit(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Do the longest words of all columns fit side by side, with their padding?"""
-    longest = [max(len(word) for cell in column for word in (cell.split() or [""])) for column in zip(*rows, strict=True)]
+    longest = [
+        max(len(word) for cell in column for word in (cell.split() or [""])) for column in zip(*rows, strict=True)
+    ]
     return sum(max(pair) + 3 for pair in zip(longest, map(len, columns), strict=True)) - 3 <= out.width
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from moat.bootstrap.announcement import running_server
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing, wait_until_served
-from moat.bootstrap.traces import running_server
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json
@@ -29,7 +29,7 @@ def run(
     with open_state(project) as state:
         before, assignment = Releasing(project, state).roll_back(prompt, env, reason)
         releases = {arm.release: state.releases.get(arm.release) for arm in (*before, *assignment.arms)}
-    server = running_server(project)
+    server = running_server(project.server_path)
     live = server is not None and wait_until_served(server, assignment)
     seconds = time.monotonic() - began
     if json:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 import uvloop
 
+from moat.bootstrap.announcement import ServerFile
 from moat.bootstrap.project import Project
-from moat.bootstrap.server import ServerFile, serve
+from moat.bootstrap.server import serve
 from moat.bootstrap.settings import environment
 from moat.cli.group import group
 from moat.cli.output import err

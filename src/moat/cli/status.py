@@ -2,8 +2,8 @@
 
 import typer
 
+from moat.bootstrap.announcement import running_server
 from moat.bootstrap.project import Project
-from moat.bootstrap.traces import running_server
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
@@ -17,7 +17,7 @@ app = group()
 def run(ctx: typer.Context, json: Json = False) -> None:
     """Show the server, what every environment serves, and released versions whose file was edited or is gone."""
     project = Project.find(ctx.obj)
-    server = running_server(project)
+    server = running_server(project.server_path)
     with open_state(project) as state:
         releases = {release.id: release for release in state.releases.releases()}
         current = state.releases.current()

@@ -123,7 +123,7 @@ def _judge_min(floor: float, seen: Summary, p: float | None) -> tuple[Verdict, s
     if seen.least >= floor - ROUNDING:
         return "pass", text, None
     if p is not None and p <= ALPHA and seen.most < floor:
-        return "regressed", f"{text}, significantly below (p = {p:.2g})", None
+        return "regressed", f"{text}, significantly below ({describe_p(p)})", None
     if seen.mean >= floor - ROUNDING:
         return "inconclusive", f"{text}, but {seen.missing} cases failed", None
     return "inconclusive", f"{text}, not significantly below", _more(seen.error, seen.n, floor - seen.mean)
@@ -137,12 +137,17 @@ def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> tup
     if -worst.low <= margin:
         return "pass", text, None
     if p is not None and p <= ALPHA and -best.mean > margin:
-        return "regressed", f"{text}, significantly worse (p = {p:.2g})", None
+        return "regressed", f"{text}, significantly worse ({describe_p(p)})", None
     if score.incomplete and -seen.low <= margin:
         return "inconclusive", f"{text}, but {score.incomplete} pairs lack an answer", None
     loss = -seen.mean
     # A loss above the margin needs significance against 0, one below it needs its interval below the margin.
     return "inconclusive", f"{text}: too few cases", _more(seen.error, seen.n, loss if loss > margin else margin - loss)
+
+
+def describe_p(p: float) -> str:
+    """A p-value as people write it."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def describe(difference: Difference) -> str:

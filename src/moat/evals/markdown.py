@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from moat.evals.compare import CaseChange, Failure, ScoreComparison, Summary
-from moat.evals.gate import GateReport, describe
+from moat.evals.gate import GateReport, describe, describe_p
 
 MARKS = {"pass": "✅ pass", "regressed": "❌ regressed", "inconclusive": "❔ inconclusive"}
 MAX_CHANGES = 10
@@ -57,7 +57,7 @@ def _scores(scores: Sequence[ScoreComparison]) -> Iterator[str]:
     yield "| score | baseline | candidate | difference | worse / better | can detect |"
     yield "|---|---|---|---|---|---|"
     for score in scores:
-        difference = f"{describe(score.difference)}, p = {score.difference.p:.2g}" if score.difference else "–"
+        difference = f"{describe(score.difference)}, {describe_p(score.difference.p)}" if score.difference else "–"
         least = f"{score.detectable:.3f}" if score.detectable is not None else "–"
         yield (
             f"| {_cell(score.name)} | {_mean(score.baseline)} | {_mean(score.candidate)} | {difference} "
