@@ -10,14 +10,22 @@ HEAD = 300
 """Refusals come first: only the first characters are searched, so that "you can't return it after 14 days"
 at the end of a helpful answer is none."""
 
+_CANNOT = (
+    r"(?:cannot|can't|can not|could not|couldn't|won't|will not"
+    r"|(?:am|'m|are|'re) (?:unable|not able|not allowed|not permitted) to)"
+)
+_DO = (
+    r"(?:help|assist|comply|provide|give|answer|do|share|discuss|recommend|advise|support|fulfil+|continue|tell|reveal"
+    r"|follow|ignore|engage|create|write|say|speak|make|offer|disclose|comment|access)"
+)
 REFUSAL = re.compile(
-    r"\bi(?:'m| am) (?:(?:really|very|so) )?(?:sorry|afraid|unable|not able|not allowed|not permitted)\b"
-    r"|\bi (?:cannot|can't|can not|won't|will not|must decline|have to decline|decline|am unable)\b"
+    rf"\b(?:i|we) ?{_CANNOT} (?:\w+ )?{_DO}\b"
+    rf"|\b(?:cannot|can't|unable to) (?:help|assist|comply|provide|give|answer)\b"
+    r"|\bsorry\b[^.!?]{0,60}?\b(?:but|cannot|can't|unable)\b"
     r"|\bi(?:'m| am) not (?:a lawyer|a doctor|qualified|comfortable)\b"
-    r"|\b(?:cannot|can't|unable to) (?:help|assist|comply|provide|give|answer) "
-    r"|\bwe (?:cannot|can't|are unable to|do not|don't) (?:give|provide|offer) "
+    r"|\bi (?:must|have to) decline\b|\bi decline\b"
+    r"|\bwe (?:do not|don't) (?:give|provide|offer) "
     r"|\bas an ai\b[^.]{0,80}\b(?:cannot|can't|unable)\b"
-    r"|\bsorry, but\b"
 )
 
 
