@@ -1,7 +1,10 @@
 """The example is right in itself: labels follow from the policy, the simulated model tells versions apart."""
 
 import asyncio
+import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
 from functools import lru_cache
@@ -167,12 +170,12 @@ def test_prompts_and_tools_are_clean() -> None:
 def test_both_configurations_name_the_same_things() -> None:
     simulated = load_settings(EXAMPLE).config
     openai = decode(read_yaml(EXAMPLE / "moat.openai.yaml"), Config)
-    assert simulated.models.keys() == openai.models.keys() == {"assistant"}
+    assert simulated.models.keys() - {"taped"} == openai.models.keys() == {"assistant"}
     assert simulated.environments == openai.environments
     for config in (simulated, openai):
         deployments = config.models["assistant"].use
         assert len(deployments) == 2
-        assert {deployment.split("/")[0] for deployment in deployments} == config.providers.keys()
+        assert {deployment.split("/")[0] for deployment in deployments} <= config.providers.keys()
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -240,3 +243,43 @@ def test_first_version_passes_its_floor(simulation: Simulation) -> None:
 @pytest.mark.parametrize("version", ["1.0.0", "1.2.0"])
 def test_smoke_cases_go_well(simulation: Simulation, version: str) -> None:
     assert missed(scores(simulation, version, "smoke")) == {}
+
+
+MOAT = Path(sys.executable).with_name("moat")
+
+
+def moat(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([MOAT, *arguments], cwd=project, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_gate_blocks_the_worse_version_and_lets_the_better_one_pass(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    moat(tmp_path, "init", str(project))
+
+    worse = moat(project, "gate", "support/answer@1.1.0", "--json")
+    better = moat(project, "gate", "support/answer@1.2.0", "--json")
+
+    assert (worse.returncode, better.returncode) == (1, 0), worse.stderr + better.stderr
+    verdicts = {report["comparison"]["candidate"]["suite"]: report for report in json.loads(worse.stdout)}
+    assert verdicts["support"]["verdict"] == "regressed"
+    assert {gate["gate"]["score"] for gate in verdicts["support"]["gates"] if gate["verdict"] == "regressed"} == {
+        "facts",
+        "intent",
+        "refusal",
+    }
+    assert [report["verdict"] for report in json.loads(better.stdout)] == ["pass", "pass"]
+    assert {report["comparison"]["baseline"]["version"] for report in json.loads(better.stdout)} == {"1.0.0"}
+
+
+def test_the_recording_answers_the_smoke_suite_and_an_unrecorded_question_is_an_error(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    moat(tmp_path, "init", str(project))
+
+    recorded = moat(project, "eval", "run", "support/answer@1.2.0", "--suite", "smoke", "--model", "taped", "--json")
+    missing = moat(project, "eval", "run", "support/answer@1.1.0", "--suite", "smoke", "--model", "taped")
+
+    assert recorded.returncode == 0, recorded.stderr
+    assert json.loads(recorded.stdout)[0]["run"]["score"] == 1.0
+    assert missing.returncode == 66
+    assert "recordings/smoke.jsonl" in missing.stderr
+    assert "record" in missing.stderr
