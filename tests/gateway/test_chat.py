@@ -109,6 +109,7 @@ def test_a_prompt_is_named_as_a_model(start: Start, stream: bool) -> None:
     assert raw.headers["x-moat-release"] == RELEASE.id
     raw.http_response.close()
     assert gateway.provider.calls[0].messages == [{"role": "user", "content": "Greet Bo"}]
+    assert gateway.provider.calls[0].caller.environment == "staging"
 
 
 def test_an_exact_version_can_be_asked_for(start: Start) -> None:

@@ -28,7 +28,9 @@ def test_gateway_and_eval_runner_use_the_identical_core(tmp_path: Path, monkeypa
     project = Project(tmp_path / "project")
     with wiring.open_state(project) as state:
         spool = SegmentSpool(project.spool_path)
-        ports = wiring.pipeline_ports(project.settings, project.catalog, state, spool, ProviderShelf({}), {})
+        ports = wiring.pipeline_ports(
+            project.settings, wiring.rollout(project.catalog, state), spool, ProviderShelf({}), {}
+        )
         wiring.serving(ports, project.settings, state, [], [])
 
         evaluating = Evaluating(project, state, {})

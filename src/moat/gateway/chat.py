@@ -54,7 +54,9 @@ class ChatCompletions:
         prompt = request.prompt
         if prompt is not None:
             check_environment(key, prompt.environment)
-            if not prompt.version and not prompt.environment:
+            if prompt.environment:
+                caller = replace(caller, environment=prompt.environment)
+            elif not prompt.version:
                 prompt = replace(prompt, environment=caller.environment)
         call = Call(
             id=request_id,
