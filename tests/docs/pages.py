@@ -89,6 +89,12 @@ def pages() -> Iterator[Page]:
         yield Page(path, path.read_text("utf-8"))
 
 
+def readmes() -> Iterator[Page]:
+    """Pages beside the code: their links and names are checked, their snippets are not run."""
+    for path in (ROOT / "bench" / "README.md", *sorted((ROOT / "examples").rglob("README.md"))):
+        yield Page(path, path.read_text("utf-8"))
+
+
 def page(name: str) -> Page:
     """The page at a path below the root."""
     return Page(ROOT / name, (ROOT / name).read_text("utf-8"))

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, Page, page, pages
+from moat.pipeline.recipe import CORE
+from tests.docs.pages import ROOT, Page, page, pages, readmes
 
 SOURCE = ROOT / "src" / "moat"
 PLACES = (ROOT, SOURCE)
 """Where a path in a code span may begin: `docs/evals.md`, or `gateway/chat.py` below src/moat."""
 
+EVERYWHERE = [*pages(), *readmes()]
+
 _CODE = re.compile(r"(?P<path>[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+\.(?:py|md|toml|yml))(?::(?P<name>[A-Za-z_.]+))?")
 
 
-@pytest.mark.parametrize("found", list(pages()), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", EVERYWHERE, ids=lambda found: found.name)
 def test_links_lead_somewhere(found: Page) -> None:
     broken = []
     for link in found.links():
@@ -29,7 +32,7 @@ def test_links_lead_somewhere(found: Page) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("found", list(pages()), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", EVERYWHERE, ids=lambda found: found.name)
 def test_code_that_a_page_names_exists(found: Page) -> None:
     """`gateway/chat.py:ChatCompletions` in a code span is a file and a class, function, method or constant in it."""
     missing = []
@@ -54,6 +57,13 @@ def test_the_architecture_names_every_stage_and_provider() -> None:
     paths = {file.relative_to(SOURCE).as_posix() for file in files if file.name != "__init__.py"}
     named = {span.partition(":")[0] for span in page("ARCHITECTURE.md").spans()}
     assert paths - named == set()
+
+
+def test_the_architecture_names_the_stages_in_their_order() -> None:
+    spans = page("ARCHITECTURE.md").spans()
+    named = dict.fromkeys(span.partition(":")[2] for span in spans if span.startswith("pipeline/stages/"))
+    core = [stage.__name__ for stage in CORE]
+    assert [name for name in named if name in core] == core
 
 
 def _names(file: Path) -> set[str]:

@@ -1,7 +1,9 @@
 """Every fenced block of the pages runs, or is read by the loader of its kind of file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -34,9 +36,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(text: str, project: Path) -> None:
-    """A part of moat.yaml stands for that part of the example's; its providers must build."""
+    """What a block of moat.yaml says comes before the example's, name by name; its providers must build."""
     path = project / "moat.yaml"
-    path.write_text(yaml.safe_dump(read_yaml(path).data | parse_yaml(text).data))
+    whole, block = read_yaml(path).data, parse_yaml(text).data
+    for key, value in block.items():
+        whole[key] = {**whole.get(key, {}), **value} if isinstance(value, dict) else value
+    path.write_text(yaml.safe_dump(whole))
     settings = load_settings(project)
     ProviderShelf(SECRETS).providers(settings)
     price_table(settings, SECRETS)
@@ -93,19 +98,40 @@ def test_every_block_says_what_is_done_with_it() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
-def test_the_commands_and_programs_of_a_page_run(page: Page, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.fixture(scope="session")
+def played(
+    fresh: Path, released: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[None]]]:
+    """Runs the selected pages, two at a time: they spend much of it waiting."""
+    selected = [item.callspec.params["page"] for item in request.session.items if _plays(item)]
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            page.name: pool.submit(play, page, fresh, released, tmp_path_factory.mktemp("page")) for page in selected
+        }
+
+
+def _plays(item: Any) -> bool:
+    return "played" in getattr(item, "fixturenames", ())
+
+
+def play(page: Page, fresh: Path, released: Path, folder: Path) -> None:
+    """Run the blocks of a page in order."""
     blocks = page.blocks()
     wanted = [block for block in blocks if "run" in block.words]
-    served = any("server" in block.words for block in blocks)
-    project = copied(request.getfixturevalue("released" if served else "fresh"), tmp_path / "project")
-    if not served:
+    if not any("server" in block.words for block in blocks):
+        project = copied(fresh, folder / "project")
         for block in wanted:
-            execute(block, project, environment(tmp_path))
+            execute(block, project, environment(folder))
         return
+    project = copied(released, folder / "project")
     with running(project) as where:
         for block in wanted:
-            execute(block, project, environment(tmp_path, **where))
+            execute(block, project, environment(folder, **where))
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_the_commands_and_programs_of_a_page_run(page: Page, played: dict[str, Future[None]]) -> None:
+    played[page.name].result()
 
 
 @pytest.mark.parametrize("block", FILES, ids=lambda block: block.place)

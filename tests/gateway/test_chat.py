@@ -298,6 +298,27 @@ def test_health_and_readiness(start: Start) -> None:
     assert get(gateway, "/healthz")[0] == 200
 
 
+@pytest.mark.promise("inj-6")
+def test_a_compressed_body_is_refused_not_unpacked(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"))
+    for path in ("/v1/chat/completions", "/v1/traces"):
+        headers = {
+            "authorization": f"Bearer {SECRET}",
+            "content-encoding": "gzip",
+            "content-type": "application/json",
+        }
+        request = urllib.request.Request(gateway.url + path, data=b"\x1f\x8b" * 100, headers=headers)
+        status, answer = fetch(request)
+        assert (status, answer["error"]["type"]) == (415, "invalid_request_error")
+
+
+def test_balancers_may_ask_for_the_head_only(start: Start) -> None:
+    gateway = start(ScriptedProvider())
+    for path in ("/healthz", "/readyz"):
+        with urllib.request.urlopen(urllib.request.Request(gateway.url + path, method="HEAD")) as response:
+            assert (response.status, response.read()) == (200, b"")
+
+
 def test_an_unknown_route_names_the_known_ones(start: Start) -> None:
     gateway = start(ScriptedProvider())
 

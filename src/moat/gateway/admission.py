@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from moat.domain.calls import Caller
-from moat.domain.errors import AccessError
+from moat.domain.errors import AccessError, RequestError
 from moat.domain.keys import Key, Role, hash_secret
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
@@ -68,6 +68,15 @@ def authenticate(headers: dict[str, str], keys: KeyRing, *, role: Role = "app") 
     if role == "admin" and key.role != "admin":
         raise AccessError("this needs an admin key")
     return key
+
+
+def check_encoding(headers: dict[str, str]) -> None:
+    """Bodies come as they are: a compressed one is refused, not guessed at. Raises `RequestError` (415)."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        error = RequestError(f"{encoding!r} bodies are not taken", where="content-encoding", remedy="Send it plain.")
+        error.status = 415
+        raise error
 
 
 def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:

@@ -28,7 +28,9 @@ class Gateway:
             ("GET", "/v1/models"): self._models,
             ("POST", "/v1/traces"): TraceIntake(live, spool, max_body),
             ("GET", "/healthz"): self._health,
+            ("HEAD", "/healthz"): self._health,
             ("GET", "/readyz"): self._ready,
+            ("HEAD", "/readyz"): self._ready,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from moat.domain.calls import Call, Event, new_id, new_trace
 from moat.domain.errors import MoatError
 from moat.gateway import openai_chat
-from moat.gateway.admission import authenticate, caller_of, check_environment, read_headers
+from moat.gateway.admission import authenticate, caller_of, check_encoding, check_environment, read_headers
 from moat.gateway.http import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
 
@@ -49,6 +49,7 @@ class ChatCompletions:
     async def _admit(self, scope: Scope, receive: Receive, request_id: str) -> tuple[Call, bool]:
         headers = read_headers(scope)
         key = authenticate(headers, self._live.serving.keys)
+        check_encoding(headers)
         request = openai_chat.parse_chat(await read_body(receive, self._max_body))
         caller = caller_of(key, headers, request.user)
         prompt = request.prompt

@@ -236,13 +236,10 @@ def usage_body(usage: Usage) -> dict[str, Any]:
 
 
 _TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
     409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
     429: "rate_limit_error",
 }
 
@@ -254,7 +251,7 @@ def error_body(error: MoatError) -> bytes:
         {
             "error": {
                 "message": str(error),
-                "type": _TYPES.get(error.status, "api_error"),
+                "type": _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "api_error"),
                 "param": error.where if is_parameter else None,
                 "code": error.code,
             }

@@ -3,7 +3,7 @@
 import msgspec
 
 from moat.domain.errors import RequestError
-from moat.gateway.admission import authenticate, read_headers
+from moat.gateway.admission import authenticate, check_encoding, read_headers
 from moat.gateway.http import JSON, Receive, Scope, Send, read_body, respond
 from moat.gateway.serving import Live
 from moat.ports.spool import Spool
@@ -26,6 +26,7 @@ class TraceIntake:
             error = RequestError("must be application/json", where="content-type", remedy="Set the OTLP encoding.")
             error.status = 415
             raise error
+        check_encoding(headers)
         received = otlp.decode(await read_body(receive, self._max_body))
         self._spool.append([msgspec.structs.replace(span, tenant=key.tenant, key=key.id) for span in received.spans])
         await respond(send, 200, received.response(), [JSON])

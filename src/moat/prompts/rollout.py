@@ -12,6 +12,7 @@ from moat.domain.errors import NotFound, PromptError
 from moat.domain.releases import Assignment, PromptRef, Release
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
+from moat.prompts.variables import nearest
 
 
 class _Split(NamedTuple):
@@ -72,7 +73,8 @@ class Rollout:
             what = f"no release of {name} is assigned to {environment!r}"
         places = f"Environments that serve it: {', '.join(served) or 'none'}."
         if name not in self._catalog.names():
-            return NotFound(what, remedy=places) if served else NotFound(f"there is no prompt {name!r}")
+            known = nearest(name, {*self._catalog.names(), *(prompt for _, prompt in self._splits)})
+            return NotFound(what, remedy=places) if served else NotFound(f"there is no prompt {name!r}", remedy=known)
         return NotFound(what, remedy=f"{places} Versions: {', '.join(self._catalog.versions(name))}.")
 
 
