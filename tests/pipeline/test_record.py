@@ -10,6 +10,7 @@ from moat.domain.errors import ProviderDown, StorageError
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion
 from moat.domain.usage import Usage
 from moat.pipeline.recipe import build
+from moat.pipeline.stages.meter import IMAGE_TOKENS
 from moat.testing.fakes import ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 from tests.pipeline.test_compose import drain
@@ -129,6 +130,18 @@ async def test_content_is_left_out_when_capture_is_off() -> None:
 
     assert "secret" not in repr(spool.spans)
     assert spool.calls[0].output_tokens == 5
+
+
+@pytest.mark.anyio
+async def test_an_image_is_not_estimated_by_its_bytes() -> None:
+    spool = ListSpool()
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4_000_000}}
+    content = [{"type": "text", "text": "x" * 400}, image]
+    call = replace(new_call(), messages=[{"role": "user", "content": content}])
+
+    await drain(build(fake_ports(ScriptedProvider([Finished(reason="stop")]), spool=spool))(call))
+
+    assert spool.calls[0].input_tokens == 100 + IMAGE_TOKENS
 
 
 @pytest.mark.anyio

@@ -101,7 +101,7 @@ def get_usage(request: Request, services: Services) -> list[Usages]:
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "50")
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MAX_ROWS:
+    if not text.isdecimal() or len(text) > len(str(MAX_ROWS)) or not 1 <= int(text) <= MAX_ROWS:
         raise RequestError(f"must be a number from 1 to {MAX_ROWS}", where="limit")
     return int(text)
 

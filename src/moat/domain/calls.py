@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from moat.domain.errors import MoatError
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.usage import Usage
 
@@ -70,6 +71,10 @@ class Attempt(msgspec.Struct, kw_only=True):
     error: str = ""
     """The error's `code`, empty when the attempt succeeded."""
     error_message: str = ""
+
+    def fail(self, error: MoatError) -> None:
+        """Note why the attempt has no complete answer."""
+        self.error, self.error_message = error.code, error.what
 
 
 class Journal(msgspec.Struct):

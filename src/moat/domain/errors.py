@@ -18,6 +18,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
     │   ├── ProviderTimeout         no first token, or silence, or deadline   504
     │   └── StreamCut               the stream ended without its end mark     502
+    ├── DeadlinePassed              the alias's deadline, over all tries    504, exit 69
     ├── ReplayMiss                  the recording holds no such request       404, exit 66
     ├── StorageError                disk full, database away                  503, exit 74
     ├── Unavailable                 a server cannot be reached or started     503, exit 69
@@ -167,6 +168,14 @@ class ProviderTimeout(ProviderError):
     code = "provider_timeout"
     default_status = 504
     retryable = True
+
+
+class DeadlinePassed(MoatError):
+    """The alias's deadline, over all tries, passed: no other try follows."""
+
+    code = "deadline_passed"
+    default_status = 504
+    exit_code = 69
 
 
 class StreamCut(ProviderError):

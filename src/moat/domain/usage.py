@@ -5,8 +5,8 @@ from decimal import Decimal
 import msgspec
 
 PICODOLLARS = 10**12
-"""Money is an integer count of picodollars: every published price per token is exact in it, and sums do not
-drift. 1 USD per million tokens is 1,000,000 picodollars per token."""
+"""Money is an integer count of picodollars, so sums do not drift. 1 USD per million tokens is 1,000,000
+picodollars per token: prices with up to six decimals per million are exact, finer ones are rounded once."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,7 +68,11 @@ class Gateway:
         serving = self._live.serving
         key = authenticate(read_headers(scope), serving.keys)
         aliases = [alias for alias in serving.aliases if not key.models or alias in key.models]
-        prompts = [f"{openai_chat.MODEL_PREFIX}{prompt}" for prompt in serving.released]
+        prompts = [
+            f"{openai_chat.MODEL_PREFIX}{prompt}"
+            for prompt in serving.released
+            if not key.environment or prompt.endswith(f"@{key.environment}")
+        ]
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "moat"} for name in [*aliases, *prompts]]
         await respond(send, 200, msgspec.json.encode({"object": "list", "data": data}), [JSON])
 

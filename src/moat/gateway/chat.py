@@ -57,8 +57,7 @@ class ChatCompletions:
             check_environment(key, prompt.environment)
             if prompt.environment:
                 caller = replace(caller, environment=prompt.environment)
-            elif not prompt.version:
-                prompt = replace(prompt, environment=caller.environment)
+            prompt = replace(prompt, environment=caller.environment)
         call = Call(
             id=request_id,
             caller=caller,

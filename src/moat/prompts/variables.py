@@ -78,14 +78,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def _unknown(prompt: PromptVersion, names: list[str]) -> PromptError:
     return PromptError(
-        f"{prompt.id} has no {_count(names)} {', '.join(map(repr, names))}",
+        f"{prompt.id} has no variable {', '.join(map(repr, names))}",
         where=f"variables.{names[0]}",
         remedy=nearest(names[0], prompt.variables),
     )
 
 
 def _count(names: list[str]) -> str:
-    return "variable" if len(names) == 1 else f"{len(names)} variables"
+    return "a variable" if len(names) == 1 else f"{len(names)} variables"
 
 
 def _shown(value: Any) -> str:

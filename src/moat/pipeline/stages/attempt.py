@@ -8,7 +8,7 @@ from contextlib import aclosing
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
-from moat.domain.errors import ProviderError, ProviderRefused, ProviderTimeout
+from moat.domain.errors import DeadlinePassed, ProviderError, ProviderRefused
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
 
@@ -32,54 +32,56 @@ class Attempts:
         """Try in order."""
         deadline = self._clock.monotonic_ns() + self._models.deadline_ns(call.model)
         retries = self._models.retries(call.model)
-        for deployment in call.plan:
-            for retry in range(1 + retries):
+        for position, deployment in enumerate(call.plan):
+            fallback = position + 1 < len(call.plan)
+            for left in range(retries, -1, -1):
                 started = False
                 try:
                     async with aclosing(next(replace(call, deployment=deployment))) as events:
-                        yield await self._first(events, deadline)
+                        yield await self._first(call, events, deadline)
                         started = True
                         async for event in events:
                             self._check(deadline)
                             yield event
                     return
                 except ProviderError as error:
-                    fallback = deployment != call.plan[-1]
                     if started or (isinstance(error, ProviderRefused) and error.status < 500):
                         raise
-                    again = error.retryable and retry < retries
-                    if not again and not fallback:
+                    if self._left(deadline) <= 0:
+                        raise DeadlinePassed(f"the deadline passed; the last error: {error.what}") from error
+                    wait = self._wait(error, retries - left, deadline, fallback) if left else None
+                    if wait is None and not fallback:
                         raise
-                    wait = _backoff(error, retry) if again else 0.0
-                    left = self._left(deadline)
-                    if left <= 0:
-                        raise ProviderTimeout(f"the deadline passed; the last error: {error.what}") from error
-                    if again and wait < left:
-                        await asyncio.sleep(wait)
-                        continue
-                    if not fallback:
-                        raise
-                    break
+                    if wait is None:
+                        break
+                    await asyncio.sleep(wait)
 
-    async def _first(self, events: AsyncGenerator[Event, None], deadline: int) -> Event:
+    def _wait(self, error: ProviderError, retry: int, deadline: int, fallback: bool) -> float | None:
+        """Seconds until another try at the same deployment; None when there shall be none.
+
+        What the provider asks for is honoured, unless it leaves no time, or a fallback could answer meanwhile.
+        """
+        wait = error.retry_after
+        if wait is None:
+            wait = random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**retry))
+        too_long = wait >= self._left(deadline) or (fallback and wait > BACKOFF_CAP)
+        return wait if error.retryable and not too_long else None
+
+    async def _first(self, call: Call, events: AsyncGenerator[Event, None], deadline: int) -> Event:
         try:
             async with asyncio.timeout(self._left(deadline)):
                 return await anext(events)
         except TimeoutError:
-            raise ProviderTimeout("the deadline passed before the answer began") from None
+            error = DeadlinePassed("the deadline passed before the answer began")
+            # The attempt saw a mere cancellation, which looks like a client that hung up.
+            call.journal.attempts[-1].fail(error)
+            raise error from None
 
     def _check(self, deadline: int) -> None:
         # Silence within an answer is the provider's idle limit; a steady one is stopped here.
         if self._left(deadline) <= 0:
-            raise ProviderTimeout("the deadline passed in the middle of the answer")
+            raise DeadlinePassed("the deadline passed in the middle of the answer")
 
     def _left(self, deadline: int) -> float:
         """Seconds until the deadline."""
         return (deadline - self._clock.monotonic_ns()) / 1e9
-
-
-def _backoff(error: ProviderError, retry: int) -> float:
-    """Seconds to wait: what the provider asked, else exponential with full jitter (AWS's rule)."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2**retry))

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from moat.domain.calls import Attempt, Call, Delta, Event, Finished
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Message
 from moat.domain.errors import ClientClosed, MoatError, StreamCut
 from moat.domain.usage import Usage, estimate_tokens
 from moat.pipeline.compose import Next
@@ -47,7 +47,7 @@ class Meter:
             if finished is None:
                 raise StreamCut("the answer ended without its end", where=f"provider {call.deployment.provider}")
         except MoatError as error:
-            attempt.error, attempt.error_message = error.code, error.what
+            attempt.fail(error)
             raise
         except (GeneratorExit, asyncio.CancelledError):
             attempt.error = "" if finished else ClientClosed.code
@@ -70,7 +70,23 @@ class Meter:
         attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
 
 
+IMAGE_TOKENS = 765
+"""OpenAI's count for a 1,024 x 1,024 image in high detail."""
+
+
 def _estimate(call: Call, sent: str) -> Usage:
     """The provider worked and reported nothing: count characters, and say that it is an estimate."""
-    asked = len(msgspec.json.encode(call.messages)) + len(msgspec.json.encode(call.params.get("tools")))
-    return Usage(input=-(-asked // 4), output=estimate_tokens(sent), estimated=True)
+    tools = call.params.get("tools")
+    asked = sum(_tokens(message) for message in call.messages)
+    asked += estimate_tokens(msgspec.json.encode(tools).decode()) if tools else 0
+    return Usage(input=asked, output=estimate_tokens(sent), estimated=True)
+
+
+def _tokens(message: Message) -> int:
+    """Text by its length, any other part (an image, a file) by a flat number: its bytes are not tokens."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return estimate_tokens(content)
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
+    return sum(estimate_tokens(text) if isinstance(text, str) else IMAGE_TOKENS for text in texts)
