@@ -391,6 +391,25 @@ def wait_for(condition, seconds: float = 10.0) -> None:  # type: ignore[no-untyp
         time.sleep(0.01)
 
 
+@pytest.mark.promise("up-3")
+@pytest.mark.parametrize(
+    "piece", [b"x-a: " + b"b" * 1000 + b"\r\n", b"c" * 1000], ids=["many headers", "one endless header"]
+)
+def test_endless_headers_are_refused_in_bounded_memory(start: Start, piece: bytes) -> None:
+    address = urlsplit(start(ScriptedProvider("never")).url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-b: ")
+        sent = 0
+        try:
+            while sent < 50_000_000:
+                sent += connection.send(piece * 50)
+            answer = b""
+        except OSError:
+            answer = b"closed"
+        assert answer == b"closed"
+        assert sent < 10_000_000  # what fits into the sockets' buffers
+
+
 def test_conflicting_lengths_and_broken_headers_are_refused(start: Start) -> None:
     gateway = start(ScriptedProvider("never"))
     address = urlsplit(gateway.url)

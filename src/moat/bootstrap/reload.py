@@ -47,7 +47,7 @@ class Reloader:
         except OSError as error:  # a file that vanished, or may not be read
             self._live.serving = replace(before, problems=(f"{error.filename}: {error.strerror}",))
         for problem in set(self._live.serving.problems) - set(before.problems):
-            log.error("not served, what was served before still is: %s", problem)
+            log.error("broken, and so not served: %s", problem)
 
     async def _watch_store(self) -> None:
         seen = self._revision()

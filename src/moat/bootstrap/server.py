@@ -23,6 +23,7 @@ from moat.bootstrap.wiring import State, open_state, pipeline_ports, rollout, se
 from moat.domain.errors import ConflictError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.gateway.app import Gateway
+from moat.gateway.protocol import BoundedHttp
 from moat.gateway.serving import Live, Serving
 from moat.prompts.catalog import Catalog
 from moat.telemetry.shipper import Shipper
@@ -36,6 +37,9 @@ GC_THRESHOLD = 50_000
 
 GRACE_SECONDS = 30
 """How long calls under way may go on after the server was asked to stop."""
+
+RECORD_SECONDS = 5
+"""How long calls that were cut off may take to be recorded."""
 
 
 async def serve(
@@ -159,7 +163,7 @@ def _settings(app: Gateway) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -182,6 +186,16 @@ class _Uvicorn(uvicorn.Server):
         """Listen, then say so."""
         await super().startup(sockets=sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the calls under way; those that are cut off in the end still leave their records."""
+        await super().shutdown(sockets=sockets)
+        cut = list(self.server_state.tasks)
+        if self.force_exit:  # else uvicorn has cancelled them
+            for task in cut:
+                task.cancel()
+        if cut:
+            await asyncio.wait(cut, timeout=RECORD_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

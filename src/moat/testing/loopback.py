@@ -9,6 +9,8 @@ from typing import Any
 
 import uvicorn
 
+from moat.gateway.protocol import BoundedHttp
+
 START_SECONDS = 20.0
 
 
@@ -17,7 +19,9 @@ def on_loopback(app: Any) -> Iterator[str]:
     """Serve `app` on 127.0.0.1 and a free port, in a thread of its own; yields `http://127.0.0.1:port`."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, http=BoundedHttp, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+    )
     server = uvicorn.Server(config)
     started = threading.Event()
 
