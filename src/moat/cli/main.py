@@ -92,9 +92,6 @@ def main() -> None:
     except MoatError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted")
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
         sys.exit(BROKEN_PIPE)
@@ -103,6 +100,8 @@ def main() -> None:
             raise
         _complain(error.format_message())
         sys.exit(USAGE)
+    if code == INTERRUPTED:  # typer's own answer to Ctrl-C
+        _complain("interrupted")
     sys.exit(code if isinstance(code, int) else 0)
 
 

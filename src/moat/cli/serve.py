@@ -39,7 +39,6 @@ def _ready(file: ServerFile, live: Live) -> None:
     err.print(f"  OpenAI base URL  {file.url}/v1")
     err.print(f"  models           {', '.join(serving.aliases) or 'none'}")
     err.print(f"  prompts          {', '.join(serving.released) or 'none released yet: `moat release create`'}")
-    if not serving.keys:
-        err.print("  keys             none yet: `moat keys create --name my-app`")
+    err.print("  keys             `moat keys create --name my-app` makes one")
     for problem in serving.problems:
         err.print(f"  problem          {problem}", style="yellow")

@@ -12,6 +12,10 @@ from moat.domain.errors import ConfigError
 from moat.domain.usage import PICODOLLARS, Usage
 
 MILLION = 10**6
+DECIMALS = 6
+"""Of a price per million tokens: the last one is a picodollar per token."""
+HIGHEST = MILLION
+"""Dollars per million tokens that are no mistake yet; costs stay within 64 bits."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,18 +55,18 @@ class PriceTable:
 
 
 def configured(price: ModelPrice, where: str) -> Rates:
-    """Rates from moat.yaml. Raises `ConfigError` for an amount that is not a non-negative decimal number."""
+    """Rates from moat.yaml. Raises `ConfigError` for an amount that is negative, absurd or finer than picodollars."""
 
     def rate(amount: str, field: str) -> int:
         try:
             value = Decimal(amount)
         except InvalidOperation:
             value = Decimal(-1)
-        if not value.is_finite() or value < 0:
+        if not value.is_finite() or not 0 <= value <= HIGHEST or value != round(value, DECIMALS):
             raise ConfigError(
                 f"{amount!r} is not an amount of US dollars",
                 where=f"{where}.{field}",
-                remedy='Write dollars per million tokens as text, such as "0.15".',
+                remedy=f'Write dollars per million tokens as text, such as "0.15": {DECIMALS} decimals at most.',
             )
         return _per_token(value)
 

@@ -1,0 +1,150 @@
+"""`moat.Moat`, `moat.AsyncMoat` and the official OpenAI SDK against a real `moat serve`."""
+
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from moat import AsyncMoat, Moat
+from moat.domain.errors import AccessError, NotFound, Unavailable
+from tests.bootstrap.projects import PROMPT, Project, eventually
+
+QUESTION = "How long can I return things?"
+
+
+def test_an_application_from_prompt_to_trace(project: Project) -> None:
+    release = project.release("1.0.0")
+    key = project.key("--tenant", "acme")
+    with project.serving() as server, Moat(server.url, key, environment="staging") as moat:
+        prompt = moat.prompt(PROMPT)
+        assert (prompt.version, prompt.release, prompt.stale) == ("1.0.0", release, False)
+        messages = prompt.render(question=QUESTION)
+        assert (
+            messages
+            == project.ok("prompt", "render", f"{PROMPT}@1.0.0", "--var", f"question={QUESTION}", "--json").json
+        )
+        with (
+            moat.trace("handle_ticket", user="u1", feature="support") as span,
+            OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as openai,
+        ):
+            answer = openai.chat.completions.create(
+                model=prompt.model,
+                messages=messages,  # type: ignore[arg-type]
+                user="u1",
+                extra_headers=span.headers() | {"x-moat-feature": "support"},
+                **prompt.params,
+            )
+        assert answer.choices[0].message.content
+        assert moat.flush()
+
+        def call() -> "dict[str, object] | None":
+            found = project.ok("traces", "--user", "u1", "--json").json
+            return found[0] if found else None
+
+        seen = eventually(call)
+        assert (seen["tenant"], seen["feature"], seen["provider"]) == ("acme", "support", "simulated")
+        shown = eventually(
+            lambda: (s := project.ok("traces", "show", seen["trace_id"], "--json").json) and len(s) == 3 and s
+        )
+        assert {one["kind"] for one in shown} == {"app", "call", "attempt"}
+        sent = next(one for one in shown if one["kind"] == "call")
+        assert sent["input"]["messages"] == messages, "what the server got is what the SDK rendered"
+
+
+@pytest.mark.anyio
+async def test_the_same_for_asyncio(project: Project) -> None:
+    project.release("1.0.0")
+    key = project.key()
+    with project.serving() as server:
+        async with AsyncMoat(server.url, key, environment="staging") as moat:
+            assert (await moat.render(PROMPT, question=QUESTION))[-1]["role"] == "user"
+            with moat.trace("work", user="u2"):
+                pass
+            assert await moat.flush()
+            with pytest.raises(NotFound, match="staging"):
+                await moat.prompt("support/nothing")
+            assert moat.dropped_spans == 0
+
+
+def test_the_rendering_of_the_server_is_the_same(project: Project) -> None:
+    project.release("1.2.0")
+    key = project.key()
+    variables = {"question": "Où est mon colis? {{ 7 * 7 }}", "customer_name": "Zoë", "member": True}
+    with project.serving() as server, Moat(server.url, key, environment="staging") as moat:
+        body = {"prompt": {"id": f"{PROMPT}@staging", "variables": variables}}
+        status, answer = server.send("POST", "/v1/chat/completions", body, key)
+        assert status == 200, answer
+        (call,) = eventually(lambda: project.ok("traces", "--json").json)
+        spans = project.ok("traces", "show", call["trace_id"], "--json").json
+        sent = next(span for span in spans if span["kind"] == "call")["input"]["messages"]
+        assert sent == moat.render(PROMPT, **variables)
+        assert "{{ 7 * 7 }}" in sent[-1]["content"], "what customers write is not a template"
+
+
+def test_a_server_that_is_away_is_bridged(project: Project, tmp_path: Path) -> None:
+    project.release("1.0.0")
+    key = project.key()
+    cache = tmp_path / "cache"
+    with project.serving() as server:
+        moat = Moat(server.url, key, environment="staging", cache_dir=cache, ttl=0.0)
+        fresh = moat.prompt(PROMPT)
+    for client in (moat, Moat(server.url, key, environment="staging", cache_dir=cache)):
+        known = client.prompt(PROMPT)
+        assert (known.stale, known.digest) == (True, fresh.digest)
+        assert known.render(question=QUESTION) == fresh.render(question=QUESTION)
+        with pytest.raises(Unavailable):
+            client.prompt("support/other")
+        client.close()
+
+
+@pytest.mark.promise("gate-4")
+def test_a_revoked_key_stops_the_application(project: Project) -> None:
+    project.release("1.0.0")
+    made = project.ok("keys", "create", "--json").json
+    with project.serving() as server, Moat(server.url, made["secret"], environment="staging", ttl=0.0) as moat:
+        moat.prompt(PROMPT)
+        project.ok("keys", "revoke", made["id"])
+
+        def refused() -> bool:
+            try:
+                moat.prompt(PROMPT)
+            except AccessError:
+                return True
+            return False
+
+        eventually(refused)
+        assert refused()
+
+
+def test_a_key_of_one_environment_and_one_model(project: Project) -> None:
+    project.release("1.0.0")
+    key = project.key("--environment", "staging", "--model", "assistant")
+    with project.serving() as server:
+        assert server.ask(QUESTION, key, at="staging")[0] == 200
+        status, body = server.ask(QUESTION, key, at="production")
+        assert (status, "staging" in body["error"]["message"]) == (403, True)
+        ask = {"model": "other", "messages": [{"role": "user", "content": "Hi"}]}
+        status, body = server.send("POST", "/v1/chat/completions", ask, key)
+        assert (status, "assistant" in body["error"]["message"]) == (403, True)
+        assert server.send("POST", "/v1/chat/completions", ask)[0] == 404
+
+
+def test_bad_input_over_http(project: Project) -> None:
+    with project.serving() as server:
+        connection = server.connection()
+        for body, said in (
+            (b"{", "not valid JSON"),
+            (b"[]", "JSON object"),
+            (b"\xff", "not valid JSON"),
+            (b"", "JSON"),
+        ):
+            connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {server.token}"})
+            response = connection.getresponse()
+            assert (response.status, said in response.read().decode()) == (400, True), body
+        connection.close()
+        status, body = server.ask(QUESTION, at="latest")
+        assert (status, "no latest version" in body["error"]["message"]) == (404, True)
+        status, body = server.ask(QUESTION)
+        assert (status, "production" in body["error"]["message"]) == (404, True)
+        status, body = server.send("POST", "/v1/chat/completions", {"prompt": {"id": f"{PROMPT}@1.0.0"}})
+        assert (status, "question" in body["error"]["message"]) == (400, True)

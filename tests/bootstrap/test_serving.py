@@ -1,0 +1,176 @@
+"""The parts of `moat serve`, inside this process."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import socket
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.server import listen, serve
+from moat.bootstrap.traces import open_traces
+from moat.domain.errors import ConflictError, StorageError, Unavailable
+from moat.gateway.serving import Live, Serving
+from moat.ports.traces import TraceFilter
+from tests.bootstrap.projects import DEADLINE, PROMPT, Project, slow_down
+
+LOCAL = ("127.0.0.1", 0)
+
+
+@asynccontextmanager
+async def up(files: Files) -> AsyncIterator[tuple[ServerFile, Live]]:
+    """A server on this test's own event loop, stopped by a signal as any other."""
+    ready: asyncio.Future[tuple[ServerFile, Live]] = asyncio.get_running_loop().create_future()
+    server = asyncio.ensure_future(serve(files, {}, LOCAL, lambda file, live: ready.set_result((file, live))))
+    await asyncio.wait((server, ready), return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        server.result()
+    try:
+        yield await ready
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(server, DEADLINE)
+
+
+async def get(file: ServerFile, path: str) -> Any:
+    request = urllib.request.Request(f"{file.url}{path}", headers={"authorization": f"Bearer {file.token}"})
+
+    def fetch() -> Any:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as response:
+            return json.loads(response.read())
+
+    return await asyncio.to_thread(fetch)
+
+
+async def another(live: Live, than: Serving) -> Serving:
+    """The next snapshot."""
+    async with asyncio.timeout(DEADLINE):
+        while live.serving is than:  # noqa: ASYNC110 - the product offers no event for it
+            await asyncio.sleep(0.01)
+    return live.serving
+
+
+async def settled(live: Live) -> Serving:
+    """The newest snapshot once no other came for a while: the watch looks around when it begins."""
+    serving = live.serving
+    while True:
+        try:
+            async with asyncio.timeout(1):
+                serving = await another(live, serving)
+        except TimeoutError:
+            return serving
+
+
+@pytest.mark.anyio
+async def test_from_start_to_end(project: Project) -> None:
+    release = project.release("1.0.0")
+    threshold = gc.get_threshold()
+    files = Files(project.root)
+    async with up(files) as (file, live):
+        assert running_server(files.server_path) == file
+        assert (await get(file, "/readyz"))["status"] == "ready"
+        assert (await get(file, f"/api/v1/prompts/{PROMPT}?environment=staging"))["release"] == release
+        with pytest.raises(ConflictError, match="served already"):
+            await serve(files, {}, LOCAL, lambda *_: None)
+        assert running_server(files.server_path) == file, "the refused one took nothing away"
+    assert live.draining
+    assert running_server(files.server_path) is None
+    assert gc.get_threshold() == threshold
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.anyio
+async def test_changes_of_files_and_store_become_snapshots(project: Project) -> None:
+    async with up(Files(project.root)) as (_, live):
+        first = await settled(live)
+        project.release("1.0.0")
+        await another(live, first)
+        second = await settled(live)
+        assert second.released == (f"{PROMPT}@staging",)
+        project.replace("moat.yaml", {"providers:": "provider:"})
+        broken = await another(live, second)
+        assert "Did you mean 'providers'?" in broken.problems[0]
+        assert (broken.aliases, broken.released) == (second.aliases, second.released)
+        project.replace("moat.yaml", {"provider:": "providers:"})
+        while (broken := await another(live, broken)).problems:
+            pass
+        prompts, away = project.root / "prompts", project.root / "away"
+        prompts.rename(away)
+        await settled(live)
+        (away / PROMPT / "1.0.0.yaml").write_text("messages: [", "utf-8")
+        away.rename(prompts)
+        while not (broken := await another(live, live.serving)).problems:
+            pass
+        assert "1.0.0.yaml" in broken.problems[0]
+        assert broken.released == second.released, "what was released is served from the release"
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("money-4")
+async def test_a_call_longer_than_the_grace_is_cut_off_and_recorded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.release("1.0.0")
+    slow_down(project, 600_000)
+    monkeypatch.setattr("moat.bootstrap.server.GRACE_SECONDS", 0.2)
+    files = Files(project.root)
+    body = {"prompt": {"id": f"{PROMPT}@staging", "variables": {"question": "Refund?"}}}
+    async with up(files) as (file, _):
+        host, port = file.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        content = json.dumps(body).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {file.token}\r\n"
+        writer.write(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
+        await writer.drain()
+        await get(file, "/healthz")  # a later request, so the earlier one was read
+    answer = await asyncio.wait_for(reader.read(), DEADLINE)
+    writer.close()
+    assert int(answer.split()[1]) >= 500
+    with open_traces(files) as traces:
+        (call,) = traces.search(TraceFilter())
+    assert call.error
+
+
+def test_the_announcement_is_locked_while_its_process_lives(tmp_path: Path) -> None:
+    path = tmp_path / "server.json"
+    file = ServerFile(url="http://127.0.0.1:1", pid=os.getpid(), token="mk-1")
+    assert running_server(path) is None
+    with announced(path, file):
+        assert running_server(path) == file
+        assert running_server(path) == file
+        assert path.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"torn {")
+    assert running_server(path) is None, "nobody holds it"
+    with announced(path, file):
+        assert running_server(path) == file
+
+
+def test_an_announcement_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        with announced(tmp_path / "nowhere" / "server.json", ServerFile(url="", pid=1, token="")):
+            raise AssertionError("it was announced")
+
+
+def test_a_port_that_is_bound_and_not_yet_listened_on_is_taken() -> None:
+    with socket.socket() as early:
+        early.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        early.bind(LOCAL)
+        early.listen()
+        with pytest.raises(Unavailable, match="Address already in use") as raised:
+            listen("127.0.0.1", early.getsockname()[1])
+        assert "--port" in raised.value.remedy
+    with pytest.raises(Unavailable, match="cannot listen on") as raised:
+        listen("192.0.2.1", 0)
+    assert "--host" in raised.value.remedy
+    with listen("127.0.0.1", 0) as first, pytest.raises(Unavailable):
+        listen("127.0.0.1", first.getsockname()[1])
