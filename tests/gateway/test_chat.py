@@ -15,6 +15,7 @@ from moat.domain.errors import ProviderDown, ProviderOverloaded, StreamCut
 from moat.domain.keys import Key
 from moat.domain.releases import MessageTemplate, PromptVersion, Release, Variable, prompt_digest
 from moat.domain.usage import Usage
+from moat.gateway import chat
 from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import SECRET, Running, Start
 
@@ -167,6 +168,8 @@ def test_errors_have_openais_shape_and_say_what_to_do(start: Start) -> None:
         ({"prompt": {"id": "greeting", "variables": []}}, "prompt.variables"),
         ({"prompt": {"id": "greeting@staging", "version": "1.0.0"}}, "prompt.version"),
         ({"model": "prompt:", "messages": HELLO}, "model"),
+        ({"model": "x" * 1000, "messages": HELLO}, "model"),
+        ({"prompt": {"id": "x" * 1000}}, "prompt.id"),
     ],
 )
 @pytest.mark.promise("up-3")
@@ -186,6 +189,15 @@ def test_what_is_not_a_json_object_is_refused(start: Start, body: bytes) -> None
 
     assert status == 400
     assert answer["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.promise("up-3")
+def test_a_body_of_too_many_values_is_refused_before_it_is_decoded(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"), max_body=2**22)
+
+    status, answer = post(gateway, b'{"model": "assistant", "metadata": [' + b"[]," * 400_000 + b"[]]}")
+
+    assert (status, "values" in answer["error"]["message"]) == (400, True)
 
 
 @pytest.mark.promise("up-3")
@@ -273,6 +285,44 @@ def test_a_client_that_leaves_mid_stream_stops_the_provider_and_is_recorded(star
     assert gateway.provider.closed == 1
     assert gateway.spool.calls[0].error == "client_closed"
     assert gateway.spool.calls[0].output["text"].startswith("word ")
+
+
+@pytest.mark.promise("up-2")
+def test_a_client_that_stops_reading_is_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat, "STALL_SECONDS", 0.3)
+
+    class Endless(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            try:
+                while True:
+                    yield Delta(text="x" * 100_000)
+            except GeneratorExit:
+                self.closed += 1
+                raise
+
+    gateway = start(Endless())
+    address = urlsplit(gateway.url)
+    body = json.dumps({"model": "assistant", "messages": HELLO, "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {SECRET}\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(head.encode() + f"content-length: {len(body)}\r\n\r\n".encode() + body)
+        wait_for(lambda: bool(gateway.spool.calls))
+
+    assert gateway.spool.calls[0].error == "client_closed"
+    assert gateway.provider.closed == 1
+
+
+def test_a_key_bound_to_an_environment_gets_no_other_version(start: Start) -> None:
+    keys = {SECRET: Key(id="key_1", hash="", environment="staging")}
+    gateway = start(ScriptedProvider("Hi"), GREETING, released={("team/greeting", "staging"): RELEASE}, keys=keys)
+
+    def ask(prompt: dict[str, object]) -> int:
+        body = {"prompt": {"variables": {"name": "Bo"}, **prompt}}
+        return post(gateway, json.dumps(body).encode())[0]
+
+    assert ask({"id": "team/greeting"}) == 200
+    assert ask({"id": "team/greeting@production"}) == 403
+    assert gateway.provider.calls[0].prompt.released_only
 
 
 def test_a_trace_of_the_caller_is_continued(start: Start) -> None:

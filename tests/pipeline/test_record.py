@@ -1,7 +1,9 @@
 """One durable record of every call, however it ends."""
 
+import asyncio
 from contextlib import aclosing
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -9,6 +11,7 @@ from moat.domain.calls import Caller, Delta, Finished
 from moat.domain.errors import ProviderDown, StorageError
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion
 from moat.domain.usage import Usage
+from moat.pipeline.endings import HUNG_UP
 from moat.pipeline.recipe import build
 from moat.pipeline.stages.meter import IMAGE_TOKENS
 from moat.testing.fakes import ListSpool, fake_ports, new_call
@@ -142,6 +145,54 @@ async def test_an_image_is_not_estimated_by_its_bytes() -> None:
     await drain(build(fake_ports(ScriptedProvider([Finished(reason="stop")]), spool=spool))(call))
 
     assert spool.calls[0].input_tokens == 100 + IMAGE_TOKENS
+
+
+@pytest.mark.anyio
+async def test_a_huge_call_leaves_a_small_record() -> None:
+    spool = ListSpool()
+    provider = ScriptedProvider([Delta(text="y" * 5_000_000), Finished(reason="stop", usage=Usage())])
+    call = replace(new_call("x" * 5_000_000), params={"metadata": {"pad": "z" * 5_000_000}})
+
+    await drain(build(fake_ports(provider, spool=spool))(call))
+
+    root = spool.calls[0]
+    assert len(msgspec.json.encode(root)) < 1_000_000
+    assert root.output["truncated"] > 5_000_000
+    assert root.output["text"].startswith('{"text":"yyy')
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("up-3")
+async def test_usage_beyond_belief_still_fits_a_record() -> None:
+    spool = ListSpool()
+    wild = Usage(input=10**40, output=-5, cached=2**63)
+
+    await drain(build(fake_ports(ScriptedProvider([Finished(reason="stop", usage=wild)]), spool=spool))(new_call()))
+
+    root = spool.calls[0]
+    assert (root.input_tokens, root.output_tokens, root.cached_tokens) == (10**9, 0, 10**9)
+    assert root.usage_estimated
+
+
+@pytest.mark.anyio
+async def test_a_call_that_our_side_stops_is_not_blamed_on_the_client() -> None:
+    spool = ListSpool()
+
+    class Slow(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            yield Delta(text="one ")
+            await asyncio.sleep(3600)
+
+    async def consume() -> None:
+        await drain(build(fake_ports(Slow(), spool=spool))(new_call()))
+
+    for message, code in ((HUNG_UP, "client_closed"), ("shutdown", "stopped")):
+        task = asyncio.ensure_future(consume())
+        await asyncio.sleep(0.01)
+        task.cancel(message)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [span.error for span in spool.spans[-2:]] == [code, code]
 
 
 @pytest.mark.anyio

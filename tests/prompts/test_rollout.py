@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from moat.domain.errors import NotFound, PromptError
+from moat.domain.errors import AccessError, NotFound, PromptError
 from moat.domain.releases import Arm, Assignment, Evidence, MessageTemplate, PromptRef, PromptVersion, Release
 from moat.prompts.catalog import Catalog
 from moat.prompts.files import PromptFile
@@ -122,6 +122,19 @@ def test_what_is_released_is_served_whatever_became_of_its_file() -> None:
         by_version = rollout.resolve(PromptRef(name="answer", version="1.0.0"), "")
         assert (by_environment.prompt, by_environment.release) == (one, release)
         assert by_version == by_environment
+
+
+def test_a_caller_bound_to_its_environment_gets_no_unreleased_version() -> None:
+    one, two = prompt("1.0.0"), prompt("2.0.0")
+    release = released(one)
+    rollout = Rollout(catalog(one, two), [release], [assigned(Arm(release.id))], "production")
+
+    def ask(version: str) -> PromptRef:
+        return PromptRef(name="answer", version=version, environment="production", released_only=True)
+
+    assert rollout.resolve(ask("1.0.0"), "").release == release
+    with pytest.raises(AccessError, match="not served in 'production'"):
+        rollout.resolve(ask("2.0.0"), "")
 
 
 def test_an_assignment_of_an_unknown_release_is_refused_by_name() -> None:

@@ -43,7 +43,13 @@ def get_prompt(request: Request, services: Services) -> Any:
     if bool(environment) == bool(version):
         raise RequestError("give one of `environment` and `version`", where="environment")
     check_environment(request.state.key, environment)
-    ref = PromptRef(name=request.path_params["name"], version=version, environment=environment)
+    bound = request.state.key.environment
+    ref = PromptRef(
+        name=request.path_params["name"],
+        version=version,
+        environment=environment or bound,
+        released_only=bool(bound),
+    )
     found = services.live.serving.prompts.resolve(ref, request.query_params.get("user", ""))
     served = ServedPrompt(
         prompt=found.prompt,

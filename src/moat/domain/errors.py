@@ -22,6 +22,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── ReplayMiss                  the recording holds no such request       404, exit 66
     ├── StorageError                disk full, database away                  503, exit 74
     ├── Unavailable                 a server cannot be reached or started     503, exit 69
+    ├── Stopped                     the server ends, or an eval's time is up 503, exit 69
     └── ClientClosed                the caller hung up                        499
 
 Exit codes follow sysexits(3); 0, 1 and 2 are kept for verdicts: pass, regressed or failed, inconclusive.
@@ -205,6 +206,14 @@ class Unavailable(MoatError):
     """A server that is needed cannot be reached or started."""
 
     code = "unavailable"
+    default_status = 503
+    exit_code = 69
+
+
+class Stopped(MoatError):
+    """Our side gave the call up: the server ends, or the one who asked set a limit."""
+
+    code = "stopped"
     default_status = 503
     exit_code = 69
 

@@ -13,6 +13,8 @@ class PromptRef(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     environment: str = ""
     variables: dict[str, Any] = {}
+    released_only: bool = False
+    """The caller may use what the environment serves, and no other version."""
     from_messages: bool = False
     """The caller can send messages only: its last user message becomes the prompt's one required variable."""
 

@@ -12,8 +12,10 @@ from moat.gateway import openai_chat
 from moat.gateway.admission import authenticate, caller_of, check_encoding, check_environment, read_headers
 from moat.gateway.http import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
+from moat.pipeline.endings import HUNG_UP, explain
 
 WATCH_AFTER = 0.02
+STALL_SECONDS = 60.0
 
 
 class ChatCompletions:
@@ -37,12 +39,12 @@ class ChatCompletions:
         try:
             async with aclosing(self._live.serving.run(call)) as events:
                 if call.stream:
-                    await _stream(call, events, send, include_usage)
+                    await _stream(call, events, _Client(send, watch), include_usage)
                 else:
                     await _collect(call, events, send)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if not watch.hung_up:
-                raise
+                raise explain(error) from None
         finally:
             watch.close()
 
@@ -57,7 +59,7 @@ class ChatCompletions:
             check_environment(key, prompt.environment)
             if prompt.environment:
                 caller = replace(caller, environment=prompt.environment)
-            prompt = replace(prompt, environment=caller.environment)
+            prompt = replace(prompt, environment=caller.environment, released_only=bool(key.environment))
         call = Call(
             id=request_id,
             caller=caller,
@@ -77,26 +79,39 @@ async def _collect(call: Call, events: AsyncGenerator[Event, None], send: Send) 
     await respond(send, 200, body, [JSON, *_facts(call)])
 
 
-async def _stream(call: Call, events: AsyncGenerator[Event, None], send: Send, include_usage: bool) -> None:
+async def _stream(call: Call, events: AsyncGenerator[Event, None], client: "_Client", include_usage: bool) -> None:
     """Forward events as they come. The last bytes go out only when the pipeline, and so the record, is done."""
     first = await anext(events)
     sent = call.journal.sent or call
     encoder = openai_chat.ChunkEncoder(call.id, sent.model, include_usage=include_usage)
     headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *_facts(call)]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await client.send({"type": "http.response.start", "status": 200, "headers": headers})
     end = openai_chat.DONE
     try:
-        await _send_piece(send, encoder.encode(first))
+        await client.write(encoder.encode(first))
         async for event in events:
-            await _send_piece(send, encoder.encode(event))
-    except MoatError as error:
-        end = openai_chat.error_event(error)
-    await send({"type": "http.response.body", "body": end})
+            await client.write(encoder.encode(event))
+    except (MoatError, asyncio.CancelledError) as error:
+        if client.watch.hung_up:
+            raise
+        end = openai_chat.error_event(explain(error))
+    await client.send({"type": "http.response.body", "body": end})
 
 
-async def _send_piece(send: Send, body: bytes) -> None:
-    if body:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+class _Client:
+    """The other end of a stream: writing tells the watch that it still reads."""
+
+    def __init__(self, send: Send, watch: "_HangupWatch") -> None:
+        self.send = send
+        self.watch = watch
+
+    async def write(self, body: bytes) -> None:
+        """Send a piece; waits while the client is slow."""
+        if body:
+            self.watch.writing = True
+            await self.send({"type": "http.response.body", "body": body, "more_body": True})
+            self.watch.writing = False
+            self.watch.written += 1
 
 
 def _facts(call: Call) -> Headers:
@@ -115,14 +130,19 @@ def _facts(call: Call) -> Headers:
 class _HangupWatch:
     """Cancels the request that makes it when its client is gone: nobody waits, and the tokens cost money.
 
-    Watching takes a task of its own, so it begins only when the call has taken `WATCH_AFTER` seconds.
+    Watching takes a task of its own, so it begins only when the call has taken `WATCH_AFTER` seconds. A client
+    that takes nothing for `STALL_SECONDS` counts as gone.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._request = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
         self._watcher: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._begin)
+        self._timer = self._loop.call_later(WATCH_AFTER, self._begin)
+        self._seen = 0
+        self.writing = False
+        self.written = 0
         self.hung_up = False
 
     def close(self) -> None:
@@ -133,10 +153,20 @@ class _HangupWatch:
 
     def _begin(self) -> None:
         self._watcher = asyncio.ensure_future(self._watch())
+        self._timer = self._loop.call_later(STALL_SECONDS, self._check_progress)
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._hang_up()
+
+    def _check_progress(self) -> None:
+        if self.writing and self.written == self._seen:
+            self._hang_up()
+        self._seen = self.written
+        self._timer = self._loop.call_later(STALL_SECONDS, self._check_progress)
+
+    def _hang_up(self) -> None:
         self.hung_up = True
         if self._request is not None:
-            self._request.cancel("the client hung up")
+            self._request.cancel(HUNG_UP)

@@ -17,6 +17,9 @@ from moat.pipeline.answers import Answer
 
 DONE = b"data: [DONE]\n\n"
 MODEL_PREFIX = "prompt:"
+MAX_NAME = 512
+MAX_COMMAS = 300_000
+"""Commas in a body, and so about the values in it: decoding more would hold up everybody else's calls."""
 
 _VERSION = re.compile(r"^v?\d+\.\d+\.\d+")
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +42,8 @@ class ChatRequest(msgspec.Struct):
 
 def parse_chat(body: bytes) -> ChatRequest:
     """Read a request body. Raises `RequestError` with the parameter at fault."""
+    if body.count(b",") > MAX_COMMAS:
+        raise RequestError(f"the body holds more than {MAX_COMMAS:,} values", remedy="Send fewer or shorter messages.")
     try:
         data = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -47,8 +52,8 @@ def parse_chat(body: bytes) -> ChatRequest:
         raise RequestError("the body must be a JSON object")
     prompt = _prompt(data.pop("prompt", None))
     model = data.pop("model", "")
-    if not isinstance(model, str):
-        raise RequestError("must be a string", where="model")
+    if not isinstance(model, str) or len(model) > MAX_NAME:
+        raise RequestError(f"must be a string of at most {MAX_NAME} characters", where="model")
     if prompt is None and model.startswith(MODEL_PREFIX):
         prompt, model = _prompt_as_model(model), ""
     messages = data.pop("messages", None)
@@ -84,7 +89,7 @@ def _prompt(data: Any) -> PromptRef | None:
         raise RequestError("must be an object", where="prompt.variables")
     if unknown := sorted(data.keys() - {"id", "version", "variables"}):
         raise RequestError(f"unknown field {unknown[0]!r}", where=f"prompt.{unknown[0]}")
-    name, suffix = _split(data["id"])
+    name, suffix = _split(data["id"], "prompt.id")
     if version and suffix:
         raise RequestError("is given twice, in `id` and in `version`", where="prompt.version")
     return _reference(name, version or suffix, variables)
@@ -92,14 +97,16 @@ def _prompt(data: Any) -> PromptRef | None:
 
 def _prompt_as_model(model: str) -> PromptRef:
     """`model: "prompt:<name>@<environment or version>"`, for clients that can set only the model."""
-    name, suffix = _split(model.removeprefix(MODEL_PREFIX))
+    name, suffix = _split(model.removeprefix(MODEL_PREFIX), "model")
     if not name:
         raise RequestError("names no prompt", where="model", remedy='Write "prompt:<name>@<environment>".')
     ref = _reference(name, suffix, {})
     return msgspec.structs.replace(ref, from_messages=True)
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, where: str) -> tuple[str, str]:
+    if len(text) > MAX_NAME:
+        raise RequestError(f"is longer than {MAX_NAME} characters", where=where)
     name, _, suffix = text.partition("@")
     return name, suffix
 

@@ -21,6 +21,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """None when the answer is complete."""
 
 
+MAX_ERROR = 2000
+"""Characters of an error message that a record keeps."""
+
+
 def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
     """One span for the call, with totals, and one below it for each attempt."""
     root = _call_span(call, outcome)
@@ -58,7 +62,7 @@ def _call_span(call: Call, outcome: Outcome) -> Span:
         first_token_ns=_first_token(call, outcome.started_ns),
         finish_reason=finished.reason if finished else "",
         error=error.code if error else "",
-        error_message=error.what if error else "",
+        error_message=error.what[:MAX_ERROR] if error else "",
         stream=call.stream,
         attempts=len(journal.attempts),
         **_tokens(journal.usage),
@@ -83,7 +87,7 @@ def _attempt_span(call: Call, attempt: Attempt) -> Span:
         first_token_ns=attempt.first_token_ns,
         finish_reason=attempt.finish_reason,
         error=attempt.error,
-        error_message=attempt.error_message,
+        error_message=attempt.error_message[:MAX_ERROR],
         stream=call.stream,
         **_tokens(attempt.usage),
     )
@@ -108,12 +112,31 @@ def _first_token(call: Call, started_ns: int) -> int:
     return 0
 
 
+MAX_CONTENT = 256 * 1024
+"""Characters of a prompt or an answer that a record keeps."""
+
+
+def _bounded(content: dict[str, Any], size: int) -> dict[str, Any]:
+    """The content, or its beginning as text when it is larger than a record may be."""
+    if size <= MAX_CONTENT:
+        return content
+    text = msgspec.json.encode(content).decode("utf-8", "replace")
+    return {"truncated": len(text), "text": text[:MAX_CONTENT]}
+
+
+def _size(call: Call) -> int:
+    """Characters of messages and parameters, roughly."""
+    values = [message.get("content") for message in call.messages]
+    values += [value for value in call.params.values() if isinstance(value, str | list | dict)]
+    return sum(len(value) if isinstance(value, str) else len(msgspec.json.encode(value)) for value in values)
+
+
 def _input(call: Call) -> dict[str, Any]:
     sent = call.journal.sent or call
     content: dict[str, Any] = {"messages": sent.messages, "params": sent.params}
     if call.prompt is not None:
         content["variables"] = call.prompt.variables
-    return content
+    return _bounded(content, _size(sent))
 
 
 def _output(answer: Answer) -> dict[str, Any]:
@@ -122,4 +145,5 @@ def _output(answer: Answer) -> dict[str, Any]:
         content["tool_calls"] = answer.tool_calls
     if answer.refusal:
         content["refusal"] = answer.refusal
-    return content
+    pieces = sum(len(made["arguments"]) for made in answer.calls.values())
+    return _bounded(content, len(answer.text) + len(answer.refusal) + pieces)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import NamedTuple
 
-from moat.domain.errors import NotFound, PromptError
+from moat.domain.errors import AccessError, NotFound, PromptError
 from moat.domain.releases import Assignment, PromptRef, Release
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
@@ -59,7 +59,13 @@ class Rollout:
         split = self._splits.get((environment, ref.name))
         if ref.version:
             served = (arm for arm in split.arms if arm.prompt.version == ref.version) if split else iter(())
-            return next(served, None) or Resolution(self._catalog.get(ref.name, ref.version), None)
+            found = next(served, None)
+            if found is None and ref.released_only:
+                raise AccessError(
+                    f"{ref.name}@{ref.version} is not served in {environment!r}, and this key is for that alone",
+                    where="prompt.version",
+                )
+            return found or Resolution(self._catalog.get(ref.name, ref.version), None)
         if split is None:
             raise self._unserved(ref.name, environment)
         point = _point(environment, ref.name, sticky) if sticky else random.random()

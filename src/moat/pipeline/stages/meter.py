@@ -1,6 +1,5 @@
 """Tokens, time and money of each try."""
 
-import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -8,10 +7,14 @@ from contextlib import aclosing
 import msgspec
 
 from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Message
-from moat.domain.errors import ClientClosed, MoatError, StreamCut
+from moat.domain.errors import ClientClosed, Stopped, StreamCut
 from moat.domain.usage import Usage, estimate_tokens
 from moat.pipeline.compose import Next
+from moat.pipeline.endings import explain
 from moat.pipeline.ports import Ports
+
+_ABANDONED = (ClientClosed.code, Stopped.code)
+"""Ends of a try that was under way: the provider may bill it."""
 
 
 class Meter:
@@ -46,14 +49,9 @@ class Meter:
                     yield event
             if finished is None:
                 raise StreamCut("the answer ended without its end", where=f"provider {call.deployment.provider}")
-        except MoatError as error:
-            attempt.fail(error)
-            raise
-        except (GeneratorExit, asyncio.CancelledError):
-            attempt.error = "" if finished else ClientClosed.code
-            raise
-        except BaseException:
-            attempt.error = MoatError.code
+        except BaseException as error:
+            if finished is None:
+                attempt.fail(explain(error))
             raise
         finally:
             attempt.duration_ns = clock.monotonic_ns() - began
@@ -64,10 +62,25 @@ class Meter:
             attempt.finish_reason = finished.reason
             attempt.model_answered = finished.model
         if finished is not None and finished.usage is not None:
-            attempt.usage = finished.usage
-        elif finished is not None or sent is not None or attempt.error == ClientClosed.code:
+            attempt.usage = _plausible(finished.usage)
+        elif finished is not None or sent is not None or attempt.error in _ABANDONED:
             attempt.usage = _estimate(call, sent or "")
         attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
+
+
+MAX_TOKENS = 10**9
+"""No answer has more; a provider that says so is mistaken, and its number would not fit into any record."""
+
+
+def _plausible(usage: Usage) -> Usage:
+    """What the provider reported; counts beyond belief are cut and the usage is flagged as estimated."""
+    counts = {
+        name: min(max(getattr(usage, name), 0), MAX_TOKENS)
+        for name in ("input", "output", "cached", "cache_write", "reasoning")
+    }
+    if all(getattr(usage, name) == count for name, count in counts.items()):
+        return usage
+    return Usage(**counts, estimated=True)
 
 
 IMAGE_TOKENS = 765

@@ -1,13 +1,13 @@
 """One durable record of a call, however it ends."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from moat.domain.calls import Call, Event
-from moat.domain.errors import ClientClosed, MoatError
+from moat.domain.errors import MoatError
 from moat.pipeline.answers import Answer
 from moat.pipeline.compose import Next
+from moat.pipeline.endings import explain
 from moat.pipeline.ports import Ports
 from moat.pipeline.spans import Outcome, spans_of
 
@@ -28,17 +28,14 @@ class Record:
         """Watch all events, then write."""
         started_ns, began = self._clock.now_ns(), self._clock.monotonic_ns()
         answer = Answer()
-        error: MoatError = MoatError("an unexpected error; the server's log has it")
+        error: MoatError | None = None
         try:
             async with aclosing(next(call)) as events:
                 async for event in events:
                     answer.add(event)
                     yield event
-        except MoatError as raised:
-            error = raised
-            raise
-        except (GeneratorExit, asyncio.CancelledError):
-            error = ClientClosed("the client hung up")
+        except BaseException as raised:
+            error = explain(raised)
             raise
         finally:
             outcome = Outcome(
