@@ -14,7 +14,9 @@ from moat.domain.usage import Usage
 
 T = TypeVar("T")
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Index = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[float, msgspec.Meta(ge=0)]
+"""Some servers count in floats: `5.0`."""
 
 
 class _InputDetails(msgspec.Struct):
@@ -37,10 +39,10 @@ class UsageBody(msgspec.Struct):
         """In Moat's terms."""
         asked, said = self.prompt_tokens_details, self.completion_tokens_details
         return Usage(
-            input=self.prompt_tokens or 0,
-            output=self.completion_tokens or 0,
-            cached=(asked.cached_tokens if asked else None) or 0,
-            reasoning=(said.reasoning_tokens if said else None) or 0,
+            input=int(self.prompt_tokens or 0),
+            output=int(self.completion_tokens or 0),
+            cached=int((asked.cached_tokens if asked else None) or 0),
+            reasoning=int((said.reasoning_tokens if said else None) or 0),
         )
 
 
@@ -50,7 +52,7 @@ class _Function(msgspec.Struct):
 
 
 class _ToolCall(msgspec.Struct):
-    index: Count | None = None
+    index: Index | None = None
     id: str | None = None
     function: _Function | None = None
 
