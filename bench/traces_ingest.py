@@ -19,6 +19,7 @@ import msgspec
 from moat.adapters.duckdb import DuckTraces
 from moat.domain.spans import Span
 from moat.ports.traces import TraceFilter
+from moat.telemetry.segments import sealed
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
 
@@ -98,7 +99,7 @@ def ingest(directory: Path, store: DuckTraces, count: int) -> tuple[float, float
         spool.append([span])
         if number % 2_500 == 0 or number == count:  # half a second at 5,000 spans a second
             spool.rotate()
-            size += shipper.lag().bytes
+            size += sum(segment.stat().st_size for segment in sealed(directory))
             began = time.perf_counter()
             shipper.ship()
             took = time.perf_counter() - began

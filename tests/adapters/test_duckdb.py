@@ -1,7 +1,9 @@
 """DuckDB keeps the contract of the trace store, and what is its own: one owner, versions, rejects."""
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -87,8 +89,9 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
         store.search(TraceFilter())
 
 
-def test_a_second_process_is_told_who_owns_the_store(tmp_path: Path) -> None:
-    path = tmp_path / "traces.duckdb"
+@contextmanager
+def owner_of(path: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """Another process that has the store open until its standard input ends."""
     program = (
         "import sys; from pathlib import Path; from moat.adapters.duckdb import DuckTraces\n"
         "store = DuckTraces.open(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read()"
@@ -98,11 +101,77 @@ def test_a_second_process_is_told_who_owns_the_store(tmp_path: Path) -> None:
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"open\n"
+        yield owner
+
+
+def test_a_second_process_is_told_who_owns_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "traces.duckdb"
+    with owner_of(path) as owner:
         with pytest.raises(Unavailable, match="another process") as refusal:
-            DuckTraces.open(path)
-        assert "moat serve" in refusal.value.remedy
+            DuckTraces.open(path, patience=0.1)
+        assert f"(PID {owner.pid})" in refusal.value.what
+        for words in ("`moat` command", "`moat serve`"):
+            assert words in refusal.value.remedy
         owner.communicate(b"")
     DuckTraces.open(path).close()
+
+
+def test_a_second_process_waits_for_the_first_to_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "traces.duckdb"
+    with owner_of(path) as owner:
+        with pytest.raises(Unavailable):
+            DuckTraces.open(path, patience=0)
+        assert owner.stdin is not None
+        leave = threading.Timer(0.2, owner.stdin.close)
+        leave.start()
+        DuckTraces.open(path, patience=60).close()
+        leave.join()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_files_are_for_their_owner_only(tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, log = tmp_path / "traces.duckdb", tmp_path / "traces.duckdb.wal"
+    segment = tmp_path / "s.ndjson"
+    before = os.umask(umask)
+    try:
+        for number in range(2):  # a new file, and one that was closed
+            with closing(DuckTraces.open(path)) as store:
+                for again in range(2):  # a new log, and one after a checkpoint
+                    assert store.ingest([write(segment, line(10 * number + again))]) == 1
+                    assert [oct(file.stat().st_mode & 0o777) for file in (path, log)] == ["0o600", "0o600"]
+                    store._ask("CHECKPOINT", [])
+                    assert not log.exists()
+    finally:
+        os.umask(before)
+
+
+def test_the_mode_that_somebody_chose_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "traces.duckdb"
+    DuckTraces.open(path).close()
+    path.chmod(0o640)
+    DuckTraces.open(path).close()
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from moat.adapters.duckdb import DuckTraces
+
+store = DuckTraces.open(Path(sys.argv[1]))
+store.ingest([Path(sys.argv[2])])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_log_made_in_advance_is_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "traces.duckdb"
+    for number in range(3):
+        segment = write(tmp_path / "s.ndjson", line(number))
+        subprocess.run([sys.executable, "-c", KILLED, str(path), str(segment)], check=False)
+    assert path.with_name("traces.duckdb.wal").stat().st_size > 0
+    with closing(DuckTraces.open(path)) as store:
+        assert [span.started_ns for span in store.search(TraceFilter())] == [2, 1, 0]
 
 
 def test_a_file_that_is_no_store_is_left_alone(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from moat.api.routes import ENDPOINTS, FILTER
 from moat.api.services import Services
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state, rollout
+from moat.bootstrap.wiring import open_state
 from moat.domain.errors import AccessError, RequestError, Unavailable
 from moat.domain.keys import Key, hash_secret
 from moat.domain.spans import Span
@@ -31,6 +31,7 @@ from moat.gateway.app import Gateway
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
 from moat.ports.traces import TraceFilter
+from moat.prompts.rollout import Rollout
 from moat.testing.fakes import FakeClock, ListSpool, fake_ports
 from moat.testing.loopback import on_loopback
 from moat.testing.scripted import ScriptedProvider
@@ -99,7 +100,7 @@ def api(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
         ]  # fmt: skip
         segment.write_bytes(b"".join(msgspec.json.encode(span) + b"\n" for span in spans))
         traces.ingest([segment])
-        prompts = rollout(files.catalog, state)
+        prompts = Rollout(files.catalog, state.releases.releases(), state.releases.current(), "production")
         ring = KeyRing(KEYS, FakeClock())
         live = Live(
             Serving(build(fake_ports(ScriptedProvider())), ring, prompts, ("assistant",), (f"{PROMPT}@production",))

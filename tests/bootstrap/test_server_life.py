@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.projects import PROMPT, Project, Server, eventually, slow_down
+from tests.bootstrap.projects import DEADLINE, PROMPT, Project, Server, eventually, slow_down
 
 
 def served(server: Server, environment: str = "production") -> str:
@@ -117,7 +117,7 @@ def test_a_project_is_served_once(project: Project) -> None:
     with project.serving() as server:
         done = project.process("serve", "--port", "0")
         assert done.code == 75
-        assert f"served already, on {server.url} (process {server.process.pid})" in done.err
+        assert f"served already, by process {server.process.pid} on {server.url}" in done.err
         assert server.get("/healthz")[0] == 200
         assert project.ok("status", "--json").json["server"]["pid"] == server.process.pid
 
@@ -153,6 +153,24 @@ def test_a_signal_ends_the_server_cleanly(project: Project, number: int) -> None
     assert not (project.root / ".moat" / "server.json").exists()
     assert list((project.root / ".moat" / "spool").iterdir()) == []
     assert project.log().splitlines()[-1].startswith("  keys"), "nothing but the greeting"
+
+
+def test_of_servers_that_race_one_wins_and_the_others_name_it(project: Project) -> None:
+    racing = [project.spawn("serve", "--port", "0") for _ in range(3)]
+    try:
+        eventually(lambda: sum(child.poll() is not None for child in racing) == 2)
+        (winner,) = [child for child in racing if child.poll() is None]
+        for loser in racing:
+            if loser is not winner:
+                _, said = loser.communicate(timeout=DEADLINE)
+                assert (loser.returncode, f"served already, by process {winner.pid}" in said) == (75, True), said
+        eventually((project.root / ".moat" / "server.json").exists)
+        winner.send_signal(signal.SIGTERM)
+        assert winner.wait(DEADLINE) == 0
+    finally:
+        for child in racing:
+            child.kill()
+            child.communicate()
 
 
 class Load:

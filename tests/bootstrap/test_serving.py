@@ -14,13 +14,18 @@ from typing import Any
 
 import pytest
 
+from moat.adapters.duckdb import DuckTraces
+from moat.adapters.sqlite import SqliteState
 from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.server import listen, serve
 from moat.bootstrap.traces import open_traces
 from moat.domain.errors import ConflictError, StorageError, Unavailable
 from moat.gateway.serving import Live, Serving
 from moat.ports.traces import TraceFilter
+from moat.telemetry.shipper import Shipper
+from moat.telemetry.spool import SegmentSpool
 from tests.bootstrap.projects import DEADLINE, PROMPT, Project, slow_down
 
 LOCAL = ("127.0.0.1", 0)
@@ -75,14 +80,13 @@ async def test_from_start_to_end(project: Project) -> None:
     release = project.release("1.0.0")
     threshold = gc.get_threshold()
     files = Files(project.root)
-    async with up(files) as (file, live):
+    async with up(files) as (file, _):
         assert running_server(files.server_path) == file
         assert (await get(file, "/readyz"))["status"] == "ready"
         assert (await get(file, f"/api/v1/prompts/{PROMPT}?environment=staging"))["release"] == release
         with pytest.raises(ConflictError, match="served already"):
             await serve(files, {}, LOCAL, lambda *_: None)
         assert running_server(files.server_path) == file, "the refused one took nothing away"
-    assert live.draining
     assert running_server(files.server_path) is None
     assert gc.get_threshold() == threshold
     assert gc.get_freeze_count() == 0
@@ -174,3 +178,93 @@ def test_a_port_that_is_bound_and_not_yet_listened_on_is_taken() -> None:
     assert "--host" in raised.value.remedy
     with listen("127.0.0.1", 0) as first, pytest.raises(Unavailable):
         listen("127.0.0.1", first.getsockname()[1])
+
+
+@pytest.mark.anyio
+async def test_whatever_fails_at_the_end_the_rest_is_closed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def spy(owner: type, name: str, error: Exception | None = None) -> None:
+        original = getattr(owner, name)
+
+        def called(self: Any, *args: Any) -> Any:
+            done.append(f"{owner.__name__}.{name}")
+            found = original(self, *args)
+            if error is not None:
+                raise error
+            return found
+
+        monkeypatch.setattr(owner, name, called)
+
+    spy(SegmentSpool, "close", StorageError("the disk is full"))
+    spy(Shipper, "drain", StorageError("no room"))
+    spy(DuckTraces, "close")
+    spy(SqliteState, "close")
+    spy(ProviderShelf, "aclose")
+    everything = [
+        *("SegmentSpool.close", "Shipper.drain", "DuckTraces.close", "SqliteState.close"),
+        "ProviderShelf.aclose",
+    ]
+    with pytest.raises(StorageError, match="no room"):
+        async with up(Files(project.root)):
+            pass
+    assert done == everything
+    assert running_server(project.root / ".moat" / "server.json") is None
+
+    done.clear()
+    project.replace("moat.yaml", {"rules: simulation/support.yaml": "rules: simulation/none.yaml"})
+    with pytest.raises(StorageError) as raised:
+        await serve(Files(project.root), {}, LOCAL, lambda *_: None)
+    assert "none.yaml" in str(raised.value.__context__.__context__), "the start's own error is not lost"  # type: ignore[union-attr]
+    assert done == everything, "a start that fails half-way leaves nothing open"
+
+
+@pytest.mark.anyio
+async def test_a_store_that_cannot_be_opened_leaves_nothing_open(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / ".moat").mkdir(exist_ok=True)
+    (project.root / ".moat" / "traces.duckdb").write_text("no database", "utf-8")
+    closed: list[SqliteState] = []
+    close = SqliteState.close
+
+    def closing(self: SqliteState) -> None:
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(SqliteState, "close", closing)
+    with pytest.raises(StorageError, match=r"."):
+        await serve(Files(project.root), {}, LOCAL, lambda *_: None)
+    assert len(closed) == 1
+    (project.root / ".moat" / "traces.duckdb").unlink()
+    async with up(Files(project.root)) as (file, _):
+        assert (await get(file, "/readyz"))["status"] == "ready"
+
+
+@pytest.mark.anyio
+async def test_a_bug_in_the_background_does_not_end_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("moat.bootstrap.server.RESTART_SECONDS", 0.01)
+    ship = Shipper.ship
+    failed: list[bool] = []
+
+    def broken(self: Shipper) -> int:
+        if len(failed) < 2:
+            failed.append(True)
+            raise ZeroDivisionError("a bug")
+        return ship(self)
+
+    monkeypatch.setattr(Shipper, "ship", broken)
+    project.release("1.0.0")
+    secret = project.key()
+    async with up(Files(project.root)) as (file, _):
+        body = {"prompt": {"id": f"{PROMPT}@staging", "variables": {"question": "Refund?"}}}
+        headers = {"authorization": f"Bearer {secret}"}
+        request = urllib.request.Request(f"{file.url}/v1/chat/completions", json.dumps(body).encode(), headers)
+        (await asyncio.to_thread(urllib.request.urlopen, request)).close()
+        async with asyncio.timeout(DEADLINE):
+            while not await get(file, "/api/v1/traces"):  # noqa: ASYNC110 - the product offers no event for it
+                await asyncio.sleep(0.05)
+    assert len(failed) == 2
+    assert "it begins anew" in caplog.text

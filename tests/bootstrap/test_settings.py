@@ -128,3 +128,41 @@ def test_the_project_is_found_from_inside(tmp_path: Path) -> None:
     assert find_root(inside) == tmp_path
     with pytest.raises(NotFound, match="or above it"):
         find_root(tmp_path.parent)
+
+
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ('api_key: "${KEY:-sk-real}"', "api_key"),
+        ('headers: {authorization: "Bearer sk-real"}', "headers.authorization"),
+        ('headers: {X-Api-Key: "${KEY:-sk-real}"}', "headers.X-Api-Key"),
+        ("headers: {cookie: session=real}", "headers.cookie"),
+        ('base_url: "https://me:pass@127.0.0.1/v1"', "base_url"),
+        ('base_url: "${URL:-https://me:pass@127.0.0.1/v1}"', "base_url"),
+        ('base_url: "https://127.0.0.1/v1?api-version=1&key=real"', "base_url"),
+    ],
+)
+def test_a_secret_in_the_file_is_refused_at_its_place(tmp_path: Path, option: str, place: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"a secret stands in the file at \$\.providers\.openai\.{place}\."
+    ) as raised:
+        settings(tmp_path, f"providers:\n  openai:\n    kind: openai\n    {option}\nmodels: {{}}\n")
+    assert raised.value.where == "moat.yaml:4"
+    assert "real" not in str(raised.value)
+    assert "pass@" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        'api_key: "${KEY:-}"',
+        'api_key: ""',
+        'headers: {authorization: "Bearer ${KEY}", x-team: research, x-tokenizer: fast}',
+        'base_url: "https://${ME}:${PASS}@127.0.0.1/v1?key=${KEY}&api-version=2024-06-01"',
+        'headers: {cookie: "session=${KEY}"}',
+        'base_url: "${URL:-http://127.0.0.1:1/v1}"',
+        'base_url: "http://[broken"',
+    ],
+)
+def test_what_is_no_secret_or_only_a_reference_may_stand_in_the_file(tmp_path: Path, option: str) -> None:
+    settings(tmp_path, f"providers:\n  openai:\n    kind: openai\n    {option}\nmodels: {{}}\n")

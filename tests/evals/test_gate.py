@@ -31,7 +31,14 @@ def measured(data, values, *, name="candidate", repeats=1, score="good", **run):
                     scores=[scored],
                 )
             )
-    facts = {"suite_digest": "s", "dataset_digest": data.digest, "prompt_digest": name, "model": "m", **run}
+    facts = {
+        "status": "finished",
+        "suite_digest": "s",
+        "dataset_digest": data.digest,
+        "prompt_digest": name,
+        "model": "m",
+        **run,
+    }
     made = Run(
         id=f"run_{name}", suite="support", prompt="p", version="1.1.0", cases=len(data.cases), repeats=repeats, **facts
     )
@@ -59,6 +66,12 @@ def verdict(before, after, gates=MARGIN, **more):
         ([1] * 200, [None] * 5 + [0] * 60 + [1] * 135, "regressed", "significantly worse"),
         (["-"] * 9, ["-"] * 9, "inconclusive", "no case has this score"),
         ([None] * 9, [1] * 9, "inconclusive", "no case has this score in both runs"),
+        ([1] * 116, [1] * 116, "pass", "loss 0.000"),
+        ([1] * 60, [1] * 60, "inconclusive", "too few cases"),
+        ([0.5] * 60, [0.51, 0.49] * 30, "inconclusive", "too few cases"),
+        ([None] * 150 + [1] * 150, [None] * 150 + [1] * 150, "inconclusive", "150 pairs lack an answer"),
+        ([None] * 2 + [1] * 298, [None] * 2 + [1] * 298, "pass", "loss 0.000"),
+        ([None] * 150 + [1] * 150, [None] * 150 + [0] * 150, "inconclusive", "150 pairs lack an answer"),
     ],
 )
 def test_margins(before, after, expected, reason):
@@ -132,9 +145,25 @@ def test_repeats_are_averaged_within_their_case_and_never_counted_as_more():
     assert (half.incomplete, half.difference.mean, half.worst.mean, half.best.mean) == (30, 0, -0.5, 0)
 
 
-def test_a_failure_on_both_sides_is_left_out_and_counted():
+def test_a_failure_on_both_sides_may_hide_a_loss_and_a_gain():
     score = verdict([None] + [1] * 9, [None] + [1] * 9).comparison.scores[0]
-    assert (score.difference.n, score.incomplete, score.candidate.missing) == (9, 0, 1)
+    assert (score.difference.n, score.incomplete, score.candidate.missing) == (9, 1, 1)
+    assert (score.worst.mean, score.difference.mean, score.best.mean) == (-0.1, 0, 0.1)
+
+
+def test_the_order_of_repeats_is_no_difference():
+    report = verdict([[0.1, 0.2, 0.3]] * 40, [[0.3, 0.2, 0.1]] * 40, repeats=3)
+    assert report.verdict == "inconclusive"
+    assert (report.comparison.scores[0].regressed, report.comparison.scores[0].improved) == ((), ())
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted"])
+def test_a_run_that_is_not_finished_is_not_compared(status):
+    data = a_dataset(2)
+    whole, part = measured(data, [1, 1]), measured(data, [1, 1], name="baseline", status=status)
+    for sides in ((part, whole), (whole, part), (None, part)):
+        with pytest.raises(ConflictError, match=r"not finished.*moat eval run p@1\.1\.0 --suite support --model m`"):
+            compare(*sides, data)
 
 
 @pytest.mark.parametrize("other", [{"suite_digest": "t"}, {"dataset_digest": "t"}])
@@ -200,6 +229,13 @@ def test_markdown_of_a_first_run_without_gates():
     text = to_markdown(judge(compare(None, measured(data, [[1, None]] * 12, repeats=2), data), ()))
     assert text.startswith("## ❔ inconclusive: p 1.1.0")
     assert "12 cases, 2 repeats; run `run_candidate`." in text
+    assert "flaky" not in text
     assert "| good | – | 1.000" in text
     assert "repeat 1: down" in text
     assert "- … and 2 more" in text
+
+
+def test_markdown_shows_how_many_repeated_cases_disagree():
+    data = a_dataset(12)
+    text = to_markdown(judge(compare(None, measured(data, [[1, 0]] * 3 + [[1, 1]] * 9, repeats=2), data), ()))
+    assert "25 % of the repeated cases flaky" in text

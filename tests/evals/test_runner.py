@@ -5,6 +5,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from moat.adapters.sqlite.state import SqliteState
 from moat.domain.errors import ConfigError, ConflictError, ProviderDown, StorageError
 from moat.domain.releases import MessageTemplate
 from moat.evals.runner import STREAK, execute
+from moat.evals.scorers import KINDS
 from moat.pipeline.recipe import build
 from moat.testing.fakes import FakeClock, ListSpool, fake_ports
 from moat.testing.scripted import ScriptedProvider
@@ -50,7 +52,29 @@ async def test_a_failing_case_is_a_result_and_the_run_goes_on(tmp_path):
     assert "fake: down" in failed["case-0002"].error
     assert "within 0.05 s" in failed["case-0004"].error
     assert {score.status for score in failed["case-0002"].scores} == {"not_run"}
-    assert (run.status, run.score) == ("finished", 1.0)
+    assert (run.status, run.score) == ("finished", pytest.approx(4 / 6))
+
+
+@pytest.mark.anyio
+async def test_a_run_whose_cases_say_nothing_has_no_score(tmp_path):
+    target, runs = a_target(3), FileRuns(tmp_path / "runs")
+    scorer = msgspec.convert({"kind": "label", "name": "equals", "expected": "labels.n"}, KINDS["label"])
+    target = replace(target, suite=replace(target.suite, scorers=(scorer,)))
+    run = await run_it(target, answers(lambda i: "yes"), runs)
+    assert (run.status, run.score) == ("finished", None)
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_cannot_be_scored_is_a_result_and_counts_as_nothing(tmp_path):
+    target, runs = a_target(5), FileRuns(tmp_path / "runs")
+    scorer = msgspec.convert({"kind": "number", "name": "equals", "path": "n", "expected": "labels.n"}, KINDS["number"])
+    cases = tuple(replace(case, labels={"n": 1}) for case in target.dataset.cases)
+    target = replace(
+        target, suite=replace(target.suite, scorers=(scorer,)), dataset=replace(target.dataset, cases=cases)
+    )
+    run = await run_it(target, answers(lambda i: f'{{"n": {"1" * 401 if i < 2 else 1}}}'), runs)
+    assert [result.scores[0].status for result in runs.results(run.id)] == ["error"] * 2 + ["ok"] * 3
+    assert (run.status, run.score) == ("finished", 0.6)
 
 
 @pytest.mark.anyio

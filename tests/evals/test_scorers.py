@@ -1,18 +1,20 @@
 import asyncio
+import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moat.domain.errors import PromptError, Unavailable
 from moat.domain.releases import PromptVersion
-from moat.domain.scores import Case, Result
+from moat.domain.scores import Case
 from moat.evals.scorers import KINDS, AnswerView, Scorer, scorer
 from moat.evals.scorers.refusal import refuses
 from moat.evals.scorers.rouge import rouge_l
 
 ABC = '{"intent": "Refund", "answer": "within 14 days", "items": [{"id": 7}], "n": 12.5}'
+LONG = json.dumps({"items": ["Nothing to see here."] * 35 + ["We guarantee it, Zoë."], "n": 14.0})
 
 
 def score(options, answer, **case):
@@ -40,6 +42,10 @@ def score(options, answer, **case):
         ({"kind": "contains", "values": ["A"], "ignore_case": False}, "a", {}, 0),
         ({"kind": "not_contains", "values": ["lawyer"], "path": "answer"}, ABC, {}, 1),
         ({"kind": "not_contains", "values": ["DAYS"], "path": "answer"}, ABC, {}, 0),
+        ({"kind": "contains", "values": ["guarantee", "Zoë"], "path": "items"}, LONG, {}, 1),
+        ({"kind": "not_contains", "values": ["guarantee"], "path": "items"}, LONG, {}, 0),
+        ({"kind": "regex", "pattern": "guarantee", "path": "items", "absent": True}, LONG, {}, 0),
+        ({"kind": "regex", "pattern": r"^14\.0$", "path": "n"}, LONG, {}, 1),
         ({"kind": "regex", "pattern": r"(?i)\bREFUND\b"}, ABC, {}, 1),
         ({"kind": "regex", "pattern": r"^\d+$"}, "12a", {}, 0),
         ({"kind": "regex", "pattern": "days", "absent": True}, ABC, {}, 0),
@@ -172,9 +178,67 @@ def test_an_error_a_scorer_explains_is_the_scores_error_and_kinds_register_once(
         Scorer(kind="x").measure(Case(id="a"), AnswerView("x"))
 
 
-def test_a_stored_result_scores_like_the_answer_it_was():
-    view = AnswerView.of(Result(case="a", output=ABC, latency_ns=3, cost=4))
-    assert (view.json["n"], view.latency_ns, view.cost) == (12.5, 3, 4)
+OPTIONS = [
+    {"kind": "equals", "path": "x"},
+    {"kind": "equals", "expected": "labels.json"},
+    {"kind": "contains", "values": ["a"], "path": "x"},
+    {"kind": "contains", "expected": "labels.json"},
+    {"kind": "not_contains", "values": ["a"], "path": "x"},
+    {"kind": "length", "max": 3, "path": "x"},
+    {"kind": "regex", "pattern": "a", "path": "x"},
+    {"kind": "label", "path": "x"},
+    {"kind": "number", "path": "x"},
+    {"kind": "number"},
+    {"kind": "json"},
+    {"kind": "json_schema", "schema": {"properties": {"x": {"type": "string", "enum": ["a"]}}}},
+    {"kind": "rouge_l", "path": "x"},
+    {"kind": "refusal", "path": "x", "expected": "labels.yes"},
+    {"kind": "tool_calls", "expected": "labels.tools"},
+    {"kind": "latency", "max_ms": 5},
+    {"kind": "cost", "max_usd": "0.01"},
+]
+
+
+def nested(depth):
+    return "[" * depth + "]" * depth
+
+
+ODD_JSON = st.one_of(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=8,
+    ).map(json.dumps),
+    st.integers(1, 6000).map(nested),
+    st.integers(300, 4000).map("1".__mul__),
+    st.text(st.characters(categories=["L", "Cs", "Nd", "P"]), max_size=20),
+)
+FUNCTION = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["a", None, 7, ["a"]]), "arguments": ODD_JSON | st.none() | st.just({"x": 1})}
+    ),
+)
+
+
+def test_every_kind_is_fuzzed():
+    assert {options["kind"] for options in OPTIONS} == set(KINDS)
+
+
+@settings(deadline=None)
+@given(ODD_JSON, st.booleans(), FUNCTION)
+@example(nested(300), True, None)
+@example("1" * 401, True, {"name": "a", "arguments": nested(5000)})
+def test_no_answer_makes_a_scorer_raise(value, wrapped, function):
+    text = f'{{"x": {value}}}' if wrapped else value
+    labels = {"yes": True, "tools": [{"name": "a", "arguments": {"x": 1}}], "json": {"x": [1]}}
+    view = AnswerView(text, tool_calls=[{"type": "function", "function": function}], cost=1)
+    for options in OPTIONS:
+        got = score(options, view, expected=1, labels=labels)
+        assert (got.value is None) == (got.status != "ok")
+        assert got.value is None or 0 <= got.value <= 1
+        assert got.status == "ok" or got.reason
+        assert msgspec.json.encode(got)
 
 
 @pytest.mark.parametrize(

@@ -6,26 +6,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from moat.evals.statistics.intervals import clopper_pearson, difference_interval, mean_interval, wilson
-from moat.evals.statistics.power import binary_deviation, cases_needed, detectable
-from moat.evals.statistics.repeats import flake_rate, flaky, pass_hat_k
+from moat.evals.statistics.intervals import difference_interval, mean_interval, wilson
+from moat.evals.statistics.power import cases_needed, detectable
+from moat.evals.statistics.repeats import flake_rate, flaky
 from moat.evals.statistics.significance import below, holm, mcnemar, mean_below, sign_flip
 
 WORLDS = 2000
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_proportion_intervals_equal_scipys(counts):
+def test_the_proportion_interval_equals_scipys(counts):
     successes, n = counts
-    result = stats.binomtest(successes, n)
-    for ours, method in ((wilson, "wilson"), (clopper_pearson, "exact")):
-        theirs = result.proportion_ci(method=method)
-        assert ours(successes, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    theirs = stats.binomtest(successes, n).proportion_ci(method="wilson")
+    assert wilson(successes, n) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
     assert below(successes, n, 0.7) == pytest.approx(stats.binomtest(successes, n, 0.7, "less").pvalue, abs=1e-12)
 
 
-def test_the_rule_of_three():
-    assert clopper_pearson(0, 100, confidence=0.9).high == pytest.approx(3 / 100, rel=0.02)
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_the_rule_of_three_for_losses_that_were_not_seen(noise):
+    # None of 100 lost: up to 3 in 100 may, with 95 % confidence on one side.
+    unseen = difference_interval([noise, -noise] * 50, confidence=0.9)
+    assert -unseen.low == pytest.approx(3 / 100, rel=0.15)
+    assert unseen.high == pytest.approx(-unseen.low)
+    by_cluster = difference_interval([noise, -noise] * 50, [i // 4 for i in range(100)])
+    assert -by_cluster.low == pytest.approx(1 - 0.025 ** (1 / 25), rel=0.05)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=60).filter(lambda xs: np.std(xs) > 1e-6))
@@ -97,7 +101,40 @@ def test_the_interval_of_graded_differences_covers_95_percent(n):
     random = np.random.default_rng(n)
     draws = np.clip(random.normal(-0.05, 0.2, (WORLDS, n)), -1, 1)
     covered = [e.low <= -0.05 <= e.high for e in map(difference_interval, draws)]
-    assert 0.93 <= np.mean(covered) <= 0.97
+    # 20 cases leave room for total losses that none of them showed, which is more than their own spread.
+    assert 0.93 <= np.mean(covered) <= (0.97 if n >= 100 else 1)
+
+
+def test_small_noise_on_unchanged_cases_does_not_shorten_the_interval():
+    flips = [1.0] * 8 + [-1.0] * 8
+    quiet, noisy = (difference_interval(flips + [noise, -noise] * 32) for noise in (0.0, 0.001))
+    assert (noisy.low, noisy.high) == pytest.approx((quiet.low, quiet.high), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [30, 60, 130])
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+@pytest.mark.parametrize(
+    ("margin", "loss", "size", "wins"),
+    [(0.05, 0.06, 1, 0), (0.05, 0.05, 1, 0.05), (0.1, 0.1, 1, 0), (0.1, 0.1, 0.5, 0), (0.2, 0.2, 1, 0)],
+)
+def test_rare_large_losses_rarely_pass_whatever_small_noise_hides_them(n, noise, margin, loss, size, wins):
+    random = np.random.default_rng(n)
+    lot = random.random((WORLDS, n))
+    small = np.where(random.random((WORLDS, n)) < 0.3, random.choice([-noise, noise], (WORLDS, n)), 0.0)
+    draws = np.where(lot < loss / size + wins, -size, np.where(lot > 1 - wins, 1.0, small))
+    passed = [-difference_interval(values).low <= margin for values in draws]
+    # 2.5 % and the noise of the simulation.
+    assert np.mean(passed) <= 0.04
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 8)), min_size=2, max_size=30), st.booleans())
+def test_the_interval_of_differences_is_finite_around_its_mean_and_fair_to_both_sides(drawn, clustered):
+    values, labels = [value for value, _ in drawn], [label for _, label in drawn]
+    clusters = labels if clustered else None
+    one, other = (difference_interval([sign * value for value in values], clusters) for sign in (1, -1))
+    assert one.low <= one.mean <= one.high
+    assert (-other.high, -other.low, other.error) == pytest.approx((one.low, one.high, one.error), rel=1e-6)
+    assert math.isfinite(one.error) == (not clustered or len(set(labels)) > 1)
 
 
 def test_the_interval_of_clustered_scores_covers_95_percent_and_a_naive_one_does_not():
@@ -127,14 +164,13 @@ def test_the_detectable_difference_is_found_with_the_power_promised():
 
 def test_millers_thousand_questions():
     # Three points at 80 % power with one answer in nine flipping: about a thousand questions.
-    assert cases_needed(binary_deviation(1 / 9), 0.03) == pytest.approx(1000, rel=0.05)
+    assert cases_needed(math.sqrt(1 / 9), 0.03) == pytest.approx(1000, rel=0.05)
 
 
 def test_repeats():
     assert (flaky([1, 1]), flaky([1, 0.2])) == (False, True)
     assert flake_rate([[1, 1], [0, 1], [1]]) == 0.5
     assert flake_rate([[1]]) is None
-    assert [pass_hat_k(3, 4, k) for k in (1, 2, 4)] == [0.75, 0.5, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -147,8 +183,6 @@ def test_repeats():
         lambda: mean_interval([1, 2], ["a"]),
         lambda: mcnemar(-1, 2),
         lambda: cases_needed(1, 0),
-        lambda: binary_deviation(2),
-        lambda: pass_hat_k(1, 2, 3),
     ],
 )
 def test_nonsense_is_refused(nonsense):

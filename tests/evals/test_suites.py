@@ -1,7 +1,7 @@
 import pytest
 
 from moat.domain.errors import ConfigError
-from moat.evals.suites import load_suite, load_suites
+from moat.evals.suites import load_suite
 
 SUITE = """\
 prompt: support/answer
@@ -18,7 +18,8 @@ gates:
 
 def test_a_suite_is_read_with_its_defaults(tmp_path):
     (tmp_path / "support.yaml").write_text(SUITE)
-    suite = load_suites(tmp_path)["support"]
+    suite = load_suite(tmp_path / "support.yaml")
+    assert suite.name == "support"
     assert suite.dataset == tmp_path / "datasets/support.jsonl"
     assert [scorer.name for scorer in suite.scorers] == ["valid_json", "intent", "not_contains"]
     assert (suite.repeats, suite.concurrency, suite.gates[0].margin) == (2, 16, 0.05)

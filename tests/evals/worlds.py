@@ -87,9 +87,6 @@ class FileRuns:
         change = {"status": status, "finished_ns": finished_ns, "score": score, "provider": provider}
         self._append(("finish", (run_id, change)))
 
-    def judge(self, run_id, verdict):
-        raise NotImplementedError
-
     def get(self, run_id):
         runs = [run for run in self.runs() if run.id == run_id]
         if not runs:

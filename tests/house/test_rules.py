@@ -15,6 +15,8 @@ MAX_LINES, MAX_FUNCTION, MAX_PARAMETERS = 400, 60, 7
 
 BROAD_EXCEPT = {
     "cli/main.py": "process edge: usage errors become messages, bugs keep their traceback",
+    "bootstrap/reload.py": "process edge: a bug that one file brings out must not keep a revoked key alive",
+    "bootstrap/server.py": "process edge: a bug in the background must not end it unseen",
     "gateway/app.py": "process edge: one client's bug must not end the server",
 }
 ENVIRONMENT = {

@@ -63,6 +63,7 @@ def test_a_good_project_has_no_findings(tmp_path: Path) -> None:
         ),
         ("{type: string}", "{type: string}\n  plan: {default: x}", "unused-variable", ":4", "'plan'"),
         ("model: assistant", "model: asistant", "unknown-model", ":1", "no model 'asistant'"),
+        ("messages:", "params: {n: 1, messages: []}\nmessages:", "reserved-parameter", ":4", "'messages' cannot be"),
         ("messages:", "output: {type: 7}\nmessages:", "output-schema", ":4", "not a JSON Schema"),
         ("messages:", "tools: [t@2.0.0]\nmessages:", "unreadable", ":4", "there is no such tool"),
         ("role: system", "role: sytem", "unreadable", ":5", "invalid enum value"),

@@ -1,10 +1,14 @@
 """Spans of an application: what arrives at the server, and that nothing ever reaches the application."""
 
 import asyncio
+import contextvars
+import inspect
 import json
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -150,6 +154,165 @@ def test_an_exception_is_noted_and_goes_on(fake: Any) -> None:
     assert facts["exception.type"] == "ZeroDivisionError"
     assert facts["exception.message"] == "division by zero"
     assert "return 1 / amount" in facts["exception.stacktrace"]
+
+
+@pytest.mark.anyio
+async def test_a_generators_span_lasts_until_it_is_exhausted(fake: Any) -> None:
+    def work(moat: Any) -> None:
+        with moat.trace("inside"):
+            pass
+
+    def check(kind: str) -> None:
+        spans = {span["name"]: span for span in fake.spans()}
+        assert sorted(spans) == ["consumer", "inside", "stream"]
+        assert spans["inside"]["parentSpanId"] == spans["stream"]["spanId"]
+        assert spans["consumer"]["parentSpanId"] == "", f"{kind}: a consumer is no part of what it consumes"
+        assert int(spans["stream"]["startTimeUnixNano"]) <= int(spans["consumer"]["startTimeUnixNano"])
+        assert int(spans["stream"]["endTimeUnixNano"]) >= int(spans["consumer"]["endTimeUnixNano"])
+        fake.requests.clear()
+
+    async with AsyncMoat(fake.url, api_key="k") as moat:
+
+        @moat.traced(name="stream")
+        async def streamed() -> AsyncIterator[int]:
+            """Doc."""
+            yield 1
+            await asyncio.sleep(0)
+            work(moat)
+            yield 2
+
+        assert inspect.isasyncgenfunction(streamed)
+        assert streamed.__doc__ == "Doc."
+        got = []
+        async for number in streamed():
+            got.append(number)
+            if number == 1:
+                with moat.trace("consumer"):
+                    pass
+        await moat.flush()
+        check("async")
+
+        @moat.traced(name="stream")
+        def plain() -> Iterator[int]:
+            """Doc."""
+            yield 1
+            work(moat)
+            yield 2
+
+        assert inspect.isgeneratorfunction(plain)
+        assert plain.__doc__ == "Doc."
+        for number in plain():
+            got.append(number)
+            if number == 1:
+                with moat.trace("consumer"):
+                    pass
+        await moat.flush()
+        check("sync")
+    assert got == [1, 2, 1, 2]
+
+
+@pytest.mark.anyio
+async def test_a_traced_generator_takes_what_it_is_sent_and_thrown(fake: Any) -> None:
+    async with AsyncMoat(fake.url, api_key="k") as moat:
+
+        @moat.traced(name="both ways")
+        def talk() -> Generator[Any, Any, str]:
+            heard = yield "first"
+            try:
+                yield heard
+            except KeyError:
+                yield "caught"
+            return "over"
+
+        talking = talk()
+        assert (next(talking), talking.send("hello"), talking.throw(KeyError())) == ("first", "hello", "caught")
+        with pytest.raises(StopIteration) as end:
+            next(talking)
+        assert end.value.value == "over"
+
+        @moat.traced(name="both ways")
+        async def talk_async() -> Any:
+            heard = yield "first"
+            try:
+                yield heard
+            except KeyError:
+                yield "caught"
+
+        chat = talk_async()
+        assert (await anext(chat), await chat.asend("hello"), await chat.athrow(KeyError())) == (
+            "first",
+            "hello",
+            "caught",
+        )
+        with pytest.raises(StopAsyncIteration):
+            await anext(chat)
+
+        @contextmanager
+        @moat.traced(name="resource")
+        def resource() -> Iterator[int]:
+            yield 1
+
+        @asynccontextmanager
+        @moat.traced(name="resource")
+        async def resource_async() -> AsyncIterator[int]:
+            yield 1
+
+        with pytest.raises(ZeroDivisionError), resource():
+            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            async with resource_async():
+                raise ZeroDivisionError
+    states = [(span["name"], "status" in span) for span in fake.spans()]
+    assert states == [("both ways", False), ("both ways", False), ("resource", True), ("resource", True)]
+
+
+@pytest.mark.anyio
+async def test_a_generator_closed_early_ends_its_span_wherever_that_happens(fake: Any) -> None:
+    closed = []
+    async with AsyncMoat(fake.url, api_key="k") as moat:
+
+        @moat.traced(name="stream")
+        def plain() -> Iterator[int]:
+            try:
+                while True:
+                    yield 1
+            finally:
+                closed.append("sync")
+
+        @moat.traced(name="stream")
+        async def streamed() -> AsyncIterator[int]:
+            try:
+                while True:
+                    yield 1
+            finally:
+                await asyncio.sleep(0)
+                closed.append("async")
+
+        with moat.trace("outer"):
+            one, other = plain(), streamed()
+            next(one)  # type: ignore[call-overload]
+            await anext(other)
+
+        def close_elsewhere() -> None:
+            with moat.trace("elsewhere"):
+                one.close()  # type: ignore[attr-defined]
+                with moat.trace("child of elsewhere"):
+                    pass
+
+        contextvars.copy_context().run(close_elsewhere)
+        await asyncio.create_task(other.aclose())  # type: ignore[attr-defined]
+    assert closed == ["sync", "async"]
+    spans = fake.spans()
+    assert [span["name"] for span in spans if "status" not in span] == [
+        "outer",
+        "stream",
+        "child of elsewhere",
+        "elsewhere",
+        "stream",
+    ]
+    by_name = {span["name"]: span for span in spans}
+    assert by_name["child of elsewhere"]["parentSpanId"] == by_name["elsewhere"]["spanId"]
+    assert by_name["stream"]["parentSpanId"] == by_name["outer"]["spanId"]
 
 
 def test_spans_are_sent_without_being_asked_for(fake: Any) -> None:

@@ -161,6 +161,16 @@ def test_another_shape_is_refused_with_its_path(wrong: bytes, says: str) -> None
     assert refusal.value.where == "body"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [b"[", b"[1", b'{"resourceSpans": 5, "x": "\xff"}', b'{"resourceSpans":[{"scopeSpans":[{"spans":[1'],
+)
+def test_what_is_of_another_shape_and_broken_too_is_refused(wrong: bytes) -> None:
+    with pytest.raises(RequestError, match="not valid JSON") as refusal:
+        otlp.decode(wrong)
+    assert refusal.value.where == "body"
+
+
 @pytest.mark.parametrize("empty", [b"{}", b'{"resourceSpans":null}', b'{"resourceSpans":[{"scopeSpans":[{}]}],"x":1}'])
 def test_nothing_is_fine(empty: bytes) -> None:
     assert otlp.decode(empty) == otlp.Received([])

@@ -304,8 +304,3 @@ def test_recovery_and_creation_may_race(tmp_path: Path) -> None:
         stop.set()
         thread.join()
     assert kept(tmp_path) == list(range(300))
-
-
-def test_the_time_of_a_segment_is_in_its_name(tmp_path: Path) -> None:
-    assert segments.written_ns(tmp_path / "00000000000000000042-7-ab.ndjson") == 42
-    assert segments.written_ns(tmp_path / "copy-of.ndjson") == 0

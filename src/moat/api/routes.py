@@ -33,7 +33,6 @@ class Status(msgspec.Struct, frozen=True):
     models: tuple[str, ...]
     released: tuple[str, ...]
     problems: tuple[str, ...]
-    draining: bool
 
 
 def get_prompt(request: Request, services: Services) -> Any:
@@ -66,7 +65,7 @@ def get_prompt(request: Request, services: Services) -> Any:
 def get_status(request: Request, services: Services) -> Status:
     """What is served now."""
     serving = services.live.serving
-    return Status(serving.aliases, serving.released, serving.problems, services.live.draining)
+    return Status(serving.aliases, serving.released, serving.problems)
 
 
 def list_environments(request: Request, services: Services) -> list[Assignment]:

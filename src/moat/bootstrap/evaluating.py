@@ -1,5 +1,6 @@
 """Evaluations of a project: suites, data, prompts and stored runs brought together on the one pipeline."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -7,15 +8,16 @@ from functools import cached_property
 from moat.adapters.system import SystemClock
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
+from moat.bootstrap.suites import load_suites, shown, unknown_required
 from moat.bootstrap.wiring import State, pipeline_ports
 from moat.domain.errors import NotFound
-from moat.domain.releases import PromptRef, PromptVersion
-from moat.domain.scores import Run
+from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
+from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import load_dataset
 from moat.evals.gate import GateReport, judge
 from moat.evals.runner import Progress, Target, execute
-from moat.evals.suites import Suite, load_suites
+from moat.evals.suites import Suite
 from moat.pipeline.recipe import build
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
@@ -41,6 +43,11 @@ class UnderTest:
         return Resolution(self._catalog.get(ref.name, ref.version), None)
 
 
+def baseline_digest(baseline: PromptVersion | None) -> str:
+    """As judgements name it: empty when there is none."""
+    return prompt_digest(baseline) if baseline is not None else ""
+
+
 class Evaluating:
     """Runs suites and judges versions. Calls are recorded like any other: the spool takes them."""
 
@@ -52,7 +59,7 @@ class Evaluating:
     @cached_property
     def suites(self) -> dict[str, Suite]:
         """All suites of the project by name."""
-        return load_suites(self._project.root / "evals")
+        return load_suites(self._project.root)
 
     def suites_of(self, prompt: str, names: list[str]) -> list[Suite]:
         """The named suites, or all that cover a prompt. Raises `NotFound`."""
@@ -66,10 +73,21 @@ class Evaluating:
             raise NotFound(f"{which} covers {prompt!r}", remedy=f"Write evals/<suite>.yaml with `prompt: {prompt}`.")
         return found
 
+    def required(self, prompt: str, environment: str) -> list[Suite]:
+        """The suites an environment requires of a prompt: those of its list that cover it.
+
+        Raises `ConfigError` when moat.yaml requires a suite that there is not.
+        """
+        settings = self._project.settings
+        for error in unknown_required(settings, self.suites):
+            raise error
+        names = settings.config.environments[environment].require
+        return [self.suites[name] for name in names if self.suites[name].prompt == prompt]
+
     def target(self, suite: Suite, prompt: PromptVersion, model: str = "") -> Target:
         """A suite on a version."""
-        name = str(suite.dataset.relative_to(self._project.root)) if suite.dataset.is_absolute() else ""
-        return Target(suite=suite, dataset=load_dataset(suite.dataset, name=name), prompt=prompt, model=model)
+        dataset = load_dataset(suite.dataset, name=shown(suite.dataset, self._project.root))
+        return Target(suite=suite, dataset=dataset, prompt=prompt, model=model)
 
     async def run(self, target: Target, *, fresh: bool, watch: Watch) -> Run:
         """The stored run of exactly this target when it is finished; else it is run, or resumed."""
@@ -93,30 +111,74 @@ class Evaluating:
         return compare(self._measured(baseline) if baseline else None, self._measured(candidate), target.dataset)
 
     def judge(self, target: Target, candidate: Run, baseline: Run | None) -> GateReport:
-        """The suite's gates; the verdict is stored with the candidate's run."""
-        report = judge(self.compare(target, candidate, baseline), target.suite.gates)
-        self._state.runs.judge(candidate.id, report.verdict)
+        """The suite's gates. What they find is stored, unless both are the same: then nothing was compared."""
+        comparison = self.compare(target, candidate, baseline)
+        report = judge(comparison, target.suite.gates)
+        if not comparison.identical:
+            judgement = Judgement(
+                run=candidate.id,
+                gates_digest=digest(target.suite.gates),
+                baseline=baseline.prompt_digest if baseline else "",
+                verdict=report.verdict,
+                created_ns=time.time_ns(),
+            )
+            self._state.runs.judge(judgement)
         return report
 
-    def baseline_version(self, prompt: PromptVersion, asked: str) -> PromptVersion | None:
-        """What a candidate is compared with; None when there is nothing.
+    def judged(self, target: Target, baseline: PromptVersion | None) -> tuple[Run, Judgement | None] | None:
+        """A finished run of exactly this target, and what its gates as they are now found.
 
-        The version asked for, else what production serves, else the newest earlier one that no gate blocked.
+        The newest judgement against the baseline, else the newest against another, else the newest run without
+        one; None when there is no run.
         """
-        catalog = self._project.catalog
-        if asked:
-            return catalog.get(prompt.name, asked)
-        releases = {release.id: release for release in self._state.releases.releases(prompt.name)}
+        found = self._state.runs.find(
+            suite_digest=target.suite.digest,
+            dataset_digest=target.dataset.digest,
+            prompt_digest=prompt_digest(target.prompt),
+            model=target.alias,
+        )
+        runs = [run for run in found if run.status == "finished"]
+        gates = digest(target.suite.gates)
+        pairs = [(run, j) for run in runs for j in self._state.runs.judgements(run.id) if j.gates_digest == gates]
+        if pairs:
+            return max(pairs, key=lambda pair: (pair[1].baseline == baseline_digest(baseline), pair[1].created_ns))
+        return (runs[0], None) if runs else None
+
+    def baseline(self, prompt: PromptVersion, environment: str) -> PromptVersion | None:
+        """What a version must be compared with before the environment may serve it; None when there is nothing.
+
+        What it serves now, else the newest earlier version that no gate blocked.
+        """
+        served = self.served(prompt.name, environment)
+        if served is not None:
+            return served
+        standing: PromptVersion | None = None
+        for version in self._project.catalog.versions(prompt.name):
+            if version == prompt.version:
+                break
+            earlier = self._project.catalog.get(prompt.name, version)
+            if prompt_digest(earlier) != prompt_digest(prompt) and not self._blocked(earlier, standing):
+                standing = earlier
+        return standing
+
+    def served(self, prompt: str, environment: str) -> PromptVersion | None:
+        """What an environment serves now, as it was released."""
         for assignment in self._state.releases.current():
-            if assignment.environment == "production" and assignment.prompt == prompt.name:
-                return releases[assignment.arms[0].release].content
-        versions = catalog.versions(prompt.name)
-        earlier = versions[: versions.index(prompt.version)]
-        blocked = {
-            run.version for run in self._state.runs.runs(prompt=prompt.name, limit=1000) if run.verdict == "regressed"
-        }
-        good = [version for version in earlier if version not in blocked]
-        return catalog.get(prompt.name, good[-1]) if good else None
+            if (assignment.prompt, assignment.environment) == (prompt, environment):
+                return self._state.releases.get(assignment.arms[0].release).content
+        return None
+
+    def _blocked(self, prompt: PromptVersion, baseline: PromptVersion | None) -> bool:
+        """Did a suite's gates find this content worse than the baseline, the last time they compared the two?"""
+        runs = self._state.runs.runs(prompt=prompt.name, limit=1000)
+        found = [
+            (judgement.created_ns, run.suite, judgement.verdict)
+            for run in runs
+            if run.verdict and run.prompt_digest == prompt_digest(prompt)
+            for judgement in self._state.runs.judgements(run.id)
+            if judgement.baseline == baseline_digest(baseline)
+        ]
+        return "regressed" in {suite: verdict for _, suite, verdict in sorted(found)}.values()
 
     def _measured(self, run: Run) -> Measured:
         return Measured(run, self._state.runs.results(run.id))

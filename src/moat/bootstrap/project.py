@@ -1,9 +1,6 @@
 """A project on disk and the stores under its `.moat/`: what every command starts from."""
 
 import getpass
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -80,12 +77,7 @@ class Project:
         """Where a running server says how to reach it."""
         return self.folder / "server.json"
 
-
-@contextmanager
-def private_umask() -> Iterator[None]:
-    """Files made inside are for this user only."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
+    @property
+    def lock_path(self) -> Path:
+        """Locked by the running server, and says its process."""
+        return self.folder / "server.lock"

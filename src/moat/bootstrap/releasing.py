@@ -1,17 +1,22 @@
 """Releasing and rolling back: files, git, evidence and the store brought together."""
 
 import time
-import urllib.error
 import urllib.request
+from http.client import HTTPException
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from moat.bootstrap.announcement import ServerFile
+from moat.bootstrap.evaluating import Evaluating, baseline_digest
 from moat.bootstrap.project import Project
+from moat.bootstrap.settings import environment as process_environment
+from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
-from moat.domain.errors import ConfigError, ConflictError, NotFound
+from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest
+from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
 
@@ -24,16 +29,20 @@ class Releasing:
     def __init__(self, project: Project, state: State) -> None:
         self._project = project
         self._state = state
+        self._evaluating = Evaluating(project, state, process_environment())
 
     def release(self, name: str, version: str, environment: str, reason: str) -> tuple[Release, Assignment]:
         """Make the manifest and serve it.
 
-        Raises `ConfigError` for an unknown environment, `PromptError` for a published version whose file was
-        edited, `ConflictError` when a required suite has not passed for exactly this prompt.
+        The version is published before it is served: a conflict at the end, or a crash, leaves a release that
+        nobody serves, and the same command again completes it. Raises `ConfigError` for an unknown environment,
+        `PromptError` for a published version whose file was edited, `ConflictError` when a required suite has
+        not passed for exactly this prompt, or somebody else assigned since.
         """
-        self._require_environment(environment)
+        require_environment(self._project.settings, environment)
         prompt = self._project.catalog.get(name, version)
-        evidence = self._evidence(prompt)
+        current = next(iter(self._state.releases.history(name, environment)), None)
+        evidence = self._evidence(prompt, environment)
         if not is_edited(read_lock(self._project.root), prompt):
             self._require_suites(environment, prompt, evidence)
         publish(self._project.root, [prompt])
@@ -48,109 +57,140 @@ class Releasing:
                 evidence=evidence,
             )
         )
-        assignment = self._serve(name, environment, (Arm(release.id),), reason)
+        arms = (Arm(release.id),)
+        if current is not None and current.arms == arms:
+            return release, current
+        assignment = self._assignment(
+            name,
+            environment,
+            sequence=current.sequence + 1 if current else 1,
+            arms=arms,
+            reason=reason,
+            replaces=current.arms if current else (),
+        )
+        self._state.releases.assign(assignment)
         return release, assignment
 
     def roll_back(self, name: str, environment: str, reason: str) -> tuple[tuple[Arm, ...], Assignment]:
-        """Serve what the rollback pointer names. Returns what was served until now, and the new assignment."""
-        self._require_environment(environment)
+        """Serve what was served before. Returns what was served until now, and the new assignment.
+
+        Releases pile up and rollbacks take from the top: a second one goes one further back, not forward to
+        what the first fled from. Raises `NotFound` when nothing was served before.
+        """
         history = self._state.releases.history(name, environment)
         if not history:
+            require_environment(self._project.settings, environment)
             raise NotFound(f"{environment!r} serves no {name!r}", remedy="`moat release list` shows what is served.")
         current = history[0]
-        if not current.replaces:
+        target = _before(current, history)
+        if target is None:
             raise NotFound(
                 f"{environment!r} served nothing before {', '.join(arm.release for arm in current.arms)}",
                 remedy=f"Release another version: `moat release create {name}@VERSION --to {environment}`.",
             )
-        # A second rollback goes one further back, not forward to what the first one fled from.
-        origin = next((earlier for earlier in history[1:] if earlier.arms == current.replaces), None)
-        pointer = origin.replaces if origin else ()
-        assignment = self._assign(name, environment, current.replaces, reason or "rollback", current, pointer)
-        return current.arms, assignment
-
-    def _serve(self, name: str, environment: str, arms: tuple[Arm, ...], reason: str) -> Assignment:
-        history = self._state.releases.history(name, environment)
-        current = history[0] if history else None
-        if current is None:
-            return self._assign(name, environment, arms, reason, None, ())
-        if current.arms == arms:
-            return current
-        return self._assign(name, environment, arms, reason, current, current.arms)
-
-    def _assign(
-        self,
-        name: str,
-        environment: str,
-        arms: tuple[Arm, ...],
-        reason: str,
-        current: Assignment | None,
-        replaces: tuple[Arm, ...],
-    ) -> Assignment:
-        assignment = Assignment(
-            environment=environment,
-            prompt=name,
-            sequence=(current.sequence if current else 0) + 1,
-            arms=arms,
-            actor=self._project.author,
-            reason=reason,
-            created_ns=time.time_ns(),
-            replaces=replaces,
+        pointer = _before(target, history)
+        assignment = self._assignment(
+            name,
+            environment,
+            sequence=current.sequence + 1,
+            arms=target.arms,
+            reason=reason or "rollback",
+            replaces=pointer.arms if pointer else (),
+            returns_to=target.sequence,
         )
         self._state.releases.assign(assignment)
-        return assignment
+        return current.arms, assignment
 
-    def _evidence(self, prompt: PromptVersion) -> tuple[Evidence, ...]:
-        """The newest finished run of each suite on exactly this prompt."""
-        digest = prompt_digest(prompt)
-        newest: dict[str, Evidence] = {}
-        for run in self._state.runs.runs(prompt=prompt.name, limit=1000):
-            if run.prompt_digest == digest and run.status == "finished" and run.suite not in newest:
-                newest[run.suite] = Evidence(
-                    run=run.id,
-                    suite=run.suite,
-                    dataset_digest=run.dataset_digest,
-                    score=run.score,
-                    verdict=run.verdict,
-                )
-        return tuple(newest[suite] for suite in sorted(newest))
+    def _assignment(self, name: str, environment: str, **fields: Any) -> Assignment:
+        return Assignment(
+            environment=environment, prompt=name, actor=self._project.author, created_ns=time.time_ns(), **fields
+        )
 
-    def _require_environment(self, environment: str) -> None:
-        known = self._project.settings.config.environments
-        if environment not in known:
-            raise ConfigError(
-                f"moat.yaml defines no environment {environment!r}",
-                where="moat.yaml: $.environments",
-                remedy=f"Environments: {', '.join(known) or 'none'}.",
+    def _evidence(self, prompt: PromptVersion, environment: str) -> tuple[Evidence, ...]:
+        """What each suite that covers the prompt says about exactly this content, as its files are now."""
+        baseline = self._evaluating.baseline(prompt, environment)
+        found = []
+        for name, suite in self._evaluating.suites.items():
+            known = suite.prompt == prompt.name and self._evaluating.judged(
+                self._evaluating.target(suite, prompt), baseline
             )
+            if known:
+                run, judgement = known
+                proof = Evidence(run=run.id, suite=name, dataset_digest=run.dataset_digest, score=run.score)
+                if judgement is not None:
+                    proof = msgspec.structs.replace(
+                        proof,
+                        verdict=judgement.verdict,
+                        gates_digest=judgement.gates_digest,
+                        baseline=judgement.baseline,
+                        judged_ns=judgement.created_ns,
+                    )
+                found.append(proof)
+        return tuple(found)
 
     def _require_suites(self, environment: str, prompt: PromptVersion, evidence: tuple[Evidence, ...]) -> None:
-        verdicts = {item.suite: item.verdict for item in evidence}
-        for suite in self._project.settings.config.environments[environment].require:
-            if verdicts.get(suite) != "pass":
-                found = verdicts.get(suite)
-                state = "was never run" if found is None else f"has the verdict {found or 'none: it was not gated'}"
+        required = self._project.settings.config.environments[environment].require
+        served = self._evaluating.served(prompt.name, environment)
+        if not required or (served is not None and prompt_digest(served) == prompt_digest(prompt)):
+            return
+        suites = self._evaluating.required(prompt.name, environment)
+        if not suites:
+            raise ConflictError(
+                f"{environment!r} requires {', '.join(required)}, none of which covers {prompt.name!r}",
+                remedy=f"Write a suite with `prompt: {prompt.name}`, and add it to `require` in moat.yaml.",
+            )
+        baseline = self._evaluating.baseline(prompt, environment)
+        proofs = {proof.suite: proof for proof in evidence}
+        for suite in suites:
+            if flaw := _flaw(proofs.get(suite.name), baseline):
+                served_there = f", which {environment} serves" if served is not None else ""
+                against = f" against {baseline.version}{served_there}" if baseline is not None else ""
+                where = "" if environment == DEFAULT_ENVIRONMENT else f" --env {environment}"
                 raise ConflictError(
-                    f"{environment!r} requires the suite {suite!r}, which {state} for {prompt.id}",
-                    remedy=f"Run `moat gate {prompt.id} --suite {suite}`.",
+                    f"{environment!r} requires the suite {suite.name!r}, which {flaw} for {prompt.id}{against}",
+                    remedy=f"Run `moat gate {prompt.id} --suite {suite.name}{where}`.",
                 )
+
+
+def _flaw(proof: Evidence | None, baseline: PromptVersion | None) -> str:
+    """Why an environment cannot rest on this evidence; empty when it can."""
+    if proof is None:
+        return "was never run as it is now"
+    if not proof.verdict:
+        return "was not gated as it is now"
+    if proof.baseline != baseline_digest(baseline):
+        return f"has a verdict ({proof.verdict}) against another baseline, but none"
+    return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
+
+
+def _before(assignment: Assignment, history: list[Assignment]) -> Assignment | None:
+    """The release that was served before the one an assignment stands for."""
+    by_sequence = {item.sequence: item for item in history}
+    released = by_sequence.get(assignment.returns_to, assignment)
+    earlier = by_sequence.get(released.sequence - 1)
+    return by_sequence.get(earlier.returns_to, earlier) if earlier else None
 
 
 def wait_until_served(server: ServerFile, assignment: Assignment) -> bool:
     """Ask the running server until it serves one of the assignment's releases; False when it does not in time."""
     query = urlencode({"environment": assignment.environment})
-    request = urllib.request.Request(
-        f"{server.url}/api/v1/prompts/{quote(assignment.prompt)}?{query}",
-        headers={"authorization": f"Bearer {server.token}"},
-    )
     wanted = {arm.release for arm in assignment.arms}
     deadline = time.monotonic() + SERVED_WITHIN_SECONDS
     while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(request, timeout=SERVED_WITHIN_SECONDS) as response:
-                if msgspec.json.decode(response.read())["release"] in wanted:
-                    return True
-        except (urllib.error.URLError, TimeoutError):
+        served = ask(server, f"/api/v1/prompts/{quote(assignment.prompt)}?{query}")
+        if served is None:
             return False
+        if served.get("release") in wanted:
+            return True
         time.sleep(0.01)
     return False
+
+
+def ask(server: ServerFile, path: str) -> dict[str, Any] | None:
+    """What the management API answers; None when the server cannot be reached, refuses, or answers with nonsense."""
+    request = urllib.request.Request(f"{server.url}{path}", headers={"authorization": f"Bearer {server.token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=SERVED_WITHIN_SECONDS) as response:
+            return msgspec.json.decode(response.read(), type=dict[str, Any])
+    except (OSError, HTTPException, msgspec.DecodeError):
+        return None

@@ -22,13 +22,17 @@ def create_project(target: Path, *, openai: bool) -> None:
     """Copy the example to a new folder and commit it to a new git repository.
 
     Built aside and renamed into place: it is there whole, or not at all. Raises `ConflictError` when the target
-    exists and is not empty, `StorageError` when the disk refuses.
+    exists and is not empty, `InputError` for one that cannot be, `StorageError` when the disk refuses.
     """
-    target = target.resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConflictError("exists already and is not empty", where=str(target), remedy="Choose another folder.")
-    if not target.parent.is_dir():
-        raise InputError("no such folder", where=str(target.parent), remedy="Make it first.")
+    try:
+        target = target.resolve()
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise ConflictError("exists already and is not empty", where=str(target), remedy="Choose another folder.")
+        if not target.parent.is_dir():
+            raise InputError("no such folder", where=str(target.parent), remedy="Make it first.")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
+        what = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be the project: {what}", where=str(target), remedy="Choose another folder.") from None
     # An empty folder that is there stays the same folder: somebody may stand in it.
     nearby = target if target.exists() else target.parent
     try:

@@ -2,13 +2,16 @@
 
 import asyncio
 import errno
+import fcntl
 import gc
+import logging
 import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from functools import partial
 
 import uvicorn
 
@@ -18,16 +21,20 @@ from moat.api.services import Services
 from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
-from moat.bootstrap.reload import Reloader
-from moat.bootstrap.wiring import State, open_state, pipeline_ports, rollout, serving
-from moat.domain.errors import ConflictError, Unavailable
+from moat.bootstrap.reload import Snapshots, keep_fresh
+from moat.bootstrap.settings import Settings
+from moat.bootstrap.wiring import open_state, pipeline_ports
+from moat.domain.errors import ConflictError, StorageError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.gateway.app import Gateway
 from moat.gateway.protocol import BoundedHttp
-from moat.gateway.serving import Live, Serving
-from moat.prompts.catalog import Catalog
+from moat.gateway.serving import Live
+from moat.pipeline.ports import Ports
+from moat.ports.prompts import Prompts
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
+
+log = logging.getLogger("moat.server")
 
 SEAL_SECONDS = 0.5
 """Longest time a finished call waits in an open segment: calls are visible in queries within two seconds."""
@@ -41,6 +48,9 @@ GRACE_SECONDS = 30
 RECORD_SECONDS = 5
 """How long calls that were cut off may take to be recorded."""
 
+RESTART_SECONDS = 1.0
+"""Pause after a bug in the background, before its work begins anew."""
+
 
 async def serve(
     project: Project,
@@ -52,20 +62,14 @@ async def serve(
 
     Raises `ConflictError` when the project has a running server already: the stores have one owner.
     """
-    running = running_server(project.server_path)
-    if running is not None:
-        raise ConflictError(
-            f"this project is served already, on {running.url} (process {running.pid})",
-            where=str(project.root),
-            remedy="Stop that server first.",
-        )
-    listener = listen(*address)
-    token = KEY_PREFIX + secrets.token_urlsafe(32)
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    url = f"http://{host}:{listener.getsockname()[1]}"
-    file = ServerFile(url=url, pid=os.getpid(), token=token)
-    local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
-    with closing(listener), ExitStack() as while_up:
+    with ExitStack() as while_up:
+        while_up.enter_context(_sole_server(project))
+        listener = while_up.enter_context(closing(listen(*address)))
+        token = KEY_PREFIX + secrets.token_urlsafe(32)
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        file = ServerFile(url=url, pid=os.getpid(), token=token)
+        local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
         async with _open(project, environ, local) as (app, live):
 
             def announce() -> None:
@@ -73,7 +77,7 @@ async def serve(
                 while_up.enter_context(announced(project.server_path, file))
                 ready(file, live)
 
-            await _Uvicorn(_settings(app), live, announce).serve(sockets=[listener])
+            await _Uvicorn(_settings(app), announce).serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -110,53 +114,76 @@ def _calm_collector() -> Iterator[None]:
 
 @asynccontextmanager
 async def _open(project: Project, environ: Mapping[str, str], local: Key) -> AsyncIterator[tuple[Gateway, Live]]:
-    """Everything the server stands on, opened in order and closed in reverse."""
+    """Everything the server stands on, opened in order and closed in reverse: each of it, wherever the start stops
+    and whatever fails to close.
+    """
     settings = project.settings
-    shelf = ProviderShelf(environ)
     telemetry = settings.config.telemetry
     interval = min(SEAL_SECONDS, telemetry.fsync_interval)
-    spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
-    with open_state(project) as state:
-        spool.open()
+    async with AsyncExitStack() as opened:
+        shelf = ProviderShelf(environ)
+        opened.push_async_callback(shelf.aclose)
+        state = opened.enter_context(open_state(project))
         traces = DuckTraces.open(project.traces_path)
+        opened.callback(traces.close)
+        spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
         shipper = Shipper(project.spool_path, traces, spool=spool)
-        background: list[asyncio.Task[None]] = []
+        opened.push_async_callback(asyncio.to_thread, shipper.drain)
+        opened.callback(spool.close)
+        spool.open()
+
+        def ports(settings: Settings, prompts: Prompts) -> Ports:
+            return pipeline_ports(settings, prompts, spool, shelf, environ)
+
+        snapshots = Snapshots(project.root, state, local, ports)
+        live = Live(snapshots.serving())
+        for work in (partial(keep_fresh, live, snapshots), shipper.run, shelf.close_retired):
+            opened.push_async_callback(_cancel, asyncio.create_task(_forever(work)))
+        management = management_api(Services(live, state.releases, state.runs, traces))
+        max_body = round(settings.config.server.max_body_mb * 2**20)
+        yield Gateway(live, spool, max_body=max_body, management=management), live
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    """Do work that goes on until it is cancelled."""
+    while True:
         try:
-            build = _builder(project, state, spool, shelf, environ, local)
-            live = Live(build())
-            management = management_api(Services(live, state.releases, state.runs, traces))
-            max_body = round(settings.config.server.max_body_mb * 2**20)
-            reloader = Reloader(project.root, live, build, state.releases.revision)
-            background = [asyncio.create_task(reloader.run()), asyncio.create_task(shipper.run())]
-            yield Gateway(live, spool, max_body=max_body, management=management), live
-        finally:
-            for task in background:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            spool.close()
-            await asyncio.to_thread(shipper.drain)
-            traces.close()
-            await shelf.aclose()
+            await work()
+        except Exception:  # process edge: a bug in the background must end neither the work nor, unseen, the server
+            log.exception("unexpected error in the background; it begins anew")
+            await asyncio.sleep(RESTART_SECONDS)
 
 
-def _builder(
-    project: Project,
-    state: State,
-    spool: SegmentSpool,
-    shelf: ProviderShelf,
-    environ: Mapping[str, str],
-    local: Key,
-) -> Callable[[], Serving]:
-    """Reads the files and the store anew and makes a snapshot of them."""
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
-    def build() -> Serving:
-        fresh = Project(project.root)
-        catalog = Catalog.load(project.root)
-        ports = pipeline_ports(fresh.settings, rollout(catalog, state), spool, shelf, environ)
-        return serving(ports, fresh.settings, state, [local], [str(flaw.error) for flaw in catalog.broken])
 
-    return build
+@contextmanager
+def _sole_server(project: Project) -> Iterator[None]:
+    """Be the project's one server, from before its stores are opened. Raises `ConflictError` naming the other."""
+    try:
+        lock = os.fdopen(os.open(project.lock_path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror}", where=str(project.lock_path)) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = lock.read().strip()
+            running = running_server(project.server_path)
+            raise ConflictError(
+                "this project is served already"
+                + (f", by process {other}" if other else "")
+                + (f" on {running.url}" if running else ""),
+                where=str(project.root),
+                remedy="Stop that server first.",
+            ) from None
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
 
 
 def _settings(app: Gateway) -> uvicorn.Config:
@@ -175,11 +202,10 @@ def _settings(app: Gateway) -> uvicorn.Config:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, telling when it is ready and when it was asked to stop."""
+    """uvicorn, telling when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, live: Live, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._live = live
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -213,4 +239,4 @@ class _Uvicorn(uvicorn.Server):
 
     def _stop(self) -> None:
         self.force_exit = self.should_exit
-        self._live.draining = self.should_exit = True
+        self.should_exit = True

@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -13,8 +14,9 @@ from moat.domain.config import Config
 from moat.domain.errors import ConfigError, DocumentError, NotFound
 
 CONFIG_FILE = "moat.yaml"
-SECRET_FIELDS = frozenset({"api_key", "secret", "token", "password"})
-"""Provider fields that must be `${VAR}` references: a secret has no place in a file that is committed."""
+_SECRET = re.compile(r"(?i)(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|password|secret|token)$")
+"""Names of options, headers and URL parameters whose values must be `${VAR}` references: a secret has no place in
+a file that is committed."""
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -63,6 +65,17 @@ def load_settings(root: Path) -> Settings:
     return settings
 
 
+def require_environment(settings: Settings, name: str) -> None:
+    """Raise `ConfigError` for an environment that moat.yaml does not define."""
+    known = settings.config.environments
+    if name not in known:
+        raise ConfigError(
+            f"{CONFIG_FILE} defines no environment {name!r}",
+            where=f"{CONFIG_FILE}: $.environments",
+            remedy=f"Environments: {', '.join(known) or 'none'}.",
+        )
+
+
 def _check(settings: Settings) -> None:
     """What types cannot say: references between sections, and secrets in the file."""
     config, document = settings.config, settings.document
@@ -74,14 +87,12 @@ def _check(settings: Settings) -> None:
                 where=document.place(path),
                 remedy="It picks the adapter: openai, simulated, replay, ...",
             )
-        for field in options.keys() & SECRET_FIELDS:
-            value = options[field]
-            if isinstance(value, str) and not _REFERENCE.fullmatch(value):
-                raise ConfigError(
-                    f"a secret stands in the file at $.providers.{name}.{field}",
-                    where=document.place([*path, field]),
-                    remedy='Write a reference such as "${OPENAI_API_KEY}", and set the variable where Moat runs.',
-                )
+        for found in _secrets(options):
+            raise ConfigError(
+                f"a secret stands in the file at $.providers.{'.'.join([name, *found])}",
+                where=document.place([*path, *found]),
+                remedy='Write a reference such as "${OPENAI_API_KEY}", and set the variable where Moat runs.',
+            )
     for alias, model in config.models.items():
         for index, target in enumerate(model.use):
             provider, _, rest = target.partition("/")
@@ -92,6 +103,30 @@ def _check(settings: Settings) -> None:
                     where=document.place(["models", alias, "use", index]),
                     remedy=f"Write provider/model; providers: {known}.",
                 )
+
+
+def _secrets(options: dict[str, Any]) -> Iterator[list[str]]:
+    """Paths of the options that hold a secret, or the default of one, in plain text."""
+    for name, value in options.items():
+        if isinstance(value, dict):
+            yield from ([name, *inner] for inner in _secrets(value))
+        elif isinstance(value, str) and (_in_plain(value) if _SECRET.search(name) else _in_url(value)):
+            yield [name]
+
+
+def _in_plain(value: str) -> bool:
+    """Does a secret's value lack a reference, or give it a default?"""
+    defaults = [match[2] for match in _REFERENCE.finditer(value)]
+    return any(defaults) or (not defaults and bool(value.strip()))
+
+
+def _in_url(value: str) -> bool:
+    """Does an address hold a password, or a parameter that is a secret?"""
+    try:
+        url = urlsplit(_REFERENCE.sub(lambda match: match[2] or "", value))
+    except ValueError:
+        return False  # no address; the provider's kind says what it expects
+    return bool(url.username or url.password) or any(_SECRET.search(name) for name, _ in parse_qsl(url.query))
 
 
 def resolve(value: Any, settings: Settings, path: list[str | int], environ: Mapping[str, str]) -> Any:

@@ -10,14 +10,13 @@ from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
-from moat.gateway.admission import DEFAULT_ENVIRONMENT, KeyRing
+from moat.domain.releases import Assignment
+from moat.gateway.admission import KeyRing
 from moat.gateway.serving import Serving
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.prompts import Prompts
 from moat.ports.spool import Spool
-from moat.prompts.catalog import Catalog
-from moat.prompts.rollout import Rollout
 from moat.prompts.templates import JinjaRenderer
 
 
@@ -48,10 +47,12 @@ def pipeline_ports(
     environ: Mapping[str, str],
 ) -> Ports:
     """The ports of a pipeline on this project, the same for the gateway and for evals."""
+    prices = price_table(settings, environ)
     return Ports(
         clock=SystemClock(),
+        # Nothing may fail after this: it retires the providers that these settings no longer have.
         models=ConfiguredModels(settings, shelf.providers(settings)),
-        prices=price_table(settings, environ),
+        prices=prices,
         prompts=prompts,
         renderer=JinjaRenderer(),
         spool=spool,
@@ -59,19 +60,17 @@ def pipeline_ports(
     )
 
 
-def rollout(catalog: Catalog, state: State) -> Rollout:
-    """What every environment serves now."""
-    return Rollout(catalog, state.releases.releases(), state.releases.current(), DEFAULT_ENVIRONMENT)
-
-
 def serving(
-    ports: Ports, settings: Settings, state: State, own_keys: Iterable[Key], problems: Iterable[str]
+    ports: Ports,
+    settings: Settings,
+    keys: Iterable[Key],
+    assignments: Iterable[Assignment],
+    problems: Iterable[str],
 ) -> Serving:
-    """A snapshot for the gateway; `own_keys` are the process's own, beside the stored ones."""
-    assignments = state.releases.current()
+    """A snapshot for the gateway."""
     return Serving(
         run=build(ports),
-        keys=KeyRing([*state.keys.keys(), *own_keys], ports.clock),
+        keys=KeyRing(keys, ports.clock),
         prompts=ports.prompts,
         aliases=tuple(sorted(settings.config.models)),
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in assignments)),

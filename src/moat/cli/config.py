@@ -7,8 +7,9 @@ from moat.bootstrap.models import ProviderShelf, price_table
 from moat.bootstrap.plugins import SHIPPED, provider_kind
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.suites import suite_files, unknown_required
 from moat.cli.group import Json, group
-from moat.cli.output import out, print_json
+from moat.cli.output import counted, out, print_json
 from moat.domain.config import Config
 
 app = group(no_args_is_help=True)
@@ -16,12 +17,14 @@ app = group(no_args_is_help=True)
 
 @app.command()
 def check(ctx: typer.Context, json: Json = False) -> None:
-    """Check moat.yaml: keys, types, references, secrets, environment variables, providers' own options."""
+    """Check moat.yaml: keys, types, references, suites, secrets, environment variables, providers' own options."""
     project = Project.find(ctx.obj)
     settings = project.settings
     environ = environment()
     ProviderShelf(environ).providers(settings)
     price_table(settings, environ)
+    for error in unknown_required(settings, suite_files(project.root)):
+        raise error
     summary = {
         "file": str(project.root / "moat.yaml"),
         "providers": {name: options["kind"] for name, options in settings.config.providers.items()},
@@ -31,8 +34,9 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     if json:
         print_json(summary)
         return
-    out.print(f"{summary['file']} is good: {len(settings.config.providers)} providers, ", end="")
-    out.print(f"{len(settings.config.models)} models, {len(settings.config.environments)} environments.")
+    sections = ("providers", "models", "environments")
+    counts = ", ".join(counted(len(summary[name]), name.removesuffix("s")) for name in sections)
+    out.print(f"{summary['file']} is good: {counts}.")
 
 
 @app.command()

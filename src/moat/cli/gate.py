@@ -8,18 +8,19 @@ import typer
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
-from moat.bootstrap.settings import environment
+from moat.bootstrap.settings import environment, require_environment
 from moat.bootstrap.wiring import open_state
 from moat.cli.arguments import Prompt, Suites, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import print_json, progress_bar
 from moat.cli.verdicts import print_report
-from moat.domain.errors import StorageError
+from moat.domain.errors import PromptError, StorageError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Run
 from moat.evals.gate import GateReport
 from moat.evals.markdown import to_markdown
 from moat.evals.suites import Suite
+from moat.gateway.admission import DEFAULT_ENVIRONMENT
 
 app = group()
 
@@ -31,8 +32,9 @@ def run(
     ctx: typer.Context,
     prompt: Prompt,
     baseline: Annotated[
-        str, typer.Option(help="Version to compare with (default: what production serves, else the one before).")
+        str, typer.Option(help="Version to compare with, instead of what --env serves (else the one before).")
     ] = "",
+    env: Annotated[str, typer.Option("--env", help="Environment it is meant for (default: production).")] = "",
     suite: Suites = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Write the report to this file too, for a pull request.")
@@ -45,7 +47,13 @@ def run(
     with open_state(project) as state:
         evaluating = Evaluating(project, state, environment())
         candidate = project.catalog.get(name, version)
-        against = evaluating.baseline_version(candidate, baseline)
+        if env:
+            require_environment(project.settings, env)
+        against = (
+            _baseline(project, name, baseline)
+            if baseline
+            else evaluating.baseline(candidate, env or DEFAULT_ENVIRONMENT)
+        )
         reports = [_judge(evaluating, chosen, candidate, against) for chosen in evaluating.suites_of(name, suite or [])]
     if markdown is not None:
         _write(markdown, "\n\n".join(to_markdown(report) for report in reports))
@@ -57,6 +65,14 @@ def run(
     verdicts = {report.verdict for report in reports}
     worst = next(verdict for verdict in ("regressed", "inconclusive", "pass") if verdict in verdicts)
     raise typer.Exit(EXIT_CODES[worst])
+
+
+def _baseline(project: Project, name: str, asked: str) -> PromptVersion:
+    """The version asked for, written as VERSION or NAME@VERSION."""
+    of, at, version = asked.rpartition("@")
+    if at and of != name:
+        raise PromptError(f"{asked!r} is no version of {name!r}", where="--baseline")
+    return project.catalog.get(name, version)
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from moat.domain.errors import MoatError
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """As a shell reports a program that SIGPIPE or SIGINT ended: neither is a verdict."""
-USAGE = 64
+USAGE, INTERNAL = 64, 70
 
 COMMANDS = {
     "init": ("moat.cli.init", "Make a project: prompts, tools, evals, configuration, its own git repository."),
@@ -95,9 +96,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
         sys.exit(BROKEN_PIPE)
-    except Exception as error:  # the process edge: usage errors become messages, bugs keep their traceback
+    except Exception as error:  # noqa: BLE001  the process edge: usage errors become messages, bugs their traceback
         if not hasattr(error, "format_message"):
-            raise
+            traceback.print_exc()
+            sys.exit(INTERNAL)
         _complain(error.format_message())
         sys.exit(USAGE)
     if code == INTERRUPTED:  # typer's own answer to Ctrl-C

@@ -84,6 +84,11 @@ def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
                 out.print(f"{name:<{width}}  {cell}")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def milliseconds(nanoseconds: int) -> str:
     """Milliseconds with a sensible number of digits."""
     value = nanoseconds / 1e6
@@ -91,7 +96,7 @@ def milliseconds(nanoseconds: int) -> str:
 
 
 def clock(nanoseconds: int) -> str:
-    """Local time of a Unix time."""
+    """Local time of a Unix time, as `--since` takes it."""
     return datetime.fromtimestamp(nanoseconds / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

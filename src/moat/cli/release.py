@@ -113,6 +113,8 @@ def _print_lineage(release: Release) -> None:
             f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {evidence.verdict or 'not gated'}"
         )
         out.print(f"  dataset   {evidence.dataset_digest}")
+        if evidence.baseline:
+            out.print(f"  baseline  {evidence.baseline}")
     if not release.evidence:
         out.print("  eval      none: this version was never evaluated", style="yellow")
 

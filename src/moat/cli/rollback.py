@@ -10,7 +10,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing, wait_until_served
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
-from moat.cli.output import out, print_json
+from moat.cli.output import err, out, print_json
 
 app = group()
 
@@ -32,6 +32,12 @@ def run(
     server = running_server(project.server_path)
     live = server is not None and wait_until_served(server, assignment)
     seconds = time.monotonic() - began
+    if not live:
+        server = running_server(project.server_path)  # it may have stopped meanwhile
+    if server is not None and not live:
+        # Not a failure of the command: whoever repeats it goes back one more.
+        warning = f"the server at {server.url} was not seen to serve it; the rollback stands, look at `moat status`."
+        err.print(f"warning: {warning}", style="yellow")
     if json:
         print_json({"assignment": assignment, "seconds": seconds, "live": live})
         return
@@ -40,5 +46,5 @@ def run(
         return ", ".join(f"{releases[a.release].id} ({releases[a.release].version})" for a in arms)  # type: ignore[attr-defined]
 
     out.print(f"{env} serves {names(assignment.arms)} again, not {names(before)}.", style="bold")
-    seen = "seen at the running server" if live else "no server runs; the next one will serve it"
-    out.print(f"  took {seconds:.2f} s, {seen}.")
+    seen = "not seen at the running server" if server else "no server runs; the next one will serve it"
+    out.print(f"  took {seconds:.2f} s, {'seen at the running server' if live else seen}.")

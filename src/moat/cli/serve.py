@@ -26,7 +26,6 @@ def run(
     """Run the gateway and the management API until Ctrl-C or SIGTERM; calls under way are finished first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     project = Project.find(ctx.obj)
     server = project.settings.config.server
     address = (host or server.host, server.port if port is None else port)

@@ -4,9 +4,10 @@ import typer
 
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.project import Project
+from moat.bootstrap.releasing import ask
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
-from moat.cli.output import clock, out, print_json, print_table
+from moat.cli.output import clock, err, out, print_json, print_table
 from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import prompt_digest
 
@@ -15,9 +16,13 @@ app = group()
 
 @app.command()
 def run(ctx: typer.Context, json: Json = False) -> None:
-    """Show the server, what every environment serves, and released versions whose file was edited or is gone."""
+    """Show the server and its problems, what every environment serves, and whether the files still say the same."""
     project = Project.find(ctx.obj)
     server = running_server(project.server_path)
+    answer = ask(server, "/api/v1/status") if server else None
+    problems = answer.get("problems") if answer else None
+    if server and answer is None:
+        err.print(f"warning: the server at {server.url} did not say how it is.", style="yellow")
     with open_state(project) as state:
         releases = {release.id: release for release in state.releases.releases()}
         current = state.releases.current()
@@ -28,7 +33,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     if json:
         print_json(
             {
-                "server": server and {"url": server.url, "pid": server.pid},
+                "server": server and {"url": server.url, "pid": server.pid, "problems": problems},
                 "served": [
                     {"environment": a.environment, "release": r, "weight": w, "drift": drift[r.id]} for a, r, w in rows
                 ],
@@ -36,6 +41,8 @@ def run(ctx: typer.Context, json: Json = False) -> None:
         )
         return
     out.print(f"server: {server.url} (process {server.pid})" if server else "server: not running (`moat serve`)")
+    for problem in problems or ():
+        out.print(f"problem: {problem}", style="red")
     print_table(
         ["environment", "prompt", "release", "share>", "since", "by", "files"],
         (

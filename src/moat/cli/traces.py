@@ -1,6 +1,7 @@
 """`moat traces`: recorded calls."""
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -18,6 +19,9 @@ from moat.telemetry.filters import parse_time
 
 app = group(invoke_without_command=True)
 
+MAX_INDENT = 30
+"""Levels; what is nested deeper stands below each other."""
+
 
 @app.callback()
 def list_traces(
@@ -28,7 +32,7 @@ def list_traces(
     prompt: Annotated[str, typer.Option()] = "",
     release: Annotated[str, typer.Option()] = "",
     failed: Annotated[bool, typer.Option("--failed", help="Only calls that ended in an error.")] = False,
-    since: Annotated[str, typer.Option(help="15m, 24h, 7d or a date.")] = "",
+    since: Annotated[str, typer.Option(help="15m, 24h, 7d, or a local date or time.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     json: Json = False,
 ) -> None:
@@ -79,10 +83,8 @@ def show(ctx: typer.Context, trace_id: str, json: Json = False) -> None:
         print_json(spans)
         return
     out.print(f"trace {spans[0].trace_id}", style="bold")
-    known = {span.span_id for span in spans}
-    for span in spans:
-        if span.parent_id not in known:
-            _print_tree(span, spans, 0)
+    for depth, span in _tree(spans):
+        out.print("  " * min(depth, MAX_INDENT) + f"└ {_facts(span)}")
     for span in spans:
         if span.kind == "call":
             _print_content(span)
@@ -95,7 +97,7 @@ def _row(call: Span) -> list[str]:
         call.tenant,
         call.feature,
         call.user,
-        f"{call.prompt}@{call.version}" if call.prompt else call.model,
+        _prompt(call) or call.model,
         call.provider,
         milliseconds(call.duration_ns),
         f"{call.input_tokens}+{call.output_tokens}",
@@ -104,21 +106,32 @@ def _row(call: Span) -> list[str]:
     ]
 
 
-def _print_tree(span: Span, spans: list[Span], depth: int) -> None:
+def _tree(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
+    """Each span once, with its depth, children after their parent; those in a ring come last."""
+    known = {span.span_id for span in spans}
+    children: dict[str, list[Span]] = {}
+    for span in spans:
+        children.setdefault(span.parent_id if span.parent_id in known else "", []).append(span)
+    for parent in ["", *children]:
+        left = [(0, span) for span in reversed(children.pop(parent, []))]
+        while left:
+            depth, span = left.pop()
+            yield depth, span
+            left += [(depth + 1, child) for child in reversed(children.pop(span.span_id, []))]
+
+
+def _facts(span: Span) -> str:
     facts = [span.name, span.provider, milliseconds(span.duration_ns)]
     if span.input_tokens or span.output_tokens:
         facts.append(f"{span.input_tokens}+{span.output_tokens} tokens")
     facts += [_cost(span)] if span.kind != "app" else []
     facts += [f"FAILED {span.error}: {span.error_message}"] if span.error else [span.finish_reason]
-    out.print("  " * depth + "└ " + "  ".join(fact for fact in facts if fact))
-    for child in spans:
-        if child.parent_id == span.span_id:
-            _print_tree(child, spans, depth + 1)
+    return "  ".join(fact for fact in facts if fact)
 
 
 def _print_content(span: Span) -> None:
     if span.prompt:
-        out.print(f"\nprompt {span.prompt}@{span.version}  release {span.release or 'none'}", style="bold")
+        out.print(f"\nprompt {_prompt(span)}  release {span.release or 'none'}", style="bold")
     for message in _content(span.input).get("messages", []):
         out.print(f"[{message.get('role')}]", style="bold")
         content = message.get("content")
@@ -128,6 +141,11 @@ def _print_content(span: Span) -> None:
     out.print(answer.get("text") or "(no text)")
     for call in answer.get("tool_calls", []):
         out.print(msgspec.json.encode(call).decode())
+
+
+def _prompt(span: Span) -> str:
+    """With its version, unless the call was refused before that was known."""
+    return f"{span.prompt}@{span.version}" if span.version else span.prompt
 
 
 def _content(value: Any) -> dict[str, Any]:

@@ -97,6 +97,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Mean of the suite's gated score, 0 to 1; None when nothing could be scored."""
     verdict: str = ""
     """Verdict of the gate against its baseline; empty for a run that was never gated."""
+    gates_digest: str = ""
+    """Over the gates that led to the verdict."""
+    baseline: str = ""
+    """Digest of the prompt it was compared with; empty when there was none."""
+    judged_ns: int = 0
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,4 +153,6 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     created_ns: int
     replaces: tuple[Arm, ...] = ()
-    """The rollback pointer: what was served before."""
+    """The rollback pointer: what a rollback would serve."""
+    returns_to: int = 0
+    """For a rollback the `sequence` of the release it went back to; 0 for a release."""

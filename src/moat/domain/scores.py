@@ -82,4 +82,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None = None
     """Mean of the gated scores over cases, when finished."""
     verdict: str = ""
-    """Verdict of the last gate that judged this run as a candidate."""
+    """The newest judgement's; empty before there is one."""
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gate found about a run, and against what. It says nothing about other gates or another baseline."""
+
+    run: str
+    """The candidate's: it names the suite, the data, the prompt and the model."""
+    gates_digest: str
+    """Over the gates that were judged: a run's own `suite_digest` leaves them out."""
+    baseline: str
+    """Digest of the prompt it was compared with; empty when there was none."""
+    verdict: Verdict
+    created_ns: int

@@ -15,6 +15,9 @@ from moat.evals.statistics.power import detectable
 from moat.evals.statistics.repeats import flake_rate
 from moat.evals.statistics.significance import mcnemar, sign_flip
 
+DIGITS = 9
+"""Decimals of a case's score."""
+
 Bound = Literal["seen", "worst", "best"]
 """How answers that are missing count: not at all, or as the candidate's worst or best case."""
 
@@ -103,7 +106,7 @@ class ScoreComparison(msgspec.Struct, frozen=True, kw_only=True):
     best: Difference | None = None
     """The difference if all missing values were the candidate's worst, or best; equal to it when none is."""
     incomplete: int = 0
-    """Pairs with something missing on one side. Missing on both sides: left out."""
+    """Pairs with something missing on a side or on both."""
     detectable: float | None = None
     """The true difference this many cases would find with 80 % power."""
     regressed: tuple[CaseChange, ...] = ()
@@ -124,7 +127,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _CaseScore(NamedTuple):
-    """A case's score: mean over repeats with a value, and what the missing ones leave possible."""
+    """A case's score: mean over repeats with a value, and what the missing ones leave possible.
+
+    Rounded: the order of repeats is no difference.
+    """
 
     low: float
     seen: float | None
@@ -143,7 +149,8 @@ Table = dict[str, dict[str, _CaseScore]]
 def compare(baseline: Measured | None, candidate: Measured, dataset: Dataset) -> Comparison:
     """Pair two runs by case. Without a baseline the candidate is summarised alone.
 
-    Raises `ConflictError` when the runs were made with other scorers, repeats or data: such scores do not compare.
+    Raises `ConflictError` when a run is not finished, or when the runs were made with other scorers, repeats or
+    data: such scores do not compare.
     """
     _check_comparable(baseline, candidate, dataset)
     names = list(dict.fromkeys(score.name for result in candidate.results for score in result.scores))
@@ -166,6 +173,10 @@ def compare(baseline: Measured | None, candidate: Measured, dataset: Dataset) ->
 
 def _check_comparable(baseline: Measured | None, candidate: Measured, dataset: Dataset) -> None:
     remedy = "Run the suite again on both versions."
+    for run in (baseline.run, candidate.run) if baseline else (candidate.run,):
+        if run.status != "finished":
+            again = f"moat eval run {run.prompt}@{run.version} --suite {run.suite} --model {run.model}"
+            raise ConflictError("the run is not finished", where=run.id, remedy=f"Go on with it: `{again}`.")
     if candidate.run.dataset_digest != dataset.digest:
         raise ConflictError("the dataset changed since the candidate ran", where=candidate.run.id, remedy=remedy)
     if baseline is None:
@@ -200,11 +211,8 @@ def _table(measured: Measured) -> Table:
 def _case_score(values: Sequence[float], repeats: int) -> _CaseScore:
     missing, total = max(0, repeats - len(values)), sum(values)
     count = max(repeats, len(values))
-    seen = total / len(values) if values else None
-    if not missing:
-        assert seen is not None
-        return _CaseScore(seen, seen, seen, tuple(values))
-    return _CaseScore(total / count, seen, (total + missing) / count, tuple(values))
+    seen = round(total / len(values), DIGITS) if values else None
+    return _CaseScore(round(total / count, DIGITS), seen, round((total + missing) / count, DIGITS), tuple(values))
 
 
 def _score(
@@ -217,8 +225,7 @@ def _score(
     candidate = _summary(new, dataset)
     if old is None or sides[0] is None:
         return ScoreComparison(name=name, candidate=candidate)
-    # Complete or half-missing on at least one side; missing on both says nothing about the difference.
-    paired = [c for c in dataset.cases if c.id in old and c.id in new and _says_something(old[c.id], new[c.id])]
+    paired = [case for case in dataset.cases if case.id in old and case.id in new]
     seen = _difference(paired, old, new, "seen")
     incomplete = sum(not (old[c.id].complete and new[c.id].complete) for c in paired)
     worse, better = _changes(name, paired, (old, new), (sides[0], sides[1]))
@@ -234,10 +241,6 @@ def _score(
         regressed=worse,
         improved=better,
     )
-
-
-def _says_something(old: _CaseScore, new: _CaseScore) -> bool:
-    return old.seen is not None or new.seen is not None
 
 
 def _clusters(cases: Sequence[Case]) -> list[tuple[str, str]] | None:

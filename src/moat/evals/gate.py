@@ -3,14 +3,15 @@
 For one gate, with loss = baseline mean minus candidate mean:
 
 - `margin`: **pass** when the upper end of the loss's 95 % interval is at most the margin (non-inferiority;
-  a pass that should not be has a chance of 2.5 %). **regressed** when the loss seen is above the margin and the
+  a pass that should not be has a chance of about 2.5 %). **regressed** when the loss seen is above the margin and the
   candidate is significantly worse (one-sided paired test).
 - `min`: **pass** when the mean seen is at least the floor. **regressed** when it is significantly below it.
 - Otherwise **inconclusive**: the cases do not decide, and the report says how many more might.
 
 All tests of all gates together are corrected after Holm, so that a candidate that is no worse anywhere is
-blocked with a chance of at most ALPHA, however many gates there are. Cases that failed are a third outcome:
-a pass must hold if all of them had gone worst, a regression if all had gone best.
+blocked with a chance of at most ALPHA, however many gates there are. Cases that failed, in one
+run or in both, are a third outcome: a pass must hold if all of them had gone worst, a regression if all had gone
+best.
 """
 
 import math
@@ -138,7 +139,7 @@ def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> tup
         return "pass", text, None
     if p is not None and p <= ALPHA and -best.mean > margin:
         return "regressed", f"{text}, significantly worse ({describe_p(p)})", None
-    if score.incomplete and -seen.low <= margin:
+    if score.incomplete and (-seen.low <= margin or -best.mean <= margin < -seen.mean):
         return "inconclusive", f"{text}, but {score.incomplete} pairs lack an answer", None
     loss = -seen.mean
     # A loss above the margin needs significance against 0, one below it needs its interval below the margin.

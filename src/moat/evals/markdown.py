@@ -70,7 +70,8 @@ def _mean(summary: Summary | None) -> str:
     if summary is None or summary.mean is None:
         return "–"
     failed = f", {summary.missing} failed" if summary.missing else ""
-    return f"{summary.mean:.3f} ({summary.low:.3f} to {summary.high:.3f}, n = {summary.n}{failed})"
+    flaky = f", {summary.flake_rate:.0%} of the repeated cases flaky".replace("%", " %") if summary.flake_rate else ""
+    return f"{summary.mean:.3f} ({summary.low:.3f} to {summary.high:.3f}, n = {summary.n}{failed}{flaky})"
 
 
 def _changed(title: str, changes: Sequence[CaseChange]) -> Iterator[str]:

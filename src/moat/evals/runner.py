@@ -148,17 +148,23 @@ class _Tally:
         self.errors += bool(result.error)
         self.cost += result.cost or 0
         for score in result.scores:
-            if score.value is not None and score.name in self._scores:
-                self._scores[score.name][result.case].append(score.value)
+            if score.name in self._scores and score.status != "not_run":
+                self._scores[score.name][result.case].append(score.value or 0.0)
 
     def mean(self) -> float | None:
-        """Mean over gates of the mean over cases of the mean over repeats; None when nothing was scored."""
+        """Mean over gates of the mean over cases of the mean over repeats; None when nothing was scored.
+
+        What could not be scored counts 0, and so do answers that are missing, in equal share for every gate:
+        which scores a case without an answer would have had is not known.
+        """
         means = [
             sum(sum(values) / len(values) for values in cases.values()) / len(cases)
             for cases in self._scores.values()
             if cases
         ]
-        return sum(means) / len(means) if means else None
+        if not means:
+            return None
+        return sum(means) / len(means) * (1 - self.errors / len(self.done))
 
 
 class _Work:

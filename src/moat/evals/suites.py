@@ -96,11 +96,6 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
     )
 
 
-def load_suites(folder: Path) -> dict[str, Suite]:
-    """All `*.yaml` suites of a folder, by name; empty when there is no such folder."""
-    return {path.stem: load_suite(path) for path in sorted(folder.glob("*.yaml"))}
-
-
 def _scorer(document: Document, index: int) -> Scorer:
     at = ("scorers", index)
     kind = decode(document, _Kind, at=at, error=ConfigError).kind

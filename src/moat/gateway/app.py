@@ -81,8 +81,9 @@ class Gateway:
         await respond(send, 200, b'{"status":"ok"}', [JSON])
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Should traffic come here? Not while draining. Broken files are told, and the last good ones served."""
+        """Should traffic come here? A server that is stopping takes no connections and so need not say it. What is
+        broken is told, and the last good of it served.
+        """
         problems = self._live.serving.problems
-        status = "draining" if self._live.draining else "degraded" if problems else "ready"
-        body = msgspec.json.encode({"status": status, "problems": len(problems)})
-        await respond(send, 503 if self._live.draining else 200, body, [JSON])
+        body = msgspec.json.encode({"status": "degraded" if problems else "ready", "problems": len(problems)})
+        await respond(send, 200, body, [JSON])

@@ -1,6 +1,6 @@
 """What the gateway serves at this moment."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from moat.gateway.admission import KeyRing
 from moat.pipeline.compose import Next
@@ -19,7 +19,7 @@ class Serving:
     released: tuple[str, ...] = ()
     """`name@environment` of everything that an environment serves."""
     problems: tuple[str, ...] = ()
-    """What is broken in the files now; the snapshot itself is the last good one."""
+    """What is broken now; those parts of the snapshot are the last good ones."""
 
 
 @dataclass
@@ -27,5 +27,3 @@ class Live:
     """Holds the current snapshot. Swapping is one assignment; calls under way finish on their own."""
 
     serving: Serving
-    draining: bool = field(default=False)
-    """True once the server was asked to stop: readiness fails so that balancers look elsewhere."""

@@ -37,7 +37,7 @@ class ReleaseWriter(Protocol):
         ...
 
     def attest(self, release_id: str, evidence: Evidence) -> None:
-        """Add an eval run to a release's evidence; for a run that is there already, its verdict is updated."""
+        """Add an eval run to a release's evidence; for a run and suite that are there, the judgement is updated."""
         ...
 
     def assign(self, assignment: Assignment) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from moat.domain.scores import Result, Run, RunStatus
+from moat.domain.scores import Judgement, Result, Run, RunStatus
 
 
 class Runs(Protocol):
@@ -21,8 +21,12 @@ class Runs(Protocol):
         """Close a run."""
         ...
 
-    def judge(self, run_id: str, verdict: str) -> None:
-        """Store the verdict a gate reached on this run."""
+    def judge(self, judgement: Judgement) -> None:
+        """Append what a gate found; its verdict becomes the run's. Raises `NotFound` for an unknown run."""
+        ...
+
+    def judgements(self, run_id: str) -> list[Judgement]:
+        """All of a run, newest first."""
         ...
 
     def get(self, run_id: str) -> Run:

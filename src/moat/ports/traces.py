@@ -46,7 +46,7 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usages(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals of one group of calls. Durations are nanoseconds, cost picodollars."""
+    """Totals of one group of calls. Durations are nanoseconds over all calls, failed ones too; cost picodollars."""
 
     group: tuple[str, ...]
     calls: int
@@ -61,6 +61,7 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     p95_ns: int
     p99_ns: int
     first_token_p50_ns: int
+    """Over streamed calls: without a stream the first token comes with the last."""
 
 
 class TraceReader(Protocol):
@@ -85,8 +86,9 @@ class TraceWriter(Protocol):
     def ingest(self, segments: Sequence[Path]) -> int:
         """Commit all whole lines of these NDJSON segments in one transaction; how many spans were new.
 
-        At least once: a span seen before (same `span_id`) changes nothing. A line that is not a span is set
-        aside in the `rejects` table with its reason, never an error and never dropped. Raises `DocumentError`
-        for segments it can never take, `StorageError` when it cannot take them now.
+        At least once: a span seen before (same `trace_id`, `span_id` and `started_ns`, as in a segment that
+        comes again) changes nothing. A line that is not a span is set aside in the `rejects` table with its
+        reason, never an error and never dropped. Raises `DocumentError` for segments it can never take,
+        `StorageError` when it cannot take them now.
         """
         ...

@@ -1,8 +1,8 @@
 """What is wrong with a project's prompts and tools, without running any model.
 
 Rules: `unreadable`, `version-name`, `template`, `missing-partial`, `undeclared-variable`, `unused-variable`,
-`unknown-model`, `output-schema`, `tool-schema`, `tool-example`, `edited-version`, `secret`; and as a warning
-`uncovered`.
+`unknown-model`, `reserved-parameter`, `output-schema`, `tool-schema`, `tool-example`, `edited-version`, `secret`;
+and as a warning `uncovered`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +23,9 @@ from moat.prompts.tools import mistaken_examples, read_tool, schema_flaw
 from moat.prompts.tree import TOOLS, Entry, check_name, entries, inside
 from moat.prompts.variables import nearest
 
+RESERVED = ("messages", "model", "prompt", "stream", "stream_options", "user")
+"""Fields of a request that its caller, the version's messages or the alias decide."""
+
 
 def lint(root: Path, *, models: AbstractSet[str], covered: AbstractSet[str]) -> list[Problem]:
     """All findings, in order of path, line, column and rule.
@@ -40,6 +43,7 @@ def lint(root: Path, *, models: AbstractSet[str], covered: AbstractSet[str]) -> 
     for file in loaded.files:
         problems += _templates(file, lines)
         problems += _model(file, models, lines)
+        problems += _params(file, lines)
         problems += _output(file, lines)
         problems += _secrets(file, lines)
         if is_edited(lock, file.prompt):
@@ -138,6 +142,18 @@ def _model(file: PromptFile, models: AbstractSet[str], lines: _Lines) -> Iterato
             message=f"moat.yaml has no model {model!r}",
             remedy=nearest(model, models),
         )
+
+
+def _params(file: PromptFile, lines: _Lines) -> Iterator[Problem]:
+    for name in RESERVED:
+        if name in file.prompt.params:
+            yield Problem(
+                rule="reserved-parameter",
+                path=file.path,
+                line=lines.key(file.path, "params", name),
+                message=f"{name!r} cannot be a parameter",
+                remedy="Remove it: `params` are for the model, such as temperature and max_tokens.",
+            )
 
 
 def _output(file: PromptFile, lines: _Lines) -> Iterator[Problem]:

@@ -1,7 +1,9 @@
 """`prompts.lock`: the digests of published versions, in git beside them, so that an edit is seen in review."""
 
+import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -28,20 +30,35 @@ def is_edited(lock: dict[str, str], prompt: PromptVersion) -> bool:
 
 
 def publish(root: Path, prompts: Iterable[PromptVersion]) -> None:
-    """Add versions to the lock, replacing the file at once or not at all.
+    """Add versions to the lock, replacing the file at once or not at all; processes take turns.
 
     Raises `PromptError` when one was published with another content, `StorageError` when the disk refuses.
     """
-    lock = read_lock(root)
-    for prompt in prompts:
-        if is_edited(lock, prompt):
-            raise PromptError(
-                f"{prompt.id} was published with another content",
-                where=LOCK,
-                remedy="Restore the file, and bump the version for the change.",
-            )
-        lock[prompt.id] = prompt_digest(prompt)
-    _replace(root / LOCK, yaml.safe_dump(lock, sort_keys=True, allow_unicode=True, width=1000))
+    with _turn(root):
+        lock = read_lock(root)
+        for prompt in prompts:
+            if is_edited(lock, prompt):
+                raise PromptError(
+                    f"{prompt.id} was published with another content",
+                    where=LOCK,
+                    remedy="Restore the file, and bump the version for the change.",
+                )
+            lock[prompt.id] = prompt_digest(prompt)
+        _replace(root / LOCK, yaml.safe_dump(lock, sort_keys=True, allow_unicode=True, width=1000))
+
+
+@contextmanager
+def _turn(root: Path) -> Iterator[None]:
+    """Alone among the processes that write the lock. The folder is locked: the file itself is replaced."""
+    try:
+        folder = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"cannot be written: {error.strerror}", where=LOCK) from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _replace(path: Path, content: str) -> None:

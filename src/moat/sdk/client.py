@@ -68,7 +68,10 @@ class _Client:
     def traced(self, /, *, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
     def traced(self, function: Callable[..., Any] | None = None, /, *, name: str = "") -> Any:
-        """Decorate a function, sync or async: each call becomes a span, named after it unless `name` is given."""
+        """Decorate a function: each call becomes a span, named after it unless `name` is given.
+
+        Sync or async. The span of a generator lasts from its first step to its last.
+        """
         if function is None:
             return lambda decorated: traced(decorated, lambda: self.trace(name))
         return traced(function, lambda: self.trace(function.__qualname__))

@@ -3,7 +3,8 @@
 import functools
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -48,7 +49,7 @@ class Span:
 
     def __enter__(self) -> "Span":
         """Start the clock; spans made from here on are children of this one."""
-        self._started_ns, self._began = time.time_ns(), time.perf_counter_ns()
+        self._start()
         _current.set(self)
         return self
 
@@ -58,13 +59,48 @@ class Span:
         """Stop, and queue for sending. An exception is noted and goes on its way."""
         # Not `ContextVar.reset`: that raises when a generator is closed from another context.
         _current.set(self._parent)
+        self._end(error)
+
+    @contextmanager
+    def in_steps(self) -> Iterator[None]:
+        """As the `with` block of the span itself, but it is the current span only inside each `step`."""
+        self._start()
+        try:
+            yield
+        except GeneratorExit:
+            self._end(None)  # the consumer has enough: no error
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        else:
+            self._end(None)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Spans made inside are children of this one; afterwards the caller's span is the current one again."""
+        around = _current.get()
+        _current.set(self)
+        try:
+            yield
+        finally:
+            _current.set(around)
+
+    def _start(self) -> None:
+        self._started_ns, self._began = time.time_ns(), time.perf_counter_ns()
+
+    def _end(self, error: BaseException | None) -> None:
         ended_ns = self._started_ns + time.perf_counter_ns() - self._began
         times = (self._started_ns, ended_ns)
         self._sender.put(otlp.span(self._trace, self.name, times, self._attributes, error))
 
 
 def traced(function: Callable[P, R], span: Callable[[], Span]) -> Callable[P, R]:
-    """The function, sync or async, with each call of it inside a span."""
+    """The function with each call of it inside a span: sync or async, a generator's from first step to last."""
+    if inspect.isasyncgenfunction(function):
+        return cast("Callable[P, R]", _traced_async_generator(function, span))
+    if inspect.isgeneratorfunction(function):
+        return cast("Callable[P, R]", _traced_generator(function, span))
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -78,5 +114,61 @@ def traced(function: Callable[P, R], span: Callable[[], Span]) -> Callable[P, R]
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         with span():
             return function(*args, **kwargs)
+
+    return call
+
+
+def _traced_generator(
+    function: Callable[P, Generator[Any, Any, Any]], span: Callable[[], Span]
+) -> Callable[P, Generator[Any, Any, Any]]:
+    """`yield from`, as PEP 380 spells it out, with each step inside the span."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
+        steps, around = function(*args, **kwargs), span()
+        with around.in_steps():
+            resume = functools.partial(steps.send, None)
+            while True:
+                with around.step():
+                    try:
+                        item = resume()
+                    except StopIteration as end:
+                        return end.value
+                try:
+                    resume = functools.partial(steps.send, (yield item))
+                except BaseException as error:
+                    if isinstance(error, GeneratorExit):
+                        with around.step():
+                            steps.close()
+                        raise
+                    resume = functools.partial(steps.throw, error)
+
+    return call
+
+
+def _traced_async_generator(
+    function: Callable[P, AsyncGenerator[Any, Any]], span: Callable[[], Span]
+) -> Callable[P, AsyncGenerator[Any, Any]]:
+    """The same for `async def` with `yield`, which has no `yield from`."""
+
+    @functools.wraps(function)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any, Any]:
+        steps, around = function(*args, **kwargs), span()
+        with around.in_steps():
+            resume = functools.partial(steps.asend, None)
+            while True:
+                with around.step():
+                    try:
+                        item = await resume()
+                    except StopAsyncIteration:
+                        return
+                try:
+                    resume = functools.partial(steps.asend, (yield item))
+                except BaseException as error:
+                    if isinstance(error, GeneratorExit):
+                        with around.step():
+                            await steps.aclose()
+                        raise
+                    resume = functools.partial(steps.athrow, error)
 
     return call

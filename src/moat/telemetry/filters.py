@@ -10,11 +10,12 @@ _AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 
 
 def parse_time(text: str, now_ns: int, *, where: str = "since") -> int:
-    """Unix nanoseconds of `24h`, `7d` (that long before now), or of an ISO 8601 date or time (UTC unless it says).
+    """Unix nanoseconds of `24h`, `7d` (that long before now), or of an ISO 8601 date or time.
 
-    Empty text is 0, no bound. Raises `RequestError` naming `where`.
+    A time that names no zone is local, as the commands print it. Empty text is 0, no bound. Raises
+    `RequestError` naming `where`.
 
-    >>> parse_time("2h", 10_000 * 10**9), parse_time("1970-01-02", 0)
+    >>> parse_time("2h", 10_000 * 10**9), parse_time("1970-01-02T00:00Z", 0)
     (2800000000000, 86400000000000)
     """
     if not text:
@@ -22,12 +23,12 @@ def parse_time(text: str, now_ns: int, *, where: str = "since") -> int:
     if ago := _AGO.fullmatch(text):
         return max(0, now_ns - int(ago[1]) * _SECONDS[ago[2]] * 10**9)
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise RequestError(
-            f"{text!r} is not a time", where=where, remedy="Write 30m, 24h, 7d, 2w or an ISO time like 2026-03-01."
+            f"{text!r} is not a time",
+            where=where,
+            remedy="Write 30m, 24h, 7d, 2w or a time like 2026-03-01 or 2026-03-01 14:30.",
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
     since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return max(0, ((since_epoch.days * 86_400 + since_epoch.seconds) * 10**6 + since_epoch.microseconds) * 1000)

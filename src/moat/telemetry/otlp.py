@@ -7,12 +7,13 @@ OTLP 1.x, https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: lowe
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from moat.documents import Document
 from moat.documents import decode as decode_document
+from moat.documents.yaml import JsonPath
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
 from moat.telemetry import conventions
@@ -25,6 +26,8 @@ MAX_VALUE = 16 * 1024
 """Characters of an attribute, as JSON when it is not text."""
 MAX_CONTENT = 1024 * 1024
 """Characters of an input or output."""
+
+T = TypeVar("T")
 
 _INT64_MAX = 2**63 - 1
 _MARK = "… (cut)"
@@ -74,7 +77,8 @@ class _Span(_Wire, frozen=True):
 
 
 class _Scope(_Wire, frozen=True):
-    spans: list[_Span] | None = None
+    spans: list[msgspec.Raw] | None = None
+    """Each decoded by itself: one decode of a whole body would hold the interpreter for all that time."""
 
 
 class _Resource(_Wire, frozen=True):
@@ -90,7 +94,8 @@ class _Request(_Wire, frozen=True):
     resource_spans: list[_ResourceSpans] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
+_request = msgspec.json.Decoder(_Request)
+_one_span = msgspec.json.Decoder(_Span)
 _TRACE_ID = re.compile(r"[0-9a-fA-F]{32}")
 _SPAN_ID = re.compile(r"[0-9a-fA-F]{16}")
 
@@ -118,7 +123,7 @@ def decode(body: bytes) -> Received:
     rejected by itself; one that is too large is cut and marked `moat.truncated`.
     """
     spans, rejected, first = list[Span](), 0, ""
-    for path, resource, raw in _spans(_parse(body)):
+    for path, resource, raw in _spans(body):
         problem = "" if len(spans) < MAX_SPANS else f"more than {MAX_SPANS} spans in one request"
         problem = problem or _check(raw)
         if problem:
@@ -129,26 +134,31 @@ def decode(body: bytes) -> Received:
     return Received(spans, rejected, first)
 
 
-def _parse(body: bytes) -> _Request:
-    try:
-        return _decoder.decode(body)
-    except msgspec.ValidationError:
-        pass
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"not valid JSON: {error}", where="body") from None
-    try:
-        return decode_document(Document("body", msgspec.json.decode(body), None), _Request, error=RequestError)
-    except RequestError as error:
-        raise RequestError(error.what, where="body", remedy=error.remedy) from None
-
-
-def _spans(request: _Request) -> Iterator[tuple[str, Mapping[str, Any], _Span]]:
+def _spans(body: bytes) -> Iterator[tuple[str, Mapping[str, Any], _Span]]:
     """Each span with its JSON path and its resource's attributes."""
+    request = _read(_request, body, body, ())
     for i, group in enumerate(request.resource_spans or []):
         resource = _attributes(group.resource.attributes if group.resource else None)
         for j, scope in enumerate(group.scope_spans or []):
-            for k, span in enumerate(scope.spans or []):
+            for k, raw in enumerate(scope.spans or []):
+                path = ("resourceSpans", i, "scopeSpans", j, "spans", k)
+                span = _read(_one_span, raw, body, path)
                 yield f"$.resourceSpans[{i}].scopeSpans[{j}].spans[{k}]", resource, span
+
+
+def _read(decoder: msgspec.json.Decoder[T], part: bytes | msgspec.Raw, body: bytes, path: JsonPath) -> T:
+    """The part of the body at this path. Raises `RequestError`."""
+    try:
+        try:
+            return decoder.decode(part)
+        except msgspec.ValidationError:
+            whole = Document("body", msgspec.json.decode(body), None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"not valid JSON: {error}", where="body") from None
+    try:
+        return decode_document(whole, decoder.type, at=path, error=RequestError)
+    except RequestError as error:
+        raise RequestError(error.what, where="body", remedy=error.remedy) from None
 
 
 def _check(raw: _Span) -> str:

@@ -7,85 +7,85 @@ import msgspec
 from moat.domain.usage import format_usd
 from moat.ports.traces import Dimension, Usages
 
+NOT_SAID = "(not said)"
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One group of calls. Money is picodollars, durations milliseconds, rates and shares 0 to 1."""
+_NUMBERS = (
+    "calls",
+    "errors",
+    "input",
+    "output",
+    "cost",
+    "share",
+    "per call",
+    "p50 ms",
+    "p95 ms",
+    "first token p50 ms",
+)
 
-    group: tuple[str, ...]
-    calls: int
-    errors: int
+
+class Row(Usages, frozen=True, kw_only=True):
+    """One group of calls, related to the whole. Rates and shares are 0 to 1."""
+
     error_rate: float
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cost: int
     share: float
     """Of the total cost; 0 when nothing cost anything."""
     cost_per_call: int
-    """Over the calls whose cost is known, rounded down; 0 when there is none."""
-    unpriced: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    first_token_p50_ms: float
+    """Picodollars over the calls whose cost is known, rounded down; 0 when there is none."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Totals, and one row per group, most expensive first."""
 
     by: tuple[Dimension, ...]
-    total: Row
     rows: list[Row]
+    total: Row
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as text: columns of words, then columns of numbers; the total is the last row."""
+
+    words: list[str]
+    numbers: list[str]
+    rows: list[list[str]]
 
 
 def report(by: Sequence[Dimension], groups: Sequence[Usages], total: Usages) -> Report:
     """Relate the groups to the total (what `usages` answers without dimensions, for the same filter)."""
     rows = [_row(group, total.cost) for group in groups]
-    return Report(by=tuple(by), total=_row(total, total.cost), rows=rows)
+    return Report(by=tuple(by), rows=rows, total=_row(total, total.cost))
+
+
+def table(found: Report) -> Table:
+    """What people want to see of a report."""
+    rows = [[*(value or NOT_SAID for value in row.group), *_measures(row)] for row in found.rows if found.by]
+    blank = [""] * (len(found.by) - 1)
+    rows.append([*(["total", *blank] if found.by else []), *_measures(found.total)])
+    return Table(words=list(found.by), numbers=list(_NUMBERS), rows=rows)
+
+
+def notes(found: Report) -> list[str]:
+    """Sentences that belong below the table."""
+    unpriced = found.total.unpriced
+    return [f"{unpriced} calls have no known price and are not in the cost: set `price` in moat.yaml."] * bool(unpriced)
 
 
 def markdown(found: Report) -> str:
-    """A GitHub table, the total last; groups without a value are shown as `-`."""
-    names = [
-        *found.by,
-        "calls",
-        "errors",
-        "tokens in",
-        "tokens out",
-        "cost",
-        "share",
-        "per call",
-        "p50 ms",
-        "p95 ms",
-    ]
-    left = len(found.by)
-    lines = [_line(names), _line([":--"] * left + ["--:"] * (len(names) - left))]
-    lines += [_line([*map(_cell, row.group), *_measures(row)]) for row in found.rows]
-    total = ["**total**", *[""] * (left - 1)] if left else []
-    lines.append(_line([*total, *_measures(found.total)]))
-    if found.total.unpriced:
-        lines += ["", f"{found.total.unpriced} calls have no known price and are not in the cost."]
-    return "\n".join(lines) + "\n"
+    """The table as GitHub reads it, and the notes."""
+    shown = table(found)
+    lines = [[*shown.words, *shown.numbers], [":--"] * len(shown.words) + ["--:"] * len(shown.numbers), *shown.rows]
+    text = [f"| {' | '.join(map(_cell, line))} |" for line in lines]
+    for note in notes(found):
+        text += ["", note]
+    return "\n".join(text) + "\n"
 
 
 def _row(usages: Usages, total_cost: int) -> Row:
     priced = usages.calls - usages.unpriced
     return Row(
-        group=usages.group,
-        calls=usages.calls,
-        errors=usages.errors,
+        **msgspec.structs.asdict(usages),
         error_rate=usages.errors / usages.calls if usages.calls else 0.0,
-        input_tokens=usages.input_tokens,
-        output_tokens=usages.output_tokens,
-        cached_tokens=usages.cached_tokens,
-        cost=usages.cost,
         share=usages.cost / total_cost if total_cost else 0.0,
         cost_per_call=usages.cost // priced if priced else 0,
-        unpriced=usages.unpriced,
-        p50_ms=usages.p50_ns / 1e6,
-        p95_ms=usages.p95_ns / 1e6,
-        p99_ms=usages.p99_ns / 1e6,
-        first_token_p50_ms=usages.first_token_p50_ns / 1e6,
     )
 
 
@@ -96,10 +96,9 @@ def _measures(row: Row) -> list[str]:
         f"{row.input_tokens:,}",
         f"{row.output_tokens:,}",
         format_usd(row.cost),
-        f"{row.share:.1%}",
+        f"{row.share:.0%}",
         format_usd(row.cost_per_call),
-        f"{row.p50_ms:,.0f}",
-        f"{row.p95_ms:,.0f}",
+        *(f"{ns / 1e6:,.1f}" if ns else "" for ns in (row.p50_ns, row.p95_ns, row.first_token_p50_ns)),
     ]
 
 
@@ -109,8 +108,4 @@ def _cell(text: str) -> str:
     >>> _cell("a|b\nc")
     'a\\|b c'
     """
-    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split()) or "-"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())

@@ -82,12 +82,6 @@ def sealed(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{SEALED}"))
 
 
-def written_ns(segment: Path) -> int:
-    """When a segment was begun, by its name: Unix nanoseconds, 0 for a name that is not ours."""
-    digits = segment.name.partition("-")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
-
-
 def recover(directory: Path) -> list[Path]:
     """Seal the open segments of dead processes, without the torn line their death may have left.
 

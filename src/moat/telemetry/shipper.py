@@ -3,34 +3,15 @@
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from moat.domain.errors import InputError, MoatError, StorageError
 from moat.ports.traces import TraceWriter
-from moat.telemetry.segments import OPEN, REJECTED, recover, sealed, written_ns
+from moat.telemetry.segments import REJECTED, recover, sealed
 from moat.telemetry.spool import SegmentSpool
 
 _log = logging.getLogger(__name__)
-
-
-class Lag(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the trace store is behind the spool."""
-
-    segments: int
-    """Segments not yet shipped, open ones included."""
-    bytes: int
-    oldest_age_s: float
-    """Seconds since the oldest of them was begun; 0 when there is none."""
-    shipped: int
-    """New spans committed since the start."""
-    rejected_segments: int
-    """Segments in `rejected/`."""
-    problem: str
-    """Why the last pass failed; empty when it did not."""
 
 
 class Shipper:
@@ -99,24 +80,10 @@ class Shipper:
             self._problem = ""
             return self._shipped - before
 
-    def lag(self) -> Lag:
-        """What waits, cheap enough for every scrape of the metrics."""
-        waiting = [*sealed(self._directory), *self._directory.glob(f"*{OPEN}")]
-        sizes = [size for path in waiting if (size := _size(path))]
-        oldest = min((written_ns(path) for path in waiting), default=0)
-        return Lag(
-            segments=len(sizes),
-            bytes=sum(sizes),
-            oldest_age_s=max(0.0, (time.time_ns() - oldest) / 1e9) if sizes else 0.0,
-            shipped=self._shipped,
-            rejected_segments=len(sealed(self._directory / REJECTED)),
-            problem=self._problem,
-        )
-
     def _batches(self) -> list[list[Path]]:
         batches, room = list[list[Path]](), 0
         for path in sealed(self._directory):
-            size = _size(path)
+            size = path.stat().st_size
             if not batches or size > room:
                 batches.append([])
                 room = self._batch_bytes
@@ -148,10 +115,3 @@ class Shipper:
         if problem != self._problem:
             _log.warning("traces are not shipped: %s", problem)
         self._problem = problem
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0  # sealed, shipped or recovered meanwhile

@@ -49,9 +49,17 @@ INSERT INTO spans ({_names(COLUMNS)})
 SELECT {_line_values()}
 FROM read_json(?, format = 'newline_delimited', compression = 'none', maximum_object_size = ?,
                columns = {_line_columns()}) AS line
-WHERE NOT EXISTS (SELECT 1 FROM spans AS known WHERE known.span_id = line.span_id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM spans AS known
+    WHERE known.started_ns BETWEEN ? AND ?
+      AND known.started_ns = line.started_ns AND known.span_id = line.span_id AND known.trace_id = line.trace_id
+)
 """
-"""Parameters: list of paths, bytes of the longest line. The paths' lines hold no span id twice."""
+"""Parameters: list of paths, bytes of the longest line, first and last start among the lines.
+
+The paths' lines hold no span twice. The range follows from the equality; it is there because DuckDB skips blocks
+by constants, so that an ingest looks at its own time only and not at the whole table.
+"""
 
 REJECT = """
 INSERT INTO rejects
@@ -121,7 +129,7 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]
             coalesce(quantile_disc(duration_ns, 0.5), 0),
             coalesce(quantile_disc(duration_ns, 0.95), 0),
             coalesce(quantile_disc(duration_ns, 0.99), 0),
-            coalesce(quantile_disc(first_token_ns, 0.5) FILTER (first_token_ns > 0), 0)
+            coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0)
         FROM spans WHERE {where}
         {"GROUP BY " + group if by else ""}
         ORDER BY total DESC, calls DESC {"," + group if by else ""}

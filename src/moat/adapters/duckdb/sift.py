@@ -41,6 +41,9 @@ _Row = msgspec.defstruct(
 )
 """A `Span` whose numbers fit the table's columns."""
 
+SpanKey = tuple[int, str, str]
+"""Start, trace id and span id: what tells one span from another."""
+
 _decoder = msgspec.json.Decoder(_Row)
 _encoder = msgspec.json.Encoder()
 
@@ -64,8 +67,8 @@ class Sifted(NamedTuple):
     """Bytes of the longest line that is a span."""
 
 
-def sift(segment: Path, seen: set[str]) -> Sifted:
-    """Look at every line. `seen` holds the span ids of the batch so far and takes up those found here.
+def sift(segment: Path, seen: set[SpanKey]) -> Sifted:
+    """Look at every line. `seen` holds the spans of the batch so far and takes up those found here.
 
     Raises `DocumentError` for a file that cannot be read.
     """
@@ -74,8 +77,8 @@ def sift(segment: Path, seen: set[str]) -> Sifted:
         found = _read(line)
         if isinstance(found, str):
             rejects.append(Reject(segment.name, number, found, line.rstrip(b"\n")))
-        elif found.span_id not in seen:
-            seen.add(found.span_id)
+        elif (key := (found.started_ns, found.trace_id, found.span_id)) not in seen:
+            seen.add(key)
             longest = max(longest, len(line))
             continue
         skip.add(number)

@@ -1,7 +1,10 @@
 """Traces in a DuckDB file; implements the `TraceReader` and `TraceWriter` ports."""
 
+import os
+import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +15,7 @@ import msgspec
 
 from moat.adapters.duckdb import queries
 from moat.adapters.duckdb.schema import migrate
-from moat.adapters.duckdb.sift import Reject, sift, write_clean
+from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.spans import Span
 from moat.ports.traces import Dimension, TraceFilter, Usages
@@ -32,6 +35,11 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 _SLACK = 1024
 """DuckDB wants room for more than the longest line."""
 
+_RETRY_SECONDS = 0.05
+"""Between two attempts at a store that another command has open; most have it for a fraction of a second."""
+
+_MODE = 0o600
+
 
 class DuckTraces:
     """The trace store of one process, safe for its threads: each question has a cursor of its own.
@@ -48,13 +56,21 @@ class DuckTraces:
         self._ingesting = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, patience: float = 5.0) -> Self:
         """Open or make the store and bring its schema up to date.
 
-        Raises `Unavailable` when another process has it open: DuckDB files have one owner, even for reading.
-        Raises `StorageError` for a file that is no DuckDB store, or one from a newer Moat.
+        Raises `Unavailable` when another process still has it open after `patience` seconds: DuckDB files have
+        one owner, even for reading. Raises `StorageError` for a file that is no DuckDB store, or one from a
+        newer Moat.
         """
-        return cls(_connect(path), path)
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return cls(_connect(path), path)
+            except Unavailable:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(_RETRY_SECONDS)
 
     def close(self) -> None:
         """Checkpoint and let go of the file. Idempotent."""
@@ -92,7 +108,7 @@ class DuckTraces:
                 return self._ingest(segments, rewrite=True)
 
     def _ingest(self, segments: Sequence[Path], *, rewrite: bool) -> int:
-        seen, rejects, longest, paths = set[str](), list[Reject](), 0, list[str]()
+        seen, rejects, longest, paths = set[SpanKey](), list[Reject](), 0, list[str]()
         try:
             with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
                 for number, segment in enumerate(segments):
@@ -104,16 +120,19 @@ class DuckTraces:
                     paths.append(str(path))
                     rejects.extend(sifted.rejects)
                     longest = max(longest, sifted.longest)
-                return self._commit(paths, longest, rejects)
+                values = [paths, longest + _SLACK, min(seen)[0], max(seen)[0]] if seen else []
+                return self._commit(values, rejects)
         except OSError as error:
-            raise StorageError(f"no room to ingest: {error}", where=tempfile.gettempdir()) from error
+            raise StorageError(f"no room to ingest: {error}", where=error.filename or tempfile.gettempdir()) from error
 
-    def _commit(self, paths: list[str], longest: int, rejects: list[Reject]) -> int:
+    def _commit(self, values: list[Any], rejects: list[Reject]) -> int:
+        """One transaction; `values` are the parameters of `INGEST`, none when there is no span."""
         with self._cursor() as cursor:
+            _make_log(self._path)
             cursor.execute("BEGIN")
             for reject in rejects:
                 cursor.execute(queries.REJECT, reject)
-            new = cursor.execute(queries.INGEST, [paths, longest + _SLACK]).fetchone() if longest else None
+            new = cursor.execute(queries.INGEST, values).fetchone() if values else None
             cursor.execute("COMMIT")
             return new[0] if new else 0
 
@@ -154,24 +173,37 @@ class DuckTraces:
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
         connection = duckdb.connect(str(path), config=_SETTINGS)
     except (duckdb.Error, OSError) as error:
         if "Could not set lock" in str(error):
+            owner = re.search(r"\(PID \d+\)", str(error))
             raise Unavailable(
-                "the trace store belongs to another process",
+                f"the trace store is open in another process {owner[0] if owner else ''}".rstrip(),
                 where=str(path),
-                remedy="A running `moat serve` owns it: ask that server, or stop it.",
+                remedy="Try again when that `moat` command is done, or stop that `moat serve`.",
             ) from error
         raise StorageError(f"the trace store cannot be opened: {error}", where=str(path)) from error
     try:
+        if new:
+            path.chmod(_MODE)
+        _make_log(path)
         migrate(connection, str(path))
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         connection.close()
         raise StorageError(f"the trace store cannot be migrated: {error}", where=str(path)) from error
     except StorageError:
         connection.close()
         raise
     return connection
+
+
+def _make_log(path: Path) -> None:
+    """Make the write-ahead log, closed to other users, before DuckDB does: it takes an empty one as it is.
+
+    DuckDB deletes it at each checkpoint, and would make the next one by the umask.
+    """
+    os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, _MODE))
 
 
 def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:

@@ -121,7 +121,8 @@ def _attest(connection: Connection, release_id: str, evidence: Iterable[Evidence
     for proof in evidence:
         fields = {"release": release_id, **msgspec.structs.asdict(proof)}
         add = insert(tables.evidence).values(fields)
-        newer = add.on_conflict_do_update(index_elements=["release", "run"], set_={"verdict": add.excluded.verdict})
+        judged = {name: add.excluded[name] for name in ("verdict", "gates_digest", "baseline", "judged_ns")}
+        newer = add.on_conflict_do_update(index_elements=["release", "run", "suite"], set_=judged)
         connection.execute(newer)
 
 

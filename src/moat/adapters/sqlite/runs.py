@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.scores import Result, Run, RunStatus
+from moat.domain.scores import Judgement, Result, Run, RunStatus
 
 _RUN = tables.runs.c
 
@@ -40,11 +40,21 @@ class SqliteRuns:
 
     def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
         """Raises `NotFound`."""
-        self._update(run_id, status=status, finished_ns=finished_ns, score=score, provider=provider)
+        with self._state.write() as connection:
+            _update(connection, run_id, status=status, finished_ns=finished_ns, score=score, provider=provider)
 
-    def judge(self, run_id: str, verdict: str) -> None:
-        """Raises `NotFound`."""
-        self._update(run_id, verdict=verdict)
+    def judge(self, judgement: Judgement) -> None:
+        """The judgement and the run's verdict in one transaction. Raises `NotFound`."""
+        with self._state.write() as connection:
+            _update(connection, judgement.run, verdict=judgement.verdict)
+            connection.execute(insert(tables.judgements).values(msgspec.structs.asdict(judgement)))
+
+    def judgements(self, run_id: str) -> list[Judgement]:
+        """Newest first; empty for an unknown run."""
+        table = tables.judgements
+        query = select(table).where(table.c.run == run_id).order_by(table.c.position.desc())
+        with self._state.read() as connection:
+            return [record(row, Judgement) for row in connection.execute(query).mappings()]
 
     def get(self, run_id: str) -> Run:
         """By id or unambiguous prefix."""
@@ -87,10 +97,10 @@ class SqliteRuns:
         with self._state.read() as connection:
             return [record(row, Run) for row in connection.execute(query).mappings()]
 
-    def _update(self, run_id: str, **fields: Any) -> None:
-        with self._state.write() as connection:
-            if connection.execute(update(tables.runs).where(_RUN.id == run_id).values(fields)).rowcount == 0:
-                raise _unknown(run_id)
+
+def _update(connection: Connection, run_id: str, **fields: Any) -> None:
+    if connection.execute(update(tables.runs).where(_RUN.id == run_id).values(fields)).rowcount == 0:
+        raise _unknown(run_id)
 
 
 def _unknown(run_id: str) -> NotFound:

@@ -75,7 +75,10 @@ evidence = Table(
     Column("dataset_digest", Text, nullable=False),
     Column("score", Float),
     Column("verdict", Text, nullable=False),
-    UniqueConstraint("release", "run", name="evidence_once"),
+    Column("gates_digest", Text, nullable=False),
+    Column("baseline", Text, nullable=False),
+    Column("judged_ns", BigInteger, nullable=False),
+    UniqueConstraint("release", "run", "suite", name="evidence_once"),
 )
 
 assignments = Table(
@@ -89,6 +92,7 @@ assignments = Table(
     Column("reason", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("replaces", Json, nullable=False),
+    Column("returns_to", Integer, nullable=False),
 )
 
 runs = Table(
@@ -131,6 +135,18 @@ results = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost", BigInteger),
     Column("trace_id", Text, nullable=False),
+)
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("run", Text, ForeignKey("runs.id"), nullable=False),
+    Column("gates_digest", Text, nullable=False),
+    Column("baseline", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Index("judgements_by_run", "run"),
 )
 
 keys = Table(

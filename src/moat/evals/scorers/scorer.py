@@ -8,7 +8,7 @@ import msgspec
 
 from moat.domain.errors import MoatError
 from moat.domain.releases import PromptVersion
-from moat.domain.scores import Case, Result, Score
+from moat.domain.scores import Case, Score
 from moat.pipeline.compose import Next
 
 KINDS: "dict[str, type[Scorer]]" = {}
@@ -27,7 +27,7 @@ class Broken(Exception):
 
 
 class AnswerView:
-    """One answer, as scorers see it: from the runner, or from stored results or traffic."""
+    """One answer, as scorers see it."""
 
     def __init__(
         self,
@@ -46,11 +46,6 @@ class AnswerView:
         self.latency_ns = latency_ns
         self.cost = cost
         """Picodollars; None when unknown."""
-
-    @classmethod
-    def of(cls, result: Result) -> "AnswerView":
-        """The view of a stored result."""
-        return cls(result.output, tool_calls=result.tool_calls, latency_ns=result.latency_ns, cost=result.cost)
 
     @cached_property
     def parsed(self) -> Any:
@@ -102,7 +97,10 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self
 
     async def score(self, case: Case, answer: AnswerView) -> Score:
-        """Score one answer. Never raises for what an answer or a case holds."""
+        """Score one answer. Never raises for what an answer or a case holds.
+
+        What no code here can take (numbers beyond a float, JSON too deep to walk) is the score's error.
+        """
         try:
             value, reason = self.measure(case, answer)
         except NotRun as missing:
@@ -111,6 +109,8 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return Score(name=self.name, value=0.0, reason=str(broken))
         except MoatError as error:
             return Score(name=self.name, status="error", reason=str(error))
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            return Score(name=self.name, status="error", reason=f"the answer cannot be scored: {error}"[:MAX_SHOWN])
         return Score(name=self.name, value=float(value), reason=reason)
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from moat.domain.scores import Case
 from moat.evals.scorers.scorer import (
     AnswerView,
@@ -16,8 +18,8 @@ from moat.evals.scorers.scorer import (
 
 
 def as_text(value: Any) -> str:
-    """A string as it is, other JSON as it is written."""
-    return value if isinstance(value, str) else shown(value)[1:-1]
+    """A string as it is, other JSON as it is written (compact)."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 @scorer("equals")

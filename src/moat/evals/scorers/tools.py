@@ -72,10 +72,10 @@ class ToolCalls(Scorer, frozen=True):
 
 
 def _made(call: dict[str, Any]) -> tuple[str, Any]:
-    function = call.get("function", {})
+    function = call.get("function") or {}
     try:
         return function.get("name", ""), msgspec.json.decode(function.get("arguments") or "{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return function.get("name", ""), None
 
 

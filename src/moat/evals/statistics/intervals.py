@@ -26,7 +26,7 @@ class Estimate(NamedTuple):
     """Independent units it rests on: cases, or clusters of cases."""
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927, JASA 22)."""
     from scipy.special import ndtri
 
@@ -36,17 +36,6 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
-
-
-def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Exact interval of a proportion (Clopper & Pearson 1934, Biometrika 26): never covers less, often more."""
-    from scipy.special import betaincinv
-
-    _check_counts(successes, n)
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
-    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
-    return Interval(low, high)
 
 
 def mean_interval(
@@ -66,21 +55,51 @@ def mean_interval(
 def difference_interval(
     differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
 ) -> Estimate:
-    """Interval of the mean of paired differences that stays honest when few cases differ.
+    """Interval of the mean of paired differences, -1 to 1, that stays honest when few cases differ.
 
-    Most differences between two prompts are zero, and a t interval on few others, or none, is far too short.
-    Bonett & Price (2012, J. Educ. Behav. Stat. 37) add one win and one loss to paired binary outcomes before
-    the Wald interval. Done to differences of any size, that is one pair at plus and one at minus their typical
-    size: the root mean square of those that are not zero (1 when all are, the worst there could be). Here with
-    t instead of the normal quantile. `mean` is the plain mean; the interval is around the adjusted one.
+    Most differences between two prompts are zero or small, and a t interval on few others, or none, is far too
+    short. Bonett & Price (2012, J. Educ. Behav. Stat. 37) add one win and one loss to paired binary outcomes
+    before the Wald interval, here with t instead of the normal quantile. Done to differences of any size, that
+    is one pair at plus and one at minus their typical size. Rare losses make the mean skewed, where an
+    interval symmetrical about it still ends too early: each end is at least as far out as `_most` says. `mean`
+    is the plain mean; `error` is what the interval's length amounts to.
     """
     array, codes, count = _coded(differences, clusters)
-    changed = array[array != 0]
-    size = math.sqrt(float(changed @ changed) / len(changed)) if len(changed) else 1.0
+    size = math.sqrt(_typical(array * array))
     padded = np.concatenate([array, [size, -size]])
     padded_codes = np.concatenate([codes, [count, count + 1]])
     estimate = _estimate(padded, padded_codes, count + 2, float(array.mean()), confidence, degrees=count - 1)
-    return estimate._replace(clusters=count)
+    if count < 2:
+        return estimate._replace(clusters=count)
+    units = np.bincount(codes, weights=array) * (count / len(array))
+    low, high = min(estimate.low, -_most(-units, confidence)), max(estimate.high, _most(units, confidence))
+    error = estimate.error * (high - low) / (estimate.high - estimate.low)
+    return Estimate(estimate.mean, low, high, error, count)
+
+
+def _typical(sizes: np.ndarray) -> float:
+    """Mean of sizes weighted by themselves: tiny ones, however many, do not make it small.
+
+    1, the worst there could be, when all are zero.
+    """
+    squares = float(sizes @ sizes)
+    return squares / float(sizes.sum()) if squares else 1.0
+
+
+def _most(values: np.ndarray, confidence: float) -> float:
+    """How large the true mean may be, when positive values may be rare: the larger of two limits.
+
+    Rare and seen: Wilson's upper limit for as many values of one size, all others zero, as have the same sum and
+    sum of squares as the positive ones. Rare and not seen: values of 1 in a share of the cases up to the limit
+    for none of n ("rule of three", Hanley & Lippman-Hand 1983, JAMA 249).
+    """
+    n, mean = len(values), float(values.mean())
+    positive = np.maximum(values, 0)
+    total, size = float(positive.sum()), _typical(positive)
+    negative = total / n - mean
+    seen = size * wilson(min(n, total / size), n, confidence).high - negative
+    share = wilson(0, n, confidence).high
+    return max(seen, mean + share * (1 - mean))
 
 
 def _estimate(
@@ -111,6 +130,6 @@ def _coded(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tupl
     return array, codes, len(index)
 
 
-def _check_counts(successes: int, n: int) -> None:
+def _check_counts(successes: float, n: int) -> None:
     if not 0 <= successes <= n or n == 0:
         raise ValueError("needs 0 <= successes <= n and n > 0")

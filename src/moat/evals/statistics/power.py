@@ -25,13 +25,6 @@ def cases_needed(deviation: float, effect: float, *, alpha: float = ALPHA, power
     return max(2, math.ceil((_factor(alpha / 2, power) * deviation / effect) ** 2))
 
 
-def binary_deviation(discordance: float) -> float:
-    """Deviation of paired binary differences when a share `discordance` of the cases flips either way alike."""
-    if not 0 <= discordance <= 1:
-        raise ValueError("a share is 0 to 1")
-    return math.sqrt(discordance)
-
-
 def _factor(tail: float, power: float) -> float:
     from scipy.special import ndtri
 

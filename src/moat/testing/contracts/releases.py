@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pytest
@@ -40,7 +40,8 @@ def _release(number: int, prompt: str = "support/answer") -> Release:
 
 
 def _evidence(run: str, verdict: str = "pass") -> Evidence:
-    return Evidence(run=run, suite="support", dataset_digest="sha256:d", score=0.1 + 0.2, verdict=verdict)
+    judged: dict[str, Any] = {"gates_digest": "sha256:g", "baseline": "sha256:b", "judged_ns": 7} if verdict else {}
+    return Evidence(run=run, suite="support", dataset_digest="sha256:d", score=0.1 + 0.2, verdict=verdict, **judged)
 
 
 def _assignment(sequence: int, release: Release, environment: str = "production") -> Assignment:
@@ -53,6 +54,7 @@ def _assignment(sequence: int, release: Release, environment: str = "production"
         reason="it's better",
         created_ns=sequence,
         replaces=(Arm("rel_before"),),
+        returns_to=sequence - 1,
     )
 
 
@@ -106,7 +108,7 @@ def creating_again_adds_only_evidence(open_store: OpenReleases) -> None:
 
 
 def the_same_run_attests_once(open_store: OpenReleases) -> None:
-    """A gate may judge it later: the newest verdict stands."""
+    """A gate may judge it later: the newest judgement stands."""
     with open_store() as store:
         release = store.create(_release(1))
         store.attest(release.id, _evidence("run_1", verdict=""))

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.scores import Result, Run, Score
+from moat.domain.scores import Judgement, Result, Run, Score, Verdict
 from moat.ports.runs import Runs
 
 OpenRuns = Callable[[], AbstractContextManager[Runs]]
@@ -46,6 +46,10 @@ def _result(case: str, repeat: int = 0, output: str = "{}") -> Result:
     )
 
 
+def _judgement(run: str, verdict: Verdict, created_ns: int = 1) -> Judgement:
+    return Judgement(run=run, gates_digest="sha256:g", baseline="sha256:b", verdict=verdict, created_ns=created_ns)
+
+
 def everything_is_read_back_as_written(open_store: OpenRuns) -> None:
     """By another opener too."""
     failed = Result(case="c", error="the provider is down")
@@ -67,7 +71,8 @@ def an_unknown_run_is_not_found(open_store: OpenRuns) -> None:
         with pytest.raises(NotFound, match="run_9"):
             store.finish("run_9", "finished", 1, None, "")
         with pytest.raises(NotFound, match="run_9"):
-            store.judge("run_9", "pass")
+            store.judge(_judgement("run_9", "pass"))
+        assert store.judgements("run_9") == []
         assert store.results("run_9") == []
 
 
@@ -97,12 +102,25 @@ def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:
     """Both change their own fields only."""
     with open_store() as store:
         store.start(_run(1))
-        store.judge("run_0001", "regressed")
+        store.judge(_judgement("run_0001", "regressed"))
         store.finish("run_0001", "finished", 99, 0.1 + 0.2, "simulated")
         done = replace(
             _run(1), status="finished", finished_ns=99, score=0.1 + 0.2, provider="simulated", verdict="regressed"
         )
         assert store.get("run_0001") == done
+
+
+def judgements_pile_up(open_store: OpenRuns) -> None:
+    """Newest first, each as it was; the run shows the newest verdict."""
+    first, second = _judgement("run_0001", "regressed", 9), _judgement("run_0001", "pass", 9)
+    with open_store() as store:
+        for number in (1, 2):
+            store.start(_run(number))
+        for judgement in (first, second, _judgement("run_0002", "inconclusive")):
+            store.judge(judgement)
+    with open_store() as store:
+        assert store.judgements("run_0001") == [second, first]
+        assert [store.get(f"run_000{number}").verdict for number in (1, 2)] == ["pass", "inconclusive"]
 
 
 def a_prefix_finds_its_one_run(open_store: OpenRuns) -> None:
@@ -152,6 +170,7 @@ CHECKS: tuple[Callable[[OpenRuns], None], ...] = (
     a_run_starts_once,
     the_first_result_of_a_case_stands,
     a_run_is_finished_and_judged,
+    judgements_pile_up,
     a_prefix_finds_its_one_run,
     runs_are_listed_newest_first,
     the_same_content_is_found_again,

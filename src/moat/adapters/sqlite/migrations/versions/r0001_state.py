@@ -31,7 +31,10 @@ def upgrade() -> None:
         _text("dataset_digest"),
         sa.Column("score", sa.Float),
         _text("verdict"),
-        sa.UniqueConstraint("release", "run", name="evidence_once"),
+        _text("gates_digest"),
+        _text("baseline"),
+        _big("judged_ns"),
+        sa.UniqueConstraint("release", "run", "suite", name="evidence_once"),
     )
     op.create_table(
         "assignments",
@@ -43,6 +46,7 @@ def upgrade() -> None:
         _text("reason"),
         _big("created_ns"),
         _text("replaces"),
+        sa.Column("returns_to", sa.Integer, nullable=False),
     )
     _create_runs()
     op.create_table(
@@ -100,6 +104,16 @@ def _create_runs() -> None:
         sa.Column("cost", sa.BigInteger),
         _text("trace_id"),
     )
+    op.create_table(
+        "judgements",
+        sa.Column("position", sa.Integer, primary_key=True),
+        sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), nullable=False),
+        _text("gates_digest"),
+        _text("baseline"),
+        _text("verdict"),
+        _big("created_ns"),
+    )
+    op.create_index("judgements_by_run", "judgements", ["run"])
 
 
 def _text(name: str, *, primary_key: bool = False) -> sa.Column[str]:
