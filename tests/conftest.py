@@ -1,10 +1,14 @@
 """Rules for all tests."""
 
 import ipaddress
+import shutil
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.bootstrap.projects import Project, make_template
 
 
 @pytest.fixture
@@ -26,3 +30,20 @@ def _stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, made once."""
+    return make_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def project(
+    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """A fresh copy of the example."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    root = tmp_path / "project"
+    shutil.copytree(template, root)
+    return Project(root, capsys)
