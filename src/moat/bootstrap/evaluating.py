@@ -92,6 +92,8 @@ class Evaluating:
     async def run(self, target: Target, *, fresh: bool, watch: Watch) -> Run:
         """The stored run of exactly this target when it is finished; else it is run, or resumed."""
         known = None if fresh else target.find_run(self._state.runs)
+        if known is not None and not self._still_answers(known):
+            known = None
         if known is not None and known.status == "finished":
             return known
         clock = SystemClock()
@@ -105,6 +107,14 @@ class Evaluating:
                 return await execute(run, target, ask=build(ports), runs=self._state.runs, clock=clock, progress=watch)
             finally:
                 await shelf.aclose()
+
+    def _still_answers(self, run: Run) -> bool:
+        """Would the providers that answered a run answer it now? What `simulated` said proves nothing of a real model
+        that has taken its alias.
+        """
+        model = self._project.settings.config.models.get(run.model)
+        behind = {use.partition("/")[0] for use in model.use} if model else set()
+        return {name for name in run.provider.split(", ") if name} <= behind
 
     def compare(self, target: Target, candidate: Run, baseline: Run | None) -> Comparison:
         """Case by case."""
@@ -137,7 +147,7 @@ class Evaluating:
             prompt_digest=prompt_digest(target.prompt),
             model=target.alias,
         )
-        runs = [run for run in found if run.status == "finished"]
+        runs = [run for run in found if run.status == "finished" and self._still_answers(run)]
         gates = digest(target.suite.gates)
         pairs = [(run, j) for run in runs for j in self._state.runs.judgements(run.id) if j.gates_digest == gates]
         if pairs:

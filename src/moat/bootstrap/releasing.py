@@ -14,9 +14,10 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
-from moat.domain.errors import ConflictError, NotFound
+from moat.domain.errors import ConflictError, NotFound, PromptError
 from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
+from moat.prompts.lint import lint
 from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
 
@@ -41,6 +42,7 @@ class Releasing:
         """
         require_environment(self._project.settings, environment)
         prompt = self._project.catalog.get(name, version)
+        self._require_sound(name, version)
         current = next(iter(self._state.releases.history(name, environment)), None)
         evidence = self._evidence(prompt, environment)
         if not is_edited(read_lock(self._project.root), prompt):
@@ -127,6 +129,15 @@ class Releasing:
                     )
                 found.append(proof)
         return tuple(found)
+
+    def _require_sound(self, name: str, version: str) -> None:
+        """A version that lint finds errors in would fail on each call, and could not be mended once published."""
+        path = self._project.catalog.file(name, version).path
+        models = set(self._project.settings.config.models)
+        for problem in lint(self._project.root, models=models, covered=set()):
+            if problem.severity == "error" and problem.path == path and problem.rule != "edited-version":
+                place = f"{path}:{problem.line}" if problem.line else path
+                raise PromptError(problem.message, where=place, remedy=problem.remedy or "`moat lint` says more.")
 
     def _require_suites(self, environment: str, prompt: PromptVersion, evidence: tuple[Evidence, ...]) -> None:
         required = self._project.settings.config.environments[environment].require

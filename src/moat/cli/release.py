@@ -6,7 +6,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
@@ -28,11 +28,12 @@ def create(
     name, version = parse_prompt(prompt)
     with open_state(project) as state:
         release, assignment = Releasing(project, state).release(name, version, to, reason)
+        answered = _answered(state, release)
     if json:
         print_json({"release": release, "assignment": assignment})
         return
     out.print(f"{to} serves {name}@{version} as {release.id}.", style="bold")
-    _print_lineage(release)
+    _print_lineage(release, answered)
     if assignment.replaces:
         before = ", ".join(arm.release for arm in assignment.replaces)
         out.print(f"  replaces  {before}  (`moat rollback {name} --env {to}` goes back)")
@@ -88,12 +89,13 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         release = state.releases.get(release_id)
         environments = sorted({a.environment for a in state.releases.current() if a.prompt == release.prompt})
         history = [a for e in environments for a in state.releases.history(release.prompt, e)]
+        answered = _answered(state, release)
     history = [a for a in history if release.id in _ids(a.arms)]
     if json:
         print_json({"release": release, "assignments": history})
         return
     out.print(f"{release.id}  {release.prompt}@{release.version}", style="bold")
-    _print_lineage(release)
+    _print_lineage(release, answered)
     for assignment in history:
         out.print(
             f"  served    {assignment.environment} since {clock(assignment.created_ns)} "
@@ -101,7 +103,12 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         )
 
 
-def _print_lineage(release: Release) -> None:
+def _answered(state: State, release: Release) -> dict[str, str]:
+    """By run, which providers answered: evidence from a simulated one has to say so."""
+    return {evidence.run: state.runs.get(evidence.run).provider for evidence in release.evidence}
+
+
+def _print_lineage(release: Release, answered: dict[str, str]) -> None:
     out.print(f"  prompt    {release.prompt_digest}")
     changed = "  (the file differed from it)" if release.dirty else ""
     out.print(f"  commit    {release.commit or 'none: not in a git repository'}{changed}")
@@ -109,9 +116,9 @@ def _print_lineage(release: Release) -> None:
     out.print(f"  model     {release.content.model}  params {release.content.params}")
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
-        out.print(
-            f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {evidence.verdict or 'not gated'}"
-        )
+        verdict = evidence.verdict or "not gated"
+        out.print(f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {verdict}")
+        out.print(f"  answered  by {answered[evidence.run] or 'nobody'}")
         out.print(f"  dataset   {evidence.dataset_digest}")
         if evidence.baseline:
             out.print(f"  baseline  {evidence.baseline}")

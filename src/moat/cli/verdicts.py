@@ -19,6 +19,7 @@ def print_report(report: GateReport) -> None:
     against = f"against {comparison.baseline.version}" if comparison.baseline else "without a baseline"
     out.print(f"{report.verdict.upper()}", style=f"bold {COLOURS[report.verdict]}", end="  ")
     out.print(f"{candidate.suite}: {candidate.prompt}@{candidate.version} {against}. {report.summary}")
+    out.print(f"answered by {candidate.provider or 'nobody'}", style="dim")
     print_table(
         ["gate", "verdict", "why"],
         ([g.gate.score, g.verdict, g.reason] for g in report.gates),
