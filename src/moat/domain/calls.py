@@ -84,6 +84,8 @@ class Journal(msgspec.Struct):
     """The call as it went to the model: rendered, with its parameters."""
     release: Release | None = None
     prompt: PromptVersion | None = None
+    arm: str = ""
+    experiment: str = ""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
 
     @property
@@ -120,6 +122,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Deployments to try in order; set by `route`."""
     deployment: Deployment | None = None
     """The one being tried; set by `attempt`."""
+    shadow_of: str = ""
+    """Id of the call that this one shadows; empty for a call that somebody waits for."""
     repeat: int = 0
     """Which repeat of an eval case this is; 0 online. Part of every cache key, so that no two repeats are
     served one answer."""

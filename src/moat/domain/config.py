@@ -1,5 +1,6 @@
 """The shape of `moat.yaml`. Field names are the file's keys; `moat config schema` publishes it as JSON Schema."""
 
+import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -34,12 +35,54 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Overrides the published price, for contract prices and own machines."""
 
 
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+LocalTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+
+
+class FreezeWindow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """When nothing new may be released: on some weekdays, between two times of day, between two dates; all that are
+    given must hold. Rolling back is always allowed.
+    """
+
+    reason: str
+    """Shown to whoever is refused."""
+    days: list[Weekday] = []
+    """Empty: every day."""
+    from_: LocalTime = "00:00"
+    until: LocalTime = "24:00"
+    """Exclusive. Before `from`: the window ends on the next day."""
+    first: datetime.date | None = None
+    last: datetime.date | None = None
+    """Inclusive."""
+    timezone: str = "UTC"
+    """IANA name, such as Europe/Berlin."""
+
+
 class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules of an environment."""
 
     description: str = ""
     require: list[str] = []
     """Suites whose gate must have passed before a release may be assigned here."""
+    approvals: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    """How many people other than the author and the releaser must have approved a release."""
+    freeze: list[FreezeWindow] = []
+    auto: Literal["never", "merge", "verdict"] = "never"
+    """What a merge to the main branch does by itself. `merge`: release the newest version. `verdict`: release it as
+    soon as every required suite has passed for it."""
+
+
+class GitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The repository that releases come from."""
+
+    branch: str = "main"
+    """Merges to it release by themselves, as the environments' `auto` says."""
+    remote: str = ""
+    """Fetched before a sync by webhook or polling; empty: the repository itself is what others push to."""
+    poll: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 0.0
+    """Seconds between two syncs by a running server; 0: only by webhook and `moat release sync`."""
+    webhook_secret: str = ""
+    """Shared with the forge, which signs with it, as a `${VAR}` reference; empty: webhooks are refused."""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +110,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """By name; `kind` picks the adapter, which checks the rest."""
     models: dict[Name, ModelConfig]
     environments: dict[Name, EnvironmentConfig] = {}
+    git: GitConfig = GitConfig()
     project: str = ""
     server: ServerConfig = ServerConfig()
     telemetry: TelemetryConfig = TelemetryConfig()

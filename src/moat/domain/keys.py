@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-Role = Literal["app", "admin"]
-"""`app`: call models, fetch prompts, send traces. `admin`: everything."""
+Role = Literal["app", "viewer", "admin"]
+"""`app`: call models, fetch prompts, send traces. `viewer`: look at everything, change nothing. `admin`: everything."""
 
 KEY_PREFIX = "mk-"
 
@@ -21,6 +21,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = "app"
     tenant: str = ""
     feature: str = ""
+    user: str = ""
+    """The person who acts with it; empty when it is a program's, whose calls may name a user each."""
     environment: str = ""
     """Environment its calls belong to; empty means the caller may say."""
     models: tuple[str, ...] = ()
@@ -30,6 +32,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """0: never."""
     revoked_ns: int = 0
     """0: not revoked."""
+
+    @property
+    def actor(self) -> str:
+        """Who acts, for the record."""
+        return self.user or self.name or self.id
 
     def usable(self, now_ns: int) -> bool:
         """Neither revoked nor expired at this time."""

@@ -1,4 +1,4 @@
-"""Prompts, tools, and what ships together."""
+"""Prompts, tools, what ships together, and where it is served."""
 
 import hashlib
 from typing import Any, Literal
@@ -12,6 +12,8 @@ class PromptRef(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str = ""
     environment: str = ""
+    release: str = ""
+    """A release by id, whatever is served: set inside Moat (shadow traffic, a smoke test), never by a caller."""
     variables: dict[str, Any] = {}
     released_only: bool = False
     """The caller may use what the environment serves, and no other version."""
@@ -92,6 +94,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     suite: str
+    suite_digest: str = ""
+    """Over its scorers, judges and their prompts included."""
     dataset_digest: str
     score: float | None
     """Mean of the suite's gated score, 0 to 1; None when nothing could be scored."""
@@ -112,6 +116,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     content: PromptVersion
     """What is served, whole: messages, model, parameters, tools. Editing or losing the file changes nothing."""
     prompt_digest: str
+    deployments: tuple[str, ...] = ()
+    """`provider/model` of everything behind the prompt's model alias when it was released; empty for a prompt that
+    names no model."""
     commit: str = ""
     """Git commit the prompt was read from; empty outside a repository."""
     dirty: bool = False
@@ -136,23 +143,93 @@ class Arm(msgspec.Struct, frozen=True):
 
     release: str
     weight: float = 1.0
+    """Relative to the other arms. 0 keeps a release ready and sends it nothing."""
+    name: str = ""
+    """`canary` and `stable`, `green` and `blue`, or as the experiment names it; empty when it is the only one."""
+
+
+Strategy = Literal["all", "canary", "blue_green", "ab", "shadow"]
+"""`all`: one release serves everybody. `canary`: a new one gets a growing share. `blue_green`: a new one is prepared
+and smoked, then takes over at once. `ab`: named arms are compared. `shadow`: a new one answers a copy of the calls."""
+
+Progress = Literal["open", "paused", "closed"]
+"""`open`: a rollout is under way. `paused`: it is held as it is, until somebody resumes, promotes or aborts it.
+`closed`: nothing is under way; one release serves everybody."""
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What an environment serves for a prompt, from one moment until the next assignment.
 
     The history of assignments is append-only; `sequence` counts them per environment and prompt from 1, so
-    two people who release at the same moment cannot overwrite each other unseen.
+    two people who release at the same moment cannot overwrite each other unseen. A rollout is several assignments
+    with one `experiment`.
     """
 
     environment: str
     prompt: str
     sequence: int
     arms: tuple[Arm, ...]
+    """The new one first: users on its share stay there while the share grows."""
     actor: str
     reason: str
     created_ns: int
+    strategy: Strategy = "all"
+    progress: Progress = "closed"
+    experiment: str = ""
+    """Names a rollout, and salts who falls on which arm: the same in all its assignments, empty when there is none."""
+    shadow: Arm | None = None
+    """Answers a copy of the calls, unseen by users; its weight is the share of the calls, 0 to 1."""
+    overridden: tuple[str, ...] = ()
+    """Rules of the environment that were broken, in words, for the `reason`; empty unless somebody broke the glass."""
     replaces: tuple[Arm, ...] = ()
     """The rollback pointer: what a rollback would serve."""
     returns_to: int = 0
-    """For a rollback the `sequence` of the release it went back to; 0 for a release."""
+    """For a rollback or an aborted rollout the `sequence` of the assignment it went back to; else 0."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's yes to a release in an environment."""
+
+    release: str
+    environment: str
+    actor: str
+    created_ns: int
+    comment: str = ""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt version that the registry knows, and where it comes from."""
+
+    content: PromptVersion
+    digest: str
+    source: Literal["git", "api"]
+    commit: str = ""
+    """The commit that brought this content; empty for what is not committed, or came over the API."""
+    author: str = ""
+    """Who committed or registered it."""
+    committed_ns: int = 0
+    branches: tuple[str, ...] = ()
+    """Branches that hold exactly this content, sorted."""
+    registered_ns: int = 0
+
+
+def choose(arms: tuple[Arm, ...], salt: str, sticky: str) -> int:
+    """Index of the arm that a user falls on: uniform in SHA-256 of salt and user, the same in every process.
+
+    Users stay on the first arm while its weight grows against the sum of the others. At least one weight is above 0.
+    """
+    digest_of = hashlib.sha256(f"{salt}\0{sticky}".encode("utf-8", "surrogatepass")).digest()
+    return arm_at(arms, int.from_bytes(digest_of[:6]) / 2**48)
+
+
+def arm_at(arms: tuple[Arm, ...], point: float) -> int:
+    """Index of the arm whose share of [0, 1) holds the point."""
+    left = point * sum(arm.weight for arm in arms)
+    last = 0
+    for index, arm in enumerate(arms):
+        if arm.weight > 0:
+            if left < arm.weight:
+                return index
+            left -= arm.weight
+            last = index
+    return last

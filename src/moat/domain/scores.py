@@ -70,6 +70,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     prompt_digest: str
     model: str
+    deployments: tuple[str, ...] = ()
+    """`provider/model` of everything behind the alias when it ran."""
     cases: int
     repeats: int = 1
     status: RunStatus = "running"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moat.pipeline.compose import Stage
+from moat.ports.background import Background
 from moat.ports.clock import Clock
 from moat.ports.models import Models
 from moat.ports.prices import Prices
@@ -21,6 +22,7 @@ class Ports:
     prompts: Prompts
     renderer: Renderer
     spool: Spool
+    background: Background
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
 

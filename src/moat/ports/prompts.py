@@ -13,6 +13,9 @@ class Resolution(msgspec.Struct, frozen=True):
 
     prompt: PromptVersion
     release: Release | None
+    arm: str = ""
+    """Of a split: the name of the arm that was chosen."""
+    experiment: str = ""
 
 
 class Prompts(Protocol):
@@ -24,6 +27,10 @@ class Prompts(Protocol):
         `sticky` (a user id) keeps one user on one arm of a split; when empty the choice is free per call.
         Raises `NotFound` with the versions or environments there are; `latest` is refused the same way.
         """
+        ...
+
+    def shadow(self, ref: PromptRef, sticky: str) -> str:
+        """Id of the release that shall answer a copy of this call as well; empty, as almost always, when none shall."""
         ...
 
 

@@ -17,6 +17,8 @@ Dimension = Literal[
     "prompt",
     "version",
     "release",
+    "arm",
+    "experiment",
     "environment",
     "key",
     "error",
@@ -35,6 +37,8 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str = ""
     version: str = ""
     release: str = ""
+    arm: str = ""
+    experiment: str = ""
     environment: str = ""
     request_id: str = ""
     trace_id: str = ""

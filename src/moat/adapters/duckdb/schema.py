@@ -57,7 +57,9 @@ CREATE TABLE rejects (
 )
 """
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS),)
+_ARMS = tuple(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in ("arm", "experiment", "shadow_of"))
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 

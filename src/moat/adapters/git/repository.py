@@ -1,10 +1,13 @@
 """What Moat asks of git: which commit, whose work, what is uncommitted."""
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from moat.domain.errors import ConflictError, Unavailable
+from moat.domain.errors import ConflictError, NotFound, Unavailable
 
 TIMEOUT = 20.0
 """Seconds for one command."""
@@ -14,6 +17,16 @@ _ISOLATED = (
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false",
     "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs",
 )  # fmt: skip
+
+
+class Commit(NamedTuple):
+    """One commit, as git tells it."""
+
+    id: str
+    author: str
+    """`Name <email>`."""
+    time_ns: int
+    subject: str
 
 
 class GitRepository:
@@ -52,6 +65,39 @@ class GitRepository:
         """
         return bool(self._ask("status", "--porcelain", "--untracked-files=all", "--", str(path)))
 
+    def resolve(self, revision: str) -> str:
+        """Full id of the commit that a branch, tag or abbreviated id names. Raises `NotFound`."""
+        found = (
+            "" if revision.startswith("-") else self._ask("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        )
+        if not found:
+            raise NotFound(
+                f"git knows no revision {revision!r}", where=str(self._root), remedy="`git log --all` shows them."
+            )
+        return found
+
+    def export(self, revision: str, into: Path) -> str:
+        """Write the project as it was at a revision into an empty folder; the commit's id.
+
+        Raises `NotFound` for an unknown revision, `ConflictError` for one that does not hold the project or holds
+        links that lead outside it.
+        """
+        commit = self.resolve(revision)
+        try:
+            archive = self._run(("archive", "--format=tar", commit, "--", ".")).stdout
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(into, filter="data")
+        except (subprocess.CalledProcessError, tarfile.TarError):
+            raise ConflictError(f"{revision} does not hold this project", where=str(self._root)) from None
+        return commit
+
+    def log(self, path: str, *, limit: int = 100) -> list[Commit]:
+        """The commits that changed a file or folder, relative to the root; newest first, empty when there is none."""
+        wanted = f"--max-count={limit}"
+        lines = self._ask("log", wanted, "--format=%H%x1f%an <%ae>%x1f%ct%x1f%s", "--", path).splitlines()
+        fields = (line.split("\x1f", 3) for line in lines)
+        return [Commit(commit, author, int(seconds) * 10**9, subject) for commit, author, seconds, subject in fields]
+
     def init(self) -> None:
         """Make the root a repository of its own with branch `main`, unless it is one. Raises `Unavailable`."""
         if self.top() != self._root.resolve():
@@ -73,20 +119,20 @@ class GitRepository:
     def _ask(self, *arguments: str) -> str:
         """What git prints; nothing when it fails or is not there."""
         try:
-            return self._run(arguments).stdout.strip() if self._root.is_dir() else ""
+            return _text(self._run(arguments).stdout) if self._root.is_dir() else ""
         except (Unavailable, subprocess.CalledProcessError):
             return ""
 
     def _do(self, *arguments: str) -> str:
         try:
-            return self._run(arguments).stdout.strip()
+            return _text(self._run(arguments).stdout)
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or error.stdout or "").strip().splitlines()
+            said = _text(error.stderr or error.stdout or b"").splitlines()
             raise ConflictError(
                 f"git refused: {said[-1] if said else 'it gave no reason'}", where=str(self._root)
             ) from None
 
-    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(
                 [self._program, *_ISOLATED, *arguments],
@@ -94,8 +140,6 @@ class GitRepository:
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                encoding="utf-8",
-                errors="replace",
                 timeout=TIMEOUT,
                 check=True,
             )
@@ -105,3 +149,7 @@ class GitRepository:
             raise Unavailable(
                 f"the program {self._program!r} cannot be run", where=str(self._root), remedy="Install git."
             ) from None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").strip()

@@ -58,6 +58,7 @@ releases = Table(
     Column("version", Text, nullable=False),
     Column("content", Json, nullable=False),
     Column("prompt_digest", Text, nullable=False),
+    Column("deployments", Json, nullable=False),
     Column("commit", Text, nullable=False),
     Column("dirty", Boolean, nullable=False),
     Column("author", Text, nullable=False),
@@ -72,6 +73,7 @@ evidence = Table(
     Column("release", Text, ForeignKey("releases.id"), nullable=False),
     Column("run", Text, nullable=False),
     Column("suite", Text, nullable=False),
+    Column("suite_digest", Text, nullable=False),
     Column("dataset_digest", Text, nullable=False),
     Column("score", Float),
     Column("verdict", Text, nullable=False),
@@ -91,8 +93,38 @@ assignments = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("shadow", Json, nullable=False),
+    Column("overridden", Json, nullable=False),
     Column("replaces", Json, nullable=False),
     Column("returns_to", Integer, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("release", Text, ForeignKey("releases.id"), primary_key=True),
+    Column("environment", Text, primary_key=True),
+    Column("actor", Text, primary_key=True),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("comment", Text, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("content", Json, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("committed_ns", BigInteger, nullable=False),
+    Column("branches", Json, nullable=False),
+    Column("registered_ns", BigInteger, nullable=False),
 )
 
 runs = Table(
@@ -106,6 +138,7 @@ runs = Table(
     Column("version", Text, nullable=False),
     Column("prompt_digest", Text, nullable=False),
     Column("model", Text, nullable=False),
+    Column("deployments", Json, nullable=False),
     Column("cases", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("status", Text, nullable=False),
@@ -158,6 +191,7 @@ keys = Table(
     Column("role", Text, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("feature", Text, nullable=False),
+    Column("user", Text, nullable=False),
     Column("environment", Text, nullable=False),
     Column("models", Json, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
