@@ -63,10 +63,10 @@ class FirstHour:
     def step(self, title: str) -> Iterator[None]:
         """One numbered step."""
         self._step += 1
-        print(f"\n\033[1m{self._step}. {title}\033[0m", flush=True)
+        print("\n" + _bold(f"{self._step}. {title}"), flush=True)
         began = time.monotonic()
         yield
-        print(f"\033[2m   ({time.monotonic() - began:.1f} s)\033[0m", flush=True)
+        print(f"   ({time.monotonic() - began:.1f} s)", flush=True)
 
     def moat(self, *arguments: str, expect: tuple[int, ...] = (0,), quiet: bool = False) -> int:
         """Run a command as a user would; its exit code must be an expected one and is returned."""
@@ -199,7 +199,7 @@ def run(port: int, *, once: bool) -> None:
     """The first hour."""
     tour = FirstHour(port)
     provider = "the OpenAI-compatible model of OPENAI_API_KEY" if REAL else "simulated, no model is asked"
-    print(f"\033[1mMoat: a team's first hour.\033[0m Provider: {provider}.")
+    print(_bold("Moat: a team's first hour."), f"Provider: {provider}.")
     try:
         with tour.step("A project, in a git repository of its own"):
             tour.make_project()
@@ -231,7 +231,7 @@ def run(port: int, *, once: bool) -> None:
     except BaseException:
         stop(quiet=True)
         raise
-    print(f"\n\033[1mDone in {tour.total()}.\033[0m")
+    print("\n" + _bold(f"Done in {tour.total()}."))
     if once:
         stop(quiet=True)
         return
@@ -253,6 +253,10 @@ def stop(*, quiet: bool = False) -> None:
     while file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     print("The demo's server is stopped.")
+
+
+def _bold(text: str) -> str:
+    return f"\033[1m{text}\033[0m" if sys.stdout.isatty() else text
 
 
 def _indent(text: str) -> str:

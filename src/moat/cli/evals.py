@@ -1,6 +1,7 @@
 """`moat eval`: run, list, show and compare evaluations."""
 
 import asyncio
+import time
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def run(
     """Run the suites on a prompt version. What is stored already is not asked again; an interrupted run goes on."""
     project = Project.find(ctx.obj)
     name, version = parse_prompt(prompt)
+    began_ns = time.time_ns()
     with open_state(project) as state:
         evaluating = Evaluating(project, state, environment())
         candidate = project.catalog.get(name, version)
@@ -52,6 +54,8 @@ def run(
         return
     for done, comparison in results:
         _print_run(done, comparison)
+        if done.finished_ns < began_ns:
+            out.print(f"  stored since {clock(done.finished_ns)}; `--fresh` asks again", style="dim")
 
 
 @app.command("list")

@@ -41,6 +41,10 @@ COMMANDS = {
 class Commands(TyperGroup):
     """Finds commands in `COMMANDS` and imports only the one that is asked for."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # typer looks here for a near miss
+
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order a team meets them."""
         return list(COMMANDS)

@@ -49,7 +49,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alias(self) -> str:
         """The model alias that answers."""
-        return self.model or self.prompt.model
+        return self.model or self.prompt.model or self.suite.model
 
     def new_run(self, created_ns: int, *, commit: str = "", author: str = "") -> Run:
         """A run of this target that has not begun."""

@@ -33,6 +33,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
     dataset: Path
     """Resolved against the suite's folder."""
+    model: str = ""
+    """Alias that answers for versions that name no model, as plain text files do."""
     scorers: tuple[Scorer, ...]
     gates: tuple[Gate, ...] = ()
     repeats: int = 1
@@ -59,6 +61,7 @@ class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     prompt: Annotated[str, msgspec.Meta(min_length=1)]
     dataset: Annotated[str, msgspec.Meta(min_length=1)]
     scorers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+    model: str = ""
     gates: list[Gate] = []
     description: str = ""
     repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
@@ -88,6 +91,7 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
         name=path.stem,
         prompt=file.prompt,
         dataset=path.parent / file.dataset,
+        model=file.model,
         scorers=scorers,
         gates=tuple(file.gates),
         repeats=file.repeats,
