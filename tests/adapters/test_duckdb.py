@@ -48,7 +48,7 @@ def test_columns_are_those_of_a_span(tmp_path: Path) -> None:
     DuckTraces.open(tmp_path / "traces.duckdb").close()
     with closing(duckdb.connect(str(tmp_path / "traces.duckdb"))) as connection:
         columns = connection.execute("DESCRIBE spans").fetchall()
-    assert [column[0] for column in columns] == list(Span.__struct_fields__)
+    assert sorted(column[0] for column in columns) == sorted(Span.__struct_fields__)
 
 
 def test_rejects_keep_line_reason_and_content_once(tmp_path: Path) -> None:
@@ -205,8 +205,37 @@ def test_an_older_store_is_brought_forward_and_a_failed_step_leaves_no_trace(
     with closing(DuckTraces.open(path)) as store:
         assert len(store.search(TraceFilter())) == 1
     with closing(duckdb.connect(str(path))) as connection:
-        assert connection.execute("SELECT max(version) FROM schema_version").fetchall() == [(2,)]
+        assert connection.execute("SELECT max(version) FROM schema_version").fetchall() == [(len(schema.STEPS),)]
         assert "at_ns" in [column[0] for column in connection.execute("DESCRIBE rejects").fetchall()]
+
+
+def test_a_store_of_before_rollouts_is_brought_forward_and_takes_old_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, steps = tmp_path / "traces.duckdb", schema.STEPS
+    monkeypatch.setattr(schema, "STEPS", steps[:1])
+    DuckTraces.open(path).close()
+    with closing(duckdb.connect(str(path))) as connection:
+        columns = connection.execute("DESCRIBE spans").fetchall()
+        values = {"span_id": "1" * 16, "trace_id": "t", "kind": "call", "name": "chat", "started_ns": 1}
+        row = [values.get(name, "" if kind == "VARCHAR" else 0) for name, kind, *_ in columns]
+        row[-3:] = None, None, None  # input, output, attributes
+        connection.execute(f"INSERT INTO spans VALUES ({', '.join('?' * len(row))})", row)
+    monkeypatch.setattr(schema, "STEPS", steps)
+    canary = Span(
+        span_id="3" * 16, trace_id="t", kind="call", name="chat", started_ns=3, duration_ns=1,
+        arm="canary", experiment="e", shadow_of="req_1",
+    )  # fmt: skip
+    with closing(DuckTraces.open(path)) as store:
+        assert store.ingest([write(tmp_path / "s.ndjson", line(2), msgspec.json.encode(canary))]) == 2
+        found = store.search(TraceFilter())
+        assert [(span.arm, span.experiment, span.shadow_of) for span in found] == [
+            ("canary", "e", "req_1"),
+            ("", "", ""),
+            ("", "", ""),
+        ]
+        assert [span.started_ns for span in store.search(TraceFilter(shadow=False))] == [2, 1]
+        assert [usages.group for usages in store.usages(["arm"], TraceFilter())] == [("",), ("canary",)]
 
 
 FILL = """

@@ -322,7 +322,7 @@ def test_a_key_bound_to_an_environment_gets_no_other_version(start: Start) -> No
         return post(gateway, json.dumps(body).encode())[0]
 
     assert ask({"id": "team/greeting"}) == 200
-    assert ask({"id": "team/greeting@production"}) == 403
+    assert ask({"id": "team/greeting@production"}) == 404
     assert gateway.provider.calls[0].prompt.released_only
 
 

@@ -60,6 +60,7 @@ async def test_a_stage_may_answer_by_itself() -> None:
 
 def test_the_recipe_reads_like_the_request_path() -> None:
     assert [stage.__name__ for stage in recipe.CORE] == [  # type: ignore[attr-defined]
+        "Shadow",
         "Record",
         "Resolve",
         "Render",

@@ -14,7 +14,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.scaffold import create_project
 from moat.pipeline import compose, recipe
 from moat.telemetry.spool import SegmentSpool
-from moat.testing.fakes import FixedPrompts
+from moat.testing.fakes import FakeBackground, FixedPrompts, PlainRenderer
 
 
 def test_gateway_and_eval_runner_use_the_identical_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,8 +29,10 @@ def test_gateway_and_eval_runner_use_the_identical_core(tmp_path: Path, monkeypa
     project = Project(tmp_path / "project")
     with wiring.open_state(project) as state:
         spool = SegmentSpool(project.spool_path)
-        ports = wiring.pipeline_ports(project.settings, FixedPrompts(), spool, ProviderShelf({}), {})
-        wiring.serving(ports, project.settings, [], [], [])
+        ports = wiring.pipeline_ports(
+            project.settings, FixedPrompts(), spool, ProviderShelf({}), {}, FakeBackground(), PlainRenderer()
+        )
+        wiring.serving(ports, project.settings, [], [], {}, [], [])
 
         evaluating = Evaluating(project, state, {})
         target = evaluating.target(evaluating.suites["smoke"], project.catalog.get("support/answer", "1.2.0"))

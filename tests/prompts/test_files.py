@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moat.domain.errors import InputError, NotFound, PromptError
-from moat.domain.releases import MessageTemplate, Variable, prompt_digest
+from moat.domain.releases import MessageTemplate, PromptVersion, Variable, prompt_digest
 from moat.prompts.catalog import Catalog
 from moat.prompts.files import load, read_prompt
 from moat.prompts.semver import is_version, order
@@ -247,8 +247,12 @@ def test_the_catalog_answers_with_what_there_is(tmp_path: Path) -> None:
             catalog.get("support/answer", version)
     with pytest.raises(NotFound, match="There are none"):
         Catalog().get("x", "1.0.0")
-    other = msgspec.structs.replace(catalog.get("support/answer", "1.0.0"), model="other")
-    assert catalog.where(other, Spot(0, "", 4)) == "support/answer@1.0.0 messages[0] line 4"
+    one = catalog.get("support/answer", "1.0.0")
+    stored = msgspec.json.decode(msgspec.json.encode(one), type=PromptVersion)
+    assert catalog.where(stored, Spot(0, "", 4)) == catalog.where(one, Spot(0, "", 4))
+    assert catalog.where(stored, Spot(0, "", 4)).startswith("prompts/support/answer/1.0.0.yaml:")
+    edited = msgspec.structs.replace(one, messages=(MessageTemplate("user", "other"),))
+    assert catalog.where(edited, Spot(0, "", 4)) == "support/answer@1.0.0 messages[0] line 4"
 
 
 def test_versions_are_ordered_as_the_specification_says() -> None:

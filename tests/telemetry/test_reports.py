@@ -58,3 +58,13 @@ def test_people_and_pages_see_the_same_table() -> None:
     ]
     assert (blank, [note]) == ("", notes(found))
     assert note.startswith("1 calls have no known price")
+
+
+def test_copies_are_counted_and_told_apart() -> None:
+    total, copies = usages((), 1500, 4), usages((), 1200, 1)
+    found = report([], [], total, copies)
+    assert (found.total.calls, found.copies and found.copies.share) == (1500, 0.25)
+    (note,) = notes(found)
+    assert note.startswith("1,200 of the calls and $1.00 of the cost are copies")
+    for without in (report([], [], total), report([], [], total, NOTHING)):
+        assert notes(without) == []

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -11,30 +11,46 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from moat.api.services import Services
+from moat.api.services import MAX_BODY, Services
 from moat.domain.calls import new_id
-from moat.domain.errors import MoatError, NotFound, RequestError
-from moat.domain.keys import Role
+from moat.domain.errors import AccessError, MoatError, NotFound, RequestError
+from moat.domain.keys import Key, Role
 from moat.gateway import openai_chat
-from moat.gateway.admission import authenticate, read_headers
-from moat.gateway.http import error_headers
+from moat.gateway.admission import authenticate, check_encoding, read_headers
+from moat.gateway.http import error_headers, read_body
+
+T = TypeVar("T")
 
 Answer = Callable[[Request, Services], Any]
+Binding = Literal["environment", "tenant"]
+
+READERS: tuple[Role, ...] = ("app", "viewer", "admin")
+VIEWERS: tuple[Role, ...] = ("viewer", "admin")
+ADMINS: tuple[Role, ...] = ("admin",)
+SIGNED: tuple[Role, ...] = ()
+"""No key lets in: the request is signed, and `answer` checks that before anything else."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One route. Its role is checked on the matched route before `answer` runs: there is no other way in."""
+    """One route. Its roles are checked on the matched route before `answer` runs: there is no other way in."""
 
     method: str
     path: str
-    role: Role
+    roles: tuple[Role, ...]
     answer: Answer
-    """Runs in a worker thread (it may read a database); returns what is sent as JSON, or a `Response`."""
+    """Runs in a worker thread (it may read a database); returns what is sent as JSON, or a `Response`. The key is in
+    `request.state.key`, the body in `request.state.body`."""
     returns: Any
     """Type of the answer, for the OpenAPI document."""
     query: tuple[str, ...] = ()
     """Names of query parameters; any other is refused."""
+    body: type[msgspec.Struct] | None = None
+    """Shape of the JSON body, which holds nothing else; raw bytes when signed."""
+    statuses: tuple[int, ...] = (200,)
+    """What a success may answer, the usual one first."""
+    honours: tuple[Binding, ...] = ()
+    """Bindings of a key that `answer` heeds; a key bound otherwise is refused, since it would see others' things."""
 
     @property
     def summary(self) -> str:
@@ -59,20 +75,32 @@ def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
     return app
 
 
+def json_response(answer: Any, status: int = 200, **headers: str) -> Response:
+    """An answer with a status or headers of its own."""
+    return Response(msgspec.json.encode(answer), status, headers, "application/json")
+
+
 def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         try:
-            keys = services.live.serving.keys
-            request.state.key = authenticate(read_headers(request.scope), keys, role=endpoint.role)
+            if endpoint.roles:
+                key = authenticate(read_headers(request.scope), services.live.serving.keys, endpoint.roles)
+                _check_binding(endpoint, key)
+                request.state.key = key
             _check_query(endpoint, request)
+            await _read_body(endpoint, request, services)
             answer = await run_in_threadpool(endpoint.answer, request, services)
         except MoatError as error:
             return _refuse(error)
-        if isinstance(answer, Response):
-            return answer
-        return Response(msgspec.json.encode(answer), media_type="application/json")
+        return answer if isinstance(answer, Response) else json_response(answer, endpoint.statuses[0])
 
     return handle
+
+
+def _check_binding(endpoint: Endpoint, key: Key) -> None:
+    for binding in ("environment", "tenant"):
+        if getattr(key, binding) and binding not in endpoint.honours:
+            raise AccessError(f"this is about the whole project, and the key is for one {binding}")
 
 
 def _check_query(endpoint: Endpoint, request: Request) -> None:
@@ -80,6 +108,41 @@ def _check_query(endpoint: Endpoint, request: Request) -> None:
         if name not in endpoint.query:
             known = ", ".join(endpoint.query) or "none"
             raise RequestError("unknown query parameter", where=name, remedy=f"Known: {known}.")
+
+
+async def _read_body(endpoint: Endpoint, request: Request, services: Services) -> None:
+    """Bounded, of the right type, and of the endpoint's shape and no other."""
+    if endpoint.body is None:
+        return
+    headers = read_headers(request.scope)
+    check_encoding(headers)
+    raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
+    if not endpoint.roles:
+        request.state.body = raw
+        return
+    require_json(headers)
+    request.state.body = decode(raw, endpoint.body)
+
+
+def require_json(headers: dict[str, str]) -> None:
+    """Browsers send other types across sites without asking. Raises `RequestError` (415)."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        error = RequestError("must be application/json", where="content-type")
+        error.status = 415
+        raise error
+
+
+def decode(raw: bytes, shape: type[T]) -> T:
+    """A JSON body. Raises `RequestError` with the JSON path of what does not fit."""
+    if raw.count(b",") > openai_chat.MAX_COMMAS:
+        raise RequestError(f"the body holds more than {openai_chat.MAX_COMMAS:,} values")
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at ")
+        raise RequestError(what, where=path.strip("`") or "$") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is not valid JSON: {error}") from None
 
 
 def _refuse(error: MoatError) -> Response:

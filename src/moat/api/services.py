@@ -1,11 +1,20 @@
 """What the routes work on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from moat.api.pushes import Pushes
+from moat.domain.lineage import Lineage
 from moat.gateway.serving import Live
-from moat.ports.releases import ReleaseReader
+from moat.ports.prompts import Renderer
+from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
 from moat.ports.runs import Runs
 from moat.ports.traces import TraceReader
+from moat.prompts.registry import PromptRegistry
+
+MAX_BODY = 2 * 2**20
+"""Bytes of a request body; a rendered prompt is at most half of it."""
 
 
 @dataclass(frozen=True)
@@ -16,3 +25,15 @@ class Services:
     releases: ReleaseReader
     runs: Runs
     traces: TraceReader
+    registry: PromptRegistry
+    renderer: Renderer
+    control: Callable[[], ReleaseControl]
+    """Made for one request, so that it sees the files as they are."""
+    lineage: Callable[[str, str], Lineage]
+    """By name, and version or nothing for all versions. Raises `NotFound`."""
+    pushes: Pushes
+    synced: Callable[[], SyncReport | None]
+    """What the last sync did, whatever set it off; None before the first."""
+    root: Path
+    """Of the project, whose partials and tools a registered prompt may use."""
+    max_body: int = MAX_BODY

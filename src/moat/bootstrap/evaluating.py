@@ -1,15 +1,19 @@
 """Evaluations of a project: suites, data, prompts and stored runs brought together on the one pipeline."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 
+from msgspec.structs import replace
+
 from moat.adapters.system import SystemClock
+from moat.bootstrap.background import BackgroundTasks
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import load_suites, shown, unknown_required
 from moat.bootstrap.wiring import State, pipeline_ports
+from moat.domain.config import Config
 from moat.domain.errors import NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
@@ -18,9 +22,12 @@ from moat.evals.datasets import load_dataset
 from moat.evals.gate import GateReport, judge
 from moat.evals.runner import Progress, Target, execute
 from moat.evals.suites import Suite
+from moat.pipeline.compose import Next
 from moat.pipeline.recipe import build
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
+from moat.prompts.rollouts import settled
+from moat.prompts.templates import JinjaRenderer
 from moat.telemetry.spool import SegmentSpool
 
 Watch = Callable[[Progress], None]
@@ -41,6 +48,15 @@ class UnderTest:
         if (ref.name, ref.version) == (self._prompt.name, self._prompt.version):
             return Resolution(self._prompt, None)
         return Resolution(self._catalog.get(ref.name, ref.version), None)
+
+    def shadow(self, ref: PromptRef, sticky: str) -> str:
+        """None: an evaluation asks for what it wants to know."""
+        return ""
+
+
+def deployments(config: Config, alias: str) -> tuple[str, ...]:
+    """What a model alias means: `provider/model` in the order they are tried; nothing for an unknown one."""
+    return tuple(config.models[alias].use) if alias in config.models else ()
 
 
 def baseline_digest(baseline: PromptVersion | None) -> str:
@@ -87,34 +103,33 @@ class Evaluating:
     def target(self, suite: Suite, prompt: PromptVersion, model: str = "") -> Target:
         """A suite on a version."""
         dataset = load_dataset(suite.dataset, name=shown(suite.dataset, self._project.root))
-        return Target(suite=suite, dataset=dataset, prompt=prompt, model=model)
+        target = Target(suite=suite, dataset=dataset, prompt=prompt, model=model)
+        return replace(target, deployments=deployments(self._project.settings.config, target.alias))
 
     async def run(self, target: Target, *, fresh: bool, watch: Watch) -> Run:
         """The stored run of exactly this target when it is finished; else it is run, or resumed."""
         known = None if fresh else target.find_run(self._state.runs)
-        if known is not None and not self._still_answers(known):
-            known = None
         if known is not None and known.status == "finished":
             return known
         clock = SystemClock()
         repository = self._project.repository
         run = known or target.new_run(clock.now_ns(), commit=repository.commit(), author=self._project.author)
+        async with self.pipeline(target.prompt) as ask:
+            return await execute(run, target, ask=ask, runs=self._state.runs, clock=clock, progress=watch)
+
+    @asynccontextmanager
+    async def pipeline(self, prompt: PromptVersion) -> AsyncIterator[Next]:
+        """The pipeline for a while, with this version in the place of what is served under its number."""
         shelf = ProviderShelf(self._environ)
         with self._spool() as spool:
-            prompts = UnderTest(target.prompt, self._project.catalog)
-            ports = pipeline_ports(self._project.settings, prompts, spool, shelf, self._environ)
+            catalog = self._project.catalog
+            prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)
+            background = BackgroundTasks()  # nothing comes there: an evaluation has no shadows
+            ports = pipeline_ports(self._project.settings, prompts, spool, shelf, self._environ, background, renderer)
             try:
-                return await execute(run, target, ask=build(ports), runs=self._state.runs, clock=clock, progress=watch)
+                yield build(ports)
             finally:
                 await shelf.aclose()
-
-    def _still_answers(self, run: Run) -> bool:
-        """Would the providers that answered a run answer it now? What `simulated` said proves nothing of a real model
-        that has taken its alias.
-        """
-        model = self._project.settings.config.models.get(run.model)
-        behind = {use.partition("/")[0] for use in model.use} if model else set()
-        return {name for name in run.provider.split(", ") if name} <= behind
 
     def compare(self, target: Target, candidate: Run, baseline: Run | None) -> Comparison:
         """Case by case."""
@@ -141,13 +156,7 @@ class Evaluating:
         The newest judgement against the baseline, else the newest against another, else the newest run without
         one; None when there is no run.
         """
-        found = self._state.runs.find(
-            suite_digest=target.suite.digest,
-            dataset_digest=target.dataset.digest,
-            prompt_digest=prompt_digest(target.prompt),
-            model=target.alias,
-        )
-        runs = [run for run in found if run.status == "finished" and self._still_answers(run)]
+        runs = [run for run in target.stored(self._state.runs) if run.status == "finished"]
         gates = digest(target.suite.gates)
         pairs = [(run, j) for run in runs for j in self._state.runs.judgements(run.id) if j.gates_digest == gates]
         if pairs:
@@ -172,11 +181,9 @@ class Evaluating:
         return standing
 
     def served(self, prompt: str, environment: str) -> PromptVersion | None:
-        """What an environment serves now, as it was released."""
-        for assignment in self._state.releases.current():
-            if (assignment.prompt, assignment.environment) == (prompt, environment):
-                return self._state.releases.get(assignment.arms[0].release).content
-        return None
+        """What an environment serves everybody, or did until the rollout under way began; as it was released."""
+        release = settled(self._state.releases.history(prompt, environment))
+        return self._state.releases.get(release).content if release else None
 
     def _blocked(self, prompt: PromptVersion, baseline: PromptVersion | None) -> bool:
         """Did a suite's gates find this content worse than the baseline, the last time they compared the two?"""

@@ -1,207 +1,194 @@
-"""Releasing and rolling back: files, git, evidence and the store brought together."""
+"""Releasing and rolling back: files, git, evidence, rules and the store brought together."""
 
 import time
-import urllib.request
-from http.client import HTTPException
-from typing import Any
-from urllib.parse import quote, urlencode
+from collections.abc import Iterable
 
-import msgspec
+from msgspec.structs import replace
 
-from moat.bootstrap.announcement import ServerFile
-from moat.bootstrap.evaluating import Evaluating, baseline_digest
+from moat.bootstrap.evaluating import Evaluating, deployments
 from moat.bootstrap.project import Project
+from moat.bootstrap.rules import Rules
 from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
-from moat.domain.errors import ConflictError, NotFound, PromptError
-from moat.domain.releases import Arm, Assignment, Evidence, PromptVersion, Release, prompt_digest
-from moat.gateway.admission import DEFAULT_ENVIRONMENT
+from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
+from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest
+from moat.ports.releases import Order, Plan, Promotion
+from moat.prompts import rollouts
 from moat.prompts.lint import lint
 from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
-
-SERVED_WITHIN_SECONDS = 10.0
+from moat.prompts.promotion import Missing, together
+from moat.prompts.rollouts import Act
 
 
 class Releasing:
-    """Changes what environments serve."""
+    """Implements `moat.ports.releases.ReleaseControl`: changes what environments serve."""
 
     def __init__(self, project: Project, state: State) -> None:
         self._project = project
         self._state = state
         self._evaluating = Evaluating(project, state, process_environment())
 
-    def release(self, name: str, version: str, environment: str, reason: str) -> tuple[Release, Assignment]:
-        """Make the manifest and serve it.
+    def release(self, order: Order, actor: str) -> tuple[Release, Assignment]:
+        """Make the manifest and serve it as planned.
 
-        The version is published before it is served: a conflict at the end, or a crash, leaves a release that
-        nobody serves, and the same command again completes it. Raises `ConfigError` for an unknown environment,
-        `PromptError` for a published version whose file was edited, `ConflictError` when a required suite has
-        not passed for exactly this prompt, or somebody else assigned since.
+        The version is published before it is served: a conflict at the end, or a crash, leaves a release that nobody
+        serves, and the same command again completes it. Raises `ConfigError` for an unknown environment, `PromptError`
+        for a version that is not sound or was edited after it was published, `ConflictError` naming every rule of the
+        environment that is not met, or when somebody else assigned since.
         """
-        require_environment(self._project.settings, environment)
-        prompt = self._project.catalog.get(name, version)
-        self._require_sound(name, version)
-        current = next(iter(self._state.releases.history(name, environment)), None)
-        evidence = self._evidence(prompt, environment)
-        if not is_edited(read_lock(self._project.root), prompt):
-            self._require_suites(environment, prompt, evidence)
-        publish(self._project.root, [prompt])
-        repository = self._project.repository
-        release = self._state.releases.create(
-            make_release(
-                prompt,
-                commit=repository.commit(),
-                dirty=repository.is_dirty(self._project.catalog.file(name, version).path),
-                author=self._project.author,
-                now_ns=time.time_ns(),
-                evidence=evidence,
-            )
+        rules = self._rules(order.environment)
+        history = self._state.releases.history(order.prompt, order.environment)
+        release = self._manifest(order.prompt, order.version, rules)
+        plan, others = self._arms(order.plan, release)
+        now_ns = time.time_ns()
+        missing = rules.missing(release, release.evidence, actor, now_ns)
+        for other in others:
+            missing += rules.missing(other, rules.evidence(other.content), actor, now_ns)
+        act = Act(
+            prompt=order.prompt,
+            environment=order.environment,
+            actor=actor,
+            reason=order.reason,
+            now_ns=now_ns,
+            overridden=_overridden(order, missing),
         )
-        arms = (Arm(release.id),)
-        if current is not None and current.arms == arms:
-            return release, current
-        assignment = self._assignment(
-            name,
-            environment,
-            sequence=current.sequence + 1 if current else 1,
-            arms=arms,
-            reason=reason,
-            replaces=current.arms if current else (),
-        )
+        assignment = rollouts.begin(history, release.id, plan, act)
+        publish(self._project.root, [release.content])
+        release = self._state.releases.create(release)
+        if assignment is None:
+            return release, history[0]
         self._state.releases.assign(assignment)
         return release, assignment
 
-    def roll_back(self, name: str, environment: str, reason: str) -> tuple[tuple[Arm, ...], Assignment]:
-        """Serve what was served before. Returns what was served until now, and the new assignment.
+    def manifest(self, name: str, version: str, environment: str) -> Release:
+        """Make and store a release that nothing serves yet, to be looked at and approved for an environment."""
+        release = self._manifest(name, version, self._rules(environment))
+        publish(self._project.root, [release.content])
+        return self._state.releases.create(release)
 
-        Releases pile up and rollbacks take from the top: a second one goes one further back, not forward to
-        what the first fled from. Raises `NotFound` when nothing was served before.
-        """
-        history = self._state.releases.history(name, environment)
+    def approve(self, release_id: str, environment: str, actor: str, comment: str) -> Approval:
+        """Say yes to a release. Raises `NotFound`."""
+        require_environment(self._project.settings, environment)
+        approval = Approval(
+            release=release_id, environment=environment, actor=actor, created_ns=time.time_ns(), comment=comment
+        )
+        self._state.releases.approve(approval)
+        return approval
+
+    def roll_back(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+        """Serve what was served before: no rule, file or repository is asked."""
+        history = self._history(prompt, environment)
+        return self._assign(rollouts.roll_back(history, _act(prompt, environment, actor, reason or "rollback")))
+
+    def promote(self, promotion: Promotion, actor: str) -> Assignment:
+        """Give the new release a larger share, or everything."""
+        prompt, environment = promotion.prompt, promotion.environment
+        history = self._history(prompt, environment)
+        window = self._rules(environment).frozen(time.time_ns())
+        overridden = _overridden(promotion, [window] if window is not None else [])
+        act = replace(_act(prompt, environment, actor, promotion.reason), overridden=overridden)
+        return self._assign(rollouts.promote(history, act, percent=promotion.percent, arm=promotion.arm))
+
+    def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+        """Hold a rollout as it is."""
+        history = self._history(prompt, environment)
+        return self._assign(rollouts.pause(history, _act(prompt, environment, actor, reason)))
+
+    def resume(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+        """Let a paused rollout go on."""
+        history = self._history(prompt, environment)
+        return self._assign(rollouts.resume(history, _act(prompt, environment, actor, reason)))
+
+    def abort(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+        """End a rollout: everybody gets what was served before it began."""
+        history = self._history(prompt, environment)
+        return self._assign(rollouts.abort(history, _act(prompt, environment, actor, reason or "abort")))
+
+    def _assign(self, assignment: Assignment) -> Assignment:
+        self._state.releases.assign(assignment)
+        return assignment
+
+    def _rules(self, environment: str) -> Rules:
+        require_environment(self._project.settings, environment)
+        return Rules(self._project, self._state, self._evaluating, environment)
+
+    def _history(self, prompt: str, environment: str) -> list[Assignment]:
+        """Raises `ConfigError` for an environment that never served it and that moat.yaml does not define."""
+        history = self._state.releases.history(prompt, environment)
         if not history:
             require_environment(self._project.settings, environment)
-            raise NotFound(f"{environment!r} serves no {name!r}", remedy="`moat release list` shows what is served.")
-        current = history[0]
-        target = _before(current, history)
-        if target is None:
-            raise NotFound(
-                f"{environment!r} served nothing before {', '.join(arm.release for arm in current.arms)}",
-                remedy=f"Release another version: `moat release create {name}@VERSION --to {environment}`.",
-            )
-        pointer = _before(target, history)
-        assignment = self._assignment(
-            name,
-            environment,
-            sequence=current.sequence + 1,
-            arms=target.arms,
-            reason=reason or "rollback",
-            replaces=pointer.arms if pointer else (),
-            returns_to=target.sequence,
-        )
-        self._state.releases.assign(assignment)
-        return current.arms, assignment
+        return history
 
-    def _assignment(self, name: str, environment: str, **fields: Any) -> Assignment:
-        return Assignment(
-            environment=environment, prompt=name, actor=self._project.author, created_ns=time.time_ns(), **fields
-        )
-
-    def _evidence(self, prompt: PromptVersion, environment: str) -> tuple[Evidence, ...]:
-        """What each suite that covers the prompt says about exactly this content, as its files are now."""
-        baseline = self._evaluating.baseline(prompt, environment)
-        found = []
-        for name, suite in self._evaluating.suites.items():
-            known = suite.prompt == prompt.name and self._evaluating.judged(
-                self._evaluating.target(suite, prompt), baseline
-            )
-            if known:
-                run, judgement = known
-                proof = Evidence(run=run.id, suite=name, dataset_digest=run.dataset_digest, score=run.score)
-                if judgement is not None:
-                    proof = msgspec.structs.replace(
-                        proof,
-                        verdict=judgement.verdict,
-                        gates_digest=judgement.gates_digest,
-                        baseline=judgement.baseline,
-                        judged_ns=judgement.created_ns,
-                    )
-                found.append(proof)
-        return tuple(found)
-
-    def _require_sound(self, name: str, version: str) -> None:
-        """A version that lint finds errors in would fail on each call, and could not be mended once published."""
+    def _manifest(self, name: str, version: str, rules: Rules) -> Release:
+        prompt = self._project.catalog.get(name, version)
         path = self._project.catalog.file(name, version).path
+        self._require_sound(prompt, path)
+        repository = self._project.repository
+        dirty = repository.is_dirty(path)
+        committed = [] if dirty else repository.log(path, limit=1)
+        return make_release(
+            prompt,
+            deployments=deployments(self._project.settings.config, prompt.model),
+            commit=repository.commit(),
+            dirty=dirty,
+            author=committed[0].author if committed else self._project.author,
+            now_ns=time.time_ns(),
+            evidence=rules.evidence(prompt),
+        )
+
+    def _require_sound(self, prompt: PromptVersion, path: str) -> None:
+        """A version that lint finds errors in would fail on each call, and what was published never changes."""
         models = set(self._project.settings.config.models)
         for problem in lint(self._project.root, models=models, covered=set()):
             if problem.severity == "error" and problem.path == path and problem.rule != "edited-version":
                 place = f"{path}:{problem.line}" if problem.line else path
                 raise PromptError(problem.message, where=place, remedy=problem.remedy or "`moat lint` says more.")
-
-    def _require_suites(self, environment: str, prompt: PromptVersion, evidence: tuple[Evidence, ...]) -> None:
-        required = self._project.settings.config.environments[environment].require
-        served = self._evaluating.served(prompt.name, environment)
-        if not required or (served is not None and prompt_digest(served) == prompt_digest(prompt)):
-            return
-        suites = self._evaluating.required(prompt.name, environment)
-        if not suites:
-            raise ConflictError(
-                f"{environment!r} requires {', '.join(required)}, none of which covers {prompt.name!r}",
-                remedy=f"Write a suite with `prompt: {prompt.name}`, and add it to `require` in moat.yaml.",
+        digest = prompt_digest(prompt)
+        before = (r for r in self._state.releases.releases(prompt.name) if r.version == prompt.version)
+        if is_edited(read_lock(self._project.root), prompt) or any(r.prompt_digest != digest for r in before):
+            raise PromptError(
+                f"{prompt.id} was published with another content",
+                where=path,
+                remedy="Restore the file, and bump the version for the change.",
             )
-        baseline = self._evaluating.baseline(prompt, environment)
-        proofs = {proof.suite: proof for proof in evidence}
-        for suite in suites:
-            if flaw := _flaw(proofs.get(suite.name), baseline):
-                served_there = f", which {environment} serves" if served is not None else ""
-                against = f" against {baseline.version}{served_there}" if baseline is not None else ""
-                where = "" if environment == DEFAULT_ENVIRONMENT else f" --env {environment}"
-                raise ConflictError(
-                    f"{environment!r} requires the suite {suite.name!r}, which {flaw} for {prompt.id}{against}",
-                    remedy=f"Run `moat gate {prompt.id} --suite {suite.name}{where}`.",
-                )
+
+    def _arms(self, plan: Plan, release: Release) -> tuple[Plan, list[Release]]:
+        """The plan with its arms by release id, and the releases that are in it besides the new one."""
+        others: list[Release] = []
+        arms: list[Arm] = []
+        for arm in plan.arms:
+            found = release if arm.release in (release.id, release.version) else self._released(release.prompt, arm)
+            if found is not release:
+                others.append(found)
+            arms.append(replace(arm, release=found.id))
+        if plan.arms and len(others) == len(arms):
+            raise InputError(f"no arm is {release.version}", where="arms", remedy="The new release is one of the arms.")
+        return replace(plan, arms=tuple(arms)), others
+
+    def _released(self, prompt: str, arm: Arm) -> Release:
+        """The newest release of an arm's version, or the one it names."""
+        for release in self._state.releases.releases(prompt):
+            if arm.release in (release.id, release.version):
+                return release
+        raise NotFound(
+            f"the arm {arm.name!r} names {arm.release!r}, which was never released",
+            where="arms",
+            remedy=f"`moat release list {prompt}` shows what was.",
+        )
 
 
-def _flaw(proof: Evidence | None, baseline: PromptVersion | None) -> str:
-    """Why an environment cannot rest on this evidence; empty when it can."""
-    if proof is None:
-        return "was never run as it is now"
-    if not proof.verdict:
-        return "was not gated as it is now"
-    if proof.baseline != baseline_digest(baseline):
-        return f"has a verdict ({proof.verdict}) against another baseline, but none"
-    return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
+def _act(prompt: str, environment: str, actor: str, reason: str) -> Act:
+    return Act(prompt=prompt, environment=environment, actor=actor, reason=reason, now_ns=time.time_ns())
 
 
-def _before(assignment: Assignment, history: list[Assignment]) -> Assignment | None:
-    """The release that was served before the one an assignment stands for."""
-    by_sequence = {item.sequence: item for item in history}
-    released = by_sequence.get(assignment.returns_to, assignment)
-    earlier = by_sequence.get(released.sequence - 1)
-    return by_sequence.get(earlier.returns_to, earlier) if earlier else None
-
-
-def wait_until_served(server: ServerFile, assignment: Assignment) -> bool:
-    """Ask the running server until it serves one of the assignment's releases; False when it does not in time."""
-    query = urlencode({"environment": assignment.environment})
-    wanted = {arm.release for arm in assignment.arms}
-    deadline = time.monotonic() + SERVED_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        served = ask(server, f"/api/v1/prompts/{quote(assignment.prompt)}?{query}")
-        if served is None:
-            return False
-        if served.get("release") in wanted:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def ask(server: ServerFile, path: str) -> dict[str, Any] | None:
-    """What the management API answers; None when the server cannot be reached, refuses, or answers with nonsense."""
-    request = urllib.request.Request(f"{server.url}{path}", headers={"authorization": f"Bearer {server.token}"})
-    try:
-        with urllib.request.urlopen(request, timeout=SERVED_WITHIN_SECONDS) as response:
-            return msgspec.json.decode(response.read(), type=dict[str, Any])
-    except (OSError, HTTPException, msgspec.DecodeError):
-        return None
+def _overridden(wish: Order | Promotion, missing: Iterable[Missing]) -> tuple[str, ...]:
+    """The rules that are broken, in words. Raises `ConflictError` with all of them unless the glass is broken."""
+    pieces = list(missing)
+    if pieces and not wish.break_glass:
+        what, remedy = together(wish.environment, pieces)
+        raise ConflictError(what, remedy=remedy)
+    if wish.break_glass and not wish.reason.strip():
+        raise InputError("breaking the glass takes a reason", where="reason", remedy="Say why: it is kept for good.")
+    return tuple(piece.what for piece in pieces)

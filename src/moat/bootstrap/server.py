@@ -12,25 +12,37 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
+from typing import NamedTuple
 
 import uvicorn
 
 from moat.adapters.duckdb import DuckTraces
+from moat.adapters.system import SystemClock
 from moat.api.app import management_api
+from moat.api.pushes import Pushes
 from moat.api.services import Services
 from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.background import BackgroundTasks
+from moat.bootstrap.drifting import Drifting
+from moat.bootstrap.indexing import Indexing
+from moat.bootstrap.lineage import lineage
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
-from moat.bootstrap.reload import Snapshots, keep_fresh
+from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.reload import Snapshots, keep_compared, keep_fresh, keep_indexed
 from moat.bootstrap.settings import Settings
-from moat.bootstrap.wiring import open_state, pipeline_ports
+from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
+from moat.bootstrap.wiring import State, open_state, pipeline_ports
 from moat.domain.errors import ConflictError, StorageError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
+from moat.domain.lineage import Lineage
 from moat.gateway.app import Gateway
 from moat.gateway.protocol import BoundedHttp
 from moat.gateway.serving import Live
 from moat.pipeline.ports import Ports
-from moat.ports.prompts import Prompts
+from moat.ports.prompts import Prompts, Renderer
+from moat.ports.releases import ReleaseControl
+from moat.prompts.registry import PromptRegistry
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
 
@@ -132,16 +144,67 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
         opened.callback(spool.close)
         spool.open()
 
-        def ports(settings: Settings, prompts: Prompts) -> Ports:
-            return pipeline_ports(settings, prompts, spool, shelf, environ)
+        background = BackgroundTasks()
+        opened.push_async_callback(background.aclose)
+
+        def ports(settings: Settings, prompts: Prompts, renderer: Renderer) -> Ports:
+            return pipeline_ports(settings, prompts, spool, shelf, environ, background, renderer)
 
         snapshots = Snapshots(project.root, state, local, ports)
+        opened.callback(snapshots.close)
         live = Live(snapshots.serving())
-        for work in (partial(keep_fresh, live, snapshots), shipper.run, shelf.close_retired):
+        indexing = Indexing(project.repository, state.registry, SystemClock())
+        sync = ServerSync(project.root, state, snapshots.synced)
+        works = (
+            partial(keep_fresh, live, snapshots),
+            partial(keep_indexed, snapshots, indexing),
+            partial(keep_compared, snapshots, Drifting(project.repository, state.releases)),
+            partial(keep_synced, snapshots, sync),
+        )
+        for work in (*works, shipper.run, shelf.close_retired):
             opened.push_async_callback(_cancel, asyncio.create_task(_forever(work)))
-        management = management_api(Services(live, state.releases, state.runs, traces))
+        services = _services(project, environ, state, traces, _Holding(live, snapshots, sync))
+        opened.push_async_callback(asyncio.to_thread, services.pushes.close)
+        management = management_api(services)
         max_body = round(settings.config.server.max_body_mb * 2**20)
-        yield Gateway(live, spool, max_body=max_body, management=management), live
+        dropped = partial(getattr, background, "dropped")
+        yield Gateway(live, spool, max_body=max_body, management=management, dropped=dropped), live
+
+
+class _Holding(NamedTuple):
+    """What the running server holds besides its stores."""
+
+    live: Live
+    snapshots: Snapshots
+    sync: ServerSync
+
+
+def _services(
+    project: Project, environ: Mapping[str, str], state: State, traces: DuckTraces, holding: _Holding
+) -> Services:
+    """What the management API works on."""
+
+    def control() -> ReleaseControl:
+        return Releasing(Project(project.root), state)
+
+    def ancestry(name: str, version: str) -> Lineage:
+        return lineage(Project(project.root), state, name, version, traces)
+
+    renderer = holding.snapshots.renderer
+    return Services(
+        live=holding.live,
+        releases=state.releases,
+        runs=state.runs,
+        traces=traces,
+        registry=PromptRegistry(state.registry, renderer, SystemClock()),
+        renderer=renderer,
+        control=control,
+        lineage=ancestry,
+        pushes=Pushes(holding.sync, project.settings.config.git.branch, webhook_secret(project.settings, environ)),
+        synced=lambda: holding.snapshots.synced.value,
+        root=project.root,
+        max_body=round(project.settings.config.server.max_body_mb * 2**20),
+    )
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:

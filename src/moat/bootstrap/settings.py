@@ -93,6 +93,19 @@ def _check(settings: Settings) -> None:
                 where=document.place([*path, *found]),
                 remedy='Write a reference such as "${OPENAI_API_KEY}", and set the variable where Moat runs.',
             )
+    if (secret := config.git.webhook_secret) and _in_plain(secret):
+        raise ConfigError(
+            "a secret stands in the file at $.git.webhook_secret",
+            where=document.place(["git", "webhook_secret"]),
+            remedy='Write a reference such as "${MOAT_WEBHOOK_SECRET}", and set the variable where Moat runs.',
+        )
+    for name, rules in config.environments.items():
+        if rules.auto == "verdict" and not rules.require:
+            raise ConfigError(
+                f"`auto: verdict` at $.environments.{name} waits for suites, and `require` names none",
+                where=document.place(["environments", name, "auto"]),
+                remedy="Name them in `require`, or write `auto: merge`.",
+            )
     for alias, model in config.models.items():
         for index, target in enumerate(model.use):
             provider, _, rest = target.partition("/")

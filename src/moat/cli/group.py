@@ -5,6 +5,10 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+Shadow = Annotated[
+    bool | None,
+    typer.Option("--shadow/--no-shadow", help="Only copies for a release on trial, or none. Without it: all calls."),
+]
 
 
 def group(*, cls: Any = None, completion: bool = False, **options: Any) -> typer.Typer:

@@ -26,9 +26,10 @@ def create(
     name: Annotated[str, typer.Option(help="What it is for, for people.")] = "",
     tenant: Annotated[str, typer.Option(help="Tenant its calls are charged to.")] = "",
     feature: Annotated[str, typer.Option(help="Feature its calls belong to; callers may say when not set.")] = "",
+    user: Annotated[str, typer.Option(help="The person who acts with it, when it is not a program's.")] = "",
     environment: Annotated[str, typer.Option(help="The only environment it may use.")] = "",
     model: Annotated[list[str] | None, typer.Option(help="Model alias it may use; repeat for several.")] = None,
-    role: Annotated[Role, typer.Option(help="app: models, prompts, traces. admin: everything.")] = "app",
+    role: Annotated[Role, typer.Option(help="app: models, prompts, traces. viewer: look. admin: everything.")] = "app",
     days: Annotated[int, typer.Option(min=0, max=MAX_DAYS, help="Days until it expires; 0: never.")] = 0,
     json: Json = False,
 ) -> None:
@@ -45,6 +46,7 @@ def create(
         role=role,
         tenant=tenant,
         feature=feature,
+        user=user,
         environment=environment,
         models=tuple(model or ()),
         created_ns=now,
@@ -53,7 +55,7 @@ def create(
     with open_state(project) as state:
         state.keys.add(key)
     if json:
-        print_json({"id": key.id, "secret": secret, "name": name, "tenant": tenant, "role": role})
+        print_json({"id": key.id, "secret": secret, "name": name, "user": user, "tenant": tenant, "role": role})
         return
     out.print(f"{secret}")
     out.print(f"Key {key.id} is made. Keep it now: it is not shown again.", style="dim")
@@ -68,9 +70,12 @@ def list_keys(ctx: typer.Context, json: Json = False) -> None:
         print_json([{**_public(key)} for key in keys])
         return
     print_table(
-        ["id", "name", "role", "tenant", "feature", "environment", "state", "created"],
+        ["id", "name", "user", "role", "tenant", "feature", "environment", "state", "created"],
         (
-            [k.id, k.name, k.role, k.tenant, k.feature, k.environment or "any", _state(k), clock(k.created_ns)]
+            [
+                *(k.id, k.name, k.user, k.role, k.tenant, k.feature),
+                *(k.environment or "any", _state(k), clock(k.created_ns)),
+            ]
             for k in keys
         ),
         empty="No keys yet. `moat keys create --name my-app` makes one.",

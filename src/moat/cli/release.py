@@ -1,18 +1,27 @@
 """`moat release`: what ships together, where it is served, and why it may be."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.settings import environment
+from moat.bootstrap.smoke import Smoked, smoke
 from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
+from moat.cli.changes import print_overridden, print_seen, serves, watch
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
-from moat.domain.releases import Arm, Release
+from moat.cli.sync import sync
+from moat.domain.errors import ConflictError, InputError, MoatError
+from moat.domain.releases import Arm, Assignment, Release, Strategy
+from moat.ports.releases import Order, Plan, Promotion
 
 app = group(no_args_is_help=True)
+app.command()(sync)
 
 
 @app.command()
@@ -21,22 +30,73 @@ def create(
     prompt: Prompt,
     to: Annotated[str, typer.Option("--to", help="Environment that shall serve it.")],
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    canary: Annotated[float, typer.Option(help="Give it this percentage of the calls first.")] = 0.0,
+    blue_green: Annotated[
+        bool, typer.Option("--blue-green", help="Prepare it, smoke it, then switch everybody at once.")
+    ] = False,
+    ab: Annotated[str, typer.Option(metavar="NAME", help="Compare it in an experiment of this name.")] = "",
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VERSION:WEIGHT", help="An arm of the experiment; repeat for more."),
+    ] = None,
+    shadow: Annotated[float, typer.Option(help="Let it answer a copy of this percentage of the calls, unseen.")] = 0.0,
+    no_smoke: Annotated[
+        bool, typer.Option("--no-smoke", help="Switch blue-green without asking anything first.")
+    ] = False,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="Although the environment's rules say no. Needs --reason.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Release a version: make its manifest, check the environment's rules, serve it there."""
+    """Release a version: make its manifest, check the environment's rules, serve it there, at once or by a rollout."""
     project = Project.find(ctx.obj)
+    began = time.monotonic()
     name, version = parse_prompt(prompt)
+    plan = _plan(canary, blue_green, ab, arm or [], shadow)
+    order = Order(prompt=name, version=version, environment=to, reason=reason, plan=plan, break_glass=break_glass)
     with open_state(project) as state:
-        release, assignment = Releasing(project, state).release(name, version, to, reason)
-        answered = _answered(state, release)
+        release, assignment = Releasing(project, state).release(order, project.author)
+        smoked: list[Smoked] = []
+        if assignment.strategy == "blue_green" and assignment.progress == "open":
+            watch(project, assignment, began)  # green is ready where the calls will come
+            smoked = [] if no_smoke else _smoke(project, state, release, assignment)
+            assignment = Releasing(project, state).promote(_switch(order), project.author)
+        seen = watch(project, assignment, began)
+        answered, served = _answered(state, release), serves(state, assignment)
     if json:
-        print_json({"release": release, "assignment": assignment})
+        facts = {"release": release, "assignment": assignment, "smoked": smoked}
+        print_json({**facts, "seconds": seen.seconds, "live": seen.live})
         return
-    out.print(f"{to} serves {name}@{version} as {release.id}.", style="bold")
+    out.print(f"{to} serves {served}.", style="bold")
+    print_overridden(assignment)
+    for call in smoked:
+        out.print(f"  smoked    {call.case}: fine")
     _print_lineage(release, answered)
-    if assignment.replaces:
-        before = ", ".join(arm.release for arm in assignment.replaces)
-        out.print(f"  replaces  {before}  (`moat rollback {name} --env {to}` goes back)")
+    _print_replaced(assignment)
+    print_seen(seen)
+
+
+@app.command()
+def approve(
+    ctx: typer.Context,
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="Release id, or NAME@VERSION.")],
+    to: Annotated[str, typer.Option("--to", help="Environment it may go to.")],
+    comment: Annotated[str, typer.Option(help="For the record.")] = "",
+    json: Json = False,
+) -> None:
+    """Say yes to a release in an environment; a version that has no release yet gets one that nothing serves."""
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
+        releasing = Releasing(project, state)
+        name, version = parse_prompt(release)
+        found = releasing.manifest(name, version, to) if version else state.releases.get(release)
+        approval = releasing.approve(found.id, to, project.author, comment)
+        everybody = state.releases.approvals(found.id, to)
+    if json:
+        print_json(approval)
+        return
+    out.print(f"{approval.actor} approves {found.id} ({found.content.id}) for {to}.", style="bold")
+    out.print(f"  approved by {', '.join(person.actor.split(' <')[0] for person in everybody)}")
 
 
 @app.command("list")
@@ -103,6 +163,96 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         )
 
 
+@app.command()
+def history(
+    ctx: typer.Context,
+    prompt: Annotated[str, typer.Argument(metavar="NAME", help="Prompt name.")],
+    env: Annotated[str, typer.Option("--env", help="Environment.")] = "production",
+    json: Json = False,
+) -> None:
+    """List everything an environment ever served for a prompt, newest first: who, why, and which rules were broken."""
+    with open_state(Project.find(ctx.obj)) as state:
+        found = state.releases.history(prompt, env)
+        rows = [
+            [
+                a.sequence,
+                clock(a.created_ns),
+                a.strategy + ("" if a.progress == "closed" else f" ({a.progress})"),
+                serves(state, a),
+                f"back to {a.returns_to}" if a.returns_to else "",
+                a.actor.split(" <")[0],
+                a.reason,
+                "; ".join(a.overridden),
+            ]
+            for a in found
+        ]
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ["number>", "since", "strategy", "serves", "rollback", "by", "reason", "rules broken"],
+        rows,
+        empty=f"{env} never served {prompt}.",
+    )
+
+
+def _plan(canary: float, blue_green: bool, ab: str, arms: list[str], shadow: float) -> Plan:
+    """The one way of introducing it that the options name."""
+    options: tuple[tuple[Strategy, object], ...] = (
+        ("canary", canary),
+        ("blue_green", blue_green),
+        ("ab", ab),
+        ("shadow", shadow),
+    )
+    chosen = [strategy for strategy, given in options if given]
+    if len(chosen) > 1:
+        raise InputError("--canary, --blue-green, --ab and --shadow exclude each other", where=f"--{chosen[1]}")
+    if arms and chosen != ["ab"]:
+        raise InputError("arms are for an experiment", where="--arm", remedy="Name it with `--ab NAME`.")
+    strategy = chosen[0] if chosen else "all"
+    return Plan(strategy=strategy, percent=canary or shadow, experiment=ab, arms=tuple(map(_arm, arms)))
+
+
+def _arm(text: str) -> Arm:
+    """`NAME=VERSION:WEIGHT`."""
+    name, equals, rest = text.partition("=")
+    version, colon, weight = rest.rpartition(":")
+    try:
+        if name and equals and colon and version:
+            return Arm(version, float(weight), name)
+    except ValueError:
+        pass
+    raise InputError(f"{text!r} is no arm", where="--arm", remedy="Write NAME=VERSION:WEIGHT.")
+
+
+def _switch(order: Order) -> Promotion:
+    return Promotion(
+        prompt=order.prompt, environment=order.environment, reason=order.reason, break_glass=order.break_glass
+    )
+
+
+def _smoke(project: Project, state: State, release: Release, prepared: Assignment) -> list[Smoked]:
+    """Ask the release a few things; when one goes wrong it is taken back and the command fails."""
+    try:
+        smoked = smoke(Evaluating(project, state, environment()), release)
+        flaws = [call for call in smoked if call.flaw]
+        if not flaws:
+            return smoked
+        what = "; ".join(f"{call.case}: {call.flaw}" for call in flaws)
+        raise ConflictError(f"{release.content.id} failed its smoke test ({what})", remedy="Nothing was switched.")
+    except MoatError as error:
+        reason = f"smoke test: {error.what}"
+        Releasing(project, state).abort(prepared.prompt, prepared.environment, project.author, reason)
+        raise
+
+
+def _print_replaced(assignment: Assignment) -> None:
+    if assignment.replaces:
+        before = ", ".join(_ids(assignment.replaces))
+        undo = f"`moat rollback {assignment.prompt} --env {assignment.environment}` goes back"
+        out.print(f"  replaces  {before}  ({undo})")
+
+
 def _answered(state: State, release: Release) -> dict[str, str]:
     """By run, which providers answered: evidence from a simulated one has to say so."""
     return {evidence.run: state.runs.get(evidence.run).provider for evidence in release.evidence}
@@ -113,7 +263,8 @@ def _print_lineage(release: Release, answered: dict[str, str]) -> None:
     changed = "  (the file differed from it)" if release.dirty else ""
     out.print(f"  commit    {release.commit or 'none: not in a git repository'}{changed}")
     out.print(f"  author    {release.author}")
-    out.print(f"  model     {release.content.model}  params {release.content.params}")
+    behind = f" ({', '.join(release.deployments)})" if release.deployments else ""
+    out.print(f"  model     {release.content.model}{behind}  params {release.content.params}")
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
         verdict = evidence.verdict or "not gated"

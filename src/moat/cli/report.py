@@ -4,10 +4,11 @@ import time
 from typing import Annotated, cast, get_args
 
 import typer
+from msgspec.structs import replace
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
-from moat.cli.group import Json, group
+from moat.cli.group import Json, Shadow, group
 from moat.cli.output import out, print_json, print_table
 from moat.domain.errors import RequestError
 from moat.ports.traces import Dimension, TraceFilter
@@ -26,6 +27,8 @@ def run(
     tenant: Annotated[str, typer.Option()] = "",
     feature: Annotated[str, typer.Option()] = "",
     environment: Annotated[str, typer.Option()] = "",
+    experiment: Annotated[str, typer.Option(help="A rollout or experiment.")] = "",
+    shadow: Shadow = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a GitHub table, to paste or to keep.")] = False,
     json: Json = False,
 ) -> None:
@@ -35,11 +38,14 @@ def run(
         tenant=tenant,
         feature=feature,
         environment=environment,
+        experiment=experiment,
+        shadow=shadow,
         since_ns=parse_time(since, time.time_ns(), where="--since"),
     )
     with open_traces(Project.find(ctx.obj)) as traces:
         groups = traces.usages(dimensions, wanted) if dimensions else []
-        found = report(dimensions, groups, traces.usages([], wanted)[0])
+        copies = traces.usages([], replace(wanted, shadow=True))[0] if shadow is None else None
+        found = report(dimensions, groups, traces.usages([], wanted)[0], copies)
     if json:
         print_json(found)
     elif markdown:

@@ -1,22 +1,40 @@
-"""`moat status`: what is served, and what is wrong."""
+"""`moat status`: what is served, what is wrong, and what has drifted."""
 
+from collections.abc import Iterable, Iterator
+
+import msgspec
 import typer
 
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.asking import ask
+from moat.bootstrap.drifting import drift_now
 from moat.bootstrap.project import Project
-from moat.bootstrap.releasing import ask
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.wiring import State, open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
-from moat.domain.errors import InputError, NotFound
-from moat.domain.releases import prompt_digest
+from moat.domain.errors import MoatError
+from moat.domain.releases import Assignment, Release
+from moat.prompts.drift import Drift
 
 app = group()
 
 
+class _Served(msgspec.Struct, frozen=True):
+    """A release with its share of an environment's calls."""
+
+    environment: str
+    release: Release
+    weight: float
+    arm: str
+    shadow: bool
+    """Answers copies only, which nobody sees."""
+    assignment: Assignment
+    drift: list[Drift]
+
+
 @app.command()
 def run(ctx: typer.Context, json: Json = False) -> None:
-    """Show the server and its problems, what every environment serves, and whether the files still say the same."""
+    """Show the server and its problems, what every environment serves, and how that has drifted from git."""
     project = Project.find(ctx.obj)
     server = running_server(project.server_path)
     answer = ask(server, "/api/v1/status") if server else None
@@ -24,49 +42,58 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     if server and answer is None:
         err.print(f"warning: the server at {server.url} did not say how it is.", style="yellow")
     with open_state(project) as state:
-        releases = {release.id: release for release in state.releases.releases()}
-        current = state.releases.current()
-    rows = [(a, releases[arm.release], arm.weight) for a in current for arm in a.arms]
-    drift = {
-        release.id: _drift(project, release.prompt, release.version, release.prompt_digest) for _, release, _ in rows
-    }
+        drift, unknown = _drift(project, state)
+        served = list(_served(state, drift))
     if json:
-        print_json(
-            {
-                "server": server and {"url": server.url, "pid": server.pid, "problems": problems},
-                "served": [
-                    {"environment": a.environment, "release": r, "weight": w, "drift": drift[r.id]} for a, r, w in rows
-                ],
-            }
-        )
+        about = server and {"url": server.url, "pid": server.pid, "problems": problems}
+        print_json({"server": about, "served": served, "drift_unknown": unknown})
         return
     out.print(f"server: {server.url} (process {server.pid})" if server else "server: not running (`moat serve`)")
     for problem in problems or ():
         out.print(f"problem: {problem}", style="red")
     print_table(
-        ["environment", "prompt", "release", "share>", "since", "by", "files"],
-        (
-            [
-                a.environment,
-                f"{r.prompt}@{r.version}",
-                r.id,
-                f"{w:g}",
-                clock(a.created_ns),
-                a.actor.split(" <")[0],
-                drift[r.id] or "same",
-            ]
-            for a, r, w in rows
-        ),
+        ["environment", "prompt", "release", "share>", "arm", "since", "by", "drift"],
+        (_row(row, unknown) for row in served),
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
     )
+    print_drift(drift)
+    if unknown:
+        out.print(f"drift is not known: {unknown}", style="red")
 
 
-def _drift(project: Project, name: str, version: str, digest: str) -> str:
-    """How the file differs from what is served; empty when it does not."""
+def print_drift(drift: Iterable[Drift]) -> None:
+    """Each finding with what to do."""
+    for found in drift:
+        place = f"{found.environment} {found.prompt}@{found.version}"
+        out.print(f"drift: {place}: {found.kind}: {found.message}", style="yellow")
+        out.print(f"  {found.remedy}")
+
+
+def _drift(project: Project, state: State) -> tuple[list[Drift], str]:
+    """What has drifted, or why nobody can say: broken files are no reason to show nothing."""
     try:
-        same = prompt_digest(project.catalog.get(name, version)) == digest
-    except NotFound:
-        return "the file is gone"
-    except InputError:
-        return "the file is broken"
-    return "" if same else "the file was edited"
+        return drift_now(project, state), ""
+    except MoatError as error:
+        return [], str(error)
+
+
+def _served(state: State, drift: list[Drift]) -> Iterator[_Served]:
+    for a in state.releases.current():
+        for arm in (*a.arms, *([a.shadow] if a.shadow else [])):
+            found = [d for d in drift if (d.environment, d.release) == (a.environment, arm.release)]
+            release = state.releases.get(arm.release)
+            yield _Served(a.environment, release, arm.weight, arm.name, arm is a.shadow, a, found)
+
+
+def _row(row: _Served, unknown: str) -> list[str]:
+    under_way = "" if row.assignment.progress == "closed" else f"{row.assignment.strategy}, {row.assignment.progress}"
+    return [
+        row.environment,
+        f"{row.release.prompt}@{row.release.version}",
+        row.release.id,
+        f"{row.weight:g}",
+        " ".join(part for part in ("shadow" if row.shadow else row.arm, f"({under_way})" if under_way else "") if part),
+        clock(row.assignment.created_ns),
+        row.assignment.actor.split(" <")[0],
+        "not known" if unknown else ", ".join(d.kind for d in row.drift) or "none",
+    ]

@@ -9,7 +9,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
-from moat.cli.group import Json, group
+from moat.cli.group import Json, Shadow, group
 from moat.cli.output import clock, milliseconds, out, print_json, print_table
 from moat.domain.errors import NotFound
 from moat.domain.spans import Span
@@ -31,6 +31,9 @@ def list_traces(
     user: Annotated[str, typer.Option()] = "",
     prompt: Annotated[str, typer.Option()] = "",
     release: Annotated[str, typer.Option()] = "",
+    arm: Annotated[str, typer.Option(help="Of a split.")] = "",
+    experiment: Annotated[str, typer.Option(help="A rollout or experiment.")] = "",
+    shadow: Shadow = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only calls that ended in an error.")] = False,
     since: Annotated[str, typer.Option(help="15m, 24h, 7d, or a local date or time.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
@@ -45,6 +48,9 @@ def list_traces(
         user=user,
         prompt=prompt,
         release=release,
+        arm=arm,
+        experiment=experiment,
+        shadow=shadow,
         failed=True if failed else None,
         since_ns=parse_time(since, time.time_ns(), where="--since"),
     )
@@ -97,7 +103,7 @@ def _row(call: Span) -> list[str]:
         call.tenant,
         call.feature,
         call.user,
-        _prompt(call) or call.model,
+        f"{_prompt(call) or call.model}{_standing(call)}",
         call.provider,
         milliseconds(call.duration_ns),
         f"{call.input_tokens}+{call.output_tokens}",
@@ -121,7 +127,7 @@ def _tree(spans: Sequence[Span]) -> Iterator[tuple[int, Span]]:
 
 
 def _facts(span: Span) -> str:
-    facts = [span.name, span.provider, milliseconds(span.duration_ns)]
+    facts = [f"{span.name}{_standing(span)}", span.provider, milliseconds(span.duration_ns)]
     if span.input_tokens or span.output_tokens:
         facts.append(f"{span.input_tokens}+{span.output_tokens} tokens")
     facts += [_cost(span)] if span.kind != "app" else []
@@ -131,7 +137,9 @@ def _facts(span: Span) -> str:
 
 def _print_content(span: Span) -> None:
     if span.prompt:
-        out.print(f"\nprompt {_prompt(span)}  release {span.release or 'none'}", style="bold")
+        experiment = f"  experiment {span.experiment}" if span.experiment else ""
+        words = f"\nprompt {_prompt(span)}{_standing(span)}  release {span.release or 'none'}{experiment}"
+        out.print(words, style="bold")
     for message in _content(span.input).get("messages", []):
         out.print(f"[{message.get('role')}]", style="bold")
         content = message.get("content")
@@ -146,6 +154,12 @@ def _print_content(span: Span) -> None:
 def _prompt(span: Span) -> str:
     """With its version, unless the call was refused before that was known."""
     return f"{span.prompt}@{span.version}" if span.version else span.prompt
+
+
+def _standing(span: Span) -> str:
+    """Which arm of a split it was, or that nobody saw it."""
+    standing = "shadow" if span.shadow_of else span.arm
+    return f" ({standing})" if standing else ""
 
 
 def _content(value: Any) -> dict[str, Any]:

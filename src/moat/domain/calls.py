@@ -34,6 +34,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     """Aliases this caller may use; empty means all."""
 
+    @property
+    def sticky(self) -> str:
+        """Who stays on one arm of a split: the user, else the conversation; empty when nobody is known to come back."""
+        return self.user or self.session
+
 
 class Trace(msgspec.Struct, frozen=True):
     """Where the call stands in a distributed trace (W3C Trace Context): lower-case hex ids."""
@@ -41,6 +46,10 @@ class Trace(msgspec.Struct, frozen=True):
     trace_id: str
     span_id: str
     parent_id: str = ""
+
+    def child(self) -> "Trace":
+        """A new span below this one."""
+        return Trace(self.trace_id, new_span_id(), self.span_id)
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -170,10 +179,15 @@ def new_id(kind: str) -> str:
     return f"{kind}_{time.time_ns() // 1_000_000:012x}{random.getrandbits(48):012x}"
 
 
+def new_span_id() -> str:
+    """16 random hex digits, not all zero."""
+    return f"{random.getrandbits(64) or 1:016x}"
+
+
 def new_trace(traceparent: str = "") -> Trace:
     """Continue the caller's trace from its W3C `traceparent` header, or start one when it is absent or broken."""
     parts = traceparent.split("-")
-    span_id = f"{random.getrandbits(64) or 1:016x}"
+    span_id = new_span_id()
     if len(parts) >= 4 and _is_hex(parts[1], 32) and _is_hex(parts[2], 16):
         return Trace(parts[1], span_id, parts[2])
     return Trace(f"{random.getrandbits(128) or 1:032x}", span_id)

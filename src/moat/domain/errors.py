@@ -97,6 +97,13 @@ class NotFound(MoatError):
     default_status = 404
     exit_code = 66
 
+    @classmethod
+    def for_this_key(cls) -> "NotFound":
+        """What a key bound to an environment or tenant gets for all that is not its own, there or not: always the
+        same words, which tell it nothing.
+        """
+        return cls("there is no such thing for this key", remedy="Whoever made the key knows what it may use.")
+
 
 class AccessError(MoatError):
     """The caller is unknown (401) or may not do this (403)."""

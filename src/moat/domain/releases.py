@@ -186,6 +186,17 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     returns_to: int = 0
     """For a rollback or an aborted rollout the `sequence` of the assignment it went back to; else 0."""
 
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """Ids of all releases that may answer: the arms', whatever their share, and the shadow's."""
+        shadows = () if self.shadow is None else (self.shadow,)
+        return tuple(arm.release for arm in (*self.arms, *shadows))
+
+    @property
+    def salt(self) -> str:
+        """What `choose` takes, so that users fall on unrelated arms elsewhere."""
+        return self.experiment or f"{self.environment}\0{self.prompt}"
+
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """One person's yes to a release in an environment."""

@@ -20,7 +20,7 @@ def to_markdown(report: GateReport) -> str:
 def _lines(report: GateReport) -> Iterator[str]:
     comparison = report.comparison
     candidate, baseline = comparison.candidate, comparison.baseline
-    yield f"## {MARKS[report.verdict]}: {_cell(candidate.prompt)} {candidate.version}"
+    yield f"## {MARKS[report.verdict]}: {cell(candidate.prompt)} {candidate.version}"
     yield ""
     yield report.summary
     yield ""
@@ -49,7 +49,7 @@ def _gates(report: GateReport) -> Iterator[str]:
     yield "|---|---|---|"
     for result in report.gates:
         more = f"; about {result.more_cases} more cases would decide" if result.more_cases else ""
-        yield f"| {_cell(result.gate.score)} | {MARKS[result.verdict]} | {_cell(result.reason)}{more} |"
+        yield f"| {cell(result.gate.score)} | {MARKS[result.verdict]} | {cell(result.reason)}{more} |"
     yield ""
 
 
@@ -60,7 +60,7 @@ def _scores(scores: Sequence[ScoreComparison]) -> Iterator[str]:
         difference = f"{describe(score.difference)}, {describe_p(score.difference.p)}" if score.difference else "–"
         least = f"{score.detectable:.3f}" if score.detectable is not None else "–"
         yield (
-            f"| {_cell(score.name)} | {_mean(score.baseline)} | {_mean(score.candidate)} | {difference} "
+            f"| {cell(score.name)} | {_mean(score.baseline)} | {_mean(score.candidate)} | {difference} "
             f"| {len(score.regressed)} / {len(score.improved)} | {least} |"
         )
     yield ""
@@ -84,9 +84,9 @@ def _changed(title: str, changes: Sequence[CaseChange]) -> Iterator[str]:
         moved = f"{change.baseline:.2f} → {change.candidate:.2f}"
         yield f"<summary>{_inert(change.case)}: {_inert(change.score)} {moved}</summary>"
         yield ""
-        yield from _fence("Input", msgspec.json.format(msgspec.json.encode(change.input), indent=2).decode())
-        yield from _fence(f"Baseline{_reason(change.baseline_reason)}", change.baseline_output)
-        yield from _fence(f"Candidate{_reason(change.candidate_reason)}", change.candidate_output)
+        yield from fence("Input", msgspec.json.format(msgspec.json.encode(change.input), indent=2).decode())
+        yield from fence(f"Baseline{_reason(change.baseline_reason)}", change.baseline_output)
+        yield from fence(f"Candidate{_reason(change.candidate_reason)}", change.candidate_output)
         yield "</details>"
         yield ""
     if len(changes) > MAX_CHANGES:
@@ -101,17 +101,18 @@ def _failed(title: str, failures: Sequence[Failure]) -> Iterator[str]:
     yield ""
     for failure in failures[:MAX_CHANGES]:
         repeat = f", repeat {failure.repeat}" if failure.repeat else ""
-        yield f"- {_cell(failure.case)}{repeat}: {_cell(failure.error)}"
+        yield f"- {cell(failure.case)}{repeat}: {cell(failure.error)}"
     if len(failures) > MAX_CHANGES:
         yield f"- … and {len(failures) - MAX_CHANGES} more"
     yield ""
 
 
 def _reason(reason: str) -> str:
-    return f" ({_cell(reason)})" if reason else ""
+    return f" ({cell(reason)})" if reason else ""
 
 
-def _fence(title: str, text: str) -> Iterator[str]:
+def fence(title: str, text: str) -> Iterator[str]:
+    """A titled block that its text cannot close, cut to a readable length."""
     shown = text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
     ticks = "```"
     while ticks in shown:
@@ -131,6 +132,6 @@ def _inert(text: str) -> str:
     return "".join(f"\\{char}" if char in "`*_[]!#\\~" else char for char in line)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Inert text that fits a table's cell."""
     return _inert(text).replace("|", "\\|")

@@ -45,6 +45,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     prompt: PromptVersion
     model: str = ""
     """Model alias instead of the prompt's own."""
+    deployments: tuple[str, ...] = ()
+    """`provider/model` of everything behind the alias."""
 
     @property
     def alias(self) -> str:
@@ -62,6 +64,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             version=self.prompt.version,
             prompt_digest=prompt_digest(self.prompt),
             model=self.alias,
+            deployments=self.deployments,
             cases=len(self.dataset.cases),
             repeats=self.suite.repeats,
             created_ns=created_ns,
@@ -72,7 +75,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, run: Run) -> None:
         """Raise `ConflictError` unless a run is of exactly this target."""
         same = self.new_run(0)
-        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "cases"):
+        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "cases"):
             if getattr(run, what) != getattr(same, what):
                 raise ConflictError(
                     f"the {what.partition('_')[0]} changed since this run was started",
@@ -80,14 +83,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
                     remedy="Start a new run.",
                 )
 
-    def find_run(self, runs: Runs) -> Run | None:
-        """A stored run of exactly this target: the newest finished one, else the newest to resume."""
+    def stored(self, runs: Runs) -> list[Run]:
+        """Stored runs of exactly this target, newest first. What other deployments answered under the same alias proves
+        nothing: what a simulated one said says nothing of a real one.
+        """
         found = runs.find(
             suite_digest=self.suite.digest,
             dataset_digest=self.dataset.digest,
             prompt_digest=prompt_digest(self.prompt),
             model=self.alias,
         )
+        return [run for run in found if run.deployments == self.deployments]
+
+    def find_run(self, runs: Runs) -> Run | None:
+        """The newest finished one, else the newest to resume."""
+        found = self.stored(runs)
         return next((run for run in found if run.status == "finished"), found[0] if found else None)
 
 

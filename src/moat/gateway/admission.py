@@ -1,9 +1,9 @@
 """Authentication in front of the pipeline: a virtual key becomes a `Caller`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from moat.domain.calls import Caller
-from moat.domain.errors import AccessError, RequestError
+from moat.domain.errors import AccessError, NotFound, RequestError
 from moat.domain.keys import Key, Role, hash_secret
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
@@ -23,6 +23,9 @@ _NAMES = {
     b"content-encoding": "content-encoding",
     b"content-type": "content-type",
 }
+
+CALLERS: tuple[Role, ...] = ("app", "admin")
+"""Roles that may call models and send traces."""
 
 
 class KeyRing:
@@ -53,8 +56,8 @@ def read_headers(scope: Scope) -> dict[str, str]:
     return found
 
 
-def authenticate(headers: dict[str, str], keys: KeyRing, *, role: Role = "app") -> Key:
-    """The key a request shows. Raises `AccessError`: 401 without a valid one, 403 when its role is too small."""
+def authenticate(headers: dict[str, str], keys: KeyRing, roles: Collection[Role] = CALLERS) -> Key:
+    """The key a request shows. Raises `AccessError`: 401 without a valid one, 403 when its role is none of these."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     if not secret:
         secret = headers.get("api-key", "")
@@ -65,8 +68,8 @@ def authenticate(headers: dict[str, str], keys: KeyRing, *, role: Role = "app") 
             "no API key", remedy="Send `Authorization: Bearer mk-...`; `moat keys create` makes one."
         )
     key = keys.find(secret.strip())
-    if role == "admin" and key.role != "admin":
-        raise AccessError("this needs an admin key")
+    if key.role not in roles:
+        raise AccessError(f"this needs a key with the role {' or '.join(roles)}")
     return key
 
 
@@ -80,15 +83,17 @@ def check_encoding(headers: dict[str, str]) -> None:
 
 
 def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
-    """Who is calling: what the key fixes comes first; headers fill in what it leaves open."""
+    """Who is calling: what the key fixes comes first; headers fill in what it leaves open.
+
+    Raises `NotFound` when the caller names another environment than the key's.
+    """
     asked = headers.get("environment", "")
-    if key.environment and asked and asked != key.environment:
-        raise AccessError(f"this key is for the environment {key.environment!r}", where="x-moat-environment")
+    check_environment(key, asked)
     return Caller(
         key=key.id,
         tenant=key.tenant,
         feature=key.feature or headers.get("feature", "")[:MAX_HEADER],
-        user=(user or headers.get("user", ""))[:MAX_HEADER],
+        user=key.user or (user or headers.get("user", ""))[:MAX_HEADER],
         session=headers.get("session", "")[:MAX_HEADER],
         environment=key.environment or asked[:MAX_HEADER] or DEFAULT_ENVIRONMENT,
         models=key.models,
@@ -96,6 +101,6 @@ def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
 
 
 def check_environment(key: Key, environment: str) -> None:
-    """A key bound to one environment cannot name another one in its prompt reference."""
+    """A key bound to one environment knows no other. Raises `NotFound`, whether the environment exists or not."""
     if key.environment and environment and environment != key.environment:
-        raise AccessError(f"this key is for the environment {key.environment!r}", where="prompt.id")
+        raise NotFound.for_this_key()

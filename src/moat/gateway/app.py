@@ -1,6 +1,7 @@
 """The ASGI application: the hot routes by exact path, everything else to the management API."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,9 +21,14 @@ log = logging.getLogger("moat.gateway")
 class Gateway:
     """Routes requests. To add an endpoint: one file with an ASGI callable, one line here."""
 
-    def __init__(self, live: Live, spool: Spool, *, max_body: int, management: App) -> None:
+    def __init__(
+        self, live: Live, spool: Spool, *, max_body: int, management: App, dropped: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`dropped`: how many copies for releases on trial were given up."""
         self._live = live
         self._management = management
+        self._dropped = dropped
+        self._page: App | None = None
         self._routes: dict[tuple[str, str], App] = {
             ("POST", "/v1/chat/completions"): ChatCompletions(live, max_body),
             ("GET", "/v1/models"): self._models,
@@ -31,6 +37,7 @@ class Gateway:
             ("HEAD", "/healthz"): self._health,
             ("GET", "/readyz"): self._ready,
             ("HEAD", "/readyz"): self._ready,
+            ("GET", "/metrics"): self._metrics,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,3 +94,11 @@ class Gateway:
         problems = self._live.serving.problems
         body = msgspec.json.encode({"status": "degraded" if problems else "ready", "problems": len(problems)})
         await respond(send, 200, body, [JSON])
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What `moat.gateway.metrics` says, which the first scrape imports."""
+        if self._page is None:
+            from moat.gateway.metrics import Metrics
+
+            self._page = Metrics(self._live, self._dropped)
+        await self._page(scope, receive, send)

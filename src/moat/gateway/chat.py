@@ -1,6 +1,7 @@
 """`POST /v1/chat/completions`: one request from bytes to bytes."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -122,9 +123,18 @@ def _facts(call: Call) -> Headers:
         headers.append((b"x-moat-prompt", journal.prompt.id.encode()))
     if journal.release is not None:
         headers.append((b"x-moat-release", journal.release.id.encode()))
+    if journal.arm:
+        headers.append((b"x-moat-arm", _header(journal.arm)))
+    if journal.experiment:
+        headers.append((b"x-moat-experiment", _header(journal.experiment)))
     if journal.attempts:
-        headers.append((b"x-moat-deployment", str(journal.attempts[-1].deployment).encode("latin-1", "replace")))
+        headers.append((b"x-moat-deployment", _header(str(journal.attempts[-1].deployment))))
     return headers
+
+
+def _header(text: str) -> bytes:
+    """A name as a header's value: what is not printable ASCII, a line break above all, becomes `?`."""
+    return re.sub(r"[^ -~]", "?", text).encode()
 
 
 class _HangupWatch:

@@ -1,10 +1,14 @@
 """What the gateway serves at this moment."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.pipeline.compose import Next
 from moat.ports.prompts import Prompts
+from moat.prompts.drift import Drift
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,12 @@ class Serving:
     """`name@environment` of everything that an environment serves."""
     problems: tuple[str, ...] = ()
     """What is broken now; those parts of the snapshot are the last good ones."""
+    assignments: Mapping[tuple[str, str], Assignment] = field(default_factory=dict)
+    """What is served, by environment and prompt."""
+    releases: Mapping[str, Release] = field(default_factory=dict)
+    """By id, those of the assignments at least."""
+    drift: tuple[Drift, ...] = ()
+    """How they have left their ground, as far as it is known yet."""
 
 
 @dataclass
@@ -27,3 +37,5 @@ class Live:
     """Holds the current snapshot. Swapping is one assignment; calls under way finish on their own."""
 
     serving: Serving
+    looked: float = field(default_factory=time.monotonic)
+    """When files and store were last looked at, in monotonic seconds."""

@@ -13,9 +13,11 @@ from moat.pipeline.stages.record import Record
 from moat.pipeline.stages.render import Render
 from moat.pipeline.stages.resolve import Resolve
 from moat.pipeline.stages.route import Route
+from moat.pipeline.stages.shadow import Shadow
 from moat.pipeline.stages.upstream import ask
 
 CORE: tuple[StageFactory, ...] = (
+    Shadow,  # a copy for a release on trial, beside the call
     Record,  # one durable record of everything below, however it ends
     Resolve,  # prompt@environment -> release -> exact version
     Render,  # version + variables -> messages

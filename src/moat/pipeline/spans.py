@@ -55,6 +55,9 @@ def _call_span(call: Call, outcome: Outcome) -> Span:
         prompt=call.prompt.name if call.prompt else "",
         version=journal.prompt.version if journal.prompt else "",
         release=journal.release.id if journal.release else "",
+        arm=journal.arm,
+        experiment=journal.experiment,
+        shadow_of=call.shadow_of,
         model=journal.sent.model if journal.sent else call.model,
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
@@ -134,8 +137,8 @@ def _size(call: Call) -> int:
 def _input(call: Call) -> dict[str, Any]:
     sent = call.journal.sent or call
     content: dict[str, Any] = {"messages": sent.messages, "params": sent.params}
-    if call.prompt is not None:
-        content["variables"] = call.prompt.variables
+    if sent.prompt is not None:
+        content["variables"] = sent.prompt.variables
     return _bounded(content, _size(sent))
 
 

@@ -1,6 +1,6 @@
 """Releases and where they are served."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -82,6 +82,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Release although the environment's rules say no. Needs a reason; what was broken is recorded for good."""
 
 
+class Promotion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a rollout shall go on."""
+
+    prompt: str
+    environment: str
+    reason: str = ""
+    percent: float | None = None
+    """A canary's new share, above 0 and below 100; None: the new release serves everybody."""
+    arm: str = ""
+    """The winner of an A/B experiment."""
+    break_glass: bool = False
+    """As in `Order`."""
+
+
 class ReleaseControl(Protocol):
     """Everything that changes what environments serve. People, the API, a merge and automation come this way.
 
@@ -101,8 +115,8 @@ class ReleaseControl(Protocol):
         """Serve what was served before; always allowed. `Assignment.replaces` is where the next one would lead."""
         ...
 
-    def promote(self, prompt: str, environment: str, actor: str, *, reason: str, percent: float | None) -> Assignment:
-        """Give the new release this share, or everything."""
+    def promote(self, promotion: Promotion, actor: str) -> Assignment:
+        """Give the new release a larger share, or everything. Within a freeze window it takes a broken glass."""
         ...
 
     def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
@@ -115,4 +129,49 @@ class ReleaseControl(Protocol):
 
     def abort(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
         """End a rollout: everybody gets what was served before it began."""
+        ...
+
+
+SyncOutcome = Literal["released", "unchanged", "waiting", "skipped", "refused"]
+"""`released`: served from now on. `unchanged`: it was released here before, by whomever. `waiting`: the environment's
+rules, or an open rollout, say not yet. `skipped`: something newer is served. `refused`: the version itself is wrong."""
+
+
+class SyncStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merge meant for one prompt in one environment."""
+
+    environment: str
+    prompt: str
+    version: str
+    """The newest one at the commit that is no pre-release."""
+    outcome: SyncOutcome
+    detail: str = ""
+    """Why, in words; empty when there is nothing to say."""
+    release: str = ""
+    """Id of the release that was made."""
+
+
+class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync did."""
+
+    commit: str
+    subject: str
+    author: str
+    """Of the commit."""
+    steps: tuple[SyncStep, ...] = ()
+    """By environment and prompt; environments with `auto: never` have none."""
+    dry_run: bool = False
+    """Nothing was changed: `released` means "would be"."""
+
+
+class Sync(Protocol):
+    """Releases what was merged, as the environments' `auto` says."""
+
+    def sync(self, branch: str) -> SyncReport:
+        """Fetch, when a remote is configured, and release what a branch holds now. The same commit again changes
+        nothing.
+
+        Raises `NotFound` for an unknown branch, `Unavailable` when the remote cannot be reached: then nothing was
+        released, and the next sync makes up for it.
+        """
         ...

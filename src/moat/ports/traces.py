@@ -45,6 +45,8 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     failed: bool | None = None
     """True: only calls that ended in an error; False: only those that did not."""
+    shadow: bool | None = None
+    """True: only copies that nobody waited for; False: only calls that somebody saw."""
     since_ns: int = 0
     until_ns: int = 0
 

@@ -65,6 +65,8 @@ class Catalog:
         raise NotFound(f"there is no version {version!r} of {name}", remedy=f"There are: {versions}.")
 
     def where(self, prompt: PromptVersion, spot: Spot) -> str:
-        """`file:line` of a spot in a version's text; in words for a version that is not of this catalog."""
+        """`file:line` of a spot in a version's text; in words for a text that is not of this catalog."""
         file = self._files.get(prompt.name, {}).get(prompt.version)
-        return file.place(spot) if file is not None and file.prompt is prompt else place(prompt, spot)
+        if file is None or (file.prompt.messages, file.prompt.partials) != (prompt.messages, prompt.partials):
+            return place(prompt, spot)
+        return file.place(spot)

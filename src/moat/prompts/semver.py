@@ -33,3 +33,8 @@ def order(text: str) -> Order:
         (False, int(part), "") if part.isdigit() else (True, 0, part) for part in (pre.split(".") if pre else ())
     )
     return int(major), int(minor), int(patch), not parts, parts, build or ""
+
+
+def is_stable(text: str) -> bool:
+    """Is this version no pre-release? Raises `PromptError` when the text is no semantic version."""
+    return order(text)[3]

@@ -1,7 +1,8 @@
 """Rendering prompts: the adapter between a `PromptVersion` and the sandbox."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 from typing import Any, NamedTuple, NoReturn
 
@@ -60,6 +61,12 @@ class JinjaRenderer:
         # version, so that its identity cannot pass to another one.
         self._compiled: OrderedDict[int, tuple[PromptVersion, list[_Compiled]]] = OrderedDict()
         self._lock = Lock()
+
+    def prepare(self, prompts: Iterable[PromptVersion]) -> None:
+        """Compile ahead of the first call. A broken template is left to the call that asks for it."""
+        for prompt in prompts:
+            with suppress(PromptError):
+                self._compile(prompt)
 
     def render(self, prompt: PromptVersion, variables: dict[str, Any]) -> list[Message]:
         """Render all messages; pure, and bounded in time and size.

@@ -11,6 +11,7 @@ from moat.domain.errors import ConfigError
 from moat.sdk import otlp
 from moat.sdk.lastgood import LastGood
 from moat.sdk.prompts import Prompt, PromptCache
+from moat.sdk.registry import AsyncRegistry, Registry
 from moat.sdk.sender import Sender
 from moat.sdk.server import Server
 from moat.sdk.tracing import IDENTITY, Span, traced
@@ -88,13 +89,18 @@ class _Client:
 class Moat(_Client):
     """A Moat server for synchronous code. Thread-safe; make one and share it."""
 
-    def prompt(self, name: str) -> Prompt:
-        """The prompt that the environment serves now.
+    @property
+    def registry(self) -> Registry:
+        """Prompt versions by name and exact version, whatever is served."""
+        return Registry(self._server)
+
+    def prompt(self, name: str, *, user: str = "") -> Prompt:
+        """The prompt that the environment serves now; when users are split, the one for this `user`, always the same.
 
         Raises `NotFound` or `AccessError` when the server says so, and `Unavailable` only when it is away and
         the prompt was never fetched before; otherwise the last known good one comes back, marked `stale`.
         """
-        return self._prompts.get(name)
+        return self._prompts.get(name).choose(user)
 
     def render(self, name: str, /, **variables: Any) -> list[dict[str, Any]]:
         """Chat messages of a prompt: `prompt(name).render(...)`."""
@@ -120,11 +126,17 @@ class Moat(_Client):
 class AsyncMoat(_Client):
     """A Moat server for asyncio code. A prompt in memory costs no switch; the network is left to a thread."""
 
-    async def prompt(self, name: str) -> Prompt:
+    @property
+    def registry(self) -> AsyncRegistry:
+        """As `Moat.registry`."""
+        return AsyncRegistry(Registry(self._server))
+
+    async def prompt(self, name: str, *, user: str = "") -> Prompt:
         """As `Moat.prompt`."""
-        if prompt := self._prompts.fresh(name):
-            return prompt
-        return await asyncio.to_thread(self._prompts.get, name)
+        served = self._prompts.fresh(name)
+        if served is None:
+            served = await asyncio.to_thread(self._prompts.get, name)
+        return served.choose(user)
 
     async def render(self, name: str, /, **variables: Any) -> list[dict[str, Any]]:
         """As `Moat.render`."""

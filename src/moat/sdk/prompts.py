@@ -1,6 +1,7 @@
 """Prompts as an application sees them, and the cache that keeps them at hand when the server is away."""
 
 import functools
+import random
 import threading
 import time
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moat.domain.errors import MoatError, NotFound, Unavailable
-from moat.domain.releases import PromptVersion
+from moat.domain.releases import Arm, PromptVersion, arm_at, choose
 from moat.sdk.lastgood import LastGood
 from moat.sdk.server import Server
 
@@ -27,9 +28,14 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
 
     definition: PromptVersion = msgspec.field(name="prompt")
     environment: str
+    """Empty for an exact version."""
     digest: str
     """Identifies the content, `sha256:...`."""
     release: str | None = None
+    arm: str = ""
+    """Of a split: what the user it was fetched for falls on, such as `canary`."""
+    experiment: str = ""
+    """The rollout that the arm belongs to."""
     stale: bool = False
     """True when the server could not be asked and this is the last known good one."""
 
@@ -79,8 +85,52 @@ def _renderer() -> "JinjaRenderer":
     return JinjaRenderer(cache=256)
 
 
+class _Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """As `GET /api/v1/prompts/{name}` answers."""
+
+    name: str
+    weight: float
+    release: str
+    digest: str
+    prompt: PromptVersion
+
+
+class _Split(msgspec.Struct, frozen=True, kw_only=True):
+    """As `GET /api/v1/prompts/{name}` answers."""
+
+    experiment: str
+    salt: str
+    arms: tuple[_Arm, ...]
+
+
+class _Divided(msgspec.Struct, frozen=True, kw_only=True):
+    """As `GET /api/v1/prompts/{name}` answers; the rest of it is a `Prompt`."""
+
+    split: _Split | None = None
+
+
+class Served(msgspec.Struct, frozen=True):
+    """What an environment serves for one prompt: the same for all, or to each user one of several."""
+
+    prompts: tuple[Prompt, ...]
+    arms: tuple[Arm, ...] = ()
+    """Of a split, one for each prompt."""
+    salt: str = ""
+
+    def choose(self, user: str) -> Prompt:
+        """The one for a user, chosen as the server does it; drawn anew each time when there is no user."""
+        if not self.arms:
+            return self.prompts[0]
+        index = choose(self.arms, self.salt, user) if user else arm_at(self.arms, random.random())
+        return self.prompts[index]
+
+    def aged(self, *, stale: bool) -> "Served":
+        """The same, marked stale or not."""
+        return replace(self, prompts=tuple(replace(prompt, stale=stale) for prompt in self.prompts))
+
+
 class _Entry(msgspec.Struct):
-    prompt: Prompt
+    served: Served
     etag: str
     expires: float
     """By the monotonic clock."""
@@ -100,29 +150,29 @@ class PromptCache:
         self._ttl = ttl
         self._disk = disk
         self._entries: dict[str, _Entry] = {}
-        self._flights: dict[str, Future[Prompt]] = {}
+        self._flights: dict[str, Future[Served]] = {}
         self._lock = threading.Lock()
 
-    def fresh(self, name: str) -> Prompt | None:
+    def fresh(self, name: str) -> Served | None:
         """What memory holds and need not be asked for; no I/O."""
         entry = self._entries.get(name)
-        return entry.prompt if entry is not None and time.monotonic() < entry.expires else None
+        return entry.served if entry is not None and time.monotonic() < entry.expires else None
 
-    def get(self, name: str) -> Prompt:
-        """The prompt. Raises `NotFound`, `AccessError`, or `Unavailable` when none was ever fetched."""
+    def get(self, name: str) -> Served:
+        """What is served. Raises `NotFound`, `AccessError`, or `Unavailable` when none was ever fetched."""
         with self._lock:
-            if prompt := self.fresh(name):
-                return prompt
+            if served := self.fresh(name):
+                return served
             known = self._entries.get(name)
             flight = self._flights.get(name)
             if flight is None:
                 own = self._flights[name] = Future()
         if flight is not None:
-            return known.prompt if known is not None else flight.result()
+            return known.served if known is not None else flight.result()
         try:
-            prompt = self._refresh(name, known)
-            own.set_result(prompt)
-            return prompt
+            served = self._refresh(name, known)
+            own.set_result(served)
+            return served
         except MoatError as error:
             own.set_exception(error)
             raise
@@ -131,7 +181,7 @@ class PromptCache:
             with self._lock:
                 del self._flights[name]
 
-    def _refresh(self, name: str, known: _Entry | None) -> Prompt:
+    def _refresh(self, name: str, known: _Entry | None) -> Served:
         try:
             entry = self._fetch(name, known)
         except NotFound:
@@ -139,31 +189,51 @@ class PromptCache:
             self._disk.forget(name)
             raise
         except Unavailable:
-            prompt = known.prompt if known is not None else self._recall(name)
-            if prompt is None:
+            served = known.served if known is not None else self._recall(name)
+            if served is None:
                 raise
             pause = min(self._ttl, RETRY_SECONDS)
             etag = known.etag if known is not None else ""
-            entry = _Entry(replace(prompt, stale=True), etag, time.monotonic() + pause)
+            entry = _Entry(served.aged(stale=True), etag, time.monotonic() + pause)
         self._entries[name] = entry
-        return entry.prompt
+        return entry.served
 
     def _fetch(self, name: str, known: _Entry | None) -> _Entry:
         path = f"/api/v1/prompts/{quote(name)}?{urlencode({'environment': self._environment})}"
         answer = self._server.get(path, etag=known.etag if known is not None else "")
         expires = time.monotonic() + self._ttl
         if answer.status == 304 and known is not None:
-            return _Entry(replace(known.prompt, stale=False), known.etag, expires)
+            return _Entry(known.served.aged(stale=False), known.etag, expires)
         try:
-            prompt = msgspec.json.decode(answer.body, type=Prompt)
+            served = _read(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable(f"not a prompt: {error}", where=self._server.url + path) from None
         self._disk.keep(name, answer.body)
-        return _Entry(prompt, answer.etag, expires)
+        return _Entry(served, answer.etag, expires)
 
-    def _recall(self, name: str) -> Prompt | None:
+    def _recall(self, name: str) -> Served | None:
         body = self._disk.recall(name)
         try:
-            return msgspec.json.decode(body, type=Prompt) if body is not None else None
+            return _read(body) if body is not None else None
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
+
+
+def _read(body: bytes) -> Served:
+    """Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
+    answer = msgspec.json.decode(body, type=Prompt)
+    split = msgspec.json.decode(body, type=_Divided).split
+    if split is None or not split.arms:
+        return Served((answer,))
+    prompts = tuple(
+        Prompt(
+            definition=arm.prompt,
+            environment=answer.environment,
+            digest=arm.digest,
+            release=arm.release,
+            arm=arm.name,
+            experiment=split.experiment,
+        )
+        for arm in split.arms
+    )
+    return Served(prompts, tuple(Arm(arm.release, arm.weight, arm.name) for arm in split.arms), split.salt)

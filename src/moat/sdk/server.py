@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from moat.domain.errors import AccessError, ConfigError, MoatError, NotFound, RequestError, Unavailable
+from moat.domain.errors import AccessError, ConfigError, ConflictError, MoatError, NotFound, RequestError, Unavailable
 
 MAX_ANSWER_BYTES = 16 * 2**20
 
@@ -69,7 +69,7 @@ class Server:
             connection.close()
         if len(content) > MAX_ANSWER_BYTES:
             raise Unavailable(f"an answer of over {MAX_ANSWER_BYTES // 2**20} MiB", where=self.url + path)
-        if answer.status in (200, 202, 204, 304):
+        if answer.status in (200, 201, 202, 204, 304):
             return Response(answer.status, answer.headers.get("ETag", ""), content)
         raise _error(answer.status, content, self.url + path)
 
@@ -85,6 +85,8 @@ def _error(status: int, body: bytes, where: str) -> MoatError:
         return AccessError(what, where=where)
     if status == 404:
         return NotFound(what, where=where)
+    if status == 409:
+        return ConflictError(what, where=where)
     if 400 <= status < 500 and status not in (408, 429):
         return RequestError(what, where=where)
     return Unavailable(f"the Moat server cannot answer now: {what} (status {status})", where=where)

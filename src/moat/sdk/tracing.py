@@ -19,6 +19,9 @@ R = TypeVar("R")
 IDENTITY = ("user.id", "session.id", "moat.feature", "moat.tenant")
 """Attributes that a span takes over from the one around it."""
 
+_HEADERS = {"user.id": "x-moat-user", "session.id": "x-moat-session"}
+"""What the gateway divides users by, when an environment serves several arms."""
+
 _current: ContextVar["Span | None"] = ContextVar("moat_span", default=None)
 
 
@@ -32,6 +35,7 @@ class Span:
         self._trace: Trace = new_trace(self._parent.headers()["traceparent"] if self._parent else "")
         around: dict[str, bytes] = self._parent._attributes if self._parent else {}
         self._attributes: dict[str, bytes] = {key: around[key] for key in IDENTITY if key in around}
+        self._headers: dict[str, str] = dict(self._parent._headers) if self._parent else {}
         self._started_ns = self._began = 0
 
     @property
@@ -42,10 +46,17 @@ class Span:
     def set(self, key: str, value: Any) -> None:
         """Note an attribute, as it is now. What JSON cannot say is noted as its type's name."""
         self._attributes[key] = otlp.attribute(key, value)
+        if key in _HEADERS:
+            self._headers.pop(_HEADERS[key], None)
+            if isinstance(value, str) and value.isascii() and value.isprintable():
+                self._headers[_HEADERS[key]] = value
 
     def headers(self) -> dict[str, str]:
-        """`traceparent`, to send with a request made inside: the OpenAI client takes it as `extra_headers`."""
-        return {"traceparent": f"00-{self._trace.trace_id}-{self._trace.span_id}-01"}
+        """What to send with a request made inside; the OpenAI client takes it as `extra_headers`.
+
+        `traceparent`, and `x-moat-user` and `x-moat-session` when they are known and ASCII, as headers must be.
+        """
+        return {"traceparent": f"00-{self._trace.trace_id}-{self._trace.span_id}-01", **self._headers}
 
     def __enter__(self) -> "Span":
         """Start the clock; spans made from here on are children of this one."""

@@ -39,6 +39,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     by: tuple[Dimension, ...]
     rows: list[Row]
     total: Row
+    copies: Row | None = None
+    """What nobody saw of the total: copies for releases on trial. None when only they, or none of them, were wanted."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +51,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[list[str]]
 
 
-def report(by: Sequence[Dimension], groups: Sequence[Usages], total: Usages) -> Report:
-    """Relate the groups to the total (what `usages` answers without dimensions, for the same filter)."""
+def report(by: Sequence[Dimension], groups: Sequence[Usages], total: Usages, copies: Usages | None = None) -> Report:
+    """Relate groups and copies to the total (what `usages` answers without dimensions, for the same filter)."""
     rows = [_row(group, total.cost) for group in groups]
-    return Report(by=tuple(by), rows=rows, total=_row(total, total.cost))
+    shadows = None if copies is None else _row(copies, total.cost)
+    return Report(by=tuple(by), rows=rows, total=_row(total, total.cost), copies=shadows)
 
 
 def table(found: Report) -> Table:
@@ -65,8 +68,12 @@ def table(found: Report) -> Table:
 
 def notes(found: Report) -> list[str]:
     """Sentences that belong below the table."""
-    unpriced = found.total.unpriced
-    return [f"{unpriced} calls have no known price and are not in the cost: set `price` in moat.yaml."] * bool(unpriced)
+    unpriced, copies = found.total.unpriced, found.copies
+    said = [f"{unpriced} calls have no known price and are not in the cost: set `price` in moat.yaml."] * bool(unpriced)
+    if copies is not None and copies.calls:
+        share = f"{copies.calls:,} of the calls and {format_usd(copies.cost)} of the cost"
+        said.append(f"{share} are copies for releases on trial: `--no-shadow` leaves them out.")
+    return said
 
 
 def markdown(found: Report) -> str:

@@ -1,7 +1,8 @@
 """The ports of the request path, in memory: small, honest, for tests of anything built on them."""
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from moat.domain.calls import Call, Caller, Deployment, Message, new_id, new_trace
@@ -121,19 +122,56 @@ class NoPrices:
 
 
 class FixedPrompts:
-    """Versions by id, and what each environment serves: `{("support/answer", "production"): release}`."""
+    """Versions by id, and what each environment serves: `{("support/answer", "production"): release}`.
 
-    def __init__(self, *prompts: PromptVersion, released: Mapping[tuple[str, str], Release] | None = None) -> None:
+    What `shadows` names answers a copy of every call.
+    """
+
+    def __init__(
+        self,
+        *prompts: PromptVersion,
+        released: Mapping[tuple[str, str], Release] | None = None,
+        shadows: Mapping[tuple[str, str], Release] | None = None,
+    ) -> None:
         self._prompts = {prompt.id: prompt for prompt in prompts}
         self._released = dict(released or {})
+        self._shadows = dict(shadows or {})
 
     def resolve(self, ref: PromptRef, sticky: str) -> Resolution:
-        """The exact version, or the environment's release."""
+        """The exact release or version, or the environment's release."""
+        if ref.release:
+            known = {release.id: release for release in (*self._released.values(), *self._shadows.values())}
+            return Resolution(known[ref.release].content, known[ref.release])
         release = None if ref.version else self._released.get((ref.name, ref.environment))
         prompt = self._prompts.get(f"{ref.name}@{release.version if release else ref.version}")
         if prompt is None:
             raise NotFound(f"no prompt {ref}", where="prompt", remedy=f"There are: {', '.join(self._prompts)}.")
         return Resolution(prompt, release)
+
+    def shadow(self, ref: PromptRef, sticky: str) -> str:
+        """As told."""
+        release = None if ref.version else self._shadows.get((ref.name, ref.environment))
+        return release.id if release else ""
+
+
+class FakeBackground:
+    """Runs everything at once, as tasks; `settle` waits for them. Set `full` to make it refuse."""
+
+    def __init__(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        self.full = False
+
+    def start(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Begin, or refuse."""
+        if self.full:
+            work.close()
+            return False
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+        return True
+
+    async def settle(self) -> None:
+        """Wait until all is done; errors end with their work."""
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 class PlainRenderer:
@@ -175,6 +213,7 @@ def fake_ports(provider: Provider, *prompts: PromptVersion, spool: ListSpool | N
         prompts=FixedPrompts(*prompts),
         renderer=PlainRenderer(),
         spool=spool or ListSpool(),
+        background=FakeBackground(),
     )
 
 

@@ -86,6 +86,8 @@ def _conditions(wanted: TraceFilter) -> tuple[str, list[Any]]:
             values.append(value)
     if wanted.failed is not None:
         conditions.append("error <> ''" if wanted.failed else "error = ''")
+    if wanted.shadow is not None:
+        conditions.append("shadow_of <> ''" if wanted.shadow else "shadow_of = ''")
     if wanted.since_ns:
         conditions.append("started_ns >= ?")
         values.append(wanted.since_ns)

@@ -1,9 +1,12 @@
-"""What Moat asks of git: which commit, whose work, what is uncommitted."""
+"""What Moat asks of git: which commit, whose work, what is uncommitted, what other branches hold."""
 
+import copy
 import io
+import os
+import signal
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +15,19 @@ from moat.domain.errors import ConflictError, NotFound, Unavailable
 TIMEOUT = 20.0
 """Seconds for one command."""
 
+FETCH_TIMEOUT = 60.0
+"""Seconds for one fetch."""
+
+MAX_BRANCHES = 50
+"""The branches that were committed to last; older ones are not looked at."""
+
 _ISOLATED = (
     # The repository's own configuration must not make git run programs of its choosing.
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false",
     "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs",
 )  # fmt: skip
+
+_COMMIT = "%H%x00%an <%ae>%x00%ct%x00%s"
 
 
 class Commit(NamedTuple):
@@ -29,6 +40,13 @@ class Commit(NamedTuple):
     subject: str
 
 
+class Branch(NamedTuple):
+    """A local branch, or one of a remote as it was fetched last."""
+
+    name: str
+    commit: str
+
+
 class GitRepository:
     """The repository that a project's root lies in, or that there is none.
 
@@ -39,14 +57,28 @@ class GitRepository:
 
     def __init__(self, root: Path, environ: Mapping[str, str] | None = None, *, program: str = "git") -> None:
         self._root = root
+        self._at = ""
         given = environ if environ is not None else {"PATH": "/usr/local/bin:/usr/bin:/bin"}
         kept = {name: value for name, value in given.items() if not name.startswith("GIT_")}
-        self._environ = {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
+        # Nothing may ask for a password: not git, not ssh, and no window.
+        unattended = {
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            "SSH_ASKPASS": "",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        }
+        self._environ = {**kept, **unattended, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
         self._program = program
+
+    def at(self, commit: str) -> "GitRepository":
+        """The repository as if this were the current commit and nothing were edited, whatever is checked out."""
+        other = copy.copy(self)
+        other._at = commit
+        return other
 
     def commit(self) -> str:
         """Full id of the current commit; empty before the first one."""
-        return self._ask("rev-parse", "--verify", "--quiet", "HEAD")
+        return self._at or self._ask("rev-parse", "--verify", "--quiet", "HEAD")
 
     def author(self) -> str:
         """Who works here: `Name <email>` from git's configuration; empty when it has none."""
@@ -63,7 +95,7 @@ class GitRepository:
 
         False outside a repository.
         """
-        return bool(self._ask("status", "--porcelain", "--untracked-files=all", "--", str(path)))
+        return not self._at and bool(self._ask("status", "--porcelain", "--untracked-files=all", "--", str(path)))
 
     def resolve(self, revision: str) -> str:
         """Full id of the commit that a branch, tag or abbreviated id names. Raises `NotFound`."""
@@ -76,15 +108,16 @@ class GitRepository:
             )
         return found
 
-    def export(self, revision: str, into: Path) -> str:
-        """Write the project as it was at a revision into an empty folder; the commit's id.
+    def export(self, revision: str, into: Path, paths: Iterable[str] = (".",)) -> str:
+        """Write the project, or some of its files and folders, as it was at a revision into an empty folder; the
+        commit's id.
 
-        Raises `NotFound` for an unknown revision, `ConflictError` for one that does not hold the project or holds
-        links that lead outside it.
+        Raises `NotFound` for an unknown revision, `ConflictError` for one that does not hold the project or a path,
+        or holds links that lead outside it.
         """
         commit = self.resolve(revision)
         try:
-            archive = self._run(("archive", "--format=tar", commit, "--", ".")).stdout
+            archive = self._run(("archive", "--format=tar", commit, "--", *paths)).stdout
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 tar.extractall(into, filter="data")
         except (subprocess.CalledProcessError, tarfile.TarError):
@@ -94,9 +127,89 @@ class GitRepository:
     def log(self, path: str, *, limit: int = 100) -> list[Commit]:
         """The commits that changed a file or folder, relative to the root; newest first, empty when there is none."""
         wanted = f"--max-count={limit}"
-        lines = self._ask("log", wanted, "--format=%H%x1f%an <%ae>%x1f%ct%x1f%s", "--", path).splitlines()
-        fields = (line.split("\x1f", 3) for line in lines)
-        return [Commit(commit, author, int(seconds) * 10**9, subject) for commit, author, seconds, subject in fields]
+        lines = self._ask("log", wanted, f"--format={_COMMIT}", self._at or "HEAD", "--", path).splitlines()
+        return [_commit(line) for line in lines]
+
+    def describe(self, revision: str) -> Commit:
+        """The commit that a revision names. Raises `NotFound`."""
+        return _commit(self._do("log", "--max-count=1", f"--format={_COMMIT}", self.resolve(revision), "--"))
+
+    def branches(self) -> list[Branch]:
+        """The `MAX_BRANCHES` committed to last, newest first. Raises `ConflictError` when git refuses."""
+        shown = "--format=%(objectname)%09%(refname:short)%09%(symref)"
+        newest = ("--sort=-committerdate", f"--count={MAX_BRANCHES}", shown)
+        told = self._do("for-each-ref", *newest, "refs/heads", "refs/remotes").splitlines()
+        found = [[field for field in line.split("\t") if field] for line in told]
+        return [Branch(fields[1], fields[0]) for fields in found if len(fields) == 2]  # a third one: only a pointer
+
+    def origins(self, revision: str, *paths: str) -> dict[str, Commit]:
+        """The commit that brought each file below some paths, as it is at a revision, in one pass over the history.
+
+        Paths are relative to the root, those of the newest commit first. Raises `ConflictError` when git refuses.
+        """
+        shown = ("-c", "--date-order", "--no-renames", "--name-status", "--relative", f"--format=\x01{_COMMIT}")
+        told = self._do("log", *shown, revision, "--", *paths)
+        found: dict[str, Commit | None] = {}
+        commit = None
+        for line in told.split("\n"):
+            if line.startswith("\x01"):
+                commit = _commit(line[1:])
+            elif line:
+                status, _, path = line.partition("\t")
+                found.setdefault(path, None if status.endswith("D") else commit)
+        return {path: commit for path, commit in found.items() if commit is not None}
+
+    def edited(self, *paths: str) -> set[str]:
+        """The committed files below some paths that differ from the current commit or are gone, relative to the root.
+
+        Raises `ConflictError` when git refuses.
+        """
+        told = self._do(
+            "diff", "--no-ext-diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD", "--", *paths
+        )
+        return {path for path in told.split("\0") if path}
+
+    def differences(self, base: str, other: str, *paths: str) -> dict[str, str]:
+        """The files below some paths that are not the same at two commits: the id of the content that `other` has,
+        empty when it has none, by path relative to the root. Raises `ConflictError` when git refuses.
+        """
+        told = self._do("diff-tree", "-r", "-z", "--raw", "--no-renames", "--relative", base, other, "--", *paths)
+        fields = told.split("\0")
+        pairs = zip(fields[::2], fields[1::2], strict=False)
+        return {path: "" if set(blob) == {"0"} else blob for about, path in pairs for blob in [about.split(" ")[3]]}
+
+    def tracked(self, *paths: str) -> set[str]:
+        """The files below some paths that the current commit holds, relative to the root."""
+        return {
+            path for path in self._ask("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", *paths).split("\0") if path
+        }
+
+    def present(self, revision: str, *paths: str) -> list[str]:
+        """Those of some paths that a revision has."""
+        return self._ask("ls-tree", "--name-only", revision, "--", *paths).splitlines()
+
+    def fetch(self, remote: str, branch: str) -> str:
+        """Fetch one branch of a remote, by name or address; the id of its commit.
+
+        Branches and files of the project stay as they are, and nobody is asked for a password. Raises `Unavailable`
+        when it does not come.
+        """
+        target = f"refs/moat/{branch}"
+        # What the repository's configuration could make git run on the way.
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
+        try:
+            self._run(
+                ("fetch", *options, "--upload-pack=git-upload-pack", "--", remote, f"+refs/heads/{branch}:{target}"),
+                timeout=FETCH_TIMEOUT,
+            )
+        except subprocess.CalledProcessError as error:
+            said = _text(error.stderr or b"").splitlines()
+            raise Unavailable(
+                f"the branch {branch!r} cannot be fetched from {remote!r}: {said[-1] if said else 'no reason given'}",
+                where=str(self._root),
+                remedy="Check `git.remote` in moat.yaml, the network, and the credentials git finds without asking.",
+            ) from None
+        return self.resolve(target)
 
     def init(self) -> None:
         """Make the root a repository of its own with branch `main`, unless it is one. Raises `Unavailable`."""
@@ -132,23 +245,38 @@ class GitRepository:
                 f"git refused: {said[-1] if said else 'it gave no reason'}", where=str(self._root)
             ) from None
 
-    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, arguments: tuple[str, ...], *, timeout: float | None = None) -> subprocess.CompletedProcess[bytes]:
+        command = [self._program, *_ISOLATED, *arguments]
+        timeout = timeout or TIMEOUT
         try:
-            return subprocess.run(
-                [self._program, *_ISOLATED, *arguments],
+            with subprocess.Popen(
+                command,
                 cwd=self._root,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=TIMEOUT,
-                check=True,
-            )
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,
+            ) as process:
+                try:
+                    out, err = process.communicate(timeout=timeout)
+                except BaseException:  # out of time, or interrupted: programs that git started end with it
+                    os.killpg(process.pid, signal.SIGKILL)
+                    raise
         except subprocess.TimeoutExpired:
-            raise Unavailable(f"git did not answer within {TIMEOUT:.0f} s", where=str(self._root)) from None
+            raise Unavailable(f"git did not answer within {timeout:.0f} s", where=str(self._root)) from None
         except (FileNotFoundError, PermissionError):
             raise Unavailable(
                 f"the program {self._program!r} cannot be run", where=str(self._root), remedy="Install git."
             ) from None
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command, out, err)
+        return subprocess.CompletedProcess(command, 0, out, err)
+
+
+def _commit(line: str) -> Commit:
+    commit, author, seconds, subject = line.split("\0", 3)
+    return Commit(commit, author, int(seconds) * 10**9, subject)
 
 
 def _text(raw: bytes) -> str:

@@ -10,7 +10,7 @@ from moat.adapters.sqlite import tables
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.releases import Assignment, Evidence, Release
+from moat.domain.releases import Approval, Assignment, Evidence, Release
 
 _NEWEST = (tables.releases.c.created_ns.desc(), tables.releases.c.id)
 
@@ -72,6 +72,17 @@ class SqliteReleases:
         with self._state.read() as connection:
             return [record(row, Assignment) for row in connection.execute(query).mappings()]
 
+    def approvals(self, release_id: str, environment: str) -> list[Approval]:
+        """Oldest first."""
+        table = tables.approvals
+        query = (
+            select(table)
+            .where(table.c.release == release_id, table.c.environment == environment)
+            .order_by(table.c.created_ns, table.c.actor)
+        )
+        with self._state.read() as connection:
+            return [record(row, Approval) for row in connection.execute(query).mappings()]
+
     def revision(self) -> int:
         """Differs after every commit to the file."""
         return self._state.revision()
@@ -91,6 +102,13 @@ class SqliteReleases:
             _require(connection, [release_id])
             _attest(connection, release_id, [evidence])
 
+    def approve(self, approval: Approval) -> None:
+        """Keeps a person's first yes. Raises `NotFound` for an unknown release."""
+        statement = insert(tables.approvals).values(msgspec.structs.asdict(approval)).on_conflict_do_nothing()
+        with self._state.write() as connection:
+            _require(connection, [approval.release])
+            connection.execute(statement)
+
     def assign(self, assignment: Assignment) -> None:
         """Compare and swap on `sequence`. Raises `NotFound` when an arm's release is unknown."""
         table = tables.assignments
@@ -105,7 +123,7 @@ class SqliteReleases:
                     f"its latest assignment is number {latest}, this one was to be {assignment.sequence}",
                     remedy="Look at what it serves now, and try again.",
                 )
-            _require(connection, [arm.release for arm in assignment.arms])
+            _require(connection, assignment.releases)
             connection.execute(insert(table).values(msgspec.structs.asdict(assignment)))
 
 

@@ -125,6 +125,8 @@ versions = Table(
     Column("committed_ns", BigInteger, nullable=False),
     Column("branches", Json, nullable=False),
     Column("registered_ns", BigInteger, nullable=False),
+    # Holds all that comparing needs: the contents are not read for it.
+    Index("versions_by_digest", "name", "version", "digest"),
 )
 
 runs = Table(

@@ -1,12 +1,11 @@
 """Tokens, time and money of each try."""
 
-import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
 
-from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Message
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Message, new_span_id
 from moat.domain.errors import ClientClosed, Stopped, StreamCut
 from moat.domain.usage import Usage, estimate_tokens
 from moat.pipeline.compose import Next
@@ -30,7 +29,7 @@ class Meter:
         clock = self._clock
         began = clock.monotonic_ns()
         attempt = Attempt(
-            span_id=f"{random.getrandbits(64) or 1:016x}",
+            span_id=new_span_id(),
             deployment=call.deployment,
             started_ns=clock.now_ns(),
         )

@@ -25,14 +25,15 @@ class Render:
             return next(call)
         variables, conversation = call.prompt.variables, call.messages
         if call.prompt.from_messages:
-            variables, conversation = _take_variable(prompt, conversation)
+            variables, conversation = take_variable(prompt, conversation)
         rendered = self._renderer.render(prompt, variables)
         if conversation is not call.messages:
-            return next(replace(call, messages=[*rendered[:-1], *conversation, *rendered[-1:]]))
+            taken = replace(call.prompt, variables=variables)  # what a record of the call must say
+            return next(replace(call, prompt=taken, messages=[*rendered[:-1], *conversation, *rendered[-1:]]))
         return next(replace(call, messages=[*rendered, *conversation]))
 
 
-def _take_variable(prompt: PromptVersion, messages: list[Message]) -> tuple[dict[str, Any], list[Message]]:
+def take_variable(prompt: PromptVersion, messages: list[Message]) -> tuple[dict[str, Any], list[Message]]:
     """For clients that can send messages only: the last user message is the prompt's one required variable.
 
     Whatever was said before it stays, between the prompt's instructions and its last message. A prompt that

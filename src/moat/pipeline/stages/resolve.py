@@ -1,10 +1,12 @@
 """Prompt reference -> release -> exact version."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
+from moat.domain.releases import PromptVersion
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
 
@@ -23,16 +25,19 @@ class Resolve:
         """Note the choice in the journal and pass on."""
         if call.prompt is None:
             return next(call)
-        found = self._prompts.resolve(call.prompt, call.caller.user)
-        prompt = found.prompt
-        call.journal.prompt = prompt
-        call.journal.release = found.release
-        params = {**prompt.params, **call.params}
-        if prompt.tool_definitions and "tools" not in params:
-            params["tools"] = list(prompt.tool_definitions)
-        if prompt.output is not None and "response_format" not in params:
-            params["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": prompt.output},
-            }
-        return next(replace(call, model=call.model or prompt.model, params=params))
+        found = self._prompts.resolve(call.prompt, call.caller.sticky)
+        prompt, journal = found.prompt, call.journal
+        journal.prompt, journal.release = prompt, found.release
+        journal.arm, journal.experiment = found.arm, found.experiment
+        return next(replace(call, model=call.model or prompt.model, params={**params_of(prompt), **call.params}))
+
+
+def params_of(prompt: PromptVersion) -> dict[str, Any]:
+    """The parameters that a version asks for, its tools and its output schema among them."""
+    params = dict(prompt.params)
+    if prompt.tool_definitions:
+        params.setdefault("tools", list(prompt.tool_definitions))
+    if prompt.output is not None:
+        schema = {"name": "answer", "schema": prompt.output}
+        params.setdefault("response_format", {"type": "json_schema", "json_schema": schema})
+    return params

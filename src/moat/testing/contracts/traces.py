@@ -191,9 +191,13 @@ def filters_match_exactly(open_store: OpenTraces) -> None:
         failed = [span for span in spans if span.error]
         assert store.search(TraceFilter(failed=True)) == failed
         assert len(store.search(TraceFilter(failed=False))) == len(spans) - len(failed)
+        shadow = _call(len(spans) + 1, shadow_of="req_1")
+        _ingest(store, [shadow])
+        assert store.search(TraceFilter(shadow=True)) == [shadow]
+        assert len(store.search(TraceFilter(shadow=False))) == len(spans)
         between = TraceFilter(since_ns=_START + 2, until_ns=_START + 4)
         assert store.search(between) == [spans[2], spans[1]]
-        assert store.search(TraceFilter(), limit=1) == [spans[-1]]
+        assert store.search(TraceFilter(), limit=1) == [shadow]
 
 
 def totals_are_exact(open_store: OpenTraces) -> None:

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("branches", sa.Text, nullable=False),
         sa.Column("registered_ns", sa.BigInteger, nullable=False),
     )
+    op.create_index("versions_by_digest", "versions", ["name", "version", "digest"])
 
 
 def _add(table: str, **columns: str) -> None:

@@ -1,0 +1,82 @@
+"""Pushes to the git repository, as forges announce them: who may, and the sync that follows."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import msgspec
+
+from moat.domain.errors import AccessError, MoatError
+from moat.ports.releases import Sync
+
+log = logging.getLogger("moat.sync")
+
+BRANCHES = "refs/heads/"
+
+
+class Push(msgspec.Struct, frozen=True):
+    """What GitHub, Gitea and GitLab say alike in a push event; the rest of it is theirs."""
+
+    ref: str = ""
+    """`refs/heads/main`."""
+    deleted: bool = False
+
+
+class Pushes:
+    """Checks signatures, and syncs in the background, one at a time."""
+
+    def __init__(self, sync: Sync, branch: str, secret: str) -> None:
+        """`sync` keeps its own record; `branch` is the one that releases; without a `secret` every push is refused."""
+        self.branch = branch
+        self._sync = sync
+        self._secret = secret.encode()
+        self._worker = ThreadPoolExecutor(1, "moat-sync")
+        self._lock = Lock()
+        self._waiting = False
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Raise `AccessError` (401), always in the same words, unless the forge knows the secret.
+
+        GitHub and Gitea sign: `X-Hub-Signature-256` is `sha256=` and the hex HMAC-SHA-256 of the body
+        (https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries). GitLab sends the secret
+        itself in `X-Gitlab-Token`.
+        """
+        signature = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        signed = _same(headers.get("x-hub-signature-256", ""), signature.encode())
+        known = _same(headers.get("x-gitlab-token", ""), self._secret)
+        if not self._secret or not (signed or known):
+            raise AccessError.unauthenticated(
+                "the push is not signed with this server's secret",
+                remedy="Give the forge and git.webhook_secret in moat.yaml the same one.",
+            )
+
+    def announce(self, push: Push) -> bool:
+        """Sync soon, if the push was to the branch that releases; a push while one waits already adds nothing."""
+        if push.ref != f"{BRANCHES}{self.branch}" or push.deleted:
+            return False
+        with self._lock:
+            if not self._waiting:
+                self._waiting = True
+                self._worker.submit(self._work)
+        return True
+
+    def close(self) -> None:
+        """Wait for the sync under way, and begin no other."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _work(self) -> None:
+        with self._lock:
+            self._waiting = False
+        try:
+            self._sync.sync(self.branch)
+        except MoatError as error:
+            log.error("a push was not released: %s", error)
+        except Exception:  # process edge: nobody waits for this thread, and the next push shall find it ready
+            log.exception("unexpected error in a sync")
+
+
+def _same(given: str, expected: bytes) -> bool:
+    return hmac.compare_digest(given.encode("latin-1", "replace"), expected)

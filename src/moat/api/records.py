@@ -1,0 +1,106 @@
+"""What happened: eval runs, traces, usage; and what the server is doing now."""
+
+import msgspec
+from starlette.requests import Request
+
+from moat.api.endpoint import VIEWERS, Endpoint
+from moat.api.services import Services
+from moat.domain.errors import NotFound, RequestError
+from moat.domain.keys import Key
+from moat.domain.scores import Run
+from moat.domain.spans import Span
+from moat.ports.releases import SyncReport
+from moat.ports.traces import Dimension, TraceFilter, Usages
+from moat.prompts.drift import Drift
+
+MAX_ROWS = 1000
+
+FILTER = TraceFilter.__struct_fields__
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What the server serves, and what is wrong with the files it would like to serve."""
+
+    models: tuple[str, ...]
+    released: tuple[str, ...]
+    problems: tuple[str, ...]
+    drift: tuple[Drift, ...]
+    """How what is served has left its ground in git, lock and evidence, as far as it is known yet."""
+    sync: SyncReport | None
+    """What the last sync did; None before the first. Why one failed is among the problems."""
+
+
+def get_status(request: Request, services: Services) -> Status:
+    """What is served now."""
+    serving = services.live.serving
+    return Status(serving.aliases, serving.released, serving.problems, serving.drift, services.synced())
+
+
+def list_runs(request: Request, services: Services) -> list[Run]:
+    """Eval runs, newest first."""
+    query = request.query_params
+    return services.runs.runs(suite=query.get("suite", ""), prompt=query.get("prompt", ""), limit=_limit(request))
+
+
+def search_traces(request: Request, services: Services) -> list[Span]:
+    """Calls that match, newest first, without their content."""
+    return services.traces.search(_wanted(request), _limit(request))
+
+
+def get_trace(request: Request, services: Services) -> list[Span]:
+    """All spans of a trace or request, with their content."""
+    key: Key = request.state.key
+    spans = services.traces.trace(request.path_params["id"])
+    if not key.tenant and not key.environment:
+        return spans
+    own = [s for s in spans if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
+    if not own:
+        raise NotFound.for_this_key()
+    return own
+
+
+def get_usage(request: Request, services: Services) -> list[Usages]:
+    """Calls, tokens, money and latency by any dimensions, dearest first."""
+    by = [name for name in request.query_params.get("by", "").split(",") if name]
+    try:
+        dimensions = msgspec.convert(by, list[Dimension])
+    except msgspec.ValidationError as error:
+        raise RequestError(str(error), where="by") from None
+    return services.traces.usages(dimensions, _wanted(request))
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "50")
+    if not text.isdecimal() or len(text) > len(str(MAX_ROWS)) or not 1 <= int(text) <= MAX_ROWS:
+        raise RequestError(f"must be a number from 1 to {MAX_ROWS}", where="limit")
+    return int(text)
+
+
+def _wanted(request: Request) -> TraceFilter:
+    """What the caller asks for, of what is its own."""
+    fields = {name: value for name, value in request.query_params.items() if name not in ("limit", "by")}
+    for name in ("tenant", "environment"):
+        bound = getattr(request.state.key, name)
+        if bound and fields.setdefault(name, bound) != bound:
+            raise NotFound.for_this_key()
+    try:
+        return msgspec.convert(fields, TraceFilter, strict=False)
+    except msgspec.ValidationError as error:
+        raise RequestError(str(error), where="query") from None
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/v1/status", VIEWERS, get_status, Status),
+    Endpoint("GET", "/api/v1/runs", VIEWERS, list_runs, list[Run], query=("suite", "prompt", "limit")),
+    Endpoint(
+        *("GET", "/api/v1/traces", VIEWERS, search_traces, list[Span]),
+        query=(*FILTER, "limit"),
+        honours=("environment", "tenant"),
+    ),
+    Endpoint("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, list[Span], honours=("environment", "tenant")),
+    Endpoint(
+        *("GET", "/api/v1/usage", VIEWERS, get_usage, list[Usages]),
+        query=(*FILTER, "by"),
+        honours=("environment", "tenant"),
+    ),
+)

@@ -1,0 +1,86 @@
+"""What an environment demands of a release, looked up in files and store."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from moat.bootstrap.evaluating import Evaluating, baseline_digest
+from moat.bootstrap.project import Project
+from moat.bootstrap.wiring import State
+from moat.domain.releases import Evidence, PromptVersion, Release, prompt_digest
+from moat.gateway.admission import DEFAULT_ENVIRONMENT
+from moat.prompts.promotion import Missing, frozen, missing_approvals, missing_verdict
+
+
+class Rules:
+    """The rules of one environment."""
+
+    def __init__(self, project: Project, state: State, evaluating: Evaluating, environment: str) -> None:
+        """`environment` is one that moat.yaml defines."""
+        self._state = state
+        self._evaluating = evaluating
+        self._environment = environment
+        self._rules = project.settings.config.environments[environment]
+
+    def evidence(self, prompt: PromptVersion) -> tuple[Evidence, ...]:
+        """What each suite that covers the prompt says about exactly this content, as its files are now."""
+        baseline = self._evaluating.baseline(prompt, self._environment)
+        found = []
+        for name, suite in self._evaluating.suites.items():
+            known = suite.prompt == prompt.name and self._evaluating.judged(
+                self._evaluating.target(suite, prompt), baseline
+            )
+            if not known:
+                continue
+            run, judgement = known
+            proof = Evidence(
+                run=run.id,
+                suite=name,
+                suite_digest=run.suite_digest,
+                dataset_digest=run.dataset_digest,
+                score=run.score,
+            )
+            if judgement is not None:
+                proof = replace(
+                    proof,
+                    verdict=judgement.verdict,
+                    gates_digest=judgement.gates_digest,
+                    baseline=judgement.baseline,
+                    judged_ns=judgement.created_ns,
+                )
+            found.append(proof)
+        return tuple(found)
+
+    def missing(self, release: Release, evidence: tuple[Evidence, ...], actor: str, now_ns: int) -> list[Missing]:
+        """Everything that keeps a release out. `actor` is who wants it in."""
+        found = list(self._missing_suites(release.content, evidence))
+        approvals = self._state.releases.approvals(release.id, self._environment)
+        lacking = missing_approvals(self._rules.approvals, approvals, {release.author, actor} - {""})
+        window = self.frozen(now_ns)
+        return [*found, *(piece for piece in (lacking, window) if piece is not None)]
+
+    def frozen(self, now_ns: int) -> Missing | None:
+        """The freeze window that is open."""
+        return frozen(self._rules, now_ns)
+
+    def _missing_suites(self, prompt: PromptVersion, evidence: tuple[Evidence, ...]) -> Iterator[Missing]:
+        served = self._evaluating.served(prompt.name, self._environment)
+        if not self._rules.require or (served is not None and prompt_digest(served) == prompt_digest(prompt)):
+            return
+        suites = self._evaluating.required(prompt.name, self._environment)
+        if not suites:
+            yield Missing(
+                f"requires {', '.join(self._rules.require)}, none of which covers {prompt.name!r}",
+                f"Write a suite with `prompt: {prompt.name}`, and add it to `require` in moat.yaml.",
+            )
+        baseline = self._evaluating.baseline(prompt, self._environment)
+        proofs = {proof.suite: proof for proof in evidence}
+        for suite in suites:
+            if flaw := missing_verdict(proofs.get(suite.name), baseline_digest(baseline)):
+                served_there = f", which {self._environment} serves" if served is not None else ""
+                against = f" against {baseline.version}{served_there}" if baseline is not None else ""
+                where = "" if self._environment == DEFAULT_ENVIRONMENT else f" --env {self._environment}"
+                yield Missing(
+                    f"requires the suite {suite.name!r}, which {flaw} for {prompt.id}{against}",
+                    f"Run `moat gate {prompt.id} --suite {suite.name}{where}`.",
+                )

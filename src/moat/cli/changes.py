@@ -1,0 +1,70 @@
+"""What commands that change an environment have in common: they wait until the running server serves the change."""
+
+import time
+from typing import NamedTuple
+
+from moat.bootstrap.announcement import running_server
+from moat.bootstrap.asking import wait_until_served
+from moat.bootstrap.project import Project
+from moat.bootstrap.wiring import State
+from moat.cli.output import err, out
+from moat.domain.releases import Arm, Assignment
+
+
+class Seen(NamedTuple):
+    """How a change reached the running server."""
+
+    live: bool
+    seconds: float
+    """Since the command began."""
+    url: str
+    """Of the server; empty when none runs."""
+
+
+def watch(project: Project, assignment: Assignment, began: float) -> Seen:
+    """Wait until the server serves an assignment. `began` is by the monotonic clock.
+
+    A server that does not show it is a warning and no failure: the change stands, and a script that repeated the
+    command would change something else.
+    """
+    server = running_server(project.server_path)
+    live = server is not None and wait_until_served(server, assignment)
+    seconds = time.monotonic() - began
+    if not live:
+        server = running_server(project.server_path)  # it may have stopped meanwhile
+    if server is not None and not live:
+        warning = f"the server at {server.url} was not seen to serve it; the change stands, look at `moat status`."
+        err.print(f"warning: {warning}", style="yellow")
+    return Seen(live, seconds, server.url if server is not None else "")
+
+
+def print_seen(seen: Seen) -> None:
+    """One line on it."""
+    missed = "not seen at the running server" if seen.url else "no server runs; the next one will serve it"
+    out.print(f"  took {seen.seconds:.2f} s, {'seen at the running server' if seen.live else missed}.")
+
+
+def print_overridden(assignment: Assignment) -> None:
+    """The rules that were broken, if any."""
+    for rule in assignment.overridden:
+        out.print(f"  rule broken: {assignment.environment!r} {rule}", style="yellow")
+
+
+def serves(state: State, assignment: Assignment) -> str:
+    """Who gets what, in words: `1.2.0 (rel_...)`, with name and share where there are several."""
+    shadow = assignment.shadow
+    shares = _shares(state, assignment.arms)
+    if shadow is None:
+        return shares
+    return f"{shares}, and to {shadow.weight:.0%} of the calls unseen {_named(state, shadow)}"
+
+
+def _shares(state: State, arms: tuple[Arm, ...]) -> str:
+    total = sum(arm.weight for arm in arms) or 1.0
+    if len(arms) == 1:
+        return _named(state, arms[0])
+    return ", ".join(f"{arm.name} {arm.weight / total:.4g} {_named(state, arm)}" for arm in arms)
+
+
+def _named(state: State, arm: Arm) -> str:
+    return f"{state.releases.get(arm.release).version} ({arm.release})"

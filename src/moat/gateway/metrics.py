@@ -1,0 +1,112 @@
+"""`GET /metrics`: numbers for Prometheus, read from what is served at the moment of the scrape.
+
+One function a subject yields its metric families; to add a subject: one function, one line in `Metrics`. Labels are
+names from the project's files and its releases, never a caller's words, so that their number is bounded.
+
+Only this module imports prometheus_client, which takes 30 ms, and only the first scrape imports this module.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from moat import __version__
+from moat.domain.releases import Arm
+from moat.gateway.admission import authenticate, read_headers
+from moat.gateway.http import Receive, Scope, Send, respond
+from moat.gateway.serving import Live, Serving
+
+Subject = Callable[[], Iterable[Metric]]
+
+RELEASE_LABELS = ("environment", "prompt", "version", "release")
+
+
+class Metrics(Collector):
+    """The page, in the Prometheus text format or, when the client asks for it, OpenMetrics 1.0."""
+
+    def __init__(self, live: Live, dropped: Callable[[], int]) -> None:
+        """`dropped`: how many copies for releases on trial were given up so far."""
+        self._live = live
+        self._subjects: tuple[Subject, ...] = (
+            lambda: build(),
+            lambda: snapshot(live),
+            lambda: releases(live.serving),
+            lambda: drift(live.serving),
+            lambda: shadows(dropped()),
+        )
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one scrape. It tells what is deployed, so a viewer's key is needed."""
+        authenticate(read_headers(scope), self._live.serving.keys, ("viewer", "admin"))
+        accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        body, content_type = await asyncio.to_thread(self._page, accept.decode("latin-1"))
+        await respond(send, 200, body, [(b"content-type", content_type.encode("latin-1"))])
+
+    def collect(self) -> Iterator[Metric]:
+        """All families of all subjects."""
+        for subject in self._subjects:
+            yield from subject()
+
+    def _page(self, accept: str) -> tuple[bytes, str]:
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none
+            encode, content_type = choose_encoder("")
+        return encode(self._registry), content_type
+
+
+def build() -> Iterator[Metric]:
+    """Which Moat this is."""
+    yield InfoMetricFamily("moat_build", "Version of Moat.", {"version": __version__})
+
+
+def snapshot(live: Live) -> Iterator[Metric]:
+    """How well the server keeps up with its files and its store."""
+    problems = len(live.serving.problems)
+    age = time.monotonic() - live.looked
+    yield GaugeMetricFamily("moat_serving_problems", "Broken parts, served as they last were.", problems)
+    yield GaugeMetricFamily("moat_reload_age_seconds", "Since files and store were last looked at.", age)
+
+
+def releases(serving: Serving) -> Iterator[Metric]:
+    """What is served to whom."""
+    share = GaugeMetricFamily("moat_release_share", "Share of the calls, 0 to 1.", labels=(*RELEASE_LABELS, "arm"))
+    shadow = GaugeMetricFamily("moat_shadow_share", "Share of the calls that is copied, 0 to 1.", labels=RELEASE_LABELS)
+    rollouts = GaugeMetricFamily(
+        "moat_rollout_open", "1 for each rollout under way.", labels=("environment", "prompt", "strategy", "progress")
+    )
+    for assignment in serving.assignments.values():
+        place = (assignment.environment, assignment.prompt)
+
+        def labels(arm: Arm, place: tuple[str, str] = place) -> tuple[str, ...]:
+            return (*place, serving.releases[arm.release].version, arm.release)
+
+        total = sum(arm.weight for arm in assignment.arms)
+        for arm in assignment.arms:
+            share.add_metric((*labels(arm), arm.name), arm.weight / total)
+        if assignment.shadow is not None:
+            shadow.add_metric(labels(assignment.shadow), assignment.shadow.weight)
+        if assignment.progress != "closed":
+            rollouts.add_metric((*place, assignment.strategy, assignment.progress), 1)
+    yield from (share, shadow, rollouts)
+
+
+def drift(serving: Serving) -> Iterator[Metric]:
+    """What no longer stands as it was released; a kind that is not there has no series."""
+    family = GaugeMetricFamily("moat_prompt_drift", "1 for each kind.", labels=("environment", "prompt", "kind"))
+    for series in sorted({(found.environment, found.prompt, found.kind) for found in serving.drift}):
+        family.add_metric(series, 1)
+    yield family
+
+
+def shadows(dropped: int) -> Iterator[Metric]:
+    """Copies of calls for releases on trial."""
+    yield CounterMetricFamily("moat_shadow_dropped", "Copies given up: too many were under way.", dropped)

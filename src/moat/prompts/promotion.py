@@ -1,0 +1,95 @@
+"""What an environment demands of a release before it may serve it. Pure: evidence in, missing pieces out."""
+
+import datetime
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from moat.domain.config import EnvironmentConfig, FreezeWindow
+from moat.domain.errors import ConfigError
+from moat.domain.releases import Approval, Evidence
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Missing(NamedTuple):
+    """One rule that is not met, and how to meet it."""
+
+    what: str
+    remedy: str
+
+
+def missing_verdict(proof: Evidence | None, baseline: str) -> str:
+    """Why an environment cannot rest on this evidence; empty when it can. `baseline`: the digest it must be against."""
+    if proof is None:
+        return "was never run as it is now"
+    if not proof.verdict:
+        return "was not gated as it is now"
+    if proof.baseline != baseline:
+        return f"has a verdict ({proof.verdict}) against another baseline, but none"
+    return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
+
+
+def missing_approvals(needed: int, approvals: Iterable[Approval], own: Collection[str]) -> Missing | None:
+    """`own` are the people whose yes does not count: who wrote the release, and who releases it."""
+    excluded = {person(name) for name in own}
+    yes = {person(approval.actor) for approval in approvals} - excluded
+    if len(yes) >= needed:
+        return None
+    so_far = f" (so far: {', '.join(sorted(yes))})" if yes else ""
+    return Missing(
+        f"{needed} approval{'s' if needed > 1 else ''} of people other than {', '.join(sorted(excluded))}{so_far}",
+        "Each runs `moat release approve`, or approves over the API with a key of their own.",
+    )
+
+
+def person(name: str) -> str:
+    """Who a name stands for: the address in `Name <address>`, in lower case, else the name."""
+    _, bracket, rest = name.partition("<")
+    return (rest.rstrip("> ") if bracket else name).strip().lower()
+
+
+def frozen(rules: EnvironmentConfig, now_ns: int) -> Missing | None:
+    """The freeze window that is open now. Raises `ConfigError` for a time zone that this machine does not know."""
+    now = datetime.datetime.fromtimestamp(now_ns / 1e9, datetime.UTC)
+    for window in rules.freeze:
+        if _covers(window, now.astimezone(zone(window.timezone))):
+            return Missing(f"it is frozen: {window.reason}", "Wait until the window ends.")
+    return None
+
+
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name. Raises `ConfigError`."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"this machine knows no time zone {name!r}",
+            where="moat.yaml",
+            remedy="Write an IANA name such as Europe/Berlin; `pip install tzdata` where the system has none.",
+        ) from None
+
+
+def together(environment: str, missing: Sequence[Missing]) -> tuple[str, str]:
+    """All that is missing, as an error says it: what, and the remedies."""
+    return (
+        f"{environment!r} " + "; and ".join(piece.what for piece in missing),
+        " ".join(dict.fromkeys(piece.remedy for piece in missing)),
+    )
+
+
+def _covers(window: FreezeWindow, local: datetime.datetime) -> bool:
+    """Both ends are wall-clock times: a change to or from summer time moves neither."""
+    time = local.strftime("%H:%M")
+    today, yesterday = local.date(), local.date() - datetime.timedelta(days=1)
+    if window.from_ < window.until:
+        return window.from_ <= time < window.until and _on(window, today)
+    return (time >= window.from_ and _on(window, today)) or (time < window.until and _on(window, yesterday))
+
+
+def _on(window: FreezeWindow, day: datetime.date) -> bool:
+    return (
+        (not window.days or _WEEKDAYS[day.weekday()] in window.days)
+        and (window.first is None or window.first <= day)
+        and (window.last is None or day <= window.last)
+    )

@@ -1,0 +1,233 @@
+"""What follows what in an environment: the history of assignments, and the next one. Pure: no store, no clock.
+
+A history is that of one prompt in one environment, newest first, as `ReleaseReader.history` returns it. Assignments
+that are closed pile up; a rollback takes from the top, and a second one goes one further back, not forward to what the
+first fled from. A rollout under way is not on the pile yet: whoever aborts it, or rolls back, gets the top.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from moat.domain.errors import ConflictError, InputError, NotFound
+from moat.domain.releases import Arm, Assignment
+from moat.ports.releases import Plan
+
+History = Sequence[Assignment]
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changes what is served of a prompt in an environment, why and when."""
+
+    prompt: str
+    environment: str
+    actor: str
+    reason: str
+    now_ns: int
+    overridden: tuple[str, ...] = ()
+
+
+def begin(history: History, release: str, plan: Plan, act: Act) -> Assignment | None:
+    """Introduce a release as planned; None when it serves everybody already.
+
+    Arms of the plan name releases by id. Raises `ConflictError` while a rollout is under way, or when nothing is served
+    yet that the new release could share with; `InputError` for a plan that makes no sense.
+    """
+    if under_way(history):
+        raise ConflictError(
+            f"a {history[0].strategy} rollout of {act.prompt} is under way in {act.environment!r}",
+            remedy=f"`moat rollout promote {act.prompt} --env {act.environment}`, or `abort`, comes first.",
+        )
+    served = settled(history)
+    if plan.strategy == "all":
+        return None if served == release else _next(history, act, arms=(Arm(release),))
+    if not served:
+        raise ConflictError(
+            f"{act.environment!r} serves no {act.prompt!r} yet that the new release could share with",
+            remedy="Release the first one whole.",
+        )
+    if plan.strategy != "ab" and served == release:
+        raise ConflictError(f"{release} serves everybody in {act.environment!r} already")
+    sequence = history[0].sequence + 1
+    label = f"{plan.experiment}#{sequence}" if plan.experiment else f"{plan.strategy}#{sequence}"
+    return _next(
+        history,
+        act,
+        arms=_arms(plan, release, served),
+        shadow=Arm(release, _percent(plan) / 100, "shadow") if plan.strategy == "shadow" else None,
+        strategy=plan.strategy,
+        progress="open",
+        experiment=f"{act.environment}/{act.prompt}/{label}",
+    )
+
+
+def promote(history: History, act: Act, *, percent: float | None = None, arm: str = "") -> Assignment:
+    """Give the new release of a canary this share; or, without `percent`, let it serve everybody.
+
+    Of an A/B experiment `arm` names the winner. A paused rollout goes on. Raises `NotFound` when none is under way.
+    """
+    current = _rollout(history, act)
+    if percent is not None:
+        if current.strategy != "canary":
+            raise InputError(f"a {current.strategy} rollout has no share to change", remedy="Promote it whole.")
+        new, old = current.arms
+        share = _percent(Plan(strategy="canary", percent=percent))
+        arms = (replace(new, weight=share), replace(old, weight=100 - share))
+        return _next(history, act, **{**_same(current, act), "arms": arms, "progress": "open"})
+    if current.strategy == "blue_green":
+        green, blue = current.arms
+        arms = (replace(green, weight=1.0), replace(blue, weight=0.0))
+        return _next(history, act, **{**_same(current, act), "arms": arms, "progress": "closed"})
+    return _next(history, act, arms=(Arm(_winner(current, arm)),), overridden=_overridden(current, act))
+
+
+def pause(history: History, act: Act) -> Assignment:
+    """Hold a rollout as it is. Raises `NotFound` when none is under way, `ConflictError` when it is held already."""
+    current = _rollout(history, act)
+    if current.progress == "paused":
+        raise ConflictError(f"the rollout of {act.prompt} in {act.environment!r} is paused already")
+    return _next(history, act, **{**_same(current, act), "progress": "paused"})
+
+
+def resume(history: History, act: Act) -> Assignment:
+    """Let a paused rollout go on. Raises like `pause`."""
+    current = _rollout(history, act)
+    if current.progress == "open":
+        raise ConflictError(f"the rollout of {act.prompt} in {act.environment!r} is not paused")
+    return _next(history, act, **{**_same(current, act), "progress": "open"})
+
+
+def abort(history: History, act: Act) -> Assignment:
+    """Everybody gets what was served before the rollout began. Raises `NotFound` when none is under way."""
+    _rollout(history, act)
+    return roll_back(history, act)
+
+
+def roll_back(history: History, act: Act) -> Assignment:
+    """Serve what was served before. Raises `NotFound` when there was nothing."""
+    if not history:
+        raise NotFound(
+            f"{act.environment!r} serves no {act.prompt!r}", remedy="`moat release list` shows what is served."
+        )
+    target = rollback_target(history)
+    if target is None:
+        raise NotFound(
+            f"{act.environment!r} served nothing before {settled(history)}",
+            remedy=f"Release another version: `moat release create {act.prompt}@VERSION --to {act.environment}`.",
+        )
+    return _next(history, act, arms=(Arm(_main(target)),), returns_to=target.sequence)
+
+
+def under_way(history: History) -> bool:
+    """Is a rollout open or paused?"""
+    return bool(history) and history[0].progress != "closed"
+
+
+def settled(history: History) -> str:
+    """The release that serves everybody, or did until the rollout under way began; empty when there is none."""
+    pile = _pile(history)
+    return _main(pile[-1]) if pile else ""
+
+
+def rollback_target(history: History) -> Assignment | None:
+    """The assignment that a rollback would go back to."""
+    pile = _pile(history)
+    if under_way(history):
+        return pile[-1] if pile else None
+    return pile[-2] if len(pile) > 1 else None
+
+
+def _pile(history: History) -> list[Assignment]:
+    """What is closed and was not rolled back, oldest first; no release directly on itself."""
+    pile: list[Assignment] = []
+    for assignment in reversed(history):
+        if assignment.returns_to:
+            while pile and pile[-1].sequence > assignment.returns_to:
+                pile.pop()
+        elif assignment.progress == "closed" and (not pile or _main(pile[-1]) != _main(assignment)):
+            pile.append(assignment)
+    return pile
+
+
+def _main(assignment: Assignment) -> str:
+    """The release that serves everybody in a closed assignment."""
+    return max(assignment.arms, key=lambda arm: arm.weight).release
+
+
+def _next(history: History, act: Act, **fields: Any) -> Assignment:
+    assignment = Assignment(
+        environment=act.environment,
+        prompt=act.prompt,
+        sequence=history[0].sequence + 1 if history else 1,
+        actor=act.actor,
+        reason=act.reason,
+        created_ns=act.now_ns,
+        **{"overridden": act.overridden, **fields},
+    )
+    target = rollback_target([assignment, *history])
+    return replace(assignment, replaces=(Arm(_main(target)),) if target else ())
+
+
+def _same(current: Assignment, act: Act) -> dict[str, Any]:
+    kept = {name: getattr(current, name) for name in ("arms", "shadow", "strategy", "experiment")}
+    return {**kept, "overridden": _overridden(current, act)}
+
+
+def _overridden(current: Assignment, act: Act) -> tuple[str, ...]:
+    """What was broken to begin the rollout stays broken on its way."""
+    return tuple(dict.fromkeys((*current.overridden, *act.overridden)))
+
+
+def _rollout(history: History, act: Act) -> Assignment:
+    if not under_way(history):
+        raise NotFound(
+            f"no rollout of {act.prompt!r} is under way in {act.environment!r}",
+            remedy="`moat rollout status` shows what is.",
+        )
+    return history[0]
+
+
+def _arms(plan: Plan, release: str, served: str) -> tuple[Arm, ...]:
+    match plan.strategy:
+        case "canary":
+            share = _percent(plan)
+            return (Arm(release, share, "canary"), Arm(served, 100 - share, "stable"))
+        case "blue_green":
+            return (Arm(release, 0.0, "green"), Arm(served, 1.0, "blue"))
+        case "ab":
+            return _compared(plan.arms or (Arm(release, 50.0, "treatment"), Arm(served, 50.0, "control")))
+        case _:
+            return (Arm(served),)
+
+
+def _compared(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    names = {arm.name for arm in arms}
+    if len(arms) < 2 or len(names) < len(arms) or "" in names:
+        raise InputError("an experiment compares at least two arms, each with a name of its own", where="arms")
+    if not all(0 < arm.weight < float("inf") for arm in arms):
+        raise InputError("each arm of an experiment has a weight above 0", where="arms")
+    return arms
+
+
+def _percent(plan: Plan) -> float:
+    highest = 100 if plan.strategy == "shadow" else 99.99
+    if not 0 < plan.percent <= highest:
+        raise InputError(
+            f"a {plan.strategy} takes more than 0 and {'at most' if highest == 100 else 'less than'} 100 percent",
+            where="percent",
+        )
+    return plan.percent
+
+
+def _winner(current: Assignment, arm: str) -> str:
+    if current.strategy == "ab":
+        for candidate in current.arms:
+            if candidate.name == arm:
+                return candidate.release
+        names = ", ".join(candidate.name for candidate in current.arms)
+        raise InputError("which arm won?" if not arm else f"there is no arm {arm!r}", where="arm", remedy=f"{names}.")
+    if arm:
+        raise InputError(f"a {current.strategy} rollout has no winner to choose", where="arm")
+    return current.shadow.release if current.shadow is not None else current.arms[0].release

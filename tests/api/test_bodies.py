@@ -1,0 +1,88 @@
+"""What a changing request may hold: bounded, JSON, and the fields there are."""
+
+import json
+from typing import Any
+
+import pytest
+
+from moat.api.routes import ENDPOINTS
+from moat.api.services import MAX_BODY
+from tests.api.world import Api
+from tests.bootstrap.projects import PROMPT
+
+GOOD = {
+    "/api/v1/prompts": {"name": "a", "version": "1.0.0", "prompt": {}},
+    "/api/v1/render/{name:path}": {"version": "1.0.0"},
+    "/api/v1/releases": {"prompt": PROMPT, "version": "9.9.9", "environment": "staging"},
+    "/api/v1/approvals": {"release": "rel_0", "environment": "staging"},
+    "/api/v1/rollbacks": {"prompt": "no/such", "environment": "staging"},
+    "/api/v1/rollouts": {"prompt": "no/such", "environment": "staging", "action": "pause"},
+}
+"""A body of every route's shape, which finds nothing to change."""
+ADMIN = {"Authorization": "Bearer mk-admin"}
+
+
+def test_every_changing_route_is_tried_here() -> None:
+    assert {e.path for e in ENDPOINTS if e.method != "GET" and e.roles} == GOOD.keys()
+    assert {e.path for e in ENDPOINTS if e.body is not None} == {*GOOD, "/api/v1/webhooks/git"}
+
+
+@pytest.mark.promise("gate-3")
+@pytest.mark.parametrize("path", GOOD)
+def test_a_field_that_is_not_of_the_request_is_refused(api: Api, path: str) -> None:
+    address = path.replace("{name:path}", PROMPT)
+    for field in ("actor", "user", "author", "role", "id", "overridden", "commit", "evidence", "created_ns", "nope"):
+        if path.startswith("/api/v1/render") and field == "user":
+            continue
+        status, body = api.post(address, {**GOOD[path], field: "mallory"})
+        assert (status, field in body["error"]["message"]) == (400, True), (field, body)
+    status, body = api.post("/api/v1/releases", {**GOOD["/api/v1/releases"], "plan": {"nope": 1}})
+    assert (status, body["error"]["param"]) == (400, "$.plan")
+
+
+@pytest.mark.parametrize("path", GOOD)
+def test_a_body_of_another_type_is_refused(api: Api, path: str) -> None:
+    address = path.replace("{name:path}", PROMPT)
+    body = json.dumps(GOOD[path]).encode()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        status, _, answer = api.raw("POST", address, body, Content_Type=kind, **ADMIN)
+        assert (status, json.loads(answer)["error"]["param"]) == (415, "content-type"), kind
+    status, _, answer = api.raw(
+        "POST", address, body, Content_Type="application/json", Content_Encoding="gzip", **ADMIN
+    )
+    assert (status, json.loads(answer)["error"]["param"]) == (415, "content-encoding")
+
+
+@pytest.mark.parametrize("path", GOOD)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"a"', b"\xff", b"[" * 100_000, b"{}", b"{}{}"])
+def test_nonsense_is_refused(api: Api, path: str, body: bytes) -> None:
+    address = path.replace("{name:path}", PROMPT)
+    status, _, answer = api.raw("POST", address, body, Content_Type="application/json; charset=utf-8", **ADMIN)
+    assert (status, json.loads(answer)["error"]["type"]) == (400, "invalid_request_error"), answer
+
+
+def test_what_does_not_fit_is_named_by_its_path(api: Api) -> None:
+    def refused(path: str, **change: Any) -> tuple[int, str]:
+        status, body = api.post(path, {**GOOD[path], **change})
+        return status, body["error"]["param"]
+
+    assert refused("/api/v1/releases", version=1) == (400, "$.version")
+    assert refused("/api/v1/releases", plan={"arms": [{"release": 1}]}) == (400, "$.plan.arms[0].release")
+    assert refused("/api/v1/rollouts", action="burn") == (400, "$.action")
+    assert refused("/api/v1/rollouts", percent=10) == (400, "$")
+    assert refused("/api/v1/rollouts", arm="b") == (400, "$")
+
+
+@pytest.mark.parametrize("path", GOOD)
+def test_a_body_is_bounded(api: Api, path: str) -> None:
+    address = path.replace("{name:path}", PROMPT)
+    status, _, answer = api.raw("POST", address, b" " * (MAX_BODY + 1), Content_Type="application/json", **ADMIN)
+    assert (status, "2 MiB" in json.loads(answer)["error"]["message"]) == (413, True)
+    commas = b"[" + b"1," * 400_000 + b"1]"
+    status, _, answer = api.raw("POST", address, commas, Content_Type="application/json", **ADMIN)
+    assert (status, "values" in json.loads(answer)["error"]["message"]) == (400, True)
+
+
+def test_a_query_is_no_way_in(api: Api) -> None:
+    status, body = api.post("/api/v1/rollbacks?environment=production", GOOD["/api/v1/rollbacks"])
+    assert (status, body["error"]["param"]) == (400, "environment")

@@ -1,0 +1,219 @@
+"""The management API on a socket, over real stores."""
+
+import http.client
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from moat.adapters.duckdb import DuckTraces
+from moat.api.app import management_api
+from moat.api.pushes import Pushes
+from moat.api.services import Services
+from moat.bootstrap.lineage import lineage
+from moat.bootstrap.project import Project
+from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.wiring import State, open_state
+from moat.domain.keys import Key, hash_secret
+from moat.domain.releases import Arm, Assignment, Registration, Release, prompt_digest
+from moat.domain.spans import Span
+from moat.gateway.admission import KeyRing
+from moat.gateway.app import Gateway
+from moat.gateway.serving import Live, Serving
+from moat.pipeline.recipe import build
+from moat.ports.releases import SyncReport
+from moat.prompts.registry import PromptRegistry
+from moat.prompts.rollout import Rollout
+from moat.prompts.templates import JinjaRenderer
+from moat.testing.fakes import FakeClock, ListSpool, fake_ports
+from moat.testing.loopback import on_loopback
+from moat.testing.scripted import ScriptedProvider
+from tests.bootstrap.projects import PROMPT
+
+KEYS = {
+    "admin": Key(id="key_1", hash="", role="admin", name="ops", user="grace"),
+    "robot": Key(id="key_2", hash="", role="admin", name="deployer"),
+    "viewer": Key(id="key_3", hash="", role="viewer"),
+    "app": Key(id="key_4", hash=""),
+    "bound": Key(id="key_5", hash="", environment="production"),
+    "bound-viewer": Key(id="key_6", hash="", role="viewer", environment="production"),
+    "bound-admin": Key(id="key_7", hash="", role="admin", environment="production"),
+    "acme": Key(id="key_8", hash="", tenant="acme"),
+    "acme-viewer": Key(id="key_9", hash="", role="viewer", tenant="acme"),
+    "revoked": Key(id="key_10", hash="", role="admin", revoked_ns=1),
+    "expired": Key(id="key_11", hash="", role="admin", expires_ns=1),
+}
+SECRETS = {name: f"mk-{name}" for name in KEYS}
+WEBHOOK_SECRET = "hush"
+
+
+class RecordingSync:
+    """A sync that notes what it was asked for, and waits to be let go."""
+
+    def __init__(self) -> None:
+        self.branches: list[str] = []
+        self.go = threading.Semaphore(0)
+        self.failure: Exception | None = None
+
+    def sync(self, branch: str) -> SyncReport:
+        self.branches.append(branch)
+        assert self.go.acquire(timeout=60)
+        if self.failure:
+            raise self.failure
+        return SyncReport(commit="c0ffee", subject="A merge", author="Ada")
+
+
+@dataclass
+class Api:
+    """The API, and what is behind it."""
+
+    host: str
+    files: Project
+    traces: DuckTraces
+    state: State
+    live: Live
+    sync: RecordingSync
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def raw(self, method: str, path: str, body: bytes | None = None, **headers: str) -> "Raw":
+        """A request exactly as it is written here."""
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_host="Host" in headers)
+            for name, value in headers.items():
+                connection.putheader(name.replace("_", "-"), value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return response.status, {name.lower(): value for name, value in response.headers.items()}, response.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str, who: str = "admin", **query: Any) -> tuple[int, Any]:
+        """Status and JSON of a GET request."""
+        address = f"{path}?{urlencode(query)}" if query else path
+        status, _, body = self.raw("GET", address, Authorization=f"Bearer {SECRETS[who]}")
+        return status, json.loads(body)
+
+    def post(self, path: str, content: Any, who: str = "admin") -> tuple[int, Any]:
+        """Status and JSON of a POST request."""
+        headers = {"Authorization": f"Bearer {SECRETS[who]}", "Content_Type": "application/json"}
+        status, _, body = self.raw("POST", path, json.dumps(content).encode(), **headers)
+        return status, json.loads(body)
+
+    def refresh(self) -> None:
+        """Serve what the stores hold now."""
+        self.live.serving = snapshot(self.files, self.state)
+
+
+Raw = tuple[int, dict[str, str], bytes]
+
+
+def snapshot(files: Project, state: State) -> Serving:
+    """What files and stores hold, as the server's own reloading would have it."""
+    current, releases = state.releases.current(), state.releases.releases()
+    registered = [row.content for name in state.registry.names() for row in state.registry.versions(name)]
+    prompts = Rollout(files.catalog, releases, current, "production", registered)
+    secrets = (msgspec.structs.replace(key, hash=hash_secret(SECRETS[name])) for name, key in KEYS.items())
+    return Serving(
+        run=build(replace(fake_ports(ScriptedProvider("Hi")), prompts=prompts, renderer=JinjaRenderer())),
+        keys=KeyRing(secrets, FakeClock()),
+        prompts=prompts,
+        aliases=tuple(files.settings.config.models),
+        released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in current)),
+        assignments={(a.environment, a.prompt): a for a in current},
+    )
+
+
+def release(state: State, files: Project, version: str) -> Release:
+    """A manifest of a version, stored."""
+    content = files.catalog.get(PROMPT, version)
+    made = Release(id=f"rel_{version}", content=content, prompt_digest=prompt_digest(content), author="Ada")
+    return state.releases.create(made)
+
+
+def assign(state: State, environment: str, sequence: int, *arms: Arm, **fields: Any) -> Assignment:
+    """The next assignment of the prompt in an environment, stored."""
+    made = Assignment(
+        environment=environment,
+        prompt=PROMPT,
+        sequence=sequence,
+        arms=arms,
+        **{"actor": "ada", "reason": "", "created_ns": sequence, **fields},
+    )
+    state.releases.assign(made)
+    return made
+
+
+@contextmanager
+def open_api(template: Path, folder: Path) -> Iterator[Api]:
+    """A gateway and its API over a project: 1.0.0 in production, a canary of 1.2.0 beside 1.1.0 in staging, and a few
+    calls.
+    """
+    root = folder / "project"
+    shutil.copytree(template, root)
+    config = root / "moat.yaml"
+    config.write_text(config.read_text("utf-8").replace("require: [support]", "require: []"), "utf-8")
+    files = Project(root)
+    with ExitStack() as stack:
+        state = stack.enter_context(open_state(files))
+        one, two, three = (release(state, files, version) for version in ("1.0.0", "1.1.0", "1.2.0"))
+        assign(state, "production", 1, Arm(one.id))
+        assign(state, "staging", 1, Arm(two.id))
+        arms = (Arm(three.id, 50, "canary"), Arm(two.id, 50, "stable"))
+        assign(
+            *(state, "staging", 2, *arms),
+            strategy="canary",
+            progress="open",
+            experiment="staging/1",
+            replaces=(Arm(two.id),),
+        )
+        for prompt in files.catalog.all():
+            state.registry.register(
+                Registration(
+                    content=prompt, digest=prompt_digest(prompt), source="git", author="Ada", branches=("main",)
+                )
+            )
+        traces = DuckTraces.open(files.traces_path)
+        stack.callback(traces.close)
+        segment = folder / "segment.ndjson"
+        spans = [
+            Span(span_id=f"{n:016x}", trace_id=f"{n:032x}", kind="call", name="chat", started_ns=n, duration_ns=5,
+                 request_id=f"req_{n}", tenant=["acme", "globex"][n % 2], error=["", "provider_down"][n == 3], cost=n,
+                 environment=["production", "staging"][n % 2])
+            for n in range(1, 6)
+        ]  # fmt: skip
+        segment.write_bytes(b"".join(msgspec.json.encode(span) + b"\n" for span in spans))
+        traces.ingest([segment])
+        live = Live(snapshot(files, state))
+        sync = RecordingSync()
+        pushes = Pushes(sync, "main", WEBHOOK_SECRET)
+        stack.callback(pushes.close)
+        renderer = JinjaRenderer()
+        services = Services(
+            live=live,
+            releases=state.releases,
+            runs=state.runs,
+            traces=traces,
+            registry=PromptRegistry(state.registry, renderer, FakeClock()),
+            renderer=renderer,
+            control=lambda: Releasing(Project(root), state),
+            lineage=lambda name, version: lineage(Project(root), state, name, version, traces),
+            pushes=pushes,
+            synced=lambda: None,
+            root=root,
+        )
+        gateway = Gateway(live, ListSpool(), max_body=2**20, management=management_api(services))
+        url = stack.enter_context(on_loopback(gateway))
+        yield Api(url.removeprefix("http://"), files, traces, state, live, sync)
