@@ -6,7 +6,7 @@ import pytest
 from openai import OpenAI
 
 from moat import AsyncMoat, Moat
-from moat.domain.errors import AccessError, NotFound, Unavailable
+from moat.domain.errors import AccessError, ConflictError, NotFound, RequestError, Unavailable
 from tests.bootstrap.projects import PROMPT, Project, eventually
 
 QUESTION = "How long can I return things?"
@@ -121,8 +121,7 @@ def test_a_key_of_one_environment_and_one_model(project: Project) -> None:
     key = project.key("--environment", "staging", "--model", "assistant")
     with project.serving() as server:
         assert server.ask(QUESTION, key, at="staging")[0] == 200
-        status, body = server.ask(QUESTION, key, at="production")
-        assert (status, "staging" in body["error"]["message"]) == (403, True)
+        assert server.ask(QUESTION, key, at="production")[0] == 404
         ask = {"model": "other", "messages": [{"role": "user", "content": "Hi"}]}
         status, body = server.send("POST", "/v1/chat/completions", ask, key)
         assert (status, "assistant" in body["error"]["message"]) == (403, True)
@@ -148,3 +147,76 @@ def test_bad_input_over_http(project: Project) -> None:
         assert (status, "production" in body["error"]["message"]) == (404, True)
         status, body = server.send("POST", "/v1/chat/completions", {"prompt": {"id": f"{PROMPT}@1.0.0"}})
         assert (status, "question" in body["error"]["message"]) == (400, True)
+
+
+def test_users_of_a_split_stay_where_the_server_has_them(project: Project, tmp_path: Path) -> None:
+    project.release("1.0.0")
+    project.ok("release", "create", f"{PROMPT}@1.1.0", "--to", "staging", "--canary", "50", "--json")
+    key = project.key()
+    users = [f"u{number}" for number in range(30)]
+    with project.serving() as server:
+        moat = Moat(server.url, key, environment="staging", cache_dir=tmp_path, ttl=0.0)
+        arms = {user: moat.prompt(PROMPT, user=user) for user in users}
+        assert {prompt.arm for prompt in arms.values()} == {"canary", "stable"}
+        for user, prompt in list(arms.items())[:6]:
+            status, served = server.get(f"/api/v1/prompts/{PROMPT}?environment=staging&user={user}", key)
+            assert (status, served["arm"], served["release"]) == (200, prompt.arm, prompt.release)
+            assert (served["experiment"], served["digest"]) == (prompt.experiment, prompt.digest)
+            with (
+                moat.trace("ticket", user=user) as span,
+                OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as openai,
+            ):
+                answer = openai.chat.completions.with_raw_response.create(
+                    model=f"prompt:{PROMPT}@staging",
+                    messages=[{"role": "user", "content": QUESTION}],
+                    extra_headers=span.headers(),
+                )
+            assert answer.headers["x-moat-arm"] == prompt.arm, "the gateway has the same user on the same arm"
+        assert len({moat.prompt(PROMPT).arm for _ in range(64)}) == 2, "without a user each call is drawn"
+    for client in (moat, Moat(server.url, key, environment="staging", cache_dir=tmp_path)):
+        for user in users:
+            known = client.prompt(PROMPT, user=user)
+            assert (known.stale, known.arm, known.release) == (True, arms[user].arm, arms[user].release)
+        client.close()
+
+
+def test_the_registry_from_python(project: Project) -> None:
+    admin, app = project.key("--role", "admin", "--user", "grace"), project.key()
+    content = {
+        "model": "assistant",
+        "variables": {"name": {"type": "string"}},
+        "messages": [{"role": "user", "content": "Greet {{ name }}."}],
+    }
+    with project.serving() as server, Moat(server.url, admin) as moat:
+        made = moat.registry.register("team/hello", "1.0.0", content)
+        assert (made.author, made.source) == ("grace", "api")
+        assert moat.registry.register("team/hello", "1.0.0", content) == made
+        with pytest.raises(ConflictError, match="another content"):
+            moat.registry.register("team/hello", "1.0.0", {**content, "params": {"seed": 1}})
+        with pytest.raises(RequestError, match="unknown-model"):
+            moat.registry.register("team/hello", "1.1.0", {**content, "model": "nobody"})
+        found = moat.registry.get("team/hello", "1.0.0")
+        assert (found.version, found.digest, found.release) == ("1.0.0", made.digest, None)
+        assert [version.digest for version in moat.registry.list("team/hello")] == [made.digest]
+        assert moat.registry.render("team/hello", "1.0.0", name="Zoë {{ 1 }}") == found.render(name="Zoë {{ 1 }}")
+        with pytest.raises(RequestError, match="name"):
+            moat.registry.render("team/hello", "1.0.0")
+        for ask in (moat.registry.get, moat.registry.render):
+            with pytest.raises(NotFound, match=r"1\.0\.0"):
+                ask("team/hello", "latest")
+        with pytest.raises(NotFound, match="no/such"):
+            moat.registry.list("no/such")
+        with Moat(server.url, app) as application, pytest.raises(AccessError, match="admin"):
+            application.registry.register("team/hello", "2.0.0", content)
+
+
+@pytest.mark.anyio
+async def test_the_registry_for_asyncio(project: Project) -> None:
+    admin = project.key("--role", "admin")
+    content = {"model": "assistant", "messages": [{"role": "user", "content": "Hello."}]}
+    with project.serving() as server:
+        async with AsyncMoat(server.url, admin) as moat:
+            made = await moat.registry.register("team/hello", "1.0.0", content)
+            assert (await moat.registry.get("team/hello", "1.0.0")).digest == made.digest
+            assert await moat.registry.list("team/hello") == [made]
+            assert await moat.registry.render("team/hello", "1.0.0") == [{"role": "user", "content": "Hello."}]

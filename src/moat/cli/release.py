@@ -13,6 +13,7 @@ from moat.bootstrap.smoke import Smoked, smoke
 from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.changes import print_overridden, print_seen, serves, watch
+from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.sync import sync
@@ -63,8 +64,9 @@ def create(
             assignment = Releasing(project, state).promote(_switch(order), project.author)
         seen = watch(project, assignment, began)
         answered, served = _answered(state, release), serves(state, assignment)
+        drift, unknown = known_drift(project, state, release.id)
     if json:
-        facts = {"release": release, "assignment": assignment, "smoked": smoked}
+        facts = {"release": release, "assignment": assignment, "smoked": smoked, "drift": drift}
         print_json({**facts, "seconds": seen.seconds, "live": seen.live})
         return
     out.print(f"{to} serves {served}.", style="bold")
@@ -74,6 +76,7 @@ def create(
     _print_lineage(release, answered)
     _print_replaced(assignment)
     print_seen(seen)
+    print_drift(drift, unknown)
 
 
 @app.command()
@@ -145,14 +148,16 @@ def list_releases(
 @app.command()
 def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
     """Show one release's lineage: prompt, commit, author, eval runs, data, where it was served."""
-    with open_state(Project.find(ctx.obj)) as state:
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
         release = state.releases.get(release_id)
         environments = sorted({a.environment for a in state.releases.current() if a.prompt == release.prompt})
         history = [a for e in environments for a in state.releases.history(release.prompt, e)]
         answered = _answered(state, release)
+        drift, unknown = known_drift(project, state, release.id)
     history = [a for a in history if release.id in _ids(a.arms)]
     if json:
-        print_json({"release": release, "assignments": history})
+        print_json({"release": release, "assignments": history, "drift": drift})
         return
     out.print(f"{release.id}  {release.prompt}@{release.version}", style="bold")
     _print_lineage(release, answered)
@@ -161,6 +166,7 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
             f"  served    {assignment.environment} since {clock(assignment.created_ns)} "
             f"by {assignment.actor} ({assignment.reason or 'no reason given'})",
         )
+    print_drift(drift, unknown)
 
 
 @app.command()

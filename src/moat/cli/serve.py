@@ -25,6 +25,7 @@ def run(
 ) -> None:
     """Run the gateway and the management API until Ctrl-C or SIGTERM; calls under way are finished first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps say nothing to whoever starts a server
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     project = Project.find(ctx.obj)
     server = project.settings.config.server

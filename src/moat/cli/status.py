@@ -1,18 +1,17 @@
 """`moat status`: what is served, what is wrong, and what has drifted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import typer
 
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import ask
-from moat.bootstrap.drifting import drift_now
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State, open_state
+from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
-from moat.domain.errors import MoatError
 from moat.domain.releases import Assignment, Release
 from moat.prompts.drift import Drift
 
@@ -42,7 +41,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     if server and answer is None:
         err.print(f"warning: the server at {server.url} did not say how it is.", style="yellow")
     with open_state(project) as state:
-        drift, unknown = _drift(project, state)
+        drift, unknown = known_drift(project, state)
         served = list(_served(state, drift))
     if json:
         about = server and {"url": server.url, "pid": server.pid, "problems": problems}
@@ -56,25 +55,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
         (_row(row, unknown) for row in served),
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
     )
-    print_drift(drift)
-    if unknown:
-        out.print(f"drift is not known: {unknown}", style="red")
-
-
-def print_drift(drift: Iterable[Drift]) -> None:
-    """Each finding with what to do."""
-    for found in drift:
-        place = f"{found.environment} {found.prompt}@{found.version}"
-        out.print(f"drift: {place}: {found.kind}: {found.message}", style="yellow")
-        out.print(f"  {found.remedy}")
-
-
-def _drift(project: Project, state: State) -> tuple[list[Drift], str]:
-    """What has drifted, or why nobody can say: broken files are no reason to show nothing."""
-    try:
-        return drift_now(project, state), ""
-    except MoatError as error:
-        return [], str(error)
+    print_drift(drift, unknown)
 
 
 def _served(state: State, drift: list[Drift]) -> Iterator[_Served]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,10 @@ _WORDS: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_TOP_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*:(?=[ \n]|\Z)", re.MULTILINE)
+_NOTHING = re.compile(r"(?:#[^\n]*\n|\n)*")
+_UNDIVIDED = re.compile(r"^(?:---|\.\.\.|%)|[\r\t\x85\u2028\u2029\ufeff]|&|<<", re.MULTILINE)
+"""What could reach from one part of a file into another, or break lines in a way of its own."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = (None, "!", f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map")
 
@@ -48,16 +52,20 @@ class _Value(NamedTuple):
 class Document:
     """A parsed file that remembers where everything stood."""
 
-    def __init__(self, name: str, data: Any, root: _Node | None, source: str = "") -> None:
+    def __init__(
+        self, name: str, data: Any, root: _Node | None, source: str = "", shifts: Mapping[str, int] | None = None
+    ) -> None:
         self.name = name
         """Path or other name for messages."""
         self.data = data
         self.source = source
         self._root = root
+        self._shifts = shifts or {}
+        """Lines to add below a key of the top level, for what was parsed by itself."""
 
     def with_data(self, data: Any) -> "Document":
         """The same file with its values replaced; places stay where they were."""
-        return Document(self.name, data, self._root, self.source)
+        return Document(self.name, data, self._root, self.source, self._shifts)
 
     def line(self, path: JsonPath) -> int:
         """1-based line of the value at a path, or of its nearest existing parent."""
@@ -67,7 +75,8 @@ class Document:
             if child is None:
                 break
             node = child
-        return node.line + 1 if node is not None else 1
+        shift = self._shifts.get(str(path[0]), 0) if path and node is not self._root else 0
+        return node.line + shift + 1 if node is not None else 1
 
     def text_line(self, path: JsonPath) -> int:
         """1-based line where the first line of a text stands: below the `|` or `>` of a block, if it is one."""
@@ -84,6 +93,61 @@ class Document:
 def read_yaml(path: Path, *, name: str = "") -> Document:
     """Read a YAML file. Raises `DocumentError` with file and line."""
     name = name or str(path)
+    return parse_yaml(_read(path, name), name=name)
+
+
+class Parts:
+    """Reads many files that are alike: a key of the top level with its value, once parsed, is not parsed again.
+
+    The result is that of `read_yaml`, always: whatever cannot be taken apart safely is parsed whole. Documents share
+    the values of equal parts, so nobody may change them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Value | None] = {}
+        """By its text; None for a text that is no mapping by itself."""
+
+    def read(self, path: Path, *, name: str) -> Document:
+        """Read a YAML file. Raises `DocumentError` with file and line."""
+        return self.parse(_read(path, name), name=name)
+
+    def parse(self, text: str, *, name: str = "<text>") -> Document:
+        """Parse YAML text. Raises `DocumentError` with place."""
+        return self._joined(text, name) or parse_yaml(text, name=name)
+
+    def _joined(self, text: str, name: str) -> Document | None:
+        if _UNDIVIDED.search(text) is not None:
+            return None
+        starts = [match.start() for match in _TOP_KEY.finditer(text)]
+        if not starts or _NOTHING.fullmatch(text, 0, starts[0]) is None:
+            return None
+        data: dict[str, Any] = {}
+        children: dict[str, _Node] = {}
+        shifts: dict[str, int] = {}
+        size, line = 1, text.count("\n", 0, starts[0])
+        first = line
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+            part = text[start:end]
+            value = self._part(part)
+            if value is None or not isinstance(value.node.children, dict) or not data.keys().isdisjoint(value.data):
+                return None
+            data.update(value.data)
+            children.update(value.node.children)
+            shifts.update(dict.fromkeys(value.data, line))
+            size += value.size - 1
+            line += part.count("\n")
+        return Document(name, data, _Node(first, False, children), text, shifts) if size <= MAX_NODES else None
+
+    def _part(self, part: str) -> _Value | None:
+        if part not in self._known:
+            try:
+                self._known[part] = _build(part, "")
+            except DocumentError:
+                self._known[part] = None
+        return self._known[part]
+
+
+def _read(path: Path, name: str) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -93,7 +157,7 @@ def read_yaml(path: Path, *, name: str = "") -> Document:
     if len(raw) > MAX_BYTES:
         raise DocumentError(f"larger than {MAX_BYTES // 2**20} MiB", where=name)
     try:
-        return parse_yaml(raw.decode("utf-8"), name=name)
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise DocumentError("not UTF-8 text", where=f"{name}:{line}", remedy="Save it as UTF-8.") from None
@@ -101,6 +165,11 @@ def read_yaml(path: Path, *, name: str = "") -> Document:
 
 def parse_yaml(text: str, *, name: str = "<text>") -> Document:
     """Parse YAML text. Raises `DocumentError` with place, for duplicate keys and alias bombs too."""
+    root = _build(text, name)
+    return Document(name, None, None, text) if root is None else Document(name, root.data, root.node, text)
+
+
+def _build(text: str, name: str) -> "_Value | None":
     builder = _Builder(name)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -113,9 +182,7 @@ def parse_yaml(text: str, *, name: str = "<text>") -> Document:
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", where=where) from None
     except (yaml.YAMLError, ValueError) as error:
         raise DocumentError(f"not valid YAML: {error}", where=name) from None
-    if builder.root is None:
-        return Document(name, None, None, text)
-    return Document(name, builder.root.data, builder.root.node, text)
+    return builder.root
 
 
 class _Open:

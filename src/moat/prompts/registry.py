@@ -41,7 +41,7 @@ class PromptRegistry:
             raise PromptError(f"{prompt.version!r} is not a semantic version", remedy="Write it like 1.4.0.")
         for index, message in enumerate(prompt.messages):
             try:
-                check(message.content, prompt.partials)
+                check(message.content, prompt.partials).compile()
             except TemplateFlaw as flaw:
                 where = place(prompt, Spot(index, flaw.partial, flaw.line))
                 raise PromptError(flaw.what, where=where, remedy=flaw.remedy) from None

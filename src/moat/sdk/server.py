@@ -96,6 +96,6 @@ def _message(body: bytes) -> str:
     """The server's own words, `error.message`, when there are any."""
     try:
         answer: Any = msgspec.json.decode(body)
-        return str(answer["error"]["message"])
+        return str(answer["error"]["message"]).removesuffix(".")
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
         return ""
