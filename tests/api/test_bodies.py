@@ -10,7 +10,7 @@ from moat.api.services import MAX_BODY
 from tests.api.world import Api
 from tests.bootstrap.projects import PROMPT
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/prompts": {"name": "a", "version": "1.0.0", "prompt": {}},
     "/api/v1/render/{name:path}": {"version": "1.0.0"},
     "/api/v1/releases": {"prompt": PROMPT, "version": "9.9.9", "environment": "staging"},

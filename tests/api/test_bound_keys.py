@@ -113,3 +113,13 @@ def test_no_answer_to_a_bound_key_names_what_is_not_its_own(api: Api) -> None:
     for path in (f"prompts/{PROMPT}?version=1.1.0", "prompts/support/answr?environment=production", "status", "runs"):
         _, _, body = answer(api, "bound", get(f"/api/v1/{path}"))
         assert not re.search(rb"1\.[12]\.0|staging|support/answer", body), body
+
+
+@pytest.mark.promise("gate-7")
+def test_what_is_about_the_whole_project_is_for_no_bound_key(api: Api) -> None:
+    paths = ("/metrics", "/api/v1/status", "/api/v1/prompts", f"/api/v1/versions/{PROMPT}", "/api/v1/versions/no/such")
+    for path in paths:
+        answers = {who: answer(api, who, get(path)) for who in ("bound-viewer", "bound-admin", "acme-viewer")}
+        assert {found[0] for found in answers.values()} == {403}, path
+        assert answers["bound-viewer"] == answers["bound-admin"]
+    assert answer(api, "viewer", get("/metrics"))[0] == 200

@@ -30,9 +30,17 @@ def signature(body: bytes, secret: str = WEBHOOK_SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def hear(api: Api, body: bytes = PUSH, **headers: str) -> tuple[int, bytes]:
+def hear(api: Api, body: bytes = PUSH, /, **headers: str) -> tuple[int, bytes]:
     status, _, answer = api.raw("POST", PATH, body, **{**JSON, **headers})
     return status, answer
+
+
+def synced(api: Api, times: int) -> None:
+    eventually(lambda: api.sync.branches == ["main"] * times)
+
+
+def logged(caplog: pytest.LogCaptureFixture, times: int) -> None:
+    eventually(lambda: len(caplog.records) == times)
 
 
 def test_a_signed_push_to_the_branch_is_synced(api: Api) -> None:
@@ -40,13 +48,13 @@ def test_a_signed_push_to_the_branch_is_synced(api: Api) -> None:
             {"X_Gitlab_Token": WEBHOOK_SECRET, "X_Gitlab_Event": "Push Hook"})  # fmt: skip
     for number, way in enumerate(ways, 1):
         assert hear(api, **way) == (202, b'{"syncs":true}'), "answered before the sync ends"
-        eventually(lambda number=number: api.sync.branches == ["main"] * number)
+        synced(api, number)
         api.sync.go.release()
 
 
 def test_whoever_does_not_know_the_secret_is_refused_in_the_same_words(api: Api) -> None:
     signed = signature(PUSH)
-    lies = (
+    lies: tuple[dict[str, str], ...] = (
         {},
         {"Authorization": "Bearer mk-admin"},
         {"X_Hub_Signature_256": ""},
@@ -121,6 +129,6 @@ def test_a_sync_that_fails_hinders_no_other(api: Api, failure: Exception, caplog
     api.sync.failure = failure
     for number in (1, 2):
         hear(api, X_Hub_Signature_256=signature(PUSH))
-        eventually(lambda number=number: len(api.sync.branches) == number)
+        synced(api, number)
         api.sync.go.release()
-        eventually(lambda number=number: len(caplog.records) == number)
+        logged(caplog, number)

@@ -85,7 +85,7 @@ class Api:
     def url(self) -> str:
         return f"http://{self.host}"
 
-    def raw(self, method: str, path: str, body: bytes | None = None, **headers: str) -> "Raw":
+    def raw(self, method: str, path: str, body: bytes | None = None, /, **headers: str) -> "Raw":
         """A request exactly as it is written here."""
         connection = http.client.HTTPConnection(self.host, timeout=60)
         try:
@@ -133,6 +133,7 @@ def snapshot(files: Project, state: State) -> Serving:
         aliases=tuple(files.settings.config.models),
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in current)),
         assignments={(a.environment, a.prompt): a for a in current},
+        releases={release.id: release for release in releases},
     )
 
 

@@ -121,7 +121,7 @@ def test_a_running_server_follows_files_and_commits(project: Project) -> None:
 
         eventually(lambda: told("never-evaluated"))
         assert not told("not-committed")
-        project.replace(FILE, {"description: ": "description: Now "})
+        project.replace(FILE, {"owner: support": "owner: somebody"})
         eventually(lambda: told("not-committed"))
         git(project, "commit", "-qam", "Described")
         eventually(lambda: not told("not-committed"))

@@ -82,7 +82,7 @@ async def test_a_bug_in_reading_files_is_told_and_keys_are_still_read(
     async with up(Files(project.root)) as (_, live):
         assert used_key(live, secret)
 
-        def load(_root: Any) -> Any:
+        def load(_root: Any, _before: Any = None) -> Any:
             return 1 / 0
 
         with monkeypatch.context() as patched:
@@ -149,7 +149,8 @@ async def test_only_what_changed_is_made_anew(project: Project) -> None:
         secret = project.key()
         await until(live, lambda: used_key(live, secret))
         assert live.serving.prompts is before.prompts
-        project.release("1.2.0")
+        done = await asyncio.to_thread(project.process, "release", "create", f"{PROMPT}@1.2.0", "--to", "staging")
+        assert done.code == 0, done
         await until(live, lambda: live.serving.prompts.resolve(ref, "").prompt.version == "1.2.0")
         done = await asyncio.to_thread(project.process, "rollback", PROMPT, "--env", "staging")
         assert done.code == 0, done

@@ -5,20 +5,22 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from moat.bootstrap import syncing
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.settings import load_settings
 from moat.bootstrap.syncing import Syncing, webhook_secret
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import ConfigError, ConflictError, NotFound, Unavailable
-from moat.domain.releases import Release
+from moat.domain.releases import PromptRef, Release
 from moat.ports.releases import Order, Plan, Promotion, SyncReport
-from tests.bootstrap.projects import PROMPT, Project, eventually
+from tests.bootstrap.projects import PROMPT, Project
 from tests.bootstrap.test_indexing import ADA, BOB, commit, git
+from tests.bootstrap.test_reload import until
+from tests.bootstrap.test_serving import up
 
 STAGING = {"  staging:\n": "  staging:\n    auto: merge\n"}
 TOP = "1.2.0"
@@ -249,25 +251,31 @@ def test_a_push_to_the_remote_is_fetched_and_released(project: Project, tmp_path
             Syncing(Files(root), state).sync("nowhere")
 
 
-def test_a_server_that_polls_releases_and_tells_of_a_remote_that_is_away(project: Project, tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_a_server_that_polls_releases_and_tells_of_a_remote_that_is_away(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "POLL_SECONDS", 0.1)
     automatic(project, STAGING | {"project: ": "git: {remote: origin, poll: 0.2}\nproject: "})
     root, clone = project.root, elsewhere(project, tmp_path)
-    path = f"/api/v1/prompts/{PROMPT}?environment=staging"
+    async with up(Files(root)) as (_, live):
 
-    def served() -> Any:
-        status, body = project_server.get(path)
-        return body["prompt"]["version"] if status == 200 else None
+        def serves(version: str) -> bool:
+            if f"{PROMPT}@staging" not in live.serving.released:
+                return False
+            ref = PromptRef(name=PROMPT, environment="staging")
+            return live.serving.prompts.resolve(ref, "").prompt.version == version
 
-    with project.serving() as project_server:
-        assert eventually(served) == TOP
+        await until(live, lambda: serves(TOP))
         shutil.move(tmp_path / "bare.git", tmp_path / "away.git")
-        eventually(lambda: project_server.get("/readyz")[1]["status"] == "degraded")
-        assert served() == TOP
+        await until(live, lambda: live.serving.problems)
+        assert "the merge of 'main' is not released" in live.serving.problems[0]
+        assert serves(TOP)
         shutil.move(tmp_path / "away.git", tmp_path / "bare.git")
         commit(clone, different(root, TOP, "1.3.0"))
         git(clone, "push", "-q", "origin", "main")
-        eventually(lambda: served() == "1.3.0")
-        eventually(lambda: project_server.get("/readyz")[1]["status"] == "ready")
+        await until(live, lambda: serves("1.3.0"))
+        await until(live, lambda: not live.serving.problems)
 
 
 def test_settings_of_a_sync_are_checked(project: Project) -> None:

@@ -13,6 +13,7 @@ from moat.domain.config import Config
 from moat.evals.scorers import KINDS
 from moat.evals.suites import Gate
 from moat.prompts import lint
+from moat.prompts.drift import KINDS as KINDS_OF_DRIFT
 from moat.testing.simulation import Rules
 from tests.docs.cli_help import documented, help_texts, refreshed
 from tests.docs.dependency_sizes import direct_dependencies
@@ -65,15 +66,27 @@ def test_every_lint_rule_is_documented() -> None:
 def test_every_route_is_documented() -> None:
     gateway = re.findall(r'\("(GET|POST|PUT|DELETE)", "(/[^"]+)"\):', (SOURCE / "gateway/app.py").read_text("utf-8"))
     assert len(gateway) >= 5, "the routes are not found where they were"
-    management = [(e.method, e.path.replace(":path", "")) for e in ENDPOINTS]
-    routes = {f"{method} {path}" for method, path in [*gateway, *management, ("GET", OPENAPI_PATH)]}
-    assert routes - set(page("docs/gateway.md").spans()) == set()
+    assert {f"{method} {path}" for method, path in gateway} - set(page("docs/gateway.md").spans()) == set()
+    management = [("GET", OPENAPI_PATH), *((e.method, e.path.replace(":path", "")) for e in ENDPOINTS)]
+    assert {f"{method} {path}" for method, path in management} - set(page("docs/api.md").spans()) == set()
 
 
 def test_every_header_is_documented() -> None:
     sources = "".join(path.read_text("utf-8") for path in (SOURCE / "gateway").glob("*.py"))
     headers = set(re.findall(r'b"(x-[a-z-]+|traceparent|retry-after)"', sources))
     assert missing("docs/gateway.md", headers) == set()
+
+
+def test_every_metric_is_documented() -> None:
+    source = (SOURCE / "gateway" / "metrics.py").read_text("utf-8")
+    suffixes = {"Gauge": "", "Counter": "_total", "Info": "_info"}
+    found = {name + suffixes[kind] for kind, name in re.findall(r'(\w+)MetricFamily\(\s*"(\w+)"', source)}
+    assert len(found) >= 8, "the metrics are not found where they were"
+    assert missing("docs/operations.md", found) == set()
+
+
+def test_every_kind_of_drift_is_documented() -> None:
+    assert missing("docs/operations.md", set(KINDS_OF_DRIFT)) == set()
 
 
 def test_every_error_is_documented() -> None:

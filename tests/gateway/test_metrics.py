@@ -145,3 +145,8 @@ def test_the_client_chooses_the_format(start: Start, accept: str, content_type: 
 @pytest.mark.parametrize(("key", "status"), [("mk-viewer", 200), ("mk-admin", 200), ("mk-app", 403), ("", 401)])
 def test_whoever_looks_needs_a_key_for_it(start: Start, key: str, status: int) -> None:
     assert scrape(start(ScriptedProvider(), keys=KEYS).url, key)[0] == status
+
+
+def test_a_key_for_one_environment_does_not_see_the_others(start: Start) -> None:
+    bound = Key(id="key_bound", hash="", role="viewer", environment="staging")
+    assert scrape(start(ScriptedProvider(), keys={"mk-bound": bound}).url, "mk-bound")[0] == 403

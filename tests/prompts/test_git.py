@@ -1,5 +1,7 @@
 """The git adapter, on real repositories."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,84 @@ def test_a_git_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monkey
     assert git.commit() == ""
     with pytest.raises(Unavailable, match="did not answer"):
         git.commit_all("x")
+
+
+def test_what_others_hold(tmp_path: Path) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    root = tmp_path / "project"
+    assert git.branches() == []
+    for name in ("a", "b", "sub/ä c"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(name)
+    first = git.commit_all("First", author="Ada <a@b.c>")
+    (root / "a").write_text("changed")
+    (root / "b").unlink()
+    second = git.commit_all("Second", author="Bob <b@b.c>")
+    assert {path: commit.id for path, commit in git.origins("HEAD", ".").items()} == {"a": second, "sub/ä c": first}
+    assert git.origins(first, "a", "b")["b"].author == "Ada <a@b.c>"
+    assert [(branch.name, branch.commit) for branch in git.branches()] == [("main", second)]
+    told = git.differences(second, first, ".")
+    assert (set(told), all(told.values())) == ({"a", "b"}, True)
+    assert git.differences(first, second, ".")["b"] == ""
+    assert git.present(first, "a", "sub", "nothing") == ["a", "sub"]
+    assert git.edited(".") == set()
+    (root / "a").write_text("edited")
+    (root / "sub/ä c").unlink()
+    assert git.edited(".") == {"a", "sub/ä c"}
+    assert git.describe("main").subject == "Second"
+    then = git.at(first)
+    assert (then.commit(), then.is_dirty("a"), [c.id for c in then.log("a")]) == (first, False, [first])
+    assert (git.commit(), git.is_dirty("a")) == (second, True)
+
+
+def test_a_commit_without_a_subject(tmp_path: Path) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    (tmp_path / "project/a").write_text("a")
+    git.commit_all("x", author="Ada <a@b.c>")
+    subprocess.run(
+        [
+            "git",
+            "-c",
+            "user.name=A",
+            "-c",
+            "user.email=a@b",
+            "commit",
+            "-q",
+            "--amend",
+            "--allow-empty-message",
+            "-m",
+            "",
+        ],
+        cwd=tmp_path / "project",
+        check=True,
+    )
+    assert git.describe("HEAD").subject == ""
+    assert [commit.subject for commit in git.log("a")] == [""]
+
+
+def test_a_fetch_that_hangs_takes_what_it_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    monkeypatch.setattr("moat.adapters.git.repository.FETCH_TIMEOUT", 0.5)
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    ssh.chmod(0o755)
+    slow = GitRepository(tmp_path / "project", {"PATH": f"{tmp_path}:/usr/local/bin:/usr/bin:/bin"})
+    with pytest.raises(Unavailable, match="did not answer"):
+        slow.fetch("ssh://nobody@localhost/x", "main")
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(") ")[1][:1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("remote", ["--upload-pack=touch ran", "ext::sh -c touch% ran", "/nowhere"])
+def test_a_remote_that_is_none_is_unavailable(tmp_path: Path, remote: str) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    with pytest.raises(Unavailable, match="cannot be fetched"):
+        git.fetch(remote, "main")
+    assert not list(tmp_path.rglob("ran"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -13,16 +13,15 @@ from starlette.routing import Route
 
 from moat.api.services import MAX_BODY, Services
 from moat.domain.calls import new_id
-from moat.domain.errors import AccessError, MoatError, NotFound, RequestError
-from moat.domain.keys import Key, Role
+from moat.domain.errors import MoatError, NotFound, RequestError
+from moat.domain.keys import Role
 from moat.gateway import openai_chat
-from moat.gateway.admission import authenticate, check_encoding, read_headers
+from moat.gateway.admission import Binding, authenticate, check_binding, check_encoding, read_headers
 from moat.gateway.http import error_headers, read_body
 
 T = TypeVar("T")
 
 Answer = Callable[[Request, Services], Any]
-Binding = Literal["environment", "tenant"]
 
 READERS: tuple[Role, ...] = ("app", "viewer", "admin")
 VIEWERS: tuple[Role, ...] = ("viewer", "admin")
@@ -85,7 +84,7 @@ def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awai
         try:
             if endpoint.roles:
                 key = authenticate(read_headers(request.scope), services.live.serving.keys, endpoint.roles)
-                _check_binding(endpoint, key)
+                check_binding(key, endpoint.honours)
                 request.state.key = key
             _check_query(endpoint, request)
             await _read_body(endpoint, request, services)
@@ -95,12 +94,6 @@ def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awai
         return answer if isinstance(answer, Response) else json_response(answer, endpoint.statuses[0])
 
     return handle
-
-
-def _check_binding(endpoint: Endpoint, key: Key) -> None:
-    for binding in ("environment", "tenant"):
-        if getattr(key, binding) and binding not in endpoint.honours:
-            raise AccessError(f"this is about the whole project, and the key is for one {binding}")
 
 
 def _check_query(endpoint: Endpoint, request: Request) -> None:

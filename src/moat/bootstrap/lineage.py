@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from moat.bootstrap.project import Project
+from moat.bootstrap.prompt_costs import EVALS
 from moat.bootstrap.wiring import State
 from moat.domain.errors import InputError, NotFound
 from moat.domain.lineage import Change, Lineage, ReleaseMade, Serving, VersionLineage
@@ -114,4 +115,8 @@ def _servings(state: State, name: str, releases: Iterable[Release]) -> list[Serv
 def _calls(name: str, traces: TraceReader | None) -> dict[str, int] | None:
     if traces is None:
         return None
-    return {row.group[0]: row.calls for row in traces.usages(("version",), TraceFilter(prompt=name))}
+    found: dict[str, int] = {}
+    for row in traces.usages(("version", "environment"), TraceFilter(prompt=name)):
+        version, environment = row.group
+        found[version] = found.get(version, 0) + (row.calls if environment != EVALS else 0)
+    return found

@@ -15,6 +15,8 @@ from moat.domain.usage import Usage
 from moat.ports.traces import TraceFilter
 from moat.prompts.diff import PromptDiff
 
+EVALS = "eval"
+"""The environment that evaluations call from."""
 MONTH_NS = 30 * 86_400 * 10**9
 
 
@@ -57,12 +59,13 @@ def _volume(project: Project, prompt: PromptVersion) -> tuple[int, str]:
 
 
 def _observed(project: Project, name: str) -> int:
-    """Calls of the last 30 days; 0 when there is no trace store, or it cannot be asked."""
+    """Calls of the last 30 days, those of evals and shadows left out; 0 when the trace store cannot be asked."""
     if not project.traces_path.exists() and not project.spool_path.exists():
         return 0
-    wanted = TraceFilter(prompt=name, since_ns=time.time_ns() - MONTH_NS)
+    wanted = TraceFilter(prompt=name, since_ns=time.time_ns() - MONTH_NS, shadow=False)
     try:
         with open_traces(project) as traces:
-            return sum(row.calls for row in traces.usages((), wanted))
+            rows = traces.usages(("environment",), wanted)
+            return sum(row.calls for row in rows if row.group[0] != EVALS)
     except MoatError:
         return 0

@@ -45,14 +45,15 @@ class Releasing:
         now_ns = time.time_ns()
         missing = rules.missing(release, release.evidence, actor, now_ns)
         for other in others:
-            missing += rules.missing(other, rules.evidence(other.content), actor, now_ns)
+            if other.id != rollouts.settled(history):  # what serves everybody may go on to serve some
+                missing += rules.missing(other, rules.evidence(other.content), actor, now_ns)
         act = Act(
             prompt=order.prompt,
             environment=order.environment,
             actor=actor,
             reason=order.reason,
             now_ns=now_ns,
-            overridden=_overridden(order, missing),
+            overridden=_overridden(order, dict.fromkeys(missing)),
         )
         assignment = rollouts.begin(history, release.id, plan, act)
         publish(self._project.root, [release.content])
@@ -82,10 +83,14 @@ class Releasing:
         history = self._history(prompt, environment)
         return self._assign(rollouts.roll_back(history, _act(prompt, environment, actor, reason or "rollback")))
 
-    def promote(self, promotion: Promotion, actor: str) -> Assignment:
-        """Give the new release a larger share, or everything."""
+    def promote(self, promotion: Promotion, actor: str, *, experiment: str = "") -> Assignment:
+        """Give the new release a larger share, or everything.
+
+        `experiment` is the rollout that is meant: `ConflictError` when another one is under way by now.
+        """
         prompt, environment = promotion.prompt, promotion.environment
         history = self._history(prompt, environment)
+        _require_same(history, experiment)
         window = self._rules(environment).frozen(time.time_ns())
         overridden = _overridden(promotion, [window] if window is not None else [])
         act = replace(_act(prompt, environment, actor, promotion.reason), overridden=overridden)
@@ -101,9 +106,10 @@ class Releasing:
         history = self._history(prompt, environment)
         return self._assign(rollouts.resume(history, _act(prompt, environment, actor, reason)))
 
-    def abort(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
-        """End a rollout: everybody gets what was served before it began."""
+    def abort(self, prompt: str, environment: str, actor: str, reason: str, *, experiment: str = "") -> Assignment:
+        """End a rollout: everybody gets what was served before it began. `experiment` as for `promote`."""
         history = self._history(prompt, environment)
+        _require_same(history, experiment)
         return self._assign(rollouts.abort(history, _act(prompt, environment, actor, reason or "abort")))
 
     def _assign(self, assignment: Assignment) -> Assignment:
@@ -181,6 +187,13 @@ class Releasing:
 
 def _act(prompt: str, environment: str, actor: str, reason: str) -> Act:
     return Act(prompt=prompt, environment=environment, actor=actor, reason=reason, now_ns=time.time_ns())
+
+
+def _require_same(history: list[Assignment], experiment: str) -> None:
+    if experiment and (not rollouts.under_way(history) or history[0].experiment != experiment):
+        raise ConflictError(
+            "somebody else ended this rollout meanwhile", remedy="`moat rollout status` shows what is served now."
+        )
 
 
 def _overridden(wish: Order | Promotion, missing: Iterable[Missing]) -> tuple[str, ...]:

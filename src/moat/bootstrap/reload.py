@@ -186,7 +186,7 @@ class Snapshots:
         if before is not None and before.names() and not (self._root / PROMPTS).is_dir():
             remedy = "What was read from it is still served. Put it back."
             raise DocumentError("the folder is gone", where=PROMPTS, remedy=remedy)
-        catalog = Catalog.load(self._root)
+        catalog = Catalog.load(self._root, before)
         settings = load_settings(self._root)
         prompts = Rollout(catalog, (), (), DEFAULT_ENVIRONMENT)
         return _Files(settings, catalog, self._ports(settings, prompts, self.renderer))

@@ -55,9 +55,12 @@ class Rules:
         """Everything that keeps a release out. `actor` is who wants it in."""
         found = list(self._missing_suites(release.content, evidence))
         approvals = self._state.releases.approvals(release.id, self._environment)
-        lacking = missing_approvals(self._rules.approvals, approvals, {release.author, actor} - {""})
-        window = self.frozen(now_ns)
-        return [*found, *(piece for piece in (lacking, window) if piece is not None)]
+        if lack := missing_approvals(self._rules.approvals, approvals, {release.author, actor} - {""}):
+            command = f"moat release approve {release.content.id} --to {self._environment}"
+            found.append(Missing(lack, f"They run `{command}`, or approve over the API with keys of their own."))
+        if (window := self.frozen(now_ns)) is not None:
+            found.append(window)
+        return found
 
     def frozen(self, now_ns: int) -> Missing | None:
         """The freeze window that is open."""

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from moat.documents import Document, decode, read_yaml
-from moat.domain.config import Config
+from moat.domain.config import Config, FreezeWindow
 from moat.domain.errors import ConfigError, DocumentError, NotFound
+from moat.prompts.promotion import zone
 
 CONFIG_FILE = "moat.yaml"
 _SECRET = re.compile(r"(?i)(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|password|secret|token)$")
@@ -106,6 +107,8 @@ def _check(settings: Settings) -> None:
                 where=document.place(["environments", name, "auto"]),
                 remedy="Name them in `require`, or write `auto: merge`.",
             )
+        for index, window in enumerate(rules.freeze):
+            _check_window(settings, window, ["environments", name, "freeze", index])
     for alias, model in config.models.items():
         for index, target in enumerate(model.use):
             provider, _, rest = target.partition("/")
@@ -116,6 +119,20 @@ def _check(settings: Settings) -> None:
                     where=document.place(["models", alias, "use", index]),
                     remedy=f"Write provider/model; providers: {known}.",
                 )
+
+
+def _check_window(settings: Settings, window: FreezeWindow, path: list[str | int]) -> None:
+    try:
+        zone(window.timezone)
+    except ConfigError as error:
+        where = settings.document.place([*path, "timezone"])
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from None
+    if window.first is not None and window.last is not None and window.last < window.first:
+        raise ConfigError(
+            f"the window ends on {window.last}, before it begins",
+            where=settings.document.place([*path, "last"]),
+            remedy="`first` and `last` are its first and its last day.",
+        )
 
 
 def _secrets(options: dict[str, Any]) -> Iterator[list[str]]:

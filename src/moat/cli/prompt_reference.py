@@ -23,7 +23,7 @@ PromptAnywhere = Annotated[
 
 
 def find_prompt(project: Project, reference: str) -> PromptVersion:
-    """The version in the files, or the content of the first release that an environment serves.
+    """The version in the files, or the content of the release that gets most of an environment's calls.
 
     Raises `NotFound` with what there is.
     """
@@ -35,7 +35,8 @@ def find_prompt(project: Project, reference: str) -> PromptVersion:
         served = next((a for a in state.releases.current() if (a.environment, a.prompt) == (wanted, name)), None)
         if served is None:
             raise NotFound(f"{wanted} serves no release of {name}", remedy="Name a version, or release one there.")
-        return state.releases.get(served.arms[0].release).content
+        largest = max(served.arms, key=lambda arm: arm.weight)
+        return state.releases.get(largest.release).content
 
 
 def problems_of(project: Project, file: PromptFile) -> list[Problem]:

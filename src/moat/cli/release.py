@@ -17,7 +17,7 @@ from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.sync import sync
-from moat.domain.errors import ConflictError, InputError, MoatError
+from moat.domain.errors import InputError, MoatError
 from moat.domain.releases import Arm, Assignment, Release, Strategy
 from moat.ports.releases import Order, Plan, Promotion
 
@@ -49,7 +49,10 @@ def create(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Release a version: make its manifest, check the environment's rules, serve it there, at once or by a rollout."""
+    """Release a version: make its manifest, check the environment's rules, serve it there, at once or by a rollout.
+
+    Exit 1: the smoke test failed, and what was served before still is.
+    """
     project = Project.find(ctx.obj)
     began = time.monotonic()
     name, version = parse_prompt(prompt)
@@ -60,23 +63,24 @@ def create(
         smoked: list[Smoked] = []
         if assignment.strategy == "blue_green" and assignment.progress == "open":
             watch(project, assignment, began)  # green is ready where the calls will come
-            smoked = [] if no_smoke else _smoke(project, state, release, assignment)
-            assignment = Releasing(project, state).promote(_switch(order), project.author)
+            smoked, assignment = _take_over(project, state, release, order, assignment, ask=not no_smoke)
         seen = watch(project, assignment, began)
         answered, served = _answered(state, release), serves(state, assignment)
         drift, unknown = known_drift(project, state, release.id)
+    failed = any(call.flaw for call in smoked)
     if json:
         facts = {"release": release, "assignment": assignment, "smoked": smoked, "drift": drift}
         print_json({**facts, "seconds": seen.seconds, "live": seen.live})
-        return
-    out.print(f"{to} serves {served}.", style="bold")
+        raise typer.Exit(int(failed))
+    out.print(f"{to} serves {served}" + (f" as before: {release.content.id} failed." if failed else "."), style="bold")
     print_overridden(assignment)
     for call in smoked:
-        out.print(f"  smoked    {call.case}: fine")
+        out.print(f"  smoked    {call.case}: {call.flaw or 'fine'}", style="red" if call.flaw else None)
     _print_lineage(release, answered)
     _print_replaced(assignment)
     print_seen(seen)
     print_drift(drift, unknown)
+    raise typer.Exit(int(failed))
 
 
 @app.command()
@@ -110,7 +114,7 @@ def list_releases(
     with open_state(Project.find(ctx.obj)) as state:
         releases = state.releases.releases(prompt)
         current = state.releases.current()
-    served = {r.id: [a.environment for a in current if r.id in _ids(a.arms)] for r in releases}
+    served = {r.id: [_place(a, r) for a in current if r.id in a.releases] for r in releases}
     pointers = {r.id: [a.environment for a in current if r.id in _ids(a.replaces)] for r in releases}
     if json:
         print_json([{"release": r, "served": served[r.id], "rollback_target_of": pointers[r.id]} for r in releases])
@@ -155,17 +159,22 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         history = [a for e in environments for a in state.releases.history(release.prompt, e)]
         answered = _answered(state, release)
         drift, unknown = known_drift(project, state, release.id)
-    history = [a for a in history if release.id in _ids(a.arms)]
+        approvals = [a for e in environments for a in state.releases.approvals(release_id, e)]
+    history = [a for a in history if release.id in a.releases]
     if json:
-        print_json({"release": release, "assignments": history, "drift": drift})
+        print_json({"release": release, "approvals": approvals, "assignments": history, "drift": drift})
         return
     out.print(f"{release.id}  {release.prompt}@{release.version}", style="bold")
     _print_lineage(release, answered)
+    for approval in approvals:
+        comment = f" ({approval.comment})" if approval.comment else ""
+        out.print(f"  approved  {approval.environment} by {approval.actor} {clock(approval.created_ns)}{comment}")
     for assignment in history:
         out.print(
-            f"  served    {assignment.environment} since {clock(assignment.created_ns)} "
+            f"  served    {_place(assignment, release)} since {clock(assignment.created_ns)} "
             f"by {assignment.actor} ({assignment.reason or 'no reason given'})",
         )
+        print_overridden(assignment)
     print_drift(drift, unknown)
 
 
@@ -231,25 +240,27 @@ def _arm(text: str) -> Arm:
     raise InputError(f"{text!r} is no arm", where="--arm", remedy="Write NAME=VERSION:WEIGHT.")
 
 
-def _switch(order: Order) -> Promotion:
-    return Promotion(
+def _take_over(
+    project: Project, state: State, release: Release, order: Order, prepared: Assignment, *, ask: bool
+) -> tuple[list[Smoked], Assignment]:
+    """Ask the prepared release a few things, and switch everybody to it; when one goes wrong it is taken back."""
+    releasing = Releasing(project, state)
+
+    def abort(why: str) -> Assignment:
+        reason = f"smoke test: {why}"
+        return releasing.abort(order.prompt, order.environment, project.author, reason, experiment=prepared.experiment)
+
+    try:
+        smoked = smoke(Evaluating(project, state, environment()), release) if ask else []
+    except MoatError as error:
+        abort(error.what)
+        raise
+    if flaws := [f"{call.case}: {call.flaw}" for call in smoked if call.flaw]:
+        return smoked, abort("; ".join(flaws))
+    switch = Promotion(
         prompt=order.prompt, environment=order.environment, reason=order.reason, break_glass=order.break_glass
     )
-
-
-def _smoke(project: Project, state: State, release: Release, prepared: Assignment) -> list[Smoked]:
-    """Ask the release a few things; when one goes wrong it is taken back and the command fails."""
-    try:
-        smoked = smoke(Evaluating(project, state, environment()), release)
-        flaws = [call for call in smoked if call.flaw]
-        if not flaws:
-            return smoked
-        what = "; ".join(f"{call.case}: {call.flaw}" for call in flaws)
-        raise ConflictError(f"{release.content.id} failed its smoke test ({what})", remedy="Nothing was switched.")
-    except MoatError as error:
-        reason = f"smoke test: {error.what}"
-        Releasing(project, state).abort(prepared.prompt, prepared.environment, project.author, reason)
-        raise
+    return smoked, releasing.promote(switch, project.author, experiment=prepared.experiment)
 
 
 def _print_replaced(assignment: Assignment) -> None:
@@ -286,6 +297,17 @@ def _print_lineage(release: Release, answered: dict[str, str]) -> None:
 def _score(release: Release) -> str:
     scores = [e.score for e in release.evidence if e.score is not None]
     return f"{scores[-1]:.3f}" if scores else "not evaluated"
+
+
+def _place(assignment: Assignment, release: Release) -> str:
+    """The environment, and which part in it the release has when it does not serve everybody."""
+    arms = [arm for arm in assignment.arms if arm.release == release.id]
+    if not arms:
+        return f"{assignment.environment} (shadow)"
+    total, share = sum(arm.weight for arm in assignment.arms), sum(arm.weight for arm in arms)
+    if share == total:
+        return assignment.environment
+    return f"{assignment.environment} ({f'{share / total:.4g}' if share else 'ready'})"
 
 
 def _ids(arms: tuple[Arm, ...]) -> list[str]:

@@ -43,6 +43,7 @@ def status(
                 clock(a.created_ns),
                 a.actor.split(" <")[0],
                 a.reason,
+                "; ".join(a.overridden),
             ]
             for a in current
         ]
@@ -50,7 +51,7 @@ def status(
         print_json(current)
         return
     print_table(
-        ["environment", "prompt", "strategy", "progress", "serves", "since", "by", "reason"],
+        ["environment", "prompt", "strategy", "progress", "serves", "since", "by", "reason", "rules broken"],
         rows,
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
     )

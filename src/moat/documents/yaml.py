@@ -27,7 +27,8 @@ _WORDS: dict[str, Any] = {
 }
 _TOP_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]*:(?=[ \n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:#[^\n]*\n|\n)*")
-_UNDIVIDED = re.compile(r"^(?:---|\.\.\.|%)|[\r\t\x85\u2028\u2029\ufeff]|&|<<", re.MULTILINE)
+_DOCUMENT_MARKS = ("---", "...", "%")
+_UNDIVIDED = (*(f"\n{mark}" for mark in _DOCUMENT_MARKS), *"\r\x85\u2028\u2029\ufeff")
 """What could reach from one part of a file into another, or break lines in a way of its own."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = (None, "!", f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map")
@@ -116,7 +117,7 @@ class Parts:
         return self._joined(text, name) or parse_yaml(text, name=name)
 
     def _joined(self, text: str, name: str) -> Document | None:
-        if _UNDIVIDED.search(text) is not None:
+        if any(mark in text for mark in _UNDIVIDED) or text.startswith(_DOCUMENT_MARKS):
             return None
         starts = [match.start() for match in _TOP_KEY.finditer(text)]
         if not starts or _NOTHING.fullmatch(text, 0, starts[0]) is None:

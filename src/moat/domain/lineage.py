@@ -66,7 +66,7 @@ class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
     servings: tuple[Serving, ...] = ()
     """Newest first."""
     calls: int | None = None
-    """Calls in the trace store; None when it was not asked."""
+    """Calls in the trace store, those of evals left out; None when it was not asked."""
 
     @property
     def served_in(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Authentication in front of the pipeline: a virtual key becomes a `Caller`."""
 
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from moat.domain.calls import Caller
 from moat.domain.errors import AccessError, NotFound, RequestError
@@ -23,6 +24,10 @@ _NAMES = {
     b"content-encoding": "content-encoding",
     b"content-type": "content-type",
 }
+
+Binding = Literal["environment", "tenant"]
+BINDINGS: tuple[Binding, ...] = ("environment", "tenant")
+"""What a key may be for alone."""
 
 CALLERS: tuple[Role, ...] = ("app", "admin")
 """Roles that may call models and send traces."""
@@ -71,6 +76,15 @@ def authenticate(headers: dict[str, str], keys: KeyRing, roles: Collection[Role]
     if key.role not in roles:
         raise AccessError(f"this needs a key with the role {' or '.join(roles)}")
     return key
+
+
+def check_binding(key: Key, heeded: Collection[Binding] = ()) -> None:
+    """Raise `AccessError` for a key that is bound to an environment or tenant, where that is not heeded: it would see
+    what is others'.
+    """
+    for binding in BINDINGS:
+        if getattr(key, binding) and binding not in heeded:
+            raise AccessError(f"this is about the whole project, and the key is for one {binding}")
 
 
 def check_encoding(headers: dict[str, str]) -> None:

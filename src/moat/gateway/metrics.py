@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from moat import __version__
 from moat.domain.releases import Arm
-from moat.gateway.admission import authenticate, read_headers
+from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
 
@@ -45,7 +45,7 @@ class Metrics(Collector):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scrape. It tells what is deployed, so a viewer's key is needed."""
-        authenticate(read_headers(scope), self._live.serving.keys, ("viewer", "admin"))
+        check_binding(authenticate(read_headers(scope), self._live.serving.keys, ("viewer", "admin")))
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
         body, content_type = await asyncio.to_thread(self._page, accept.decode("latin-1"))
         await respond(send, 200, body, [(b"content-type", content_type.encode("latin-1"))])

@@ -1,5 +1,6 @@
 """Writing prompt and tool files: as YAML that people read, new files only, and never outside the project."""
 
+import errno
 import os
 import re
 import tempfile
@@ -104,10 +105,9 @@ def prompt_text(prompt: PromptVersion) -> str:
 
 def tool_text(tool: Tool) -> str:
     """A tool as YAML; reading it gives the tool again."""
-    given = {
-        key: value for key, value in msgspec.structs.asdict(tool).items() if value or key in Tool.__struct_fields__[:2]
-    }
-    return yaml_text(given)
+    examples = {"examples": tool.examples, "counter_examples": tool.counter_examples}
+    given = {key: value for key, value in examples.items() if value}
+    return yaml_text({"description": tool.description, "parameters": tool.parameters, **given})
 
 
 def create_files(root: Path, files: Mapping[str, str]) -> None:
@@ -149,7 +149,10 @@ def _stay_inside(root: Path, path: str) -> None:
 
 def _create(target: Path, text: str) -> None:
     """A new file, there only once it is whole; `link` refuses to replace what somebody else just made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "a file is where its folder should be") from None
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=target.parent, prefix=".moat-") as draft:
         draft.write(text)
         draft.flush()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from moat.domain.errors import NotFound, PromptError
 from moat.domain.releases import PromptVersion
-from moat.prompts.files import Broken, PromptFile, load
+from moat.prompts.files import Broken, PromptFile, Reader
 from moat.prompts.semver import order
 from moat.prompts.syntax import Spot
 from moat.prompts.templates import place
@@ -23,10 +23,22 @@ class Catalog:
         for file in sorted(files, key=lambda file: (file.prompt.name, order(file.prompt.version))):
             self._files.setdefault(file.prompt.name, {})[file.prompt.version] = file
 
+        self._reader: Reader | None = None
+
     @classmethod
-    def load(cls, root: Path) -> "Catalog":
-        """Read the prompts of a project; files that are broken end up in `broken`."""
-        return cls(*load(root))
+    def load(cls, root: Path, before: "Catalog | None" = None) -> "Catalog":
+        """Read the prompts of a project; files that are broken end up in `broken`.
+
+        What is unchanged since the catalog `before` of the same project was loaded is taken from there.
+        """
+        reader = Reader(root, before._reader if before is not None else None)
+        loaded = cls(*reader.load())
+        loaded._reader = reader
+        return loaded
+
+    def files(self) -> list[PromptFile]:
+        """Every version with its place, by name and then oldest first."""
+        return [file for versions in self._files.values() for file in versions.values()]
 
     def names(self) -> tuple[str, ...]:
         """Names of all prompts, sorted."""

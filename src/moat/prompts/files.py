@@ -1,13 +1,16 @@
 """A project's prompt files -> `PromptVersion`s. One broken file hides no other."""
 
+import os
 import re
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from moat.documents import Document, decode, read_yaml
+from moat.documents import Document, Parts, decode, read_yaml
 from moat.domain.errors import DocumentError, InputError, PromptError
 from moat.domain.releases import MessageTemplate, PromptVersion, Variable
 from moat.prompts.semver import is_version
@@ -17,8 +20,13 @@ from moat.prompts.tree import PARTIALS, PROMPTS, TOOLS, Entry, check_name, entri
 from moat.prompts.variables import mismatch, nearest
 
 MAX_TEXT = 2**20
+SETTLED_NS = 20_000_000
+"""A file that changed less than this before it was looked at may change once more with the same time stamp."""
 
-_INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([^"']+)["']""")
+Stamp = tuple[int, int, int, int]
+"""Inode, size, and times of the last change of content and of anything: the same for a file that nobody touched."""
+
+INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([^"']+)["']""")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -30,6 +38,8 @@ class PromptFile(NamedTuple):
     """Relative to the project root."""
     lines: tuple[int, ...] = ()
     """1-based line on which each message's template begins."""
+    stamp: Stamp | None = None
+    """Of the file as it was read; None when it cannot tell whether it changed since."""
 
     def place(self, spot: Spot) -> str:
         """`file:line` of a spot in this version's text."""
@@ -61,6 +71,8 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     owner: str = ""
     tags: list[str] = []
     created_by: str = ""
+    token_budget: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    calls_per_month: Annotated[int, msgspec.Meta(ge=0)] | None = None
     params: dict[str, Any] = {}
     variables: dict[str, Variable] = {}
     tools: list[str] = []
@@ -69,19 +81,7 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load(root: Path) -> Loaded:
     """Read all prompts of a project."""
-    reader = _Reader(root)
-    files: list[PromptFile] = []
-    broken: list[Broken] = []
-    seen: dict[tuple[str, str], str] = {}
-    for entry in entries(root, PROMPTS):
-        try:
-            earlier = seen.setdefault((entry.name, entry.version), entry.path)
-            if earlier != entry.path:
-                raise PromptError(f"is the same version as {earlier}", where=entry.path, remedy="Keep one of them.")
-            files.append(reader.read(entry))
-        except InputError as error:
-            broken.append(Broken(entry, error))
-    return Loaded(tuple(files), tuple(broken))
+    return Reader(root).load()
 
 
 def read_prompt(root: Path, name: str, version: str) -> PromptFile:
@@ -93,7 +93,7 @@ def read_prompt(root: Path, name: str, version: str) -> PromptFile:
     for spelling in spellings:
         path = f"{PROMPTS}/{name}/{spelling}"
         if (root / path).is_symlink() or (root / path).exists():
-            return _Reader(root).read(Entry(name, version, path))
+            return Reader(root).read(Entry(name, version, path))
     raise DocumentError("no such file", where=f"{PROMPTS}/{name}/{version}.yaml")
 
 
@@ -102,15 +102,89 @@ def partial_path(name: str) -> str:
     return f"{PARTIALS}/{name}.j2"
 
 
-class _Reader:
-    """Reads files of one root; remembers the partials and tools it has read."""
+class Reader:
+    """Reads the files of one root; remembers what it has read.
 
-    def __init__(self, root: Path) -> None:
+    With the reader that read the root `before`, it parses only files that changed since.
+    """
+
+    def __init__(self, root: Path, before: "Reader | None" = None) -> None:
         self._root = root
+        self._files: dict[str, PromptFile] = {}
+        self._folders: dict[str, bool] = {}
+        """Does the folder lie in the root, whatever is a link?"""
         self._partials: dict[str, str | None] = {}
         self._tools: dict[str, dict[str, Any] | InputError] = {}
+        self._parts = Parts()
+        self._before = before
+        self._same_surroundings = before is not None and self._surrounded_as(before)
+
+    def load(self) -> Loaded:
+        """All prompts."""
+        broken: list[Broken] = []
+        seen: dict[tuple[str, str], str] = {}
+        for entry in entries(self._root, PROMPTS):
+            try:
+                earlier = seen.setdefault((entry.name, entry.version), entry.path)
+                if earlier != entry.path:
+                    raise PromptError(f"is the same version as {earlier}", where=entry.path, remedy="Keep one of them.")
+                stamp = self._stamp(entry.path)
+                self._files[entry.path] = self._kept(entry, stamp) or self.read(entry)._replace(stamp=stamp)
+            except InputError as error:
+                broken.append(Broken(entry, error))
+        self._before, self._parts = None, Parts()
+        return Loaded(tuple(self._files.values()), tuple(broken))
+
+    def _surrounded_as(self, before: "Reader") -> bool:
+        """Are all partials and tools that were used then the same now?"""
+        try:
+            return all(self._partial(name) == source for name, source in before._partials.items()) and all(
+                self._tool(reference, "") == found
+                for reference, found in before._tools.items()
+                if not isinstance(found, InputError)
+            )
+        except InputError:
+            return False
+
+    def _kept(self, entry: Entry, stamp: Stamp | None) -> PromptFile | None:
+        """The version as it was read before, when its file is the same; with the partials and tools of now."""
+        old = self._before._files.get(entry.path) if self._before is not None else None
+        if old is None or stamp is None or stamp != old.stamp:
+            return None
+        if self._same_surroundings:
+            return old
+        if not entry.path.endswith(".yaml"):  # its variables are those of its partials too
+            return None
+        prompt = old.prompt
+        partials = self._collect(message.content for message in prompt.messages)
+        try:
+            tools = tuple(self._tool(tool, entry.path) for tool in prompt.tools)
+        except PromptError:
+            return None
+        if (partials, tools) == (prompt.partials, prompt.tool_definitions):
+            return old
+        return old._replace(prompt=msgspec.structs.replace(prompt, partials=partials, tool_definitions=tools))
+
+    def _stamp(self, path: str) -> Stamp | None:
+        try:
+            found = os.lstat(f"{self._root}/{path}")
+        except OSError:
+            return None
+        if stat.S_ISLNK(found.st_mode) or time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < SETTLED_NS:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    def _inside(self, path: str) -> Path:
+        """Like `tree.inside`, which costs more than parsing: each folder is resolved once."""
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            real = os.path.realpath(self._root)
+            self._folders[folder] = os.path.realpath(self._root / folder).startswith(real + os.sep)
+        found = self._root / path
+        return found if self._folders[folder] and not found.is_symlink() else inside(self._root, path)
 
     def read(self, entry: Entry) -> PromptFile:
+        """One version. Raises `PromptError` or `DocumentError`."""
         try:
             check_name(entry.name)
         except PromptError as error:
@@ -121,10 +195,10 @@ class _Reader:
                 where=entry.path,
                 remedy="Name the file like 1.4.0.yaml.",
             )
-        file = inside(self._root, entry.path)
+        file = self._inside(entry.path)
         if not entry.path.endswith(".yaml"):
             return self._text(entry, read_text(file, entry.path))
-        document = read_yaml(file, name=entry.path)
+        document = self._parts.read(file, name=entry.path)
         content = decode(document, _Content, error=PromptError)
         _check(document, content)
         prompt = PromptVersion(
@@ -162,12 +236,12 @@ class _Reader:
         )
         return PromptFile(prompt, entry.path, (1,))
 
-    def _collect(self, sources: Iterator[str] | list[str]) -> dict[str, str]:
+    def _collect(self, sources: Iterable[str]) -> dict[str, str]:
         """Sources of all partials that are included, directly or through others; missing ones are left out."""
         found: dict[str, str] = {}
         waiting = list(sources)
         while waiting:
-            for name in _INCLUDE.findall(waiting.pop()):
+            for name in INCLUDE.findall(waiting.pop()):
                 source = self._partial(name) if name not in found else None
                 if source is not None:
                     found[name] = source
@@ -222,13 +296,15 @@ def read_text(file: Path, name: str) -> str:
 
 
 def _metadata(content: _Content) -> dict[str, Any]:
-    given = {
+    given: Mapping[str, Any] = {
         "description": content.description,
         "owner": content.owner,
         "tags": content.tags,
         "created_by": content.created_by,
+        "token_budget": content.token_budget,
+        "calls_per_month": content.calls_per_month,
     }
-    return {key: value for key, value in given.items() if value}
+    return {key: value for key, value in given.items() if value not in ("", [], None)}
 
 
 def _check(document: Document, content: _Content) -> None:

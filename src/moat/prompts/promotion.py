@@ -16,6 +16,7 @@ class Missing(NamedTuple):
     """One rule that is not met, and how to meet it."""
 
     what: str
+    """What the environment does: `is frozen: ...`."""
     remedy: str
 
 
@@ -30,17 +31,18 @@ def missing_verdict(proof: Evidence | None, baseline: str) -> str:
     return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
 
 
-def missing_approvals(needed: int, approvals: Iterable[Approval], own: Collection[str]) -> Missing | None:
-    """`own` are the people whose yes does not count: who wrote the release, and who releases it."""
+def missing_approvals(needed: int, given: Iterable[Approval], own: Collection[str]) -> str:
+    """Whose yes an environment still requires; empty when enough people said it.
+
+    `own` are the people whose yes does not count: who wrote the release, and who releases it.
+    """
     excluded = {person(name) for name in own}
-    yes = {person(approval.actor) for approval in approvals} - excluded
+    yes = {person(approval.actor) for approval in given} - excluded
     if len(yes) >= needed:
-        return None
+        return ""
     so_far = f" (so far: {', '.join(sorted(yes))})" if yes else ""
-    return Missing(
-        f"{needed} approval{'s' if needed > 1 else ''} of people other than {', '.join(sorted(excluded))}{so_far}",
-        "Each runs `moat release approve`, or approves over the API with a key of their own.",
-    )
+    approvals_of = "1 approval of somebody" if needed == 1 else f"{needed} approvals of people"
+    return f"requires {approvals_of} other than {', '.join(sorted(excluded))}{so_far}"
 
 
 def person(name: str) -> str:
@@ -54,12 +56,14 @@ def frozen(rules: EnvironmentConfig, now_ns: int) -> Missing | None:
     now = datetime.datetime.fromtimestamp(now_ns / 1e9, datetime.UTC)
     for window in rules.freeze:
         if _covers(window, now.astimezone(zone(window.timezone))):
-            return Missing(f"it is frozen: {window.reason}", "Wait until the window ends.")
+            return Missing(f"is frozen: {window.reason}", "Wait until the window ends.")
     return None
 
 
-def zone(name: str) -> ZoneInfo:
-    """A time zone by its IANA name. Raises `ConfigError`."""
+def zone(name: str) -> datetime.tzinfo:
+    """A time zone by its IANA name; UTC on any machine. Raises `ConfigError`."""
+    if name == "UTC":
+        return datetime.UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moat.domain.errors import ConflictError, InputError, NotFound
-from moat.domain.releases import Arm, Assignment
+from moat.domain.releases import Arm, Assignment, Strategy
 from moat.ports.releases import Plan
 
 History = Sequence[Assignment]
@@ -40,6 +40,8 @@ def begin(history: History, release: str, plan: Plan, act: Act) -> Assignment | 
             f"a {history[0].strategy} rollout of {act.prompt} is under way in {act.environment!r}",
             remedy=f"`moat rollout promote {act.prompt} --env {act.environment}`, or `abort`, comes first.",
         )
+    if plan.strategy != "ab" and (plan.arms or plan.experiment):
+        raise InputError("names and arms are for an experiment", where="plan", remedy="Its strategy is `ab`.")
     served = settled(history)
     if plan.strategy == "all":
         return None if served == release else _next(history, act, arms=(Arm(release),))
@@ -48,32 +50,35 @@ def begin(history: History, release: str, plan: Plan, act: Act) -> Assignment | 
             f"{act.environment!r} serves no {act.prompt!r} yet that the new release could share with",
             remedy="Release the first one whole.",
         )
-    if plan.strategy != "ab" and served == release:
+    if served == release and not plan.arms:
         raise ConflictError(f"{release} serves everybody in {act.environment!r} already")
-    sequence = history[0].sequence + 1
-    label = f"{plan.experiment}#{sequence}" if plan.experiment else f"{plan.strategy}#{sequence}"
     return _next(
         history,
         act,
         arms=_arms(plan, release, served),
-        shadow=Arm(release, _percent(plan) / 100, "shadow") if plan.strategy == "shadow" else None,
+        shadow=Arm(release, _percent(plan.percent, "shadow") / 100, "shadow") if plan.strategy == "shadow" else None,
         strategy=plan.strategy,
         progress="open",
-        experiment=f"{act.environment}/{act.prompt}/{label}",
+        experiment=f"{act.environment}/{act.prompt}/{plan.experiment or plan.strategy}#{history[0].sequence + 1}",
     )
 
 
 def promote(history: History, act: Act, *, percent: float | None = None, arm: str = "") -> Assignment:
     """Give the new release of a canary this share; or, without `percent`, let it serve everybody.
 
-    Of an A/B experiment `arm` names the winner. A paused rollout goes on. Raises `NotFound` when none is under way.
+    Of an A/B experiment `arm` names the winner. A paused rollout goes on. Raises `NotFound` when none is under way,
+    `InputError` for a share or a winner that this kind of rollout does not have.
     """
     current = _rollout(history, act)
+    if arm and current.strategy != "ab":
+        raise InputError(f"a {current.strategy} rollout has no winner to choose", where="arm")
     if percent is not None:
         if current.strategy != "canary":
-            raise InputError(f"a {current.strategy} rollout has no share to change", remedy="Promote it whole.")
+            raise InputError(
+                f"a {current.strategy} rollout has no share to change", where="percent", remedy="Promote it whole."
+            )
         new, old = current.arms
-        share = _percent(Plan(strategy="canary", percent=percent))
+        share = _percent(percent, "canary")
         arms = (replace(new, weight=share), replace(old, weight=100 - share))
         return _next(history, act, **{**_same(current, act), "arms": arms, "progress": "open"})
     if current.strategy == "blue_green":
@@ -192,7 +197,7 @@ def _rollout(history: History, act: Act) -> Assignment:
 def _arms(plan: Plan, release: str, served: str) -> tuple[Arm, ...]:
     match plan.strategy:
         case "canary":
-            share = _percent(plan)
+            share = _percent(plan.percent, "canary")
             return (Arm(release, share, "canary"), Arm(served, 100 - share, "stable"))
         case "blue_green":
             return (Arm(release, 0.0, "green"), Arm(served, 1.0, "blue"))
@@ -211,14 +216,12 @@ def _compared(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
     return arms
 
 
-def _percent(plan: Plan) -> float:
-    highest = 100 if plan.strategy == "shadow" else 99.99
-    if not 0 < plan.percent <= highest:
-        raise InputError(
-            f"a {plan.strategy} takes more than 0 and {'at most' if highest == 100 else 'less than'} 100 percent",
-            where="percent",
-        )
-    return plan.percent
+def _percent(percent: float, strategy: Strategy) -> float:
+    whole = strategy == "shadow"
+    if 0 < percent < 100 or (whole and percent == 100):
+        return percent
+    most = "at most" if whole else "less than"
+    raise InputError(f"a {strategy} takes more than 0 and {most} 100 percent", where="percent")
 
 
 def _winner(current: Assignment, arm: str) -> str:
@@ -227,7 +230,5 @@ def _winner(current: Assignment, arm: str) -> str:
             if candidate.name == arm:
                 return candidate.release
         names = ", ".join(candidate.name for candidate in current.arms)
-        raise InputError("which arm won?" if not arm else f"there is no arm {arm!r}", where="arm", remedy=f"{names}.")
-    if arm:
-        raise InputError(f"a {current.strategy} rollout has no winner to choose", where="arm")
+        raise InputError(f"there is no arm {arm!r}" if arm else "which arm won?", where="arm", remedy=f"Arms: {names}.")
     return current.shadow.release if current.shadow is not None else current.arms[0].release

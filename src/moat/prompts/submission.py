@@ -1,5 +1,6 @@
 """A prompt version that comes over the network: read and linted exactly as its file would be."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,8 @@ from moat.prompts.files import read_prompt
 from moat.prompts.lint import lint
 from moat.prompts.semver import is_version
 from moat.prompts.tree import PARTIALS, PROMPTS, TOOLS, check_name, inside, is_name
+
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def read_submission(
@@ -30,8 +33,7 @@ def read_submission(
         _borrow(root, draft, content.get("tools"))
         path = draft / PROMPTS / name / f"{version}.yaml"
         path.parent.mkdir(parents=True)
-        # JSON is YAML.
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+        path.write_text(_yaml(content), "utf-8")
         try:
             file = read_prompt(draft, name, version)
         except InputError as error:
@@ -42,6 +44,12 @@ def read_submission(
         remedies = dict.fromkeys(p.remedy for p in problems if p.remedy)
         raise PromptError(found, where="prompt", remedy=" ".join(remedies))
     return file.prompt
+
+
+def _yaml(content: dict[str, Any]) -> str:
+    """JSON is YAML, but for characters that YAML takes for line breaks or not at all."""
+    text = msgspec.json.format(msgspec.json.encode(content)).decode()
+    return _NOT_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _borrow(root: Path, draft: Path, tools: Any) -> None:

@@ -26,6 +26,9 @@ from moat.prompts.exchange.form import (
 )  # fmt: skip
 
 _REFERENCE = "@@@langfusePrompt:"
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "name": str, "prompt": (str, list), "config": dict, "tags": list, "labels": list, "commitMessage": str
+}  # fmt: skip
 _IN_CONFIG = ("model", "tools", "response_format", "json_schema", "variables")
 
 
@@ -54,7 +57,9 @@ def _read(source: Source) -> list[Imported]:
 
 def _prompt(item: Any, place: str) -> Imported:
     given = fields(
-        item, place, {"name": str, "prompt": (str, list), "config": dict, "tags": list, "commitMessage": str}
+        item,
+        place,
+        {"name": str, "prompt": (str, list), "config": dict, "tags": list, "labels": list, "commitMessage": str},
     )
     content = given.get("prompt", "")
     for index, message in enumerate(content if isinstance(content, list) else ()):
@@ -72,10 +77,11 @@ def _prompt(item: Any, place: str) -> Imported:
         [{"role": "user", "content": content}] if isinstance(content, str) else content, f"{place} prompt"
     )
     config = given.get("config", {})
+    known = fields(config, f"{place} config", {"model": str, "tools": list})
     notes = [*messages.notes]
-    if item.get("labels"):
+    if given.get("labels"):
         notes.append(
-            f"labels are not imported ({', '.join(map(str, item['labels']))}): release to an environment instead"
+            f"labels are not imported ({', '.join(map(str, given['labels']))}): release to an environment instead"
         )
     variables = dict(messages.variables)
     if "variables" in config:
@@ -90,7 +96,7 @@ def _prompt(item: Any, place: str) -> Imported:
             name=given.get("name", ""),
             version=semantic(item.get("version")),
             messages=messages.templates,
-            model=str(config.get("model", "")),
+            model=known.get("model", ""),
             variables=variables,
             params={key: value for key, value in config.items() if key not in _IN_CONFIG},
             output=output_schema(schema),
@@ -98,7 +104,7 @@ def _prompt(item: Any, place: str) -> Imported:
                 **({"description": given["commitMessage"]} if given.get("commitMessage") else {}),
                 **({"tags": [str(tag) for tag in given["tags"]]} if given.get("tags") else {}),
             },
-            tool_definitions=tuple(config.get("tools", ())),
+            tool_definitions=tuple(known.get("tools", ())),
         ),
         tuple(notes),
     )

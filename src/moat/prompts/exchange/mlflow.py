@@ -55,6 +55,7 @@ def _read(source: Source) -> list[Imported]:
         [{"role": "user", "content": template}] if isinstance(template, str) else template, f"{place} template"
     )
     config = given.get("model_config") or (_decoded(tags[_CONFIG], f"{place} {_CONFIG}") if _CONFIG in tags else {})
+    named = fields(config, f"{place} model_config", {"model_name": str})
     schema = source.data.get("response_format") or (
         _decoded(tags[_FORMAT], f"{place} {_FORMAT}") if _FORMAT in tags else None
     )
@@ -74,7 +75,7 @@ def _read(source: Source) -> list[Imported]:
                 name=given.get("name", ""),
                 version=semantic(source.data.get("version")),
                 messages=messages.templates,
-                model=str(config.get("model_name", "")),
+                model=named.get("model_name", ""),
                 variables=messages.variables,
                 params=params,
                 output=output_schema(schema),

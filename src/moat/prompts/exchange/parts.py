@@ -23,7 +23,7 @@ class Slot(NamedTuple):
 Parts = tuple[str | Slot, ...]
 """A template without logic, in order."""
 
-_MUSTACHE = re.compile(r"\{\{\s*([^{}\s][^{}]*?)\s*\}\}")
+_MUSTACHE = re.compile(r"\{\{\s*([A-Za-z_](?:[\w. -]*\w)?)\s*\}\}", re.ASCII)
 _FORMAT = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OPENING = re.compile(r"\{[{%#]|\{$")
 _NOT_WORD = re.compile(r"\W+", re.ASCII)
@@ -108,7 +108,6 @@ def _split(pattern: re.Pattern[str], text: str) -> Iterator[tuple[bool, str]]:
 
 def _identifier(name: str) -> str:
     plain = _NOT_WORD.sub("_", name)
-    plain = f"_{plain}" if plain[0].isdigit() else plain
     return f"{plain}_" if plain in _RESERVED else plain
 
 

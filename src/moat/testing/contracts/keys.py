@@ -27,6 +27,7 @@ def _key(number: int) -> Key:
         role="admin",
         tenant="acme",
         feature="support",
+        user="grace",
         environment="production",
         models=("assistant", "small"),
         created_ns=1_700_000_000_000_000_000 + number,

@@ -8,7 +8,16 @@ import msgspec
 import pytest
 
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.releases import Arm, Assignment, Evidence, MessageTemplate, PromptVersion, Release, Variable
+from moat.domain.releases import (
+    Approval,
+    Arm,
+    Assignment,
+    Evidence,
+    MessageTemplate,
+    PromptVersion,
+    Release,
+    Variable,
+)
 from moat.ports.releases import ReleaseReader, ReleaseWriter
 
 
@@ -32,6 +41,7 @@ def _release(number: int, prompt: str = "support/answer") -> Release:
             tools=("lookup_order@1.0.0",),
         ),
         prompt_digest=f"sha256:{number}",
+        deployments=("openai/gpt-4o-mini", "simulated/support-small"),
         commit="abc123",
         dirty=True,
         author="ada",
@@ -53,9 +63,19 @@ def _assignment(sequence: int, release: Release, environment: str = "production"
         actor="ada",
         reason="it's better",
         created_ns=sequence,
+        strategy="canary",
+        progress="paused",
+        experiment=f"{environment}/{release.prompt}/canary#1",
+        shadow=Arm(release.id, 1 / 3, "shadow"),
+        overridden=("is frozen: „Schluss“", "requires 2 approvals"),
         replaces=(Arm("rel_before"),),
         returns_to=sequence - 1,
     )
+
+
+def _approval(release: Release, actor: str, created_ns: int, environment: str = "production") -> Approval:
+    comment = "„fine“ 🙂" if environment == "production" else ""
+    return Approval(release=release.id, environment=environment, actor=actor, created_ns=created_ns, comment=comment)
 
 
 def everything_is_read_back_as_written(open_store: OpenReleases) -> None:
@@ -71,6 +91,49 @@ def everything_is_read_back_as_written(open_store: OpenReleases) -> None:
         assert store.current() == [assignment]
 
 
+def what_an_assignment_leaves_out_is_read_back_as_nothing(open_store: OpenReleases) -> None:
+    """No shadow, no experiment, no broken rule, nothing to go back to."""
+    with open_store() as store:
+        release = store.create(msgspec.structs.replace(_release(1), deployments=()))
+        plain = Assignment(
+            environment="production",
+            prompt=release.prompt,
+            sequence=1,
+            arms=(Arm(release.id),),
+            actor="ada",
+            reason="",
+            created_ns=1,
+        )
+        store.assign(plain)
+        assert store.get(release.id).deployments == ()
+        assert store.history(release.prompt, "production") == [plain]
+        assert store.current()[0].shadow is None
+
+
+def approvals_are_kept_by_release_and_environment(open_store: OpenReleases) -> None:
+    """Oldest first, whoever stored them first; one environment's say nothing of another."""
+    with open_store() as store:
+        release, other = store.create(_release(1)), store.create(_release(2))
+        late, early = _approval(release, "ada", 9), _approval(release, "bob", 3)
+        elsewhere = _approval(release, "ada", 1, environment="staging")
+        for approval in (late, early, elsewhere):
+            store.approve(approval)
+    with open_store() as store:
+        assert store.approvals(release.id, "production") == [early, late]
+        assert store.approvals(release.id, "staging") == [elsewhere]
+        assert store.approvals(other.id, "production") == []
+        assert store.approvals("rel_nope", "production") == []
+
+
+def a_person_approves_once(open_store: OpenReleases) -> None:
+    """The first yes stands, with its comment and time."""
+    with open_store() as store:
+        release = store.create(_release(1))
+        store.approve(_approval(release, "ada", 1))
+        store.approve(msgspec.structs.replace(_approval(release, "ada", 2), comment="again"))
+        assert store.approvals(release.id, "production") == [_approval(release, "ada", 1)]
+
+
 def an_unknown_release_is_not_found(open_store: OpenReleases) -> None:
     """By each method that names one, and nothing is left of the attempt."""
     with open_store() as store:
@@ -80,7 +143,13 @@ def an_unknown_release_is_not_found(open_store: OpenReleases) -> None:
             store.attest("rel_nope", _evidence("run_1"))
         with pytest.raises(NotFound, match="rel_0000000000000001"):
             store.assign(_assignment(1, _release(1)))
-        assert store.releases() == []
+        with pytest.raises(NotFound, match="rel_0000000000000001"):
+            store.approve(_approval(_release(1), "ada", 1))
+        known = store.create(_release(2))
+        with pytest.raises(NotFound, match="rel_nope"):
+            store.assign(msgspec.structs.replace(_assignment(1, known), shadow=Arm("rel_nope", 0.1)))
+        assert store.releases() == [known]
+        assert store.approvals(_release(1).id, "production") == []
         assert store.current() == []
 
 
@@ -151,12 +220,17 @@ def the_revision_moves_with_every_change(open_store: OpenReleases) -> None:
         seen.append(store.revision())
         other.assign(_assignment(1, release))
         seen.append(store.revision())
-        assert len(set(seen)) == 4
+        other.approve(_approval(release, "ada", 1))
+        seen.append(store.revision())
+        assert len(set(seen)) == 5
         assert store.revision() == seen[-1]
 
 
 CHECKS: tuple[Callable[[OpenReleases], None], ...] = (
     everything_is_read_back_as_written,
+    what_an_assignment_leaves_out_is_read_back_as_nothing,
+    approvals_are_kept_by_release_and_environment,
+    a_person_approves_once,
     an_unknown_release_is_not_found,
     releases_come_newest_first,
     creating_again_adds_only_evidence,

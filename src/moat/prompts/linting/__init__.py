@@ -1,0 +1,1 @@
+"""The rules of lint, one family a file. `moat.prompts.lint` applies them."""

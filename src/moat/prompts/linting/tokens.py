@@ -1,0 +1,83 @@
+"""Rules of length: what a prompt may be, and what its growth costs. All counts of tokens are estimates."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from moat.domain.releases import PromptVersion
+from moat.domain.usage import estimate_tokens, format_usd
+from moat.prompts.files import INCLUDE, PromptFile
+from moat.prompts.linting.places import Lines
+from moat.prompts.problems import Problem
+
+GROWTH = 200
+"""Tokens by which a version may be longer than the one before it without a word."""
+MILLION = 10**6
+
+_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_DEEPEST = 20
+
+
+class Economics(msgspec.Struct, frozen=True, kw_only=True):
+    """What lint knows of money and traffic; empty when nothing is known."""
+
+    prices: Mapping[str, int] = {}
+    """Picodollars for an input token, by model alias."""
+    calls: Mapping[str, int] = {}
+    """Calls in the last 30 days, by prompt."""
+
+
+def fixed_tokens(prompt: PromptVersion) -> int:
+    """About how many tokens a version sends before any variable: its text with partials, without markup."""
+    return sum(estimate_tokens(_plain(message.content, prompt.partials, 0)) for message in prompt.messages)
+
+
+def budget(file: PromptFile, lines: Lines) -> Iterator[Problem]:
+    """`token-budget`."""
+    allowed = file.prompt.metadata.get("token_budget")
+    if allowed is not None and (tokens := fixed_tokens(file.prompt)) > allowed:
+        yield Problem(
+            rule="token-budget",
+            path=file.path,
+            line=lines.key(file.path, "token_budget"),
+            message=f"about {tokens:,} tokens before any variable (estimated), the budget is {allowed:,}",
+            remedy="Shorten the text, or raise `token_budget`.",
+        )
+
+
+def growth(versions: Sequence[PromptFile], published: Mapping[str, str], known: Economics) -> Iterator[Problem]:
+    """`token-growth`, for versions of one prompt, oldest first. What is published cannot be changed any more."""
+    for before, file in pairwise(versions):
+        if file.prompt.id in published:
+            continue
+        old, new = fixed_tokens(before.prompt), fixed_tokens(file.prompt)
+        if new - old >= GROWTH:
+            cost = _cost(file.prompt, new - old, known)
+            yield Problem(
+                rule="token-growth",
+                severity="warning",
+                path=file.path,
+                line=1,
+                message=f"about {old:,} -> {new:,} tokens since {before.prompt.version} (estimated){cost}",
+                remedy="Shorten the text, if the growth is not worth it.",
+            )
+
+
+def _plain(source: str, partials: Mapping[str, str], depth: int) -> str:
+    included = INCLUDE.findall(source) if depth < _DEEPEST else []
+    texts = [_plain(partials[name], partials, depth + 1) for name in included if name in partials]
+    return "".join([_MARKUP.sub("", source), *texts])
+
+
+def _cost(prompt: PromptVersion, tokens: int, known: Economics) -> str:
+    price = known.prices.get(prompt.model)
+    if price is None:
+        return ""
+    stated = prompt.metadata.get("calls_per_month")
+    if stated is not None:
+        return f": {format_usd(tokens * price * stated)} a month more at {stated:,} calls, as `calls_per_month` says"
+    if seen := known.calls.get(prompt.name):
+        return f": {format_usd(tokens * price * seen)} a month more at {seen:,} calls, as in the last 30 days"
+    return f": {format_usd(tokens * price * MILLION)} more per million calls"

@@ -1,0 +1,438 @@
+"""Rollouts, rules and the way back, by the commands that people type."""
+
+import datetime
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.settings import load_settings
+from moat.bootstrap.wiring import open_state
+from moat.domain.errors import ConfigError, ConflictError
+from moat.ports.releases import Order, Plan, Promotion
+from tests.bootstrap.projects import PROMPT, Done, Project
+
+WRONG, MISSING, CONFLICT, CONFIG = 65, 66, 75, 78
+ALWAYS_FROZEN = "freeze: [{reason: the sale}]"
+
+
+def create(project: Project, version: str, *options: str, to: str = "staging") -> Done:
+    return project.run("release", "create", f"{PROMPT}@{version}", "--to", to, *options)
+
+
+def created(project: Project, version: str, *options: str) -> Any:
+    done = create(project, version, "--json", *options)
+    assert done.code == 0, done
+    return done.json["assignment"]
+
+
+def steer(project: Project, command: str, *options: str) -> Any:
+    """The assignment that a `moat rollout` command made in staging."""
+    return project.ok("rollout", command, PROMPT, "--env", "staging", "--json", *options).json["assignment"]
+
+
+def history(project: Project) -> Any:
+    """Of staging, newest first."""
+    return project.ok("release", "history", PROMPT, "--env", "staging", "--json").json
+
+
+def arms(assignment: Any) -> list[tuple[str, float]]:
+    return [(arm["name"], arm["weight"]) for arm in assignment["arms"]]
+
+
+def releases(assignment: Any) -> list[str]:
+    return [arm["release"] for arm in assignment["arms"]]
+
+
+def rules(project: Project, text: str) -> None:
+    """Rules for staging."""
+    project.replace("moat.yaml", {"Where the team tries a version.": f"Tried here.\n    {text}"})
+
+
+def become(project: Project, name: str) -> None:
+    """Somebody else sits down at the machine."""
+    for key, value in (("user.name", name), ("user.email", f"{name.lower()}@example.org")):
+        subprocess.run(["git", "config", key, value], cwd=project.root, check=True)
+
+
+def commit(project: Project, author: str) -> None:
+    """Everything that changed, as written by somebody."""
+    who = ["-c", f"user.name={author}", "-c", f"user.email={author.lower()}@example.org"]
+    subprocess.run(["git", *who, "add", "-A"], cwd=project.root, check=True)
+    subprocess.run(["git", *who, "commit", "-qm", "A change"], cwd=project.root, check=True)
+
+
+def version_like(project: Project, version: str, copied: str, *changes: tuple[str, str]) -> None:
+    text = (project.root / f"prompts/{PROMPT}/{copied}.yaml").read_text("utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (project.root / f"prompts/{PROMPT}/{version}.yaml").write_text(text, "utf-8")
+
+
+def test_a_canary_grows_is_held_and_takes_over(project: Project) -> None:
+    old = project.release("1.0.0")
+    begun = created(project, "1.2.0", "--canary", "10")
+    assert (begun["strategy"], begun["progress"], arms(begun)) == ("canary", "open", [("canary", 10), ("stable", 90)])
+    assert "canary 0.1" in project.ok("rollout", "status", "--env", "staging").out
+    grown = steer(project, "promote", "--percent", "40")
+    assert (arms(grown), grown["experiment"]) == ([("canary", 40), ("stable", 60)], begun["experiment"])
+    assert steer(project, "pause", "--reason", "lunch")["progress"] == "paused"
+    assert "(paused)" in project.ok("release", "history", PROMPT, "--env", "staging").out
+    assert project.run("rollout", "pause", PROMPT, "--env", "staging").code == CONFLICT
+    assert steer(project, "resume")["progress"] == "open"
+    whole = steer(project, "promote")
+    assert (releases(whole), whole["progress"]) == ([releases(begun)[0]], "closed")
+    assert releases({"arms": whole["replaces"]}) == [old]
+    assert [a["sequence"] for a in history(project)] == [6, 5, 4, 3, 2, 1]
+    assert project.run("rollout", "resume", PROMPT, "--env", "staging").code == MISSING
+
+
+def test_while_a_rollout_is_under_way_nothing_else_begins_and_nothing_is_left_of_the_try(project: Project) -> None:
+    old = project.release("1.0.0")
+    created(project, "1.1.0", "--canary", "5")
+    refused = create(project, "1.2.0")
+    assert (refused.code, "`moat rollout promote" in refused.err) == (CONFLICT, True)
+    assert "1.2.0" not in (project.root / "prompts.lock").read_text("utf-8")
+    back = steer(project, "abort")
+    assert (releases(back), back["returns_to"], back["reason"]) == ([old], 1, "abort")
+    assert create(project, "1.2.0").code == 0
+
+
+def test_a_rollback_during_a_canary_ends_it(project: Project) -> None:
+    first, second = project.release("1.0.0"), project.release("1.1.0")
+    created(project, "1.2.0", "--canary", "50")
+    for target in (second, first):
+        back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json["assignment"]
+        assert (releases(back), back["progress"]) == ([target], "closed")
+    assert project.run("rollback", PROMPT, "--env", "staging").code == MISSING
+
+
+def test_an_experiment_is_won_by_an_arm(project: Project) -> None:
+    for version in ("1.1.0", "1.0.0"):
+        project.release(version)
+    options = ["--arm", "short=1.2.0:1", "--arm", "long=1.1.0:1", "--arm", "old=1.0.0:2"]
+    begun = created(project, "1.2.0", "--ab", "tone", *options)
+    assert (arms(begun), begun["experiment"]) == (
+        [("short", 1), ("long", 1), ("old", 2)],
+        f"staging/{PROMPT}/tone#3",
+    )
+    unsaid = project.run("rollout", "promote", PROMPT, "--env", "staging")
+    assert (unsaid.code, "Arms: short, long, old." in unsaid.err) == (WRONG, True)
+    assert project.run("rollout", "promote", PROMPT, "--env", "staging", "--percent", "5").code == WRONG
+    assert releases(steer(project, "promote", "--arm", "long")) == [releases(begun)[1]]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--canary", "5", "--shadow", "5"], WRONG, "exclude each other"),
+        (["--canary", "100"], WRONG, "less than 100 percent"),
+        (["--arm", "new=1.2.0:1"], WRONG, "--ab NAME"),
+        (["--ab", "x", "--arm", "new"], WRONG, "NAME=VERSION:WEIGHT"),
+        (["--ab", "x", "--arm", "new=1.2.0:much"], WRONG, "NAME=VERSION:WEIGHT"),
+        (["--ab", "x", "--arm", "a=1.0.0:1", "--arm", "b=1.0.0:1"], WRONG, "no arm is 1.2.0"),
+        (["--ab", "x", "--arm", "a=1.2.0:1", "--arm", "b=1.1.0:1"], MISSING, "never released"),
+        (["--ab", "x", "--arm", "a=1.2.0:1", "--arm", "a=1.0.0:1"], WRONG, "a name of its own"),
+        (["--break-glass"], WRONG, "takes a reason"),
+        (["--break-glass", "--reason", " "], WRONG, "takes a reason"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    project: Project, options: list[str], code: int, said: str
+) -> None:
+    project.release("1.0.0")
+    done = create(project, "1.2.0", *options)
+    assert (done.code, said in done.err) == (code, True), done
+    assert len(history(project)) == 1
+    assert len(project.ok("release", "list", "--json").json) == 1
+
+
+def test_what_serves_nothing_yet_takes_no_share(project: Project) -> None:
+    for options in (["--canary", "5"], ["--blue-green"], ["--ab", "x"], ["--shadow", "5"]):
+        done = create(project, "1.2.0", *options)
+        assert (done.code, "Release the first one whole." in done.err) == (CONFLICT, True)
+
+
+def test_a_shadow_is_no_users_and_takes_over_when_promoted(project: Project) -> None:
+    old = project.release("1.0.0")
+    begun = created(project, "1.2.0", "--shadow", "25")
+    new = begun["shadow"]["release"]
+    assert (releases(begun), begun["shadow"]["weight"]) == ([old], 0.25)
+    assert "25% of the calls unseen" in " ".join(project.ok("rollout", "status").out.split())
+    listed = {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
+    assert listed == {old: ["staging"], new: ["staging (shadow)"]}
+    whole = steer(project, "promote")
+    assert (releases(whole), whole["shadow"]) == ([new], None)
+
+
+def test_blue_green_asks_green_before_it_switches_and_keeps_blue(project: Project) -> None:
+    blue = project.release("1.0.0")
+    done = create(project, "1.2.0", "--blue-green", "--json").json
+    switched = done["assignment"]
+    assert ([call["flaw"] for call in done["smoked"]], arms(switched)) == (["", "", ""], [("green", 1), ("blue", 0)])
+    green = releases(switched)[0]
+    listed = {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
+    assert listed == {green: ["staging"], blue: ["staging (ready)"]}
+    prepared = history(project)[1]
+    assert (arms(prepared), prepared["progress"]) == ([("green", 0), ("blue", 1)], "open")
+    back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json["assignment"]
+    assert arms(back) == [("", 1)]
+    assert releases(back) == [blue]
+
+
+def test_a_release_that_fails_its_smoke_test_serves_nobody(project: Project) -> None:
+    blue = project.release("1.0.0")
+    version_like(project, "1.3.0", "1.2.0", ("required: [intent,", "required: [mood, intent,"))
+    done = create(project, "1.3.0", "--blue-green")
+    assert (done.code, "does not fit `output`" in done.out) == (1, True), done
+    assert f"staging serves 1.0.0 ({blue}) as before" in done.out
+    (aborted, prepared, first) = history(project)
+    assert (releases(aborted), aborted["returns_to"], aborted["progress"]) == ([blue], 1, "closed")
+    assert "smoke test" in aborted["reason"]
+    assert (arms(prepared), first["sequence"]) == ([("green", 0), ("blue", 1)], 1)
+    failed = create(project, "1.3.0", "--blue-green", "--json")
+    assert (failed.code, all(call["flaw"] for call in failed.json["smoked"])) == (1, True)
+    assert create(project, "1.3.0", "--blue-green", "--no-smoke").code == 0
+
+
+def test_what_no_suite_covers_cannot_be_smoked(project: Project) -> None:
+    folder = project.root / "prompts" / "other"
+    folder.mkdir()
+    for version in ("1.0.0", "1.1.0"):
+        (folder / f"{version}.txt").write_text(f"Hello {version}", "utf-8")
+    project.ok("release", "create", "other@1.0.0", "--to", "staging")
+    done = project.run("release", "create", "other@1.1.0", "--to", "staging", "--blue-green")
+    assert (done.code, "--no-smoke" in done.err) == (CONFLICT, True)
+    found = project.ok("release", "history", "other", "--env", "staging", "--json").json
+    assert [a["progress"] for a in found] == ["closed", "open", "closed"]
+    project.ok("release", "create", "other@1.1.0", "--to", "staging", "--blue-green", "--no-smoke")
+
+
+def test_a_smoke_test_ends_no_rollout_but_its_own(project: Project) -> None:
+    project.release("1.0.0")
+    files = Files(project.root)
+    with open_state(files) as state:
+        releasing = Releasing(files, state)
+        wish = Order(prompt=PROMPT, version="1.2.0", environment="staging", plan=Plan(strategy="blue_green"))
+        prepared = releasing.release(wish, "ada")[1]
+        releasing.abort(PROMPT, "staging", "bob", "not now")
+        switch = Promotion(prompt=PROMPT, environment="staging")
+        with pytest.raises(ConflictError, match="ended this rollout"):
+            releasing.promote(switch, "ada", experiment=prepared.experiment)
+        other = releasing.release(
+            Order(prompt=PROMPT, version="1.1.0", environment="staging", plan=Plan(strategy="canary", percent=5)), "bob"
+        )[1]
+        with pytest.raises(ConflictError, match="ended this rollout"):
+            releasing.promote(switch, "ada", experiment=prepared.experiment)
+        with pytest.raises(ConflictError, match="ended this rollout"):
+            releasing.abort(PROMPT, "staging", "ada", "", experiment=prepared.experiment)
+        assert state.releases.history(PROMPT, "staging")[0] == other
+
+
+def test_a_refusal_names_all_that_is_missing_at_once(project: Project) -> None:
+    rules(project, f"require: [support]\n    approvals: 2\n    {ALWAYS_FROZEN}")
+    done = create(project, "1.2.0")
+    assert done.code == CONFLICT
+    for piece in (
+        "requires the suite 'support', which was never run",
+        f"`moat gate {PROMPT}@1.2.0 --suite support --env staging`",
+        "requires 2 approvals of people other than",
+        f"`moat release approve {PROMPT}@1.2.0 --to staging`",
+        "is frozen: the sale",
+        "Wait until the window ends.",
+    ):
+        assert piece in done.err
+    assert not (project.root / "prompts.lock").exists()
+
+
+def test_each_arm_of_an_experiment_must_keep_the_rules_but_what_is_served_stays(project: Project) -> None:
+    for version in ("1.1.0", "1.0.0"):
+        project.release(version)
+    rules(project, "require: [support]")
+    options = ["--arm", "new=1.2.0:1", "--arm", "other=1.1.0:1", "--arm", "old=1.0.0:1"]
+    done = create(project, "1.2.0", "--ab", "x", *options)
+    assert done.code == CONFLICT
+    assert f"for {PROMPT}@1.2.0" in done.err
+    assert f"for {PROMPT}@1.1.0" in done.err
+    assert f"for {PROMPT}@1.0.0" not in done.err
+    rules_text = (project.root / "moat.yaml").read_text("utf-8")
+    (project.root / "moat.yaml").write_text(rules_text.replace("require: [support]", ALWAYS_FROZEN, 1), "utf-8")
+    frozen = create(project, "1.2.0", "--ab", "x", *options)
+    assert frozen.err.count("is frozen") == 1, "once for all arms"
+
+
+def test_approvals_are_other_peoples_and_may_come_first(project: Project) -> None:
+    rules(project, "approvals: 1")
+    commit(project, "Carol")
+    become(project, "Ada")
+    approve = ("release", "approve", f"{PROMPT}@1.2.0", "--to", "staging")
+    project.ok(*approve)
+    own = create(project, "1.2.0")
+    assert (own.code, "requires 1 approval of somebody other than ada@example.org" in own.err) == (CONFLICT, True)
+    become(project, "Bob")
+    project.ok(*approve, "--comment", "read it")
+    assert history(project) == [], "an approval serves nothing"
+    become(project, "Ada")
+    made = created(project, "1.2.0")
+    shown = project.ok("release", "show", releases(made)[0])
+    assert "approved  staging by Bob <bob@example.org>" in shown.out
+    assert "(read it)" in shown.out
+
+
+def test_an_author_does_not_approve_own_work_whoever_releases_it(project: Project) -> None:
+    rules(project, "approvals: 1")
+    version_like(project, "1.3.0", "1.2.0", ("temperature: 0.2", "temperature: 0.3"))
+    commit(project, "Bob")
+    become(project, "Bob")
+    project.ok("release", "approve", f"{PROMPT}@1.3.0", "--to", "staging")
+    become(project, "Ada")
+    refused = create(project, "1.3.0")
+    assert (refused.code, "other than ada@example.org, bob@example.org" in refused.err) == (CONFLICT, True)
+
+
+def test_an_approval_is_of_one_content_in_one_environment(project: Project) -> None:
+    rules(project, "approvals: 1")
+    become(project, "Bob")
+    project.ok("release", "approve", f"{PROMPT}@1.2.0", "--to", "staging")
+    approved = project.ok("release", "list", "--json").json[0]["release"]["id"]
+    become(project, "Ada")
+    project.replace("moat.yaml", {"simulated/support-large, ": ""})
+    assert create(project, "1.2.0").code == CONFLICT, "another model stands behind it"
+    become(project, "Bob")
+    assert project.run("release", "approve", "rel_nope", "--to", "staging").code == MISSING
+    assert project.run("release", "approve", approved, "--to", "nowhere").code == CONFIG
+    assert project.run("release", "approve", f"{PROMPT}@9.9.9", "--to", "staging").code == MISSING
+
+
+def test_a_broken_glass_needs_a_reason_and_is_never_forgotten(project: Project) -> None:
+    rules(project, f"approvals: 1\n    {ALWAYS_FROZEN}")
+    assert create(project, "1.0.0", "--break-glass").code == WRONG
+    done = create(project, "1.0.0", "--break-glass", "--reason", "shop is down")
+    assert done.code == 0
+    broken = history(project)[0]
+    assert (broken["reason"], len(broken["overridden"])) == ("shop is down", 2)
+    for command in (
+        ("release", "history", PROMPT, "--env", "staging"),
+        ("release", "show", releases(broken)[0]),
+        ("rollout", "status"),
+    ):
+        shown = project.ok(*command).out
+        assert all(word in shown for word in ("frozen", "approval")), command
+
+
+def test_a_freeze_holds_promotions_and_no_way_back(project: Project) -> None:
+    for version in ("1.1.0", "1.0.0"):
+        project.release(version)
+    created(project, "1.2.0", "--canary", "5")
+    rules(project, ALWAYS_FROZEN)
+    frozen = project.run("rollout", "promote", PROMPT, "--env", "staging")
+    assert (frozen.code, "is frozen: the sale" in frozen.err) == (CONFLICT, True)
+    urgent = steer(project, "promote", "--percent", "50", "--break-glass", "--reason", "urgent")
+    assert urgent["overridden"] == ["is frozen: the sale"]
+    assert steer(project, "pause")["overridden"] == ["is frozen: the sale"]
+    assert steer(project, "abort")["overridden"] == []
+    project.ok("rollback", PROMPT, "--env", "staging")
+
+
+def test_no_glass_is_thick_enough_for_what_is_not_sound(project: Project) -> None:
+    project.release("1.0.0")
+    version_like(project, "1.3.0", "1.2.0", ("{{ question }}", "{{ qestion }}"))
+    glass = ("--break-glass", "--reason", "now")
+    assert create(project, "1.3.0", *glass).code == WRONG
+    project.replace(f"prompts/{PROMPT}/1.0.0.yaml", {"temperature: 0.2": "temperature: 0.9"})
+    assert create(project, "1.0.0", *glass).code == WRONG
+
+
+def test_a_published_version_stays_itself_when_its_lock_line_is_gone(project: Project) -> None:
+    project.release("1.0.0")
+    (project.root / "prompts.lock").unlink()
+    project.replace(f"prompts/{PROMPT}/1.0.0.yaml", {"temperature: 0.2": "temperature: 0.9"})
+    done = create(project, "1.0.0")
+    assert (done.code, "was published with another content" in done.err) == (WRONG, True)
+    assert not (project.root / "prompts.lock").exists()
+
+
+def test_another_model_behind_the_alias_is_another_release_without_the_old_evidence(project: Project) -> None:
+    assert project.run("gate", f"{PROMPT}@1.2.0", "--suite", "support").code == 0
+    first = create(project, "1.2.0", "--json").json["release"]
+    project.replace("moat.yaml", {"[simulated/support-large, simulated/support-small]": "[simulated/other]"})
+    assert create(project, "1.2.0", to="production").code == CONFLICT
+    second = create(project, "1.2.0", "--json").json["release"]
+    assert second["id"] != first["id"]
+    assert (first["deployments"], second["deployments"]) == (
+        ["simulated/support-large", "simulated/support-small"],
+        ["simulated/other"],
+    )
+    assert ([proof["verdict"] for proof in first["evidence"]], second["evidence"]) == (["pass"], [])
+
+
+def test_every_change_is_seen_at_the_running_server(project: Project) -> None:
+    project.release("1.0.0")
+    with project.serving() as server:
+
+        def answering() -> str:
+            status, answer = server.ask("Can I return my boots?", at="staging", user="user-1")
+            assert status == 200, answer
+            listed = server.get(f"/api/v1/serving?prompt={PROMPT}&environment=staging")[1]
+            strategy: str = listed[0]["strategy"]
+            return strategy
+
+        begun = create(project, "1.2.0", "--canary", "50", "--json").json
+        assert (begun["live"], answering()) == (True, "canary")
+        for command in (["promote", "--percent", "80"], ["pause"], ["resume"], ["promote"]):
+            done = project.ok("rollout", command[0], PROMPT, "--env", "staging", "--json", *command[1:]).json
+            assert (done["live"], answering()) == (True, done["assignment"]["strategy"])
+        back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json
+        assert back["live"]
+        switched = create(project, "1.2.0", "--blue-green", "--json").json
+        assert (switched["live"], answering()) == (True, "blue_green")
+        assert "seen at the running server" in project.ok("rollback", PROMPT, "--env", "staging").out
+
+
+def test_the_way_back_needs_neither_files_nor_configuration_nor_git(project: Project) -> None:
+    first = project.release("1.0.0")
+    created(project, "1.2.0")
+    created(project, "1.1.0", "--canary", "20")
+    shutil.rmtree(project.root / "prompts")
+    shutil.rmtree(project.root / ".git")
+    (project.root / "moat.yaml").write_text("models: [", "utf-8")
+    assert steer(project, "abort")["returns_to"] == 2
+    back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json["assignment"]
+    assert releases(back) == [first]
+
+
+@pytest.mark.parametrize(
+    ("freeze", "line", "said"),
+    [
+        ("{reason: x, timezone: Europe/Atlantis}", "moat.yaml:4", "no time zone 'Europe/Atlantis'"),
+        (
+            "{reason: x, first: 2026-12-23, last: 2026-01-02}",
+            "moat.yaml:4",
+            "ends on 2026-01-02, before it begins",
+        ),
+    ],
+)
+def test_a_window_that_cannot_be_kept_is_an_error_of_the_configuration(
+    tmp_path: Path, freeze: str, line: str, said: str
+) -> None:
+    (tmp_path / "moat.yaml").write_text(
+        f"providers: {{}}\nmodels: {{}}\nenvironments:\n  production: {{freeze: [{freeze}]}}\n", "utf-8"
+    )
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_settings(tmp_path)
+    assert line in str(caught.value)
+
+
+def test_a_window_reads_its_dates_and_times(tmp_path: Path) -> None:
+    (tmp_path / "moat.yaml").write_text(
+        "providers: {}\nmodels: {}\nenvironments:\n  production:\n    freeze:\n"
+        "      - {reason: x, days: [fri], from: '18:00', until: '24:00', first: 2026-12-23, timezone: Europe/Berlin}\n",
+        "utf-8",
+    )
+    (window,) = load_settings(tmp_path).config.environments["production"].freeze
+    assert (window.from_, window.first) == ("18:00", datetime.date(2026, 12, 23))
