@@ -78,7 +78,7 @@ def test_a_canary_grows_is_held_and_takes_over(project: Project) -> None:
     old = project.release("1.0.0")
     begun = created(project, "1.2.0", "--canary", "10")
     assert (begun["strategy"], begun["progress"], arms(begun)) == ("canary", "open", [("canary", 10), ("stable", 90)])
-    assert "canary 0.1" in project.ok("rollout", "status", "--env", "staging").out
+    assert "canary 10 %" in project.ok("rollout", "status", "--env", "staging").out
     grown = steer(project, "promote", "--percent", "40")
     assert (arms(grown), grown["experiment"]) == ([("canary", 40), ("stable", 60)], begun["experiment"])
     assert steer(project, "pause", "--reason", "lunch")["progress"] == "paused"
@@ -163,7 +163,7 @@ def test_a_shadow_is_no_users_and_takes_over_when_promoted(project: Project) -> 
     begun = created(project, "1.2.0", "--shadow", "25")
     new = begun["shadow"]["release"]
     assert (releases(begun), begun["shadow"]["weight"]) == ([old], 0.25)
-    assert "25% of the calls unseen" in " ".join(project.ok("rollout", "status").out.split())
+    assert "unseen for 25 % of" in " ".join(project.ok("rollout", "status").out.split())
     listed = {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
     assert listed == {old: ["staging"], new: ["staging (shadow)"]}
     whole = steer(project, "promote")

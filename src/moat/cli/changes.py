@@ -56,14 +56,14 @@ def serves(state: State, assignment: Assignment) -> str:
     shares = _shares(state, assignment.arms)
     if shadow is None:
         return shares
-    return f"{shares}, and unseen for {100 * shadow.weight:.3g} % of the calls {_named(state, shadow)}"
+    return f"{shares}, and unseen for {100 * shadow.weight:.4g} % of the calls {_named(state, shadow)}"
 
 
 def _shares(state: State, arms: tuple[Arm, ...]) -> str:
     total = sum(arm.weight for arm in arms) or 1.0
     if len(arms) == 1:
         return _named(state, arms[0])
-    return ", ".join(f"{arm.name} {100 * arm.weight / total:.3g} % {_named(state, arm)}" for arm in arms)
+    return ", ".join(f"{arm.name} {100 * arm.weight / total:.4g} % {_named(state, arm)}" for arm in arms)
 
 
 def _named(state: State, arm: Arm) -> str:

@@ -307,7 +307,7 @@ def _place(assignment: Assignment, release: Release) -> str:
     total, share = sum(arm.weight for arm in assignment.arms), sum(arm.weight for arm in arms)
     if share == total:
         return assignment.environment
-    return f"{assignment.environment} ({f'{share / total:.4g}' if share else 'ready'})"
+    return f"{assignment.environment} ({f'{100 * share / total:.4g} %' if share else 'ready'})"
 
 
 def _ids(arms: tuple[Arm, ...]) -> list[str]:

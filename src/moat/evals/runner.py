@@ -234,7 +234,7 @@ class _Work:
             id=new_id("req"),
             caller=self._caller,
             trace=new_trace(),
-            model=self._target.model,
+            model=self._target.alias,
             prompt=msgspec.structs.replace(self._ref, variables=case.variables),
             messages=case.messages,
             repeat=repeat,
