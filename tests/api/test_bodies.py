@@ -17,6 +17,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/approvals": {"release": "rel_0", "environment": "staging"},
     "/api/v1/rollbacks": {"prompt": "no/such", "environment": "staging"},
     "/api/v1/rollouts": {"prompt": "no/such", "environment": "staging", "action": "pause"},
+    "/api/v1/refresh": {},
 }
 """A body of every route's shape, which finds nothing to change."""
 ADMIN = {"Authorization": "Bearer mk-admin"}
@@ -58,6 +59,9 @@ def test_a_body_of_another_type_is_refused(api: Api, path: str) -> None:
 def test_nonsense_is_refused(api: Api, path: str, body: bytes) -> None:
     address = path.replace("{name:path}", PROMPT)
     status, _, answer = api.raw("POST", address, body, Content_Type="application/json; charset=utf-8", **ADMIN)
+    if body == b"{}" and not GOOD[path]:
+        assert status == 200
+        return
     assert (status, json.loads(answer)["error"]["type"]) == (400, "invalid_request_error"), answer
 
 

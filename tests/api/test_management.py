@@ -49,7 +49,7 @@ def expected(method: str, path: str, who: str | None) -> int:
         return 403
     if (key.environment and path not in OF_ENVIRONMENTS) or (key.tenant and path not in OF_TENANTS):
         return 403
-    return 400 if asked == "POST" else 200
+    return 400 if asked == "POST" and path != "/api/v1/refresh" else 200
 
 
 ROLES = (
@@ -71,6 +71,7 @@ ROLES = (
     ("POST /api/v1/rollouts", "admin"),
     ("GET /api/v1/history", "viewer admin"),
     ("GET /api/v1/status", "viewer admin"),
+    ("POST /api/v1/refresh", "admin"),
     ("GET /api/v1/runs", "viewer admin"),
     ("GET /api/v1/traces", "viewer admin"),
     ("GET /api/v1/traces/{id}", "viewer admin"),

@@ -4,6 +4,7 @@ import http.client
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -198,6 +199,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
         segment.write_bytes(b"".join(msgspec.json.encode(span) + b"\n" for span in spans))
         traces.ingest([segment])
         live = Live(snapshot(files, state))
+        live.look = lambda: setattr(live, "looked", time.monotonic())
         sync = RecordingSync()
         pushes = Pushes(sync, "main", WEBHOOK_SECRET)
         stack.callback(pushes.close)

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.wiring import open_state
 from moat.domain.errors import ConflictError, MoatError, NotFound
 from moat.domain.releases import Arm, Assignment
 from moat.ports.releases import Order, Plan, Promotion
 from moat.prompts.lock import read_lock
 from moat.prompts.rollouts import settled
-from tests.bootstrap.projects import DEADLINE, PROMPT, Project, eventually
-from tests.bootstrap.test_releasing import small_project
+from tests.bootstrap.projects import DEADLINE, PROMPT, Project
+from tests.bootstrap.test_releasing import NoRepository, small_project
 
 WORKERS, ROUNDS, VERSIONS = 4, 100, 5
 ENVIRONMENT = "production"
@@ -60,7 +60,8 @@ def work(root: Path, number: int, start: Barrier, outcomes: "multiprocessing.Que
     """A process that makes one change in every round, when all others do."""
     chance = random.Random(number)
     found = []
-    files = small_project(root, 0)
+    files = Files(root)
+    files.__dict__["repository"] = NoRepository()
     with open_state(files) as state:
         for turn in range(ROUNDS):
             name = f"{turn}/{number}"
@@ -123,6 +124,14 @@ def new_version(project: Project, number: int) -> str:
     return version
 
 
+def wait_for_publication(project: Project, version: str) -> None:
+    """To the millisecond."""
+    deadline = time.monotonic() + DEADLINE
+    while f"{PROMPT}@{version}" not in (project.root / "prompts.lock").read_text("utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
 def test_a_killed_release_leaves_the_old_one_or_the_new_one(project: Project) -> None:
     """Killed at moments spread over its run, and right after it published the version; done again, it completes."""
     before = "1.0.0"
@@ -141,7 +150,7 @@ def test_a_killed_release_leaves_the_old_one_or_the_new_one(project: Project) ->
         if aimed < 0:
             time.sleep(takes * (number + 1) / TIMED_KILLS)
         else:
-            eventually_at_once(project.root / "prompts.lock", version)
+            wait_for_publication(project, version)
             time.sleep(aimed / 1000)
         child.send_signal(signal.SIGKILL)
         child.communicate(timeout=DEADLINE)

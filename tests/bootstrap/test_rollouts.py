@@ -348,6 +348,13 @@ def test_no_glass_is_thick_enough_for_what_is_not_sound(project: Project) -> Non
     assert create(project, "1.0.0", *glass).code == WRONG
 
 
+def test_a_flaw_in_what_a_version_includes_is_a_flaw_of_the_version(project: Project) -> None:
+    partial = project.root / "prompts/_partials/tone.j2"
+    partial.write_text(partial.read_text("utf-8") + "\n{{ mood }}\n", "utf-8")
+    done = create(project, "1.2.0")
+    assert (done.code, "prompts/_partials/tone.j2:" in done.err, "'mood'" in done.err) == (WRONG, True, True), done
+
+
 def test_a_published_version_stays_itself_when_its_lock_line_is_gone(project: Project) -> None:
     project.release("1.0.0")
     (project.root / "prompts.lock").unlink()

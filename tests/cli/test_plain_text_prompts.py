@@ -34,7 +34,7 @@ def test_a_text_file_is_evaluated_gated_released_and_served(project: Project) ->
 
     with project.serving() as server:
         client = OpenAI(base_url=f"{server.url}/v1", api_key=project.key(), max_retries=0)
-        prompt = {"name": "summarization", "environment": "production", "variables": {"text": "A long story."}}
+        prompt = {"id": "summarization@production", "variables": {"text": "A long story."}}
         answer = client.chat.completions.with_raw_response.create(
             model="assistant", messages=[], extra_body={"prompt": prompt}
         )

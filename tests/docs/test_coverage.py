@@ -56,11 +56,11 @@ def test_every_scorer_and_its_options_are_documented() -> None:
 
 
 def test_every_lint_rule_is_documented() -> None:
-    sources = "".join(path.read_text("utf-8") for path in sorted((SOURCE / "prompts").glob("*.py")))
+    sources = "".join(path.read_text("utf-8") for path in sorted((SOURCE / "prompts").rglob("*.py")))
     in_code = set(re.findall(r'\brule(?:: [^=\n]+)?\s*=\s*"([a-z-]+)"', sources))
     in_docstring = set(re.findall(r"`([a-z-]+)`", lint.__doc__ or ""))
     assert in_code, "the rules are not found where they were"
-    assert missing("docs/prompts.md", in_code | in_docstring) == set()
+    assert missing("docs/lint.md", in_code | in_docstring) == set()
 
 
 def test_every_route_is_documented() -> None:

@@ -2,9 +2,11 @@
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
-from moat.api.endpoint import VIEWERS, Endpoint
+from moat.api.endpoint import ADMINS, VIEWERS, Endpoint, json_response
 from moat.api.services import Services
+from moat.api.waiting import refreshed
 from moat.domain.errors import NotFound, RequestError
 from moat.domain.keys import Key
 from moat.domain.scores import Run
@@ -30,10 +32,20 @@ class Status(msgspec.Struct, frozen=True):
     """What the last sync did; None before the first. Why one failed is among the problems."""
 
 
+class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing need be said."""
+
+
 def get_status(request: Request, services: Services) -> Status:
     """What is served now."""
     serving = services.live.serving
     return Status(serving.aliases, serving.released, serving.problems, serving.drift, services.synced())
+
+
+def refresh(request: Request, services: Services) -> Response:
+    """Look at files and store at once, and answer when what changed before this request is served."""
+    done = refreshed(services.live)
+    return json_response(get_status(request, services), 200 if done else 202)
 
 
 def list_runs(request: Request, services: Services) -> list[Run]:
@@ -91,6 +103,7 @@ def _wanted(request: Request) -> TraceFilter:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/status", VIEWERS, get_status, Status),
+    Endpoint("POST", "/api/v1/refresh", ADMINS, refresh, Status, body=Refresh, statuses=(200, 202)),
     Endpoint("GET", "/api/v1/runs", VIEWERS, list_runs, list[Run], query=("suite", "prompt", "limit")),
     Endpoint(
         *("GET", "/api/v1/traces", VIEWERS, search_traces, list[Span]),

@@ -24,8 +24,15 @@ def served(live: Live, assignment: Assignment) -> bool:
 def wait(live: Live, holds: Callable[[Serving], bool]) -> bool:
     """Wait until this is true of the snapshot; False when it is not in time."""
     deadline = time.monotonic() + LIVE_WITHIN_SECONDS
+    live.look()
     while not holds(live.serving):
         if time.monotonic() >= deadline:
             return False
         time.sleep(LOOK_SECONDS)
     return True
+
+
+def refreshed(live: Live) -> bool:
+    """Wait until files and store were looked at after this was asked; False when they are not in time."""
+    asked = time.monotonic()
+    return wait(live, lambda _: live.looked >= asked)

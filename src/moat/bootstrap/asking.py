@@ -16,6 +16,7 @@ SERVED_WITHIN_SECONDS = 10.0
 
 def wait_until_served(server: ServerFile, assignment: Assignment) -> bool:
     """Ask the running server until it serves this assignment or a later one; False when it does not in time."""
+    refresh(server)
     query = urlencode({"prompt": assignment.prompt, "environment": assignment.environment})
     deadline = time.monotonic() + SERVED_WITHIN_SECONDS
     while time.monotonic() < deadline:
@@ -28,9 +29,15 @@ def wait_until_served(server: ServerFile, assignment: Assignment) -> bool:
     return False
 
 
-def ask(server: ServerFile, path: str) -> Any:
+def refresh(server: ServerFile) -> bool:
+    """Let the running server look at files and store at once; False when it did not answer that it has."""
+    return ask(server, "/api/v1/refresh", b"{}") is not None
+
+
+def ask(server: ServerFile, path: str, body: bytes | None = None) -> Any:
     """What the management API answers; None when the server cannot be reached, refuses, or answers with nonsense."""
-    request = urllib.request.Request(f"{server.url}{path}", headers={"authorization": f"Bearer {server.token}"})
+    headers = {"authorization": f"Bearer {server.token}", "content-type": "application/json"}
+    request = urllib.request.Request(f"{server.url}{path}", data=body, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=SERVED_WITHIN_SECONDS) as response:
             return msgspec.json.decode(response.read())

@@ -12,10 +12,11 @@ from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
-from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest
+from moat.domain.releases import Approval, Arm, Assignment, Release, prompt_digest
 from moat.ports.releases import Order, Plan, Promotion
 from moat.prompts import rollouts
-from moat.prompts.lint import lint
+from moat.prompts.files import PromptFile
+from moat.prompts.lint import lint_version
 from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
 from moat.prompts.promotion import Missing, together
@@ -128,9 +129,9 @@ class Releasing:
         return history
 
     def _manifest(self, name: str, version: str, rules: Rules) -> Release:
-        prompt = self._project.catalog.get(name, version)
-        path = self._project.catalog.file(name, version).path
-        self._require_sound(prompt, path)
+        file = self._project.catalog.file(name, version)
+        self._require_sound(file)
+        prompt, path = file.prompt, file.path
         repository = self._project.repository
         dirty = repository.is_dirty(path)
         committed = [] if dirty else repository.log(path, limit=1)
@@ -144,19 +145,19 @@ class Releasing:
             evidence=rules.evidence(prompt),
         )
 
-    def _require_sound(self, prompt: PromptVersion, path: str) -> None:
+    def _require_sound(self, file: PromptFile) -> None:
         """A version that lint finds errors in would fail on each call, and what was published never changes."""
-        models = set(self._project.settings.config.models)
-        for problem in lint(self._project.root, models=models, covered=set()):
-            if problem.severity == "error" and problem.path == path and problem.rule != "edited-version":
-                place = f"{path}:{problem.line}" if problem.line else path
+        prompt = file.prompt
+        for problem in lint_version(self._project.root, file, models=self._project.settings.config.models.keys()):
+            if problem.severity == "error":
+                place = f"{problem.path}:{problem.line}" if problem.line else problem.path
                 raise PromptError(problem.message, where=place, remedy=problem.remedy or "`moat lint` says more.")
         digest = prompt_digest(prompt)
         before = (r for r in self._state.releases.releases(prompt.name) if r.version == prompt.version)
         if is_edited(read_lock(self._project.root), prompt) or any(r.prompt_digest != digest for r in before):
             raise PromptError(
                 f"{prompt.id} was published with another content",
-                where=path,
+                where=file.path,
                 remedy="Restore the file, and bump the version for the change.",
             )
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -231,15 +232,24 @@ class Snapshots:
 
 async def keep_fresh(live: Live, snapshots: Snapshots) -> None:
     """Swap `live.serving` whenever there is another snapshot, until cancelled."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def look() -> None:
+        loop.call_soon_threadsafe(asked.set)
+
+    live.look = look
     while True:
-        await asyncio.sleep(POLL_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), POLL_SECONDS)
+        asked.clear()
+        began = time.monotonic()
         fresh = await to_its_end(snapshots.refresh)
-        live.looked = time.monotonic()
-        if fresh is None:
-            continue
-        for problem in set(fresh.problems) - set(live.serving.problems):
-            log.error("broken, and so not served: %s", problem)
-        live.serving = fresh
+        if fresh is not None:
+            for problem in set(fresh.problems) - set(live.serving.problems):
+                log.error("broken, and so not served: %s", problem)
+            live.serving = fresh
+        live.looked = began
 
 
 async def keep_indexed(snapshots: Snapshots, indexing: Indexing) -> None:

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from moat.bootstrap.announcement import running_server
+from moat.bootstrap.asking import refresh
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
-from moat.cli.output import clock, out, print_json, print_table
+from moat.cli.output import clock, err, out, print_json, print_table
 from moat.domain.calls import new_id
 from moat.domain.config import Config
 from moat.domain.errors import NotFound
@@ -54,6 +56,7 @@ def create(
     )
     with open_state(project) as state:
         state.keys.add(key)
+    _tell(project)
     if json:
         print_json({"id": key.id, "secret": secret, "name": name, "user": user, "tenant": tenant, "role": role})
         return
@@ -84,10 +87,20 @@ def list_keys(ctx: typer.Context, json: Json = False) -> None:
 
 @app.command()
 def revoke(ctx: typer.Context, key_id: str) -> None:
-    """Revoke a key; a running server refuses it within a second."""
-    with open_state(Project.find(ctx.obj)) as state:
+    """Revoke a key; a running server refuses it when the command is done."""
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
         state.keys.revoke(key_id, time.time_ns())
+    _tell(project)
     out.print(f"Key {key_id} is revoked.")
+
+
+def _tell(project: Project) -> None:
+    """Wait until the running server knows the keys as they are."""
+    server = running_server(project.server_path)
+    if server is not None and not refresh(server):
+        warning = f"the server at {server.url} was not seen to take it up; look at `moat status`."
+        err.print(f"warning: {warning}", style="yellow")
 
 
 def _check(config: Config, environment: str, models: list[str]) -> None:

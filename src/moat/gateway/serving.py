@@ -1,7 +1,7 @@
 """What the gateway serves at this moment."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from moat.domain.releases import Assignment, Release
@@ -38,4 +38,6 @@ class Live:
 
     serving: Serving
     looked: float = field(default_factory=time.monotonic)
-    """When files and store were last looked at, in monotonic seconds."""
+    """When the last look at files and store that is done began, in monotonic seconds."""
+    look: Callable[[], None] = lambda: None
+    """Asks for a look at once instead of in its turn; from any thread, and returns at once."""

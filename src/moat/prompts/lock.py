@@ -62,7 +62,7 @@ def _turn(root: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, content: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    temporary = path.with_name(f"{path.name}.new")  # one name: whoever comes next takes what a killed process left
     try:
         try:
             with temporary.open("w", encoding="utf-8") as file:

@@ -43,9 +43,9 @@ _CHECKED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "n": (_integer(1), "an integer from 1"),
 }
 _PASSED_ON = {
-    "logit_bias", "logprobs", "metadata", "min_p", "modalities", "parallel_tool_calls", "prediction", "reasoning_effort",
-    "repetition_penalty", "response_format", "service_tier", "store", "tool_choice", "top_a", "top_k", "top_logprobs",
-    "verbosity",
+    "logit_bias", "logprobs", "metadata", "min_p", "modalities", "parallel_tool_calls", "prediction",
+    "reasoning_effort", "repetition_penalty", "response_format", "service_tier", "store", "tool_choice", "top_a",
+    "top_k", "top_logprobs", "verbosity",
 }  # fmt: skip
 """Further names that providers know: no typing mistakes, however near they are to others."""
 
