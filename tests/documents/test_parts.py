@@ -26,8 +26,10 @@ def outcome(read: Any, text: str) -> Any:
 
 
 LINES = st.sampled_from(
-    ["a: 1", "b:", "c: |", "  text", "d: >+", "", "- x", "  - {k: v}", "# note", "b: &x [1]", "c: *x", "e: {", "}", "f: 'x",
-     "b: '", "---", "...", "? g", ": 7", "a: {k: [1, 2]}", "  k: v", "\ttab", "h: \"x", "z: y\"", "%YAML 1.1", "a:\r", "i: !!str"]
+    ["a: 1", "b:", "c: |", "  text", "d: >+", "", "- x", "  - {k: v}", "# note", "b: &x [1]", "c: *x", "e: {",
+     "}", "f: 'x",
+     "b: '", "---", "...", "? g", ": 7", "a: {k: [1, 2]}", "  k: v", "\ttab", "h: \"x", "z: y\"", "%YAML 1.1",
+     "a:\r", "i: !!str"]
 )  # fmt: skip
 
 
@@ -44,7 +46,8 @@ def test_parts_are_read_as_the_whole(text: str) -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("ab: -#|'\"{\n&*", max_size=12),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=2), inner,
+    max_size=3),
     max_leaves=6,
 )  # fmt: skip
 

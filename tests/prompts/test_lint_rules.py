@@ -184,8 +184,10 @@ def test_a_tool_without_an_exact_version_is_refused(tmp_path: Path) -> None:
 
 
 PIECES = st.sampled_from(
-    ["text ", "it's ", '"', "{{ x }}", "{{ y|upper }}", "{% if x %}", "{% endif %}", "{# x #}", "{# it's #}", '{{ "}}" }}',
-     '{{ "}}" ~ z ~ "{{ a }}" }}', "{{ {'a': x} }}", "{% raw %}", "{% endraw %}", "}}", "{{", "%}", "\n", "{{ \"'\" ~ '}}' }}",
+    ["text ", "it's ", '"', "{{ x }}", "{{ y|upper }}", "{% if x %}", "{% endif %}", "{# x #}", "{# it's #}",
+     '{{ "}}" }}',
+     '{{ "}}" ~ z ~ "{{ a }}" }}', "{{ {'a': x} }}", "{% raw %}", "{% endraw %}", "}}", "{{", "%}", "\n",
+     "{{ \"'\" ~ '}}' }}",
      "{% set w = x %}", "{{ w }}", "{{ 'a\\'}}' }}"]
 )  # fmt: skip
 
