@@ -48,6 +48,11 @@ def releases(assignment: Any) -> list[str]:
     return [arm["release"] for arm in assignment["arms"]]
 
 
+def served(project: Project) -> dict[str, list[str]]:
+    """By release, the environments whose users get it."""
+    return {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
+
+
 def rules(project: Project, text: str) -> None:
     """Rules for staging."""
     project.replace("moat.yaml", {"Where the team tries a version.": f"Tried here.\n    {text}"})
@@ -164,8 +169,8 @@ def test_a_shadow_is_no_users_and_takes_over_when_promoted(project: Project) -> 
     new = begun["shadow"]["release"]
     assert (releases(begun), begun["shadow"]["weight"]) == ([old], 0.25)
     assert "unseen for 25 % of" in " ".join(project.ok("rollout", "status").out.split())
-    listed = {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
-    assert listed == {old: ["staging"], new: ["staging (shadow)"]}
+    assert served(project) == {old: ["staging"], new: []}
+    assert "staging (shadow)" in " ".join(project.ok("release", "list").out.split())
     whole = steer(project, "promote")
     assert (releases(whole), whole["shadow"]) == ([new], None)
 
@@ -176,8 +181,8 @@ def test_blue_green_asks_green_before_it_switches_and_keeps_blue(project: Projec
     switched = done["assignment"]
     assert ([call["flaw"] for call in done["smoked"]], arms(switched)) == (["", "", ""], [("green", 1), ("blue", 0)])
     green = releases(switched)[0]
-    listed = {found["release"]["id"]: found["served"] for found in project.ok("release", "list", "--json").json}
-    assert listed == {green: ["staging"], blue: ["staging (ready)"]}
+    assert served(project) == {green: ["staging"], blue: []}
+    assert "staging (ready)" in " ".join(project.ok("release", "list").out.split())
     prepared = history(project)[1]
     assert (arms(prepared), prepared["progress"]) == ([("green", 0), ("blue", 1)], "open")
     back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json["assignment"]
@@ -198,6 +203,36 @@ def test_a_release_that_fails_its_smoke_test_serves_nobody(project: Project) -> 
     failed = create(project, "1.3.0", "--blue-green", "--json")
     assert (failed.code, all(call["flaw"] for call in failed.json["smoked"])) == (1, True)
     assert create(project, "1.3.0", "--blue-green", "--no-smoke").code == 0
+
+
+@pytest.mark.parametrize(
+    ("simulation", "flaw"),
+    [
+        ("rules: [{user: '.*', answers: [{text: 'Sure.'}]}]", "the answer is not JSON"),
+        ("rules: [{user: '.*', answers: [{text: ' '}]}]", "the answer is empty"),
+        ("errors: {rate: 1.0, status: 500}\nrules: [{user: '.*', answers: [{text: 'Sure.'}]}]", "500"),
+    ],
+)
+def test_a_smoke_test_says_what_was_wrong_with_each_answer(project: Project, simulation: str, flaw: str) -> None:
+    project.release("1.0.0")
+    project.replace("moat.yaml", {"models:\n  assistant:": "models:\n  assistant:\n    retries: 0"})
+    (project.root / "simulation/support.yaml").write_text(simulation, "utf-8")
+    done = create(project, "1.2.0", "--blue-green", "--json")
+    assert done.code == 1, done
+    assert [flaw in call["flaw"] for call in done.json["smoked"]] == [True] * 3, done.json["smoked"]
+
+
+def test_people_read_what_happened(project: Project) -> None:
+    project.release("1.0.0")
+    done = create(project, "1.2.0", "--blue-green")
+    assert (done.out.count(": fine"), "green 100 % 1.2.0" in done.out) == (3, True)
+    project.ok("release", "create", f"{PROMPT}@1.1.0", "--to", "staging", "--canary", "12.5")
+    assert "staging (12.5 %)" in " ".join(project.ok("release", "list").out.split())
+    assert "staging serves canary 12.5 % 1.1.0" in project.ok("rollout", "pause", PROMPT, "--env", "staging").out
+    assert "paused" in project.ok("rollout", "status").out
+    shown = project.ok("rollout", "promote", PROMPT, "--env", "staging", "--percent", "20").out
+    assert "no server runs" in shown
+    assert project.ok("rollout", "status", "--env", "production").out.startswith("Nothing is released yet")
 
 
 def test_what_no_suite_covers_cannot_be_smoked(project: Project) -> None:

@@ -61,7 +61,7 @@ def test_completion(tmp_path: Path) -> None:
     )
     assert "_moat_completion()" in shown.stdout
     for words, at, wanted in (
-        ("moat ro", 1, "rollback"),
+        ("moat rollb", 1, "rollback"),
         ("moat eval sh", 2, "show"),
         ("moat gate --base", 2, "--baseline"),
     ):

@@ -10,7 +10,7 @@ from moat.cli.main import app
 
 WIDTH = 100
 
-_BLOCK = re.compile(r"(<!-- help: (?P<command>[^\n]+?) -->\n)```text\n.*?^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"<!-- help: (?P<command>[^\n]+?) -->\n```text\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def help_texts() -> dict[str, str]:
@@ -19,9 +19,9 @@ def help_texts() -> dict[str, str]:
 
 
 def refreshed(text: str) -> str:
-    """The page with every block replaced by what `--help` says now."""
-    texts = help_texts()
-    return _BLOCK.sub(lambda match: f"{match[1]}```text\n{texts[match['command']]}\n```", text)
+    """The page with a block for every command, as `--help` says now; they are all that follows the first of them."""
+    blocks = (f"### {name}\n\n<!-- help: {name} -->\n```text\n{help}\n```\n" for name, help in help_texts().items())
+    return text[: text.index("### moat\n")] + "\n".join(blocks)
 
 
 def documented(text: str) -> list[str]:

@@ -83,7 +83,7 @@ def test_data_about_people_is_found(text: str, kind: str) -> None:
         "The test card is 4242 4242 4242 4242.",
         "Not DE88 3704 0044 0532 0130 00.",
         "000-12-3456, 666-12-3456, 123-00-4567, 123-45-6789",
-        "+1 202 555 0123 and 1 + 20000000000000000000",
+        "+1 202 555 0123, +43 512 555 010 and 1 + 20000000000000000000",
         "Version 1.2.3, 14 days, 100000000 records, @mention",
     ],
 )
@@ -137,6 +137,9 @@ def test_growth_is_reported_with_its_price(tmp_path: Path, stated: str, known: E
     assert (problem.rule, problem.severity, problem.path) == ("token-growth", "warning", "prompts/a/1.10.0.yaml")
     assert "about 1 -> 250 tokens since 1.9.0" in problem.message
     assert said in problem.message
+    write(tmp_path, {"prompts/a/1.10.0.yaml": f"{grown}token_budget: 300\n"})
+    assert findings(tmp_path, known) == [], "it is meant"
+    write(tmp_path, files)
     publish(tmp_path, [Catalog.load(tmp_path).get("a", "1.10.0")])
     assert [p.rule for p in findings(tmp_path, known)] == ["version-order"], "what is published stays as it is"
 

@@ -63,7 +63,7 @@ async def _flaw(ask: Next, case: Case, prompt: PromptVersion, model: str) -> str
                 answer.add(event)
     except MoatError as error:
         return str(error)
-    if not (answer.text or answer.tool_calls):
+    if not (answer.text.strip() or answer.tool_calls):
         return "the answer is empty"
     return "" if prompt.output is None or answer.tool_calls else _misfit(answer.text, prompt.output)
 

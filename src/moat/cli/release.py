@@ -114,7 +114,8 @@ def list_releases(
     with open_state(Project.find(ctx.obj)) as state:
         releases = state.releases.releases(prompt)
         current = state.releases.current()
-    served = {r.id: [_place(a, r) for a in current if r.id in a.releases] for r in releases}
+    served = {r.id: [a.environment for a in current if _share(a, r)] for r in releases}
+    parts = {r.id: [_place(a, r) for a in current if r.id in a.releases] for r in releases}
     pointers = {r.id: [a.environment for a in current if r.id in _ids(a.replaces)] for r in releases}
     if json:
         print_json([{"release": r, "served": served[r.id], "rollback_target_of": pointers[r.id]} for r in releases])
@@ -137,7 +138,7 @@ def list_releases(
                 f"{r.prompt}@{r.version}",
                 _score(r),
                 r.evidence[-1].verdict if r.evidence else "",
-                ", ".join(served[r.id]),
+                ", ".join(parts[r.id]),
                 ", ".join(pointers[r.id]),
                 r.commit[:10] + ("*" if r.dirty else ""),
                 r.author.split(" <")[0],
@@ -301,13 +302,17 @@ def _score(release: Release) -> str:
 
 def _place(assignment: Assignment, release: Release) -> str:
     """The environment, and which part in it the release has when it does not serve everybody."""
-    arms = [arm for arm in assignment.arms if arm.release == release.id]
-    if not arms:
-        return f"{assignment.environment} (shadow)"
-    total, share = sum(arm.weight for arm in assignment.arms), sum(arm.weight for arm in arms)
-    if share == total:
+    share = _share(assignment, release)
+    if share == 1:
         return assignment.environment
-    return f"{assignment.environment} ({f'{100 * share / total:.4g} %' if share else 'ready'})"
+    unseen = "ready" if release.id in _ids(assignment.arms) else "shadow"
+    return f"{assignment.environment} ({f'{100 * share:.4g} %' if share else unseen})"
+
+
+def _share(assignment: Assignment, release: Release) -> float:
+    """Of the users, 0 to 1."""
+    own = sum(arm.weight for arm in assignment.arms if arm.release == release.id)
+    return own / sum(arm.weight for arm in assignment.arms)
 
 
 def _ids(arms: tuple[Arm, ...]) -> list[str]:

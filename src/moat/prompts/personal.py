@@ -17,9 +17,9 @@ def _is_email(text: str) -> bool:
 
 
 def _is_phone(text: str) -> bool:
-    """E.164: 8 to 15 digits; 555-01xx is reserved for fiction."""
+    """E.164: 8 to 15 digits; a group 555 marks a made-up one."""
     digits = re.sub(r"\D", "", text)
-    fictional = digits.startswith("1") and digits[4:9] == "55501"
+    fictional = re.search(r"(?<!\d)555(?!\d)", text) is not None
     return 8 <= len(digits) <= 15 and len(set(digits)) > 2 and not fictional and digits not in "01234567890123456789"
 
 
