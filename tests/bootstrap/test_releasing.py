@@ -188,7 +188,7 @@ class NoRepository:
     def commit(self) -> str:
         return ""
 
-    def is_dirty(self, _path: str) -> bool:
+    def is_dirty(self, *_paths: str) -> bool:
         return False
 
     def author(self) -> str:

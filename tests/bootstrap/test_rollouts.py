@@ -383,6 +383,14 @@ def test_no_glass_is_thick_enough_for_what_is_not_sound(project: Project) -> Non
     assert create(project, "1.0.0", *glass).code == WRONG
 
 
+@pytest.mark.parametrize("path", [f"prompts/{PROMPT}/1.2.0.yaml", "prompts/_partials/tone.j2"])
+def test_a_release_says_when_git_does_not_hold_what_it_is(project: Project, path: str) -> None:
+    assert not create(project, "1.0.0", "--json").json["release"]["dirty"]
+    with (project.root / path).open("a", encoding="utf-8") as file:
+        file.write("\n")
+    assert create(project, "1.2.0", "--json").json["release"]["dirty"]
+
+
 def test_a_flaw_in_what_a_version_includes_is_a_flaw_of_the_version(project: Project) -> None:
     partial = project.root / "prompts/_partials/tone.j2"
     partial.write_text(partial.read_text("utf-8") + "\n{{ mood }}\n", "utf-8")

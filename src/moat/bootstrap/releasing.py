@@ -131,10 +131,10 @@ class Releasing:
     def _manifest(self, name: str, version: str, rules: Rules) -> Release:
         file = self._project.catalog.file(name, version)
         self._require_sound(file)
-        prompt, path = file.prompt, file.path
+        prompt = file.prompt
         repository = self._project.repository
-        dirty = repository.is_dirty(path)
-        committed = [] if dirty else repository.log(path, limit=1)
+        dirty = repository.is_dirty(*file.paths)
+        committed = [] if dirty else repository.log(file.path, limit=1)
         return make_release(
             prompt,
             deployments=deployments(self._project.settings.config, prompt.model),

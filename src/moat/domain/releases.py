@@ -122,7 +122,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
     """Git commit the prompt was read from; empty outside a repository."""
     dirty: bool = False
-    """True when the prompt's file differed from that commit."""
+    """True when the prompt's file, or one that it includes or a tool of it, differed from that commit."""
     author: str = ""
     created_ns: int = 0
     evidence: tuple[Evidence, ...] = ()

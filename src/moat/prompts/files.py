@@ -41,6 +41,12 @@ class PromptFile(NamedTuple):
     stamp: Stamp | None = None
     """Of the file as it was read; None when it cannot tell whether it changed since."""
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that make up the version, its own first: what it includes, and its tools. Relative to the root."""
+        tools = (f"{TOOLS}/{tool.replace('@', '/')}.yaml" for tool in self.prompt.tools)
+        return (self.path, *map(partial_path, self.prompt.partials), *tools)
+
     def place(self, spot: Spot) -> str:
         """`file:line` of a spot in this version's text."""
         if spot.partial:

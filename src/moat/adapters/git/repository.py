@@ -90,12 +90,15 @@ class GitRepository:
         found = self._ask("rev-parse", "--show-toplevel")
         return Path(found) if found else None
 
-    def is_dirty(self, path: str | Path = ".") -> bool:
-        """Does the file (or anything in the folder), relative to the root, differ from the commit or is it new?
+    def is_dirty(self, *paths: str) -> bool:
+        """Does one of the files (or anything in a folder; default: the root), relative to the root, differ from the
+        commit or is it new?
 
         False outside a repository.
         """
-        return not self._at and bool(self._ask("status", "--porcelain", "--untracked-files=all", "--", str(path)))
+        return not self._at and bool(
+            self._ask("status", "--porcelain", "--untracked-files=all", "--", *(paths or ["."]))
+        )
 
     def resolve(self, revision: str) -> str:
         """Full id of the commit that a branch, tag or abbreviated id names. Raises `NotFound`."""
