@@ -14,6 +14,7 @@ from moat.bootstrap.suites import check_suites
 from moat.cli.findings import github, sarif
 from moat.cli.group import Json, group
 from moat.cli.output import counted, out, print_json
+from moat.prompts.files import uncollected
 from moat.prompts.lint import lint
 from moat.prompts.problems import Problem
 
@@ -43,10 +44,11 @@ def run(
     """Check prompts, tools and suites: templates, variables, schemas, the lock, secrets. Exit 1 on errors."""
     project = Project.find(ctx.obj)
     models = set(project.settings.config.models)
-    suites = check_suites(project)
-    problems = suites.problems + lint(
-        project.root, models=models, covered=suites.covered, catalog=project.catalog, economics=economics(project)
-    )
+    with uncollected():
+        suites = check_suites(project)
+        problems = suites.problems + lint(
+            project.root, models=models, covered=suites.covered, catalog=project.catalog, economics=economics(project)
+        )
     match Format.json if json else format:
         case Format.json:
             print_json(problems)
