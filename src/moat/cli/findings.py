@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from moat.prompts.linting.rules import RULES
 from moat.prompts.problems import Problem
 
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -35,8 +36,7 @@ def sarif(problems: Sequence[Problem], version: str, folder: str) -> dict[str, A
 
 
 def _rule(name: str) -> dict[str, Any]:
-    help_text = f"The rule {name} of moat lint; docs/lint.md explains it."
-    return {"id": name, "shortDescription": {"text": name.replace("-", " ")}, "help": {"text": help_text}}
+    return {"id": name, "shortDescription": {"text": name.replace("-", " ")}, "help": {"text": RULES[name]}}
 
 
 def _result(problem: Problem, rules: list[str], folder: str, seen: Counter[str]) -> dict[str, Any]:
