@@ -5,10 +5,39 @@ from pathlib import Path
 
 PROMPTS, VERSIONS = 500, 20
 TOOLS = 12
-WORDS = """
-answer customer order refund policy delivery invoice account politely short exact quote never promise always ask before
-after days number reply language tone detail summary question example context product return warranty
-""".split()
+WORDS = [
+    "answer",
+    "customer",
+    "order",
+    "refund",
+    "policy",
+    "delivery",
+    "invoice",
+    "account",
+    "politely",
+    "short",
+    "exact",
+    "quote",
+    "never",
+    "promise",
+    "always",
+    "ask",
+    "before",
+    "after",
+    "days",
+    "number",
+    "reply",
+    "language",
+    "tone",
+    "detail",
+    "summary",
+    "question",
+    "example",
+    "context",
+    "product",
+    "return",
+    "warranty",
+]
 
 _CONFIG = """\
 project: large

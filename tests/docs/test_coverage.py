@@ -13,8 +13,8 @@ from moat.domain.config import Config
 from moat.evals.scorers import KINDS
 from moat.evals.suites import Gate
 from moat.prompts import lint
-from moat.prompts.linting.rules import RULES
 from moat.prompts.drift import KINDS as KINDS_OF_DRIFT
+from moat.prompts.linting.rules import RULES
 from moat.testing.simulation import Rules
 from tests.docs.cli_help import documented, help_texts, refreshed
 from tests.docs.dependency_sizes import direct_dependencies

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from moat.adapters.remote.direct import DIRECT
 from moat.bootstrap.announcement import ServerFile
 from moat.domain.releases import Assignment
 
@@ -39,7 +40,7 @@ def ask(server: ServerFile, path: str, body: bytes | None = None) -> Any:
     headers = {"authorization": f"Bearer {server.token}", "content-type": "application/json"}
     request = urllib.request.Request(f"{server.url}{path}", data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=SERVED_WITHIN_SECONDS) as response:
+        with DIRECT.open(request, timeout=SERVED_WITHIN_SECONDS) as response:
             return msgspec.json.decode(response.read())
     except (OSError, HTTPException, msgspec.DecodeError):
         return None

@@ -12,7 +12,7 @@ from moat.domain.releases import Registration, prompt_digest
 from moat.ports.clock import Clock
 from moat.ports.registry import Registry
 from moat.prompts.catalog import Catalog
-from moat.prompts.files import PromptFile, partial_path
+from moat.prompts.files import PromptFile
 from moat.prompts.tree import PARTIALS, PROMPTS, TOOLS
 
 log = logging.getLogger("moat.indexing")
@@ -46,7 +46,7 @@ class _Origins:
         self.commits = commits
         self._age = {path: age for age, path in enumerate(commits)}
 
-    def newest(self, paths: list[str]) -> Commit | None:
+    def newest(self, paths: Collection[str]) -> Commit | None:
         """The newest commit of some files; None when one of them has none."""
         if any(path not in self.commits for path in paths):
             return None
@@ -62,14 +62,11 @@ class _Git(NamedTuple):
 
     def origin(self, file: PromptFile) -> Commit | None:
         """The newest commit of the version's file, partials and tools; None when one of them is not committed."""
-        paths = _paths(file)
-        if not self.edited.isdisjoint(paths):
-            return None
-        return self.origins.newest(paths)
+        return self.origins.newest(file.paths) if self.edited.isdisjoint(file.paths) else None
 
     def holders(self, file: PromptFile, there: Differences) -> tuple[str, ...]:
         """The branches that hold what the commit with these differences holds."""
-        paths = _paths(file)
+        paths = file.paths
         if not there:
             return tuple(sorted(name for name, differs in self.branches.items() if differs.keys().isdisjoint(paths)))
         same = (n for n, differs in self.branches.items() if all(differs.get(p) == there.get(p) for p in paths))
@@ -167,7 +164,7 @@ class Indexing:
             log.warning("the prompts of commit %s are left out: %s", commit[:10], error)
             return []
         files = [catalog.file(prompt.name, prompt.version) for prompt in catalog.all()]
-        return [_Origin(file, origins.newest(_paths(file))) for file in files if file.path in paths]
+        return [_Origin(file, origins.newest(file.paths)) for file in files if file.path in paths]
 
     def _differences(self, refs: _Refs) -> dict[str, Differences]:
         """By branch, against HEAD; two commits are compared once."""
@@ -189,12 +186,6 @@ class Indexing:
             branches=branches,
             registered_ns=self._clock.now_ns(),
         )
-
-
-def _paths(file: PromptFile) -> list[str]:
-    """The files that a version's content is made of."""
-    tools = (reference.partition("@") for reference in file.prompt.tools)
-    return [file.path, *map(partial_path, file.prompt.partials), *(f"{TOOLS}/{name}/{v}.yaml" for name, _, v in tools)]
 
 
 def _holds_version(path: str) -> bool:

@@ -22,11 +22,9 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 
 from moat.domain.errors import InputError, NotFound
-from moat.domain.releases import Assignment, PromptVersion, Release, prompt_digest
+from moat.domain.releases import Assignment, Release, prompt_digest
 from moat.prompts.catalog import Catalog
-from moat.prompts.files import PromptFile, partial_path
 from moat.prompts.lock import LOCK
-from moat.prompts.tree import TOOLS
 
 DriftKind = Literal[
     "not-in-files",
@@ -118,19 +116,11 @@ def _in_files(release: Release, ground: Ground) -> Iterator[_Said]:
     if ground.committed is None:
         return
     if same:
-        dirty = [path for path in _parts(file) if path not in ground.committed]
+        dirty = [path for path in file.paths if path not in ground.committed]
         if dirty:
             yield "not-committed", f"{', '.join(dirty)}: not in git's HEAD as it is", "Commit it."
     elif release.dirty or not release.commit:
         yield "not-committed", "it was released from a file that no commit holds", restore
-
-
-def _parts(file: PromptFile) -> list[str]:
-    """Files that a version is made of."""
-    prompt: PromptVersion = file.prompt
-    partials = [partial_path(name) for name in prompt.partials]
-    tools = [f"{TOOLS}/{tool.replace('@', '/')}.yaml" for tool in prompt.tools]
-    return [file.path, *partials, *tools]
 
 
 def _in_lock(release: Release, lock: Mapping[str, str]) -> Iterator[_Said]:

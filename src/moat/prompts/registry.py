@@ -48,9 +48,7 @@ class PromptRegistry:
         digest = prompt_digest(prompt)
         is_new = self._registry.digests().get(prompt.id) != digest
         stored = self._registry.register(
-            Registration(
-                content=prompt, digest=digest, source="api", author=author, registered_ns=self._clock.now_ns()
-            )
+            Registration(content=prompt, digest=digest, source="api", author=author, registered_ns=self._clock.now_ns())
         )
         return Registered(stored, is_new)
 

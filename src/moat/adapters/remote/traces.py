@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from moat.adapters.remote.direct import DIRECT
 from moat.domain.errors import AccessError, RequestError, Unavailable
 from moat.domain.spans import Span
 from moat.ports.traces import Dimension, TraceFilter, Usages
@@ -40,7 +41,7 @@ class RemoteTraces:
             f"{self._url}{path}?{urlencode(query)}", headers={"authorization": f"Bearer {self._token}"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with DIRECT.open(request, timeout=self._timeout) as response:
                 return msgspec.json.decode(response.read(), type=kind)
         except urllib.error.HTTPError as error:
             with error:

@@ -49,8 +49,9 @@ class SqliteRegistry:
 
     def index(self, registrations: Iterable[Registration]) -> int:
         """Reads what there is, and writes only the rows that differ."""
+        made = list(registrations)  # git may be asked for each: a rollback must not wait for that
         with self._state.write() as connection:
-            changed = list(_changes(connection, registrations))
+            changed = list(_changes(connection, made))
             if changed:
                 add = insert(tables.versions)
                 rest = {column.name: add.excluded[column.name] for column in _VERSION if column.name not in _KEY}
