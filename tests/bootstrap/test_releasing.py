@@ -10,14 +10,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from moat.bootstrap.announcement import ServerFile, announced
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import ConflictError, NotFound
-from moat.domain.releases import Arm, Assignment
-from moat.ports.releases import Order
+from moat.domain.releases import (
+    Arm,
+    Assignment,
+    MessageTemplate,
+    PromptVersion,
+    Registration,
+    prompt_digest,
+)
+from moat.ports.releases import Order, Plan
 from moat.prompts.lock import read_lock
 from tests.bootstrap.projects import PROMPT, Project, eventually
 
@@ -328,3 +336,30 @@ def test_status_shows_what_the_running_server_complains_about(project: Project) 
         (project.root / "moat.yaml").write_text("models: [", "utf-8")
         eventually(lambda: project.ok("status", "--json").json["server"]["problems"])
         assert "problem: moat.yaml" in project.ok("status").out
+
+
+def test_a_version_that_came_over_the_api_is_released_without_a_file(tmp_path: Path) -> None:
+    files = small_project(tmp_path, 1)
+    content = PromptVersion(name="q", version="2.0.0", messages=(MessageTemplate("user", "Hi"),), model="")
+    known = Registration(content=content, digest=prompt_digest(content), source="api", author="Grace")
+    with open_state(files) as state:
+        state.registry.register(known)
+        wish = Order(prompt="q", version="2.0.0", environment="production")
+        release, served = Releasing(files, state).release(wish, "ada")
+        assert (release.content, release.author, served.arms) == (content, "Grace", (Arm(release.id),))
+        assert read_lock(tmp_path) == {}, "the lock is of the files"
+        with pytest.raises(NotFound, match=r"no version '2\.1\.0'|no prompt 'q'"):
+            Releasing(files, state).release(replace(wish, version="2.1.0"), "ada")
+
+
+def test_the_same_rollout_again_changes_nothing(tmp_path: Path) -> None:
+    files = small_project(tmp_path, 2)
+    with open_state(files) as state:
+        releasing = Releasing(files, state)
+        releasing.release(order("1.0.0"), "ada")
+        canary = replace(order("1.1.0"), plan=Plan(strategy="canary", percent=10))
+        begun = releasing.release(canary, "ada")
+        assert releasing.release(canary, "ben") == begun
+        with pytest.raises(ConflictError, match="is under way"):
+            releasing.release(replace(canary, plan=Plan(strategy="canary", percent=20)), "ada")
+        assert len(state.releases.history("p", "production")) == 2

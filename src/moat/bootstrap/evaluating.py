@@ -172,7 +172,8 @@ class Evaluating:
         if served is not None:
             return served
         standing: PromptVersion | None = None
-        for version in self._project.catalog.versions(prompt.name):
+        catalog = self._project.catalog
+        for version in catalog.versions(prompt.name) if prompt.name in catalog.names() else ():
             if version == prompt.version:
                 break
             earlier = self._project.catalog.get(prompt.name, version)

@@ -15,8 +15,10 @@ STATE_FOLDER = ".moat"
 class Project:
     """The files of a project. Reading is lazy: a command pays for what it uses."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, before: Catalog | None = None) -> None:
+        """`before`: a catalog of the same project, loaded earlier; what is unchanged since is taken from there."""
         self.root = root
+        self._before = before
 
     @classmethod
     def find(cls, folder: Path | None) -> "Project":
@@ -31,7 +33,7 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """All prompt versions in the files."""
-        return Catalog.load(self.root)
+        return Catalog.load(self.root, self._before)
 
     @cached_property
     def repository(self) -> GitRepository:

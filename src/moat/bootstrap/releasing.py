@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -12,7 +14,7 @@ from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
-from moat.domain.releases import Approval, Arm, Assignment, Release, prompt_digest
+from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest
 from moat.ports.releases import Order, Plan, Promotion
 from moat.prompts import rollouts
 from moat.prompts.files import PromptFile
@@ -21,6 +23,16 @@ from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
 from moat.prompts.promotion import Missing, together
 from moat.prompts.rollouts import Act
+
+
+class _Source(NamedTuple):
+    """A version, and where it comes from."""
+
+    content: PromptVersion
+    commit: str
+    dirty: bool
+    author: str
+    where: str
 
 
 class Releasing:
@@ -43,32 +55,20 @@ class Releasing:
         history = self._state.releases.history(order.prompt, order.environment)
         release = self._manifest(order.prompt, order.version, rules)
         plan, others = self._arms(order.plan, release)
-        now_ns = time.time_ns()
-        missing = rules.missing(release, release.evidence, actor, now_ns)
+        act = _act(order.prompt, order.environment, actor, order.reason)
+        assignment = rollouts.begin(history, release.id, plan, act)
+        if assignment is None:
+            return self._store(release), history[0]
+        missing = rules.missing(release, release.evidence, actor, act.now_ns)
         for other in others:
             if other.id != rollouts.settled(history):  # what serves everybody may go on to serve some
-                missing += rules.missing(other, rules.evidence(other.content), actor, now_ns)
-        act = Act(
-            prompt=order.prompt,
-            environment=order.environment,
-            actor=actor,
-            reason=order.reason,
-            now_ns=now_ns,
-            overridden=_overridden(order, dict.fromkeys(missing)),
-        )
-        assignment = rollouts.begin(history, release.id, plan, act)
-        publish(self._project.root, [release.content])
-        release = self._state.releases.create(release)
-        if assignment is None:
-            return release, history[0]
-        self._state.releases.assign(assignment)
-        return release, assignment
+                missing += rules.missing(other, rules.evidence(other.content), actor, act.now_ns)
+        overridden = _overridden(order, dict.fromkeys(missing))
+        return self._store(release), self._assign(replace(assignment, overridden=overridden))
 
     def manifest(self, name: str, version: str, environment: str) -> Release:
         """Make and store a release that nothing serves yet, to be looked at and approved for an environment."""
-        release = self._manifest(name, version, self._rules(environment))
-        publish(self._project.root, [release.content])
-        return self._state.releases.create(release)
+        return self._store(self._manifest(name, version, self._rules(environment)))
 
     def approve(self, release_id: str, environment: str, actor: str, comment: str) -> Approval:
         """Say yes to a release. Raises `NotFound`."""
@@ -113,6 +113,13 @@ class Releasing:
         _require_same(history, experiment)
         return self._assign(rollouts.abort(history, _act(prompt, environment, actor, reason or "abort")))
 
+    def _store(self, release: Release) -> Release:
+        """Publish the version, and store its release; the one stored before when it is the same."""
+        with suppress(NotFound):  # what is in the registry only has no place in the files' lock
+            self._project.catalog.file(release.prompt, release.version)
+            publish(self._project.root, [release.content])
+        return self._state.releases.create(release)
+
     def _assign(self, assignment: Assignment) -> Assignment:
         self._state.releases.assign(assignment)
         return assignment
@@ -129,37 +136,48 @@ class Releasing:
         return history
 
     def _manifest(self, name: str, version: str, rules: Rules) -> Release:
-        file = self._project.catalog.file(name, version)
+        source = self._source(name, version)
+        digest = prompt_digest(source.content)
+        before = (r for r in self._state.releases.releases(name) if r.version == version)
+        if is_edited(read_lock(self._project.root), source.content) or any(r.prompt_digest != digest for r in before):
+            raise PromptError(
+                f"{source.content.id} was published with another content",
+                where=source.where,
+                remedy="Restore the file, and bump the version for the change.",
+            )
+        return make_release(
+            source.content,
+            deployments=deployments(self._project.settings.config, source.content.model),
+            commit=source.commit,
+            dirty=source.dirty,
+            author=source.author,
+            now_ns=time.time_ns(),
+            evidence=rules.evidence(source.content),
+        )
+
+    def _source(self, name: str, version: str) -> _Source:
+        """The version in the files, else as it was registered over the API or from another branch."""
+        try:
+            file = self._project.catalog.file(name, version)
+        except NotFound as missing:
+            try:
+                known = self._state.registry.get(name, version)
+            except NotFound:
+                raise missing from None
+            return _Source(known.content, known.commit, False, known.author, "registry")
         self._require_sound(file)
-        prompt = file.prompt
         repository = self._project.repository
         dirty = repository.is_dirty(*file.paths)
         committed = [] if dirty else repository.log(file.path, limit=1)
-        return make_release(
-            prompt,
-            deployments=deployments(self._project.settings.config, prompt.model),
-            commit=repository.commit(),
-            dirty=dirty,
-            author=committed[0].author if committed else self._project.author,
-            now_ns=time.time_ns(),
-            evidence=rules.evidence(prompt),
-        )
+        author = committed[0].author if committed else self._project.author
+        return _Source(file.prompt, repository.commit(), dirty, author, file.path)
 
     def _require_sound(self, file: PromptFile) -> None:
-        """A version that lint finds errors in would fail on each call, and what was published never changes."""
-        prompt = file.prompt
+        """A version that lint finds errors in would fail on each call, and could not be mended once published."""
         for problem in lint_version(self._project.root, file, models=self._project.settings.config.models.keys()):
             if problem.severity == "error":
                 place = f"{problem.path}:{problem.line}" if problem.line else problem.path
                 raise PromptError(problem.message, where=place, remedy=problem.remedy or "`moat lint` says more.")
-        digest = prompt_digest(prompt)
-        before = (r for r in self._state.releases.releases(prompt.name) if r.version == prompt.version)
-        if is_edited(read_lock(self._project.root), prompt) or any(r.prompt_digest != digest for r in before):
-            raise PromptError(
-                f"{prompt.id} was published with another content",
-                where=file.path,
-                remedy="Restore the file, and bump the version for the change.",
-            )
 
     def _arms(self, plan: Plan, release: Release) -> tuple[Plan, list[Release]]:
         """The plan with its arms by release id, and the releases that are in it besides the new one."""

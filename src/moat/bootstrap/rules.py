@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from moat.bootstrap.evaluating import Evaluating, baseline_digest
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
+from moat.domain.errors import NotFound
 from moat.domain.releases import Evidence, PromptVersion, Release, prompt_digest
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.prompts.promotion import Missing, frozen, missing_approvals, missing_verdict
@@ -55,12 +56,20 @@ class Rules:
         """Everything that keeps a release out. `actor` is who wants it in."""
         found = list(self._missing_suites(release.content, evidence))
         approvals = self._state.releases.approvals(release.id, self._environment)
-        if lack := missing_approvals(self._rules.approvals, approvals, {release.author, actor} - {""}):
+        own = {release.author, self._first_author(release), actor} - {""}
+        if lack := missing_approvals(self._rules.approvals, approvals, own):
             command = f"moat release approve {release.content.id} --to {self._environment}"
             found.append(Missing(lack, f"They run `{command}`, or approve over the API with keys of their own."))
         if (window := self.frozen(now_ns)) is not None:
             found.append(window)
         return found
+
+    def _first_author(self, release: Release) -> str:
+        """Who wrote this content when it was released first: later commits to the same file need not change it."""
+        try:
+            return self._state.releases.get(release.id).author
+        except NotFound:
+            return ""
 
     def frozen(self, now_ns: int) -> Missing | None:
         """The freeze window that is open."""

@@ -185,7 +185,7 @@ def _services(
     """What the management API works on."""
 
     def control() -> ReleaseControl:
-        return Releasing(Project(project.root), state)
+        return Releasing(Project(project.root, holding.snapshots.catalog), state)
 
     def ancestry(name: str, version: str) -> Lineage:
         return lineage(Project(project.root), state, name, version, traces)

@@ -9,6 +9,7 @@ import typer
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, Suites, parse_prompt
 from moat.cli.group import Json, group
@@ -39,7 +40,7 @@ def run(
     began_ns = time.time_ns()
     with open_state(project) as state:
         evaluating = Evaluating(project, state, environment())
-        candidate = project.catalog.get(name, version)
+        candidate = find_version(project, state, name, version)
         results = []
         for chosen in evaluating.suites_of(name, suite or []):
             target = evaluating.target(chosen, candidate, model)
@@ -136,7 +137,8 @@ def _comparison(project: Project, state: State, old: Run, new: Run) -> Compariso
     evaluating = Evaluating(project, state, environment())
     if new.suite not in evaluating.suites:
         raise NotFound(f"the suite {new.suite!r} is gone", where="evals/")
-    target = evaluating.target(evaluating.suites[new.suite], project.catalog.get(new.prompt, new.version))
+    version = find_version(project, state, new.prompt, new.version)
+    target = evaluating.target(evaluating.suites[new.suite], version)
     return evaluating.compare(target, new, old)
 
 

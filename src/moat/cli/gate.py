@@ -9,7 +9,8 @@ import typer
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment, require_environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.versions import find_version
+from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, Suites, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import print_json, progress_bar
@@ -46,11 +47,11 @@ def run(
     name, version = parse_prompt(prompt)
     with open_state(project) as state:
         evaluating = Evaluating(project, state, environment())
-        candidate = project.catalog.get(name, version)
+        candidate = find_version(project, state, name, version)
         if env:
             require_environment(project.settings, env)
         against = (
-            _baseline(project, name, baseline)
+            _baseline(project, state, name, baseline)
             if baseline
             else evaluating.baseline(candidate, env or DEFAULT_ENVIRONMENT)
         )
@@ -67,12 +68,12 @@ def run(
     raise typer.Exit(EXIT_CODES[worst])
 
 
-def _baseline(project: Project, name: str, asked: str) -> PromptVersion:
+def _baseline(project: Project, state: State, name: str, asked: str) -> PromptVersion:
     """The version asked for, written as VERSION or NAME@VERSION."""
     of, at, version = asked.rpartition("@")
     if at and of != name:
         raise PromptError(f"{asked!r} is no version of {name!r}", where="--baseline")
-    return project.catalog.get(name, version)
+    return find_version(project, state, name, version)
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.rerunning import Prepared, Rerunning, recorded, recorded_in
 from moat.bootstrap.settings import environment
 from moat.bootstrap.traces import open_traces
+from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.group import Json, group
@@ -78,7 +79,7 @@ def run(
 def _target(project: Project, state: State, prompt: str, release: str) -> PromptVersion:
     if release:
         return state.releases.get(release).content
-    return project.catalog.get(*parse_prompt(prompt))
+    return find_version(project, state, *parse_prompt(prompt))
 
 
 def _calls(project: Project, source: str, wanted: TraceFilter, sample: int, seed: int) -> list[Span]:

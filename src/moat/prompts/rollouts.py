@@ -30,21 +30,28 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begin(history: History, release: str, plan: Plan, act: Act) -> Assignment | None:
-    """Introduce a release as planned; None when it serves everybody already.
+    """Introduce a release as planned; None when that is how it is served already.
 
     Arms of the plan name releases by id. Raises `ConflictError` while a rollout is under way, or when nothing is served
     yet that the new release could share with; `InputError` for a plan that makes no sense.
     """
+    following = _introduced(history, release, plan, act)
     if under_way(history):
+        if all(getattr(following, name) == getattr(history[0], name) for name in ("arms", "shadow", "strategy")):
+            return None
         raise ConflictError(
             f"a {history[0].strategy} rollout of {act.prompt} is under way in {act.environment!r}",
             remedy=f"`moat rollout promote {act.prompt} --env {act.environment}`, or `abort`, comes first.",
         )
+    return None if plan.strategy == "all" and settled(history) == release else following
+
+
+def _introduced(history: History, release: str, plan: Plan, act: Act) -> Assignment:
     if plan.strategy != "ab" and (plan.arms or plan.experiment):
         raise InputError("names and arms are for an experiment", where="plan", remedy="Its strategy is `ab`.")
     served = settled(history)
     if plan.strategy == "all":
-        return None if served == release else _next(history, act, arms=(Arm(release),))
+        return _next(history, act, arms=(Arm(release),))
     if not served:
         raise ConflictError(
             f"{act.environment!r} serves no {act.prompt!r} yet that the new release could share with",
