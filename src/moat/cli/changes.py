@@ -1,6 +1,7 @@
 """What commands that change an environment have in common: they wait until the running server serves the change."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from moat.bootstrap.announcement import running_server
@@ -8,7 +9,7 @@ from moat.bootstrap.asking import wait_until_served
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
 from moat.cli.output import err, out
-from moat.domain.releases import Arm, Assignment
+from moat.domain.releases import Arm, Assignment, Release
 
 
 class Seen(NamedTuple):
@@ -51,19 +52,48 @@ def print_overridden(assignment: Assignment) -> None:
 
 
 def serves(state: State, assignment: Assignment) -> str:
-    """Who gets what, in words: `1.2.0 (rel_...)`, with name and share where there are several."""
+    """Who gets what, for a sentence: `1.2.0 (rel_...)`, with name and share where there are several."""
     shadow = assignment.shadow
-    shares = _shares(state, assignment.arms)
+    shares = _shares(assignment.arms, lambda arm: _named(state, arm))
     if shadow is None:
         return shares
     return f"{shares}, and unseen for {100 * shadow.weight:.4g} % of the calls {_named(state, shadow)}"
 
 
-def _shares(state: State, arms: tuple[Arm, ...]) -> str:
+def brief(state: State, assignment: Assignment) -> str:
+    """The same for a table: versions with their scores."""
+
+    def scored(arm: Arm) -> str:
+        release = state.releases.get(arm.release)
+        return f"{release.version} ({score(release)})"
+
+    shadow = assignment.shadow
+    shares = _shares(assignment.arms, scored)
+    return shares if shadow is None else f"{shares}, shadow {100 * shadow.weight:.4g} % {scored(shadow)}"
+
+
+def score(release: Release) -> str:
+    """Of the newest eval run behind it."""
+    scores = [proof.score for proof in release.evidence if proof.score is not None]
+    return f"{scores[-1]:.3f}" if scores else "not evaluated"
+
+
+def verdict(release: Release) -> str:
+    """The worst of its suites'; empty when none was gated."""
+    found = {proof.verdict for proof in release.evidence}
+    return next((word for word in ("regressed", "inconclusive", "pass") if word in found), "")
+
+
+def pointer(state: State, assignment: Assignment) -> str:
+    """The version that a rollback would serve; empty when there is nothing before."""
+    return ", ".join(state.releases.get(arm.release).version for arm in assignment.replaces)
+
+
+def _shares(arms: tuple[Arm, ...], named: Callable[[Arm], str]) -> str:
     total = sum(arm.weight for arm in arms) or 1.0
     if len(arms) == 1:
-        return _named(state, arms[0])
-    return ", ".join(f"{arm.name} {100 * arm.weight / total:.4g} % {_named(state, arm)}" for arm in arms)
+        return named(arms[0])
+    return ", ".join(f"{arm.name} {100 * arm.weight / total:.4g} % {named(arm)}" for arm in arms)
 
 
 def _named(state: State, arm: Arm) -> str:

@@ -12,7 +12,7 @@ from moat.bootstrap.settings import environment
 from moat.bootstrap.smoke import Smoked, smoke
 from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
-from moat.cli.changes import print_overridden, print_seen, serves, watch
+from moat.cli.changes import brief, pointer, print_overridden, print_seen, score, serves, verdict, watch
 from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
@@ -136,8 +136,8 @@ def list_releases(
             [
                 r.id,
                 f"{r.prompt}@{r.version}",
-                _score(r),
-                r.evidence[-1].verdict if r.evidence else "",
+                score(r),
+                verdict(r),
                 ", ".join(parts[r.id]),
                 ", ".join(pointers[r.id]),
                 r.commit[:10] + ("*" if r.dirty else ""),
@@ -194,7 +194,8 @@ def history(
                 a.sequence,
                 clock(a.created_ns),
                 a.strategy + ("" if a.progress == "closed" else f" ({a.progress})"),
-                serves(state, a),
+                brief(state, a),
+                pointer(state, a),
                 f"back to {a.returns_to}" if a.returns_to else "",
                 a.actor.split(" <")[0],
                 a.reason,
@@ -206,7 +207,7 @@ def history(
         print_json(found)
         return
     print_table(
-        ["number>", "since", "strategy", "serves", "rollback", "by", "reason", "rules broken"],
+        ["number>", "since", "strategy", "serves (score)", "rollback to", "went", "by", "reason", "rules broken"],
         rows,
         empty=f"{env} never served {prompt}.",
     )
@@ -293,11 +294,6 @@ def _print_lineage(release: Release, answered: dict[str, str]) -> None:
             out.print(f"  baseline  {evidence.baseline}")
     if not release.evidence:
         out.print("  eval      none: this version was never evaluated", style="yellow")
-
-
-def _score(release: Release) -> str:
-    scores = [e.score for e in release.evidence if e.score is not None]
-    return f"{scores[-1]:.3f}" if scores else "not evaluated"
 
 
 def _place(assignment: Assignment, release: Release) -> str:

@@ -9,7 +9,7 @@ import typer
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.wiring import open_state
-from moat.cli.changes import print_overridden, print_seen, serves, watch
+from moat.cli.changes import brief, pointer, print_overridden, print_seen, serves, watch
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.domain.releases import Assignment
@@ -39,7 +39,8 @@ def status(
                 a.prompt,
                 a.strategy,
                 "" if a.progress == "closed" else a.progress,
-                serves(state, a),
+                brief(state, a),
+                pointer(state, a),
                 clock(a.created_ns),
                 a.actor.split(" <")[0],
                 a.reason,
@@ -51,7 +52,18 @@ def status(
         print_json(current)
         return
     print_table(
-        ["environment", "prompt", "strategy", "progress", "serves", "since", "by", "reason", "rules broken"],
+        [
+            "environment",
+            "prompt",
+            "strategy",
+            "progress",
+            "serves (score)",
+            "rollback to",
+            "since",
+            "by",
+            "reason",
+            "rules broken",
+        ],
         rows,
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
     )

@@ -9,6 +9,7 @@ from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import ask
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State, open_state
+from moat.cli.changes import pointer, score
 from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
@@ -28,6 +29,8 @@ class _Served(msgspec.Struct, frozen=True):
     shadow: bool
     """Answers copies only, which nobody sees."""
     assignment: Assignment
+    rollback_to: str
+    """The version that a rollback would serve."""
     drift: list[Drift]
 
 
@@ -51,7 +54,7 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     for problem in problems or ():
         out.print(f"problem: {problem}", style="red")
     print_table(
-        ["environment", "prompt", "release", "share>", "arm", "since", "by", "drift"],
+        ["environment", "prompt", "release", "score", "rollback to", "share>", "arm", "since", "by", "drift"],
         (_row(row, unknown) for row in served),
         empty="Nothing is released yet: `moat release create NAME@VERSION --to staging`.",
     )
@@ -63,7 +66,7 @@ def _served(state: State, drift: list[Drift]) -> Iterator[_Served]:
         for arm in (*a.arms, *([a.shadow] if a.shadow else [])):
             found = [d for d in drift if (d.environment, d.release) == (a.environment, arm.release)]
             release = state.releases.get(arm.release)
-            yield _Served(a.environment, release, arm.weight, arm.name, arm is a.shadow, a, found)
+            yield _Served(a.environment, release, arm.weight, arm.name, arm is a.shadow, a, pointer(state, a), found)
 
 
 def _row(row: _Served, unknown: str) -> list[str]:
@@ -72,6 +75,8 @@ def _row(row: _Served, unknown: str) -> list[str]:
         row.environment,
         f"{row.release.prompt}@{row.release.version}",
         row.release.id,
+        score(row.release),
+        row.rollback_to,
         f"{row.weight:g}",
         " ".join(part for part in ("shadow" if row.shadow else row.arm, f"({under_way})" if under_way else "") if part),
         clock(row.assignment.created_ns),
