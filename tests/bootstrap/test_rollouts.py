@@ -145,7 +145,7 @@ def test_a_shadow_is_no_users_and_takes_over_when_promoted(project: Project) -> 
     begun = created(project, "1.2.0", "--shadow", "25")
     new = begun["shadow"]["release"]
     assert (releases(begun), begun["shadow"]["weight"]) == ([old], 0.25)
-    assert "shadow 25 % 1.2.0" in " ".join(project.ok("rollout", "status").out.split())
+    assert "shadow 25 %" in " ".join(project.ok("rollout", "status").out.split())
     assert served(project) == {old: ["staging"], new: []}
     assert "staging (shadow)" in " ".join(project.ok("release", "list").out.split())
     whole = steer(project, "promote")
