@@ -316,3 +316,60 @@ def test_a_file_system_without_notices_is_looked_at_now_and_then(
     assert watch.changed()
     assert not watch.changed()
     watch.close()
+
+
+def date(root: Path, seconds: str) -> str:
+    """Commit once more what HEAD has, dated so; the commit's id."""
+    env = {"GIT_COMMITTER_DATE": f"@{seconds} +0000", "GIT_AUTHOR_DATE": f"@{seconds} +0000"}
+    subprocess.run(
+        ["git", "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "--amend", "--allow-empty", "-m", "x"],
+        cwd=root,
+        check=True,
+        env=os.environ | env,
+    )
+    return git(root, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("seconds", ["99999999999", "9223372036854775807", "0"])
+def test_any_date_of_a_commit_can_be_indexed(tmp_path: Path, seconds: str) -> None:
+    root = repository(tmp_path / "project")
+    commit(root, {"prompts/a/1.0.0.md": "one", ".gitignore": ".moat"})
+    at = date(root, seconds)
+    world = World(root)
+    assert world.index() == 1
+    assert world.found("a", "1.0.0") == (at, ADA, ("main",))
+    assert 0 <= world.registry.get("a", "1.0.0").committed_ns < 2**63
+    world.state.close()
+
+
+def test_a_branch_of_countless_files_hinders_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = repository(tmp_path / "project")
+    commit(root, {"prompts/a/1.0.0.md": "one", ".gitignore": ".moat"})
+
+    def put(entries: str) -> str:
+        made = subprocess.run(["git", "mktree"], cwd=root, input=entries, check=True, capture_output=True, text=True)
+        return made.stdout.strip()
+
+    blob = git(root, "rev-parse", "HEAD:prompts/a/1.0.0.md")
+    tree = put("".join(f"100644 blob {blob}\t{n}.0.0.md\n" for n in range(10)))
+    for _ in range(9):
+        tree = put("".join(f"040000 tree {tree}\td{n}\n" for n in range(10)))
+    git(root, "branch", "bomb", git(root, "commit-tree", "-m", "bomb", put(f"040000 tree {tree}\tprompts\n")))
+    git(root, "tag", "main", "bomb")
+    world = World(root)
+    assert world.index() == 1
+    assert world.registry.get("a", "1.0.0").branches == ("main",)
+    assert "left out" in caplog.text
+    world.state.close()
+
+
+def test_a_branch_with_a_large_file_is_indexed_without_it(tmp_path: Path) -> None:
+    root = repository(tmp_path / "project")
+    commit(root, {"prompts/a/1.0.0.md": "one", ".gitignore": ".moat"})
+    git(root, "switch", "-qc", "topic")
+    at = commit(root, {"prompts/a/2.0.0.md": "two", "prompts/a/3.0.0.yaml": "#" * (9 * 2**20)})
+    git(root, "switch", "-q", "main")
+    world = World(root)
+    assert world.index() == 2
+    assert world.found("a", "2.0.0") == (at, ADA, ("topic",))
+    world.state.close()

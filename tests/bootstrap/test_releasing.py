@@ -202,7 +202,7 @@ class NoRepository:
     def author(self) -> str:
         return "Ada"
 
-    def log(self, path: str, *, limit: int) -> list[object]:
+    def log(self, path: str, **_options: object) -> list[object]:
         """None."""
         return []
 

@@ -175,7 +175,7 @@ def test_a_release_that_fails_its_smoke_test_serves_nobody(project: Project) -> 
     assert f"staging serves 1.0.0 ({blue}) as before" in done.out
     (aborted, prepared, first) = history(project)
     assert (releases(aborted), aborted["returns_to"], aborted["progress"]) == ([blue], 1, "closed")
-    assert "smoke test" in aborted["reason"]
+    assert "not switched" in aborted["reason"]
     assert (arms(prepared), first["sequence"]) == ([("green", 0), ("blue", 1)], 1)
     failed = create(project, "1.3.0", "--blue-green", "--json")
     assert (failed.code, all(call["flaw"] for call in failed.json["smoked"])) == (1, True)

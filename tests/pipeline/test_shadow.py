@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Caller, Delta, Finished, new_trace
-from moat.domain.errors import PromptError, ProviderDown
+from moat.domain.errors import AccessError, PromptError, ProviderDown
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion, Release, Variable
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
@@ -146,17 +146,17 @@ async def test_a_caller_that_hangs_up_does_not_end_the_copy() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_call_that_fails_is_copied_all_the_same() -> None:
+async def test_a_call_that_is_refused_buys_no_copy() -> None:
     ports, spool, background = world(ByPrompt(at_once))
     call = asking()
     broken = replace(call, prompt=replace(call.prompt, variables={}))
     with pytest.raises(PromptError, match="question"):
         await drain(build(ports)(broken))
-    await background.settle()
-    assert [(bool(span.shadow_of), span.error) for span in spool.calls] == [
-        (False, "invalid_prompt"),
-        (True, "invalid_prompt"),
-    ]
+    elsewhere = replace(call, caller=replace(call.caller, models=("another",)))
+    with pytest.raises(AccessError, match="may not use"):
+        await drain(build(ports)(elsewhere))
+    assert background.tasks == []
+    assert [(span.shadow_of, span.error) for span in spool.calls] == [("", "invalid_prompt"), ("", "access_denied")]
 
 
 @pytest.mark.anyio

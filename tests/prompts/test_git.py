@@ -1,13 +1,14 @@
 """The git adapter, on real repositories."""
 
+import io
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from moat.adapters.git import GitRepository
-from moat.domain.errors import ConflictError, Unavailable
+from moat.adapters.git import GitRepository, snapshot
+from moat.domain.errors import ConflictError, StorageError, Unavailable
 
 
 def repository(root: Path, **environ: str) -> GitRepository:
@@ -181,3 +182,117 @@ def test_a_remote_that_is_none_is_unavailable(tmp_path: Path, remote: str) -> No
     with pytest.raises(Unavailable, match="cannot be fetched"):
         git.fetch(remote, "main")
     assert not list(tmp_path.rglob("ran"))
+
+
+def exported(git: GitRepository, into: Path) -> tuple[set[str], tuple[str, ...]]:
+    """The files that are written, and what is left out."""
+    into.mkdir()
+    left_out = git.export("HEAD", into)
+    return {str(path.relative_to(into)) for path in into.rglob("*") if path.is_file()}, left_out
+
+
+def test_an_export_has_what_git_stores_of_the_project_and_nothing_else(tmp_path: Path) -> None:
+    git, root = repository(tmp_path / "project"), tmp_path / "project"
+    git.init()
+    for folder in ("prompts/ä b", "tools", "evals/datasets", "src"):
+        (root / folder).mkdir(parents=True)
+    contents = {
+        "prompts/ä b/1.0.0.md": "$Format:%H$ \r\n\0\n",
+        "prompts/empty.md": "",
+        "tools/t.yaml": "x: 1\n",
+        "evals/datasets/d.jsonl": "d" * 200_000,
+        "prompts.lock": "{}",
+        "moat.yaml": "project: p\n",
+    }
+    for path, text in (contents | {"src/x.py": "x", "README.md": "r"}).items():
+        (root / path).write_bytes(text.encode())
+    (root / ".gitattributes").write_text("* export-subst\nprompts/** export-ignore\n")
+    (root / "tools/run").write_bytes(b"#!")
+    (root / "tools/run").chmod(0o755)
+    for link, target in {"prompts/out": "/etc/passwd", "evals/in": "datasets/d.jsonl", "src/out": "/"}.items():
+        (root / link).symlink_to(target)
+    git.commit_all("all", author="Ada <a@b.c>")
+    written, left_out = exported(git, tmp_path / "out")
+    assert (written, left_out) == ({*contents, "tools/run"}, ("evals/in", "prompts/out"))
+    assert {path: (tmp_path / "out" / path).read_bytes().decode() for path in contents} == contents
+
+
+def test_an_export_of_nothing_is_a_conflict(tmp_path: Path) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    (tmp_path / "project/README.md").write_text("r")
+    git.commit_all("all", author="Ada <a@b.c>")
+    with pytest.raises(ConflictError, match="does not hold this project"):
+        exported(git, tmp_path / "out")
+
+
+def test_an_export_that_is_too_much_or_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git, root = repository(tmp_path / "project"), tmp_path / "project"
+    git.init()
+    for path, size in {"prompts/a.md": 10, "evals/d.jsonl": 100, "evals/e.jsonl": 101}.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text("x" * size)
+    git.commit_all("all", author="Ada <a@b.c>")
+    monkeypatch.setattr(snapshot, "MAX_DATA", 100)
+    exported(git, tmp_path / "out")
+    hole = (tmp_path / "out/evals/e.jsonl").read_bytes()
+    assert (hole, (tmp_path / "out/evals/d.jsonl").read_text()) == (b"\0" * 101, "x" * 100)
+    for bound, value in {"MAX_TEXTS": 9, "MAX_TOTAL": 109, "MAX_FILES": 2}.items():
+        with monkeypatch.context() as patch, pytest.raises(ConflictError, match="holds more than"):
+            patch.setattr(snapshot, bound, value)
+            exported(git, tmp_path / bound)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"../x", b"prompts/../../x", b"/etc/x", b"prompts//x", b"./x", b"prompts/\xff", b"x" * 256, b"x/" * 600 + b"x"],
+)
+def test_a_path_that_leads_elsewhere_is_left_out(raw: bytes) -> None:
+    listing = b"100644 blob " + b"a" * 40 + b"       3\t" + raw + b"\0"
+    assert (snapshot.parse(listing).blobs, len(snapshot.parse(listing).left_out)) == ((), 1)
+
+
+def test_contents_that_are_not_as_announced(tmp_path: Path) -> None:
+    blob, other = snapshot.Blob("a", "1" * 40, 3), snapshot.Blob("a/b", "1" * 40, 3)
+    said = f"{blob.id} blob 3\nabc\n".encode()
+    for cut in (b"", said[:-3], b"missing\n"):
+        with pytest.raises(EOFError):
+            snapshot.write([blob], io.BytesIO(cut), tmp_path / str(len(cut)))
+    for twice in (blob, other):
+        with pytest.raises(ConflictError, match="two files"):
+            snapshot.write([blob, twice], io.BytesIO(said * 2), tmp_path / twice.path.replace("/", "-"))
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(StorageError):
+        snapshot.write([snapshot.Blob("\0".join("ab"), "1" * 40, 3)], io.BytesIO(said), Path("/proc/nowhere"))
+
+
+def test_a_commit_that_lacks_a_content_is_a_conflict(tmp_path: Path) -> None:
+    git, root = repository(tmp_path / "project"), tmp_path / "project"
+    git.init()
+    (root / "moat.yaml").write_text("project: p\n")
+    git.commit_all("all", author="Ada <a@b.c>")
+    blob = subprocess.run(["git", "rev-parse", "HEAD:moat.yaml"], cwd=root, check=True, capture_output=True, text=True)
+    name = blob.stdout.strip()
+    (root / f".git/objects/{name[:2]}/{name[2:]}").unlink()
+    with pytest.raises(ConflictError):
+        exported(git, tmp_path / "out")
+
+
+def test_an_answer_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moat.adapters.git.repository.MAX_OUTPUT", 2**20)
+    program = tmp_path / "endless"
+    program.write_text("#!/bin/sh\nexec cat /dev/zero\n")
+    program.chmod(0o755)
+    git = GitRepository(tmp_path, program=str(program))
+    assert git.commit() == ""
+    with pytest.raises(ConflictError, match="more than 1 MiB"):
+        git.branches()
+
+
+def test_a_tag_does_not_rename_the_branch(tmp_path: Path) -> None:
+    git, root = repository(tmp_path / "project"), tmp_path / "project"
+    git.init()
+    (root / "a").write_text("a")
+    at = git.commit_all("all", author="Ada <a@b.c>")
+    subprocess.run(["git", "tag", "main"], cwd=root, check=True)
+    assert git.branches() == [("main", at)]

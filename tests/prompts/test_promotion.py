@@ -10,7 +10,16 @@ from moat.domain.config import EnvironmentConfig, FreezeWindow
 from moat.domain.errors import ConfigError
 from moat.domain.releases import Approval, Evidence
 from moat.prompts import promotion
-from moat.prompts.promotion import Missing, frozen, missing_approvals, missing_verdict, person, together, zone
+from moat.prompts.promotion import (
+    Missing,
+    address,
+    frozen,
+    missing_approvals,
+    missing_verdict,
+    same_person,
+    together,
+    zone,
+)
 
 ADA, BOB, EVE = "Ada <ada@example.org>", "Bob <bob@example.org>", "Eve <eve@example.org>"
 
@@ -25,11 +34,27 @@ def yes(*people: str) -> list[Approval]:
         ("Ada <ada@example.org>", "ada@example.org"),
         ("Ada L. <ADA@Example.org >", "ada@example.org"),
         ("ada@example.org", "ada@example.org"),
-        (" Ada ", "ada"),
+        (" Ada ", ""),
     ],
 )
 def test_a_person_is_known_by_the_address(name: str, who: str) -> None:
-    assert person(name) == who
+    assert address(name) == who
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (ADA, "ada@example.org", True),
+        (ADA, "Ada <ada@elsewhere.example>", False),
+        (ADA, "ada", True),
+        ("Ada Lovelace <al@example.org>", "ada lovelace", True),
+        ("Ada Lovelace <al@example.org>", "al", True),
+        (ADA, "bob", False),
+        ("ci", "ci", True),
+    ],
+)
+def test_two_names_are_two_people_only_beyond_doubt(one: str, other: str, same: bool) -> None:
+    assert same_person(one, other) is same_person(other, one) is same
 
 
 @pytest.mark.parametrize(
@@ -42,7 +67,8 @@ def test_a_person_is_known_by_the_address(name: str, who: str) -> None:
         (1, ["A. Lovelace <ADA@example.org>"], False),
         (1, [EVE], False),
         (2, [BOB, "Robert <bob@EXAMPLE.org>"], False),
-        (2, [BOB, "carol"], True),
+        (2, [BOB, "carol"], False),
+        (2, [BOB, "carol@example.org"], True),
         (2, [BOB, ADA, EVE], False),
     ],
 )

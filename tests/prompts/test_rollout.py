@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
-from moat.domain.errors import NotFound, PromptError
+from moat.domain.errors import NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, MessageTemplate, PromptRef, PromptVersion, Release
 from moat.prompts.catalog import Catalog
 from moat.prompts.files import PromptFile
@@ -282,26 +282,34 @@ def test_a_caller_bound_to_its_environment_gets_no_unreleased_version() -> None:
         rollout.resolve(ask("2.0.0"), "")
 
 
-def test_an_assignment_of_an_unknown_release_is_refused_by_name() -> None:
-    with pytest.raises(PromptError, match=r"1 assignment.*no release rel_nope"):
-        Rollout(catalog(), [], [assigned(Arm("rel_nope"))], "production")
+def test_an_assignment_that_makes_no_sense_hinders_no_other_and_keeps_what_was_served() -> None:
+    one = released(prompt("1.0.0"))
+    before = serving(assigned(Arm(one.id)), releases=[one])
+    flawed = assigned(Arm("rel_nope"))
+    fresh = Rollout(catalog(), [one], [flawed], "production")
+    assert "no release rel_nope" in fresh.flaws[0]
+    with pytest.raises(NotFound):
+        fresh.resolve(ref(), "")
+    kept = Rollout(catalog(), [one], [flawed, assigned(Arm(one.id), environment="dev")], "production", (), before)
+    assert kept.resolve(ref(), "").release == one
+    assert kept.resolve(ref(environment="dev"), "").release == one
+    assert len(kept.flaws) == 1
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, math.nan, math.inf])
 def test_a_shadow_gets_a_share_or_the_assignment_is_refused(weight: float) -> None:
     one = released(prompt("1.0.0"))
-    with pytest.raises(PromptError, match="share"):
-        serving(assigned(Arm(one.id), shadow=Arm(one.id, weight)), releases=[one])
-    with pytest.raises(PromptError, match="no release rel_nope"):
-        serving(assigned(Arm(one.id), shadow=Arm("rel_nope", 0.5)), releases=[one])
+    assert "share" in serving(assigned(Arm(one.id), shadow=Arm(one.id, weight)), releases=[one]).flaws[0]
+    unknown = serving(assigned(Arm(one.id), shadow=Arm("rel_nope", 0.5)), releases=[one])
+    assert "no release rel_nope" in unknown.flaws[0]
 
 
 @pytest.mark.parametrize("weights", [(0.0,), (-1.0, 2.0), (math.nan,), (math.inf,), (1e308, 1e308), ()])
 def test_weights_that_are_no_shares_are_refused(weights: tuple[float, ...]) -> None:
     one = prompt("1.0.0")
     release = released(one)
-    with pytest.raises(PromptError, match="share"):
-        Rollout(catalog(one), [release], [assigned(*(Arm(release.id, w) for w in weights))], "production")
+    assigned_so = assigned(*(Arm(release.id, w) for w in weights))
+    assert "share" in Rollout(catalog(one), [release], [assigned_so], "production").flaws[0]
 
 
 def test_a_release_is_identified_by_what_ships() -> None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from moat.api.services import MAX_BODY, Services
+from moat.api.services import MAX_BODY, MAX_PUSH, Services
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound, RequestError
 from moat.domain.keys import Role
@@ -109,10 +109,10 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
         return
     headers = read_headers(request.scope)
     check_encoding(headers)
-    raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
     if not endpoint.roles:
-        request.state.body = raw
+        request.state.body = await read_body(request.receive, MAX_PUSH)
         return
+    raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
     require_json(headers)
     request.state.body = decode(raw, endpoint.body)
 

@@ -104,8 +104,13 @@ def get_release(request: Request, services: Services) -> Release:
 def create_release(request: Request, services: Services) -> Response:
     """Release a version into an environment, at once or by a rollout."""
     order: Order = request.state.body
-    check_environment(request.state.key, order.environment)
-    release, assignment = services.control().release(order, request.state.key.actor)
+    _require_own(request.state.key, order.environment)
+    try:
+        release, assignment = services.control().release(order, request.state.key.actor)
+    except NotFound:
+        if request.state.key.environment:  # what there is besides is not for a bound key to know
+            raise NotFound.for_this_key() from None
+        raise
     status = 201 if served(services.live, assignment) else 202
     return json_response(Released(release=release, assignment=assignment), status)
 
@@ -114,7 +119,7 @@ def approve_release(request: Request, services: Services) -> Approval:
     """Approve a release for an environment."""
     order: ApprovalOrder = request.state.body
     key: Key = request.state.key
-    check_environment(key, order.environment)
+    _require_own(key, order.environment)
     if not key.user:
         raise AccessError(
             "only a person can approve, and this key is nobody's", remedy="`moat keys create --user NAME` makes one."
@@ -125,7 +130,7 @@ def approve_release(request: Request, services: Services) -> Approval:
 def roll_back(request: Request, services: Services) -> Response:
     """Serve what was served before; always allowed."""
     order: RollbackOrder = request.state.body
-    check_environment(request.state.key, order.environment)
+    _require_own(request.state.key, order.environment)
     control = services.control()
     return _assigned(
         services, control.roll_back(order.prompt, order.environment, request.state.key.actor, order.reason)
@@ -136,7 +141,7 @@ def steer_rollout(request: Request, services: Services) -> Response:
     """Promote, pause, resume or abort a rollout."""
     order: RolloutOrder = request.state.body
     key: Key = request.state.key
-    check_environment(key, order.environment)
+    _require_own(key, order.environment)
     control = services.control()
     if order.action == "promote":
         promotion = Promotion(**{name: getattr(order, name) for name in Promotion.__struct_fields__})
@@ -145,6 +150,12 @@ def steer_rollout(request: Request, services: Services) -> Response:
         raise RequestError(f"`percent`, `arm` and `break_glass` are for `promote`, not {order.action!r}", where="$")
     acts = {"pause": control.pause, "resume": control.resume, "abort": control.abort}
     return _assigned(services, acts[order.action](order.prompt, order.environment, key.actor, order.reason))
+
+
+def _require_own(key: Key, environment: str) -> None:
+    """A bound key changes its own environment; to name none is to name another."""
+    if key.environment and environment != key.environment:
+        raise NotFound.for_this_key()
 
 
 def _assigned(services: Services, assignment: Assignment) -> Response:

@@ -14,6 +14,8 @@ from moat.ports.traces import TraceReader
 from moat.prompts.registry import PromptRegistry
 
 MAX_BODY = 2 * 2**20
+MAX_PUSH = 25 * 2**20
+"""GitHub sends no larger events: docs.github.com/webhooks."""
 """Bytes of a request body; a rendered prompt is at most half of it."""
 
 

@@ -82,7 +82,7 @@ class Indexing:
         self._clock = clock
         self._had_commits = False
         self._indexed: tuple[Catalog, _Refs] | None = None
-        self._compared: dict[tuple[str, str], Differences] = {}
+        self._compared: dict[tuple[str, str], Differences | None] = {}
         self._read: dict[tuple[str, frozenset[str]], list[_Origin]] = {}
 
     def bring_up_to_date(self, catalog: Catalog) -> int:
@@ -135,7 +135,7 @@ class Indexing:
         """Versions that the files lack: from HEAD, then from the branches, the one committed to last first."""
         tips: list[tuple[str, Iterable[str], Differences]] = [(refs.head, git.origins.commits, {})]
         for branch in refs.branches:
-            differs = git.branches[branch.name]
+            differs = git.branches.get(branch.name, {})
             tips.append((branch.commit, [path for path, content in differs.items() if content], differs))
         kept = {}
         for commit, paths, differs in tips:
@@ -160,19 +160,27 @@ class Indexing:
                 self._repository.export(commit, Path(folder), wanted)
                 catalog = Catalog.load(Path(folder))
             origins = _Origins(self._repository.origins(commit, *wanted))
-        except ConflictError as error:
+        except (ConflictError, Unavailable) as error:
             log.warning("the prompts of commit %s are left out: %s", commit[:10], error)
             return []
         files = [catalog.file(prompt.name, prompt.version) for prompt in catalog.all()]
         return [_Origin(file, origins.newest(file.paths)) for file in files if file.path in paths]
 
     def _differences(self, refs: _Refs) -> dict[str, Differences]:
-        """By branch, against HEAD; two commits are compared once."""
+        """By branch, against HEAD; two commits are compared once. Without branches that git cannot compare."""
         pairs = {(refs.head, branch.commit) for branch in refs.branches}
-        for pair in pairs - self._compared.keys():
-            self._compared[pair] = self._repository.differences(*pair, PROMPTS, TOOLS)
-        self._compared = {pair: self._compared[pair] for pair in pairs}
-        return {branch.name: self._compared[refs.head, branch.commit] for branch in refs.branches}
+        self._compared = {
+            pair: self._compared[pair] if pair in self._compared else self._compare(pair) for pair in pairs
+        }
+        told = {branch.name: self._compared[refs.head, branch.commit] for branch in refs.branches}
+        return {name: differs for name, differs in told.items() if differs is not None}
+
+    def _compare(self, pair: tuple[str, str]) -> Differences | None:
+        try:
+            return self._repository.differences(*pair, PROMPTS, TOOLS)
+        except (ConflictError, Unavailable) as error:
+            log.warning("the branches at commit %s are left out: %s", pair[1][:10], error)
+            return None
 
     def _registration(self, origin: _Origin, branches: tuple[str, ...]) -> Registration:
         content, commit = origin.file.prompt, origin.commit

@@ -21,7 +21,7 @@ from moat.prompts.files import PromptFile
 from moat.prompts.lint import lint_version
 from moat.prompts.lock import is_edited, publish, read_lock
 from moat.prompts.manifest import make_release
-from moat.prompts.promotion import Missing, together
+from moat.prompts.promotion import Missing, address, together
 from moat.prompts.rollouts import Act
 
 
@@ -59,10 +59,11 @@ class Releasing:
         assignment = rollouts.begin(history, release.id, plan, act)
         if assignment is None:
             return self._store(release), history[0]
-        missing = rules.missing(release, release.evidence, actor, act.now_ns)
+        own = {actor, *self._authors(release, history)}
+        missing = rules.missing(release, release.evidence, own, act.now_ns)
         for other in others:
             if other.id != rollouts.settled(history):  # what serves everybody may go on to serve some
-                missing += rules.missing(other, rules.evidence(other.content), actor, act.now_ns)
+                missing += rules.missing(other, rules.evidence(other.content), own, act.now_ns)
         overridden = _overridden(order, dict.fromkeys(missing))
         return self._store(release), self._assign(replace(assignment, overridden=overridden))
 
@@ -73,6 +74,12 @@ class Releasing:
     def approve(self, release_id: str, environment: str, actor: str, comment: str) -> Approval:
         """Say yes to a release. Raises `NotFound`."""
         require_environment(self._project.settings, environment)
+        if not address(actor):
+            raise InputError(
+                f"{actor!r} shows no e-mail address, so that nobody could tell whose yes it is",
+                where="actor",
+                remedy="Set git's user.email, or make the key with `moat keys create --user ADDRESS`.",
+            )
         approval = Approval(
             release=release_id, environment=environment, actor=actor, created_ns=time.time_ns(), comment=comment
         )
@@ -80,9 +87,21 @@ class Releasing:
         return approval
 
     def roll_back(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
-        """Serve what was served before: no rule, file or repository is asked."""
+        """Serve what was served before: no rule, file or repository is asked.
+
+        What has the same content, as when only the meaning of a model alias changed, is gone past: a rollback that
+        changes nothing would have to be done twice.
+        """
         history = self._history(prompt, environment)
-        return self._assign(rollouts.roll_back(history, _act(prompt, environment, actor, reason or "rollback")))
+        act = _act(prompt, environment, actor, reason or "rollback")
+        assignment = rollouts.roll_back(history, act)
+        further = assignment
+        while self._serve_the_same(further, history[0]):
+            try:
+                further = rollouts.roll_back([further, *history], act)
+            except NotFound:
+                return self._assign(assignment)
+        return self._assign(replace(further, sequence=assignment.sequence))
 
     def promote(self, promotion: Promotion, actor: str, *, experiment: str = "") -> Assignment:
         """Give the new release a larger share, or everything.
@@ -92,10 +111,16 @@ class Releasing:
         prompt, environment = promotion.prompt, promotion.environment
         history = self._history(prompt, environment)
         _require_same(history, experiment)
-        window = self._rules(environment).frozen(time.time_ns())
-        overridden = _overridden(promotion, [window] if window is not None else [])
-        act = replace(_act(prompt, environment, actor, promotion.reason), overridden=overridden)
-        return self._assign(rollouts.promote(history, act, percent=promotion.percent, arm=promotion.arm))
+        act = _act(prompt, environment, actor, promotion.reason)
+        following = rollouts.promote(history, act, percent=promotion.percent, arm=promotion.arm)
+        winner = self._state.releases.get(following.arms[0].release)
+        rules = self._rules(environment)
+        missing: list[Missing] = []
+        if winner.id != rollouts.settled(history):
+            begun = next((a.actor for a in reversed(history) if a.experiment == history[0].experiment), "")
+            missing = rules.missing(winner, rules.evidence(winner.content), {begun}, act.now_ns)
+        overridden = (*history[0].overridden, *_overridden(promotion, missing))
+        return self._assign(replace(following, overridden=tuple(dict.fromkeys(overridden))))
 
     def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
         """Hold a rollout as it is."""
@@ -120,6 +145,22 @@ class Releasing:
             publish(self._project.root, [release.content])
         return self._state.releases.create(release)
 
+    def _serve_the_same(self, one: Assignment, other: Assignment) -> bool:
+        if one.shadow or other.shadow or len(other.arms) > 1:
+            return False
+        digests = {self._state.releases.get(arm.release).prompt_digest for arm in (*one.arms, *other.arms)}
+        return len(digests) == 1
+
+    def _authors(self, release: Release, history: list[Assignment]) -> set[str]:
+        """Who changed a file of the version since what is served now was committed, as far as git can tell."""
+        try:
+            paths = self._project.catalog.file(release.prompt, release.version).paths
+        except NotFound:
+            return set()
+        served = rollouts.settled(history)
+        since = self._state.releases.get(served).commit if served else ""
+        return {commit.author for path in paths for commit in self._project.repository.log(path, since=since)}
+
     def _assign(self, assignment: Assignment) -> Assignment:
         self._state.releases.assign(assignment)
         return assignment
@@ -137,9 +178,7 @@ class Releasing:
 
     def _manifest(self, name: str, version: str, rules: Rules) -> Release:
         source = self._source(name, version)
-        digest = prompt_digest(source.content)
-        before = (r for r in self._state.releases.releases(name) if r.version == version)
-        if is_edited(read_lock(self._project.root), source.content) or any(r.prompt_digest != digest for r in before):
+        if self._is_known_otherwise(source.content):
             raise PromptError(
                 f"{source.content.id} was published with another content",
                 where=source.where,
@@ -155,8 +194,17 @@ class Releasing:
             evidence=rules.evidence(source.content),
         )
 
+    def _is_known_otherwise(self, content: PromptVersion) -> bool:
+        """Was the version published, released, or registered over the API, with another content?"""
+        digest = prompt_digest(content)
+        known = {r.prompt_digest for r in self._state.releases.releases(content.name) if r.version == content.version}
+        with suppress(NotFound):
+            registered = self._state.registry.get(content.name, content.version)
+            known |= {registered.digest} if registered.source == "api" else set()
+        return is_edited(read_lock(self._project.root), content) or bool(known - {digest})
+
     def _source(self, name: str, version: str) -> _Source:
-        """The version in the files, else as it was registered over the API or from another branch."""
+        """The version in the files, else as it was registered over the API, which linted it."""
         try:
             file = self._project.catalog.file(name, version)
         except NotFound as missing:
@@ -164,13 +212,17 @@ class Releasing:
                 known = self._state.registry.get(name, version)
             except NotFound:
                 raise missing from None
+            if known.source == "git":  # what no file here has was never linted here
+                raise missing from None
             return _Source(known.content, known.commit, False, known.author, "registry")
         self._require_sound(file)
         repository = self._project.repository
         dirty = repository.is_dirty(*file.paths)
-        committed = [] if dirty else repository.log(file.path, limit=1)
-        author = committed[0].author if committed else self._project.author
-        return _Source(file.prompt, repository.commit(), dirty, author, file.path)
+        commits = [commit for path in file.paths for commit in repository.log(path, limit=1)]
+        newest = max(commits, key=lambda commit: commit.time_ns, default=None)
+        commit = newest.id if newest is not None else repository.commit()
+        author = newest.author if newest is not None and not dirty else self._project.author
+        return _Source(file.prompt, commit, dirty, author, file.path)
 
     def _require_sound(self, file: PromptFile) -> None:
         """A version that lint finds errors in would fail on each call, and could not be mended once published."""

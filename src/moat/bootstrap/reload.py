@@ -96,7 +96,7 @@ class _Stored(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Released:
-    prompts: Prompts
+    prompts: Rollout
     assignments: list[Assignment]
     releases: dict[str, Release]
 
@@ -120,7 +120,7 @@ class Snapshots:
         self._files = LastGood(self._read_files(None))
         self._stored = LastGood(self._read_store())
         self._basis = self._ground()
-        self._released = LastGood(self._roll_out())
+        self._released = LastGood(self._roll_out(None))
         self.indexed = LastGood(0)
         """Changes of the registry by the last index; a problem there is one of the snapshot's."""
         self.synced = LastGood[SyncReport | None](None)
@@ -154,7 +154,7 @@ class Snapshots:
         ground = self._ground()
         if ground != self._basis or self._released.wants_retry:
             self._basis = ground
-            self._released.renew(self._roll_out)
+            self._released.renew(lambda: self._roll_out(self._released.value.prompts))
         before, self._served = self._served, self._parts()
         return None if self._served == before else self.serving()
 
@@ -176,7 +176,7 @@ class Snapshots:
 
     def _problems(self) -> list[str]:
         parts = (self._files, self._stored, self._released, self.indexed, self.synced, self.drift)
-        found = [part.problem for part in parts if part.problem]
+        found = [*(part.problem for part in parts if part.problem), *self._released.value.prompts.flaws]
         return found + [str(flaw.error) for flaw in self._files.value.catalog.broken]
 
     def _ground(self) -> tuple[object, ...]:
@@ -207,7 +207,7 @@ class Snapshots:
         digests = self._state.registry.digests()
         return _Stored(self._state.keys.keys(), self._state.releases.current(), digests)
 
-    def _roll_out(self) -> _Released:
+    def _roll_out(self, before: Rollout | None) -> _Released:
         """Releases never change: each is read once, and what was compiled for it stays."""
         assignments = self._stored.value.assignments
         named = {release for assignment in assignments for release in assignment.releases}
@@ -216,7 +216,8 @@ class Snapshots:
         self._releases |= {release.id: release for release in new}
         self._read_registered()
         registered = [registration.content for registration in self._registered.values()]
-        prompts = Rollout(self.catalog, self._releases.values(), assignments, DEFAULT_ENVIRONMENT, registered)
+        releases = self._releases.values()
+        prompts = Rollout(self.catalog, releases, assignments, DEFAULT_ENVIRONMENT, registered, before)
         return _Released(prompts, assignments, dict(self._releases))
 
     def _read_registered(self) -> None:

@@ -1,6 +1,6 @@
 """What an environment demands of a release, looked up in files and store."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec.structs import replace
 
@@ -52,12 +52,14 @@ class Rules:
             found.append(proof)
         return tuple(found)
 
-    def missing(self, release: Release, evidence: tuple[Evidence, ...], actor: str, now_ns: int) -> list[Missing]:
-        """Everything that keeps a release out. `actor` is who wants it in."""
+    def missing(
+        self, release: Release, evidence: tuple[Evidence, ...], own: Collection[str], now_ns: int
+    ) -> list[Missing]:
+        """Everything that keeps a release out. `own` are who wrote what is new in it, and who wants it in."""
         found = list(self._missing_suites(release.content, evidence))
         approvals = self._state.releases.approvals(release.id, self._environment)
-        own = {release.author, self._first_author(release), actor} - {""}
-        if lack := missing_approvals(self._rules.approvals, approvals, own):
+        people = {release.author, self._first_author(release), *own} - {""}
+        if lack := missing_approvals(self._rules.approvals, approvals, people):
             command = f"moat release approve {release.content.id} --to {self._environment}"
             found.append(Missing(lack, f"They run `{command}`, or approve over the API with keys of their own."))
         if (window := self.frozen(now_ns)) is not None:

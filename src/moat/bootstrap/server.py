@@ -165,6 +165,7 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
             opened.push_async_callback(_cancel, asyncio.create_task(_forever(work)))
         services = _services(project, environ, state, traces, _Holding(live, snapshots, sync))
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
+        opened.callback(sync.close)
         management = management_api(services)
         max_body = round(settings.config.server.max_body_mb * 2**20)
         dropped = partial(getattr, background, "dropped")

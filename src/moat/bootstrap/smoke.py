@@ -70,7 +70,9 @@ async def _flaw(ask: Next, case: Case, prompt: PromptVersion, model: str) -> str
 
 def _misfit(text: str, schema: dict[str, object]) -> str:
     try:
-        error = next(iter(jsonschema_rs.validator_for(schema).iter_errors(msgspec.json.decode(text))), None)
+        error = next(
+            iter(jsonschema_rs.validator_for(schema, offline=True).iter_errors(msgspec.json.decode(text))), None
+        )
     except msgspec.DecodeError:
         return "the answer is not JSON, as `output` demands"
     return "" if error is None else f"the answer does not fit `output`: {error.message}"

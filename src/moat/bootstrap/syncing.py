@@ -17,10 +17,17 @@ from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import LastGood, Snapshots, to_its_end
 from moat.bootstrap.settings import CONFIG_FILE, Settings, require_environment, resolve
 from moat.bootstrap.wiring import State
-from moat.domain.errors import ConfigError, ConflictError, InputError, MoatError, NotFound, StorageError
+from moat.domain.errors import ConfigError, ConflictError, InputError, MoatError, NotFound, Stopped, StorageError
 from moat.domain.releases import Assignment, PromptVersion, prompt_digest
 from moat.ports.releases import Order, SyncOutcome, SyncReport, SyncStep
+from moat.prompts.lock import LOCK
 from moat.prompts.semver import is_stable, is_version, order
+
+TURN_SECONDS = 30.0
+"""How long a sync waits for one of another process."""
+
+LOOK_SECONDS = 0.05
+"""Between two looks at whether that one is done."""
 
 POLL_SECONDS = 1.0
 """Between two looks at whether the next sync is due."""
@@ -61,25 +68,31 @@ class CommittedProject(Project):
 class Syncing:
     """Implements `moat.ports.releases.Sync` on one project as it is now."""
 
-    def __init__(self, project: Project, state: State) -> None:
+    def __init__(self, project: Project, state: State, stopping: threading.Event | None = None) -> None:
+        """`stopping`: set when this process ends, and no turn is waited for any more."""
         self._project = project
         self._state = state
+        self._stopping = stopping or threading.Event()
 
     def sync(self, branch: str) -> SyncReport:
-        """Fetch when a remote is configured, and release what the branch holds."""
+        """Fetch when a remote is configured, and release what the branch holds (a tag of its name is another thing)."""
         remote = self._project.settings.config.git.remote
-        return self.release_merged(self._project.repository.fetch(remote, branch) if remote else branch)
+        fetched = self._project.repository.fetch(remote, branch) if remote else f"refs/heads/{branch}"
+        return self.release_merged(fetched)
 
     def release_merged(self, revision: str, environments: Collection[str] = (), *, dry_run: bool = False) -> SyncReport:
         """Release what a revision holds, in some environments or in all that release by themselves.
 
         Processes take turns. Raises `NotFound` for an unknown revision, `ConfigError` for an environment that is
-        unknown or releases nothing by itself.
+        unknown or releases nothing by itself, `ConflictError` when another sync takes too long or the revision does
+        not hold the project, `Stopped` when this process ends.
         """
         chosen = self._automatic(environments)
         commit = self._project.repository.describe(revision)
-        with tempfile.TemporaryDirectory(prefix="moat-sync-") as folder, _turn(self._project.folder / "sync.lock"):
-            self._project.repository.export(commit.id, Path(folder))
+        turn = _turn(self._project.folder / "sync.lock", self._stopping)
+        with tempfile.TemporaryDirectory(prefix="moat-sync-") as folder, turn:
+            if LOCK in self._project.repository.export(commit.id, Path(folder)):
+                raise ConflictError("is no regular file", where=LOCK, remedy="Commit the file itself.")
             merge = _Merge(self._project, self._state, Path(folder), commit)
             steps = tuple(
                 merge.step(name, environment, dry_run=dry_run) for environment in chosen for name in merge.names()
@@ -193,12 +206,17 @@ class ServerSync:
         self._state = state
         self._result = result
         self._turn = threading.Lock()
+        self._stopping = threading.Event()
+
+    def close(self) -> None:
+        """The server ends: nothing waits any more for a sync of another process."""
+        self._stopping.set()
 
     def sync(self, branch: str) -> SyncReport:
         """With moat.yaml as it is now."""
         with self._turn:
             try:
-                report = Syncing(Project(self._root), self._state).sync(branch)
+                report = Syncing(Project(self._root), self._state, self._stopping).sync(branch)
             except MoatError as error:
                 self._result.problem = f"the merge of {branch!r} is not released: {error}"
                 raise
@@ -227,14 +245,27 @@ def webhook_secret(settings: Settings, environ: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[None]:
-    """Alone among the processes that sync this project. Raises `StorageError`."""
+def _turn(path: Path, stopping: threading.Event) -> Iterator[None]:
+    """Alone among the processes that sync this project. Raises `ConflictError`, `Stopped`, `StorageError`."""
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StorageError(f"cannot be written: {error.strerror}", where=str(path)) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        deadline = time.monotonic() + TURN_SECONDS
+        while not _taken(lock):
+            if time.monotonic() > deadline:
+                raise ConflictError("another sync is under way", where=str(path), remedy="Try again when it is done.")
+            if stopping.wait(LOOK_SECONDS):
+                raise Stopped("the server ends; the next one syncs")
         yield
     finally:
         os.close(lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -17,7 +17,7 @@ from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.sync import sync
-from moat.domain.errors import InputError, MoatError
+from moat.domain.errors import ConflictError, InputError, MoatError
 from moat.domain.releases import Arm, Assignment, Release, Strategy
 from moat.ports.releases import Order, Plan, Promotion
 
@@ -108,15 +108,20 @@ def approve(
 
 @app.command("list")
 def list_releases(
-    ctx: typer.Context, prompt: Annotated[str, typer.Argument(help="Only this prompt.")] = "", json: Json = False
+    ctx: typer.Context,
+    prompt: Annotated[str, typer.Argument(help="Only this prompt.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    json: Json = False,
 ) -> None:
     """List releases, newest first, with their eval score and where they are served."""
     with open_state(Project.find(ctx.obj)) as state:
-        releases = state.releases.releases(prompt)
-        current = state.releases.current()
-    served = {r.id: [a.environment for a in current if _share(a, r)] for r in releases}
-    parts = {r.id: [_place(a, r) for a in current if r.id in a.releases] for r in releases}
-    pointers = {r.id: [a.environment for a in current if r.id in _ids(a.replaces)] for r in releases}
+        releases = state.releases.releases(prompt)[:limit]
+        current: dict[str, list[Assignment]] = {}
+        for assignment in state.releases.current():
+            current.setdefault(assignment.prompt, []).append(assignment)
+    served = {r.id: [a.environment for a in current.get(r.prompt, []) if _share(a, r)] for r in releases}
+    parts = {r.id: [_place(a, r) for a in current.get(r.prompt, []) if r.id in a.releases] for r in releases}
+    pointers = {r.id: [a.environment for a in current.get(r.prompt, []) if r.id in _ids(a.replaces)] for r in releases}
     if json:
         print_json([{"release": r, "served": served[r.id], "rollback_target_of": pointers[r.id]} for r in releases])
         return
@@ -249,7 +254,7 @@ def _take_over(
     releasing = Releasing(project, state)
 
     def abort(why: str) -> Assignment:
-        reason = f"smoke test: {why}"
+        reason = f"not switched: {why}"
         return releasing.abort(order.prompt, order.environment, project.author, reason, experiment=prepared.experiment)
 
     try:
@@ -262,7 +267,11 @@ def _take_over(
     switch = Promotion(
         prompt=order.prompt, environment=order.environment, reason=order.reason, break_glass=order.break_glass
     )
-    return smoked, releasing.promote(switch, project.author, experiment=prepared.experiment)
+    try:
+        return smoked, releasing.promote(switch, project.author, experiment=prepared.experiment)
+    except ConflictError as error:
+        abort(error.what)
+        raise
 
 
 def _print_replaced(assignment: Assignment) -> None:

@@ -25,6 +25,8 @@ class _Served(msgspec.Struct, frozen=True):
     environment: str
     release: Release
     weight: float
+    share: float
+    """Of the calls, 0 to 1; of a shadow, of the copies."""
     arm: str
     shadow: bool
     """Answers copies only, which nobody sees."""
@@ -66,7 +68,18 @@ def _served(state: State, drift: list[Drift]) -> Iterator[_Served]:
         for arm in (*a.arms, *([a.shadow] if a.shadow else [])):
             found = [d for d in drift if (d.environment, d.release) == (a.environment, arm.release)]
             release = state.releases.get(arm.release)
-            yield _Served(a.environment, release, arm.weight, arm.name, arm is a.shadow, a, pointer(state, a), found)
+            total = 1.0 if arm is a.shadow else sum(each.weight for each in a.arms)
+            yield _Served(
+                a.environment,
+                release,
+                arm.weight,
+                arm.weight / total,
+                arm.name,
+                arm is a.shadow,
+                a,
+                pointer(state, a),
+                found,
+            )
 
 
 def _row(row: _Served, unknown: str) -> list[str]:
@@ -77,7 +90,7 @@ def _row(row: _Served, unknown: str) -> list[str]:
         row.release.id,
         score(row.release),
         row.rollback_to,
-        f"{row.weight:g}",
+        f"{100 * row.share:.4g} %",
         " ".join(part for part in ("shadow" if row.shadow else row.arm, f"({under_way})" if under_way else "") if part),
         clock(row.assignment.created_ns),
         row.assignment.actor.split(" <")[0],

@@ -27,7 +27,7 @@ def sync(
     """Release what was merged, in every environment whose `auto` says so; the same commit again changes nothing."""
     project = Project.find(ctx.obj)
     with open_state(project) as state:
-        wanted = revision or project.settings.config.git.branch
+        wanted = revision or f"refs/heads/{project.settings.config.git.branch}"
         report = Syncing(project, state).release_merged(wanted, environment or (), dry_run=dry_run)
     if json:
         print_json(report)

@@ -8,6 +8,7 @@ however the call ends, a hang-up included.
 
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -95,6 +96,8 @@ class Journal(msgspec.Struct):
     prompt: PromptVersion | None = None
     arm: str = ""
     experiment: str = ""
+    accepted: Callable[[], None] | None = None
+    """Called when the call is about to go out: what runs beside it begins then."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
 
     @property

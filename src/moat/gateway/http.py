@@ -47,7 +47,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"the request body is larger than {limit / 2**20:g} MiB",
-        remedy="server.max_body_mb in moat.yaml raises it.",
+        remedy="server.max_body_mb in moat.yaml raises the limit of model calls and traces.",
     )
 
 

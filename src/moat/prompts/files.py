@@ -22,6 +22,7 @@ from moat.prompts.tree import PARTIALS, PROMPTS, TOOLS, Entry, check_name, entri
 from moat.prompts.variables import mismatch, nearest
 
 MAX_TEXT = 2**20
+MAX_MESSAGES = 500
 SETTLED_NS = 20_000_000
 """A file that changed less than this before it was looked at may change once more with the same time stamp."""
 
@@ -335,6 +336,8 @@ def _check(document: Document, content: _Content) -> None:
     """What the types of `_Content` do not say."""
     if not content.messages:
         raise PromptError("a prompt has at least one message", where=document.place(["messages"]))
+    if len(content.messages) > MAX_MESSAGES:
+        raise PromptError(f"a prompt has at most {MAX_MESSAGES} messages", where=document.place(["messages"]))
     for name, variable in content.variables.items():
         where = document.place(["variables", name])
         if not _IDENTIFIER.fullmatch(name):

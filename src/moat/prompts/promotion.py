@@ -36,19 +36,31 @@ def missing_approvals(needed: int, given: Iterable[Approval], own: Collection[st
 
     `own` are the people whose yes does not count: who wrote the release, and who releases it.
     """
-    excluded = {person(name) for name in own}
-    yes = {person(approval.actor) for approval in given} - excluded
+    others = (name.actor for name in given if not any(same_person(name.actor, mine) for mine in own))
+    yes = {address(name) for name in others} - {""}
     if len(yes) >= needed:
         return ""
     so_far = f" (so far: {', '.join(sorted(yes))})" if yes else ""
     approvals_of = "1 approval of somebody" if needed == 1 else f"{needed} approvals of people"
-    return f"requires {approvals_of} other than {', '.join(sorted(excluded))}{so_far}"
+    return f"requires {approvals_of} other than {', '.join(sorted({address(name) or name for name in own}))}{so_far}"
 
 
-def person(name: str) -> str:
-    """Who a name stands for: the address in `Name <address>`, in lower case, else the name."""
-    _, bracket, rest = name.partition("<")
-    return (rest.rstrip("> ") if bracket else name).strip().lower()
+def address(name: str) -> str:
+    """The e-mail address in `Name <address>` or `address`, in lower case; empty when there is none."""
+    found = name.partition("<")[2].rstrip("> ") or name
+    return found.strip().lower() if "@" in found else ""
+
+
+def same_person(one: str, other: str) -> bool:
+    """By their addresses; where one of them shows none, a common name is enough to doubt that they are two."""
+    first, second = address(one), address(other)
+    if first and second:
+        return first == second
+    return not _names(one).isdisjoint(_names(other))
+
+
+def _names(name: str) -> set[str]:
+    return {name.partition("<")[0].strip().lower(), address(name).partition("@")[0]} - {""}
 
 
 def frozen(rules: EnvironmentConfig, now_ns: int) -> Missing | None:

@@ -64,10 +64,12 @@ class Rollout:
         assignments: Iterable[Assignment],
         default_environment: str,
         registered: Iterable[PromptVersion] = (),
+        before: "Rollout | None" = None,
     ) -> None:
         """`registered` are the versions that the files lack: from other branches, and over the API.
 
-        Raises `PromptError` naming each assignment that makes no sense: the caller keeps the rollout it has.
+        An assignment that makes no sense hinders no other: it is among the `flaws`, and what was served there `before`
+        still is.
 
         What is assigned is served from the releases themselves; the files matter for exact versions only.
         """
@@ -78,14 +80,15 @@ class Rollout:
         self._default = default_environment
         self._releases = {release.id: release for release in releases}
         self._splits: dict[tuple[str, str], _Split] = {}
-        flaws: list[str] = []
+        self.flaws: tuple[str, ...] = ()
         for assignment in assignments:
+            place = (assignment.environment, assignment.prompt)
             try:
-                self._splits[assignment.environment, assignment.prompt] = _Split(assignment, self._releases)
+                self._splits[place] = _Split(assignment, self._releases)
             except (PromptError, NotFound) as error:
-                flaws.append(f"{assignment.prompt}@{assignment.environment}: {error}")
-        if flaws:
-            raise PromptError(f"{len(flaws)} assignment(s) cannot be served: {'; '.join(flaws)}")
+                self.flaws += (f"{assignment.prompt}@{assignment.environment} cannot be served as assigned: {error}",)
+                if before is not None and place in before._splits:
+                    self._splits[place] = before._splits[place]
 
     def resolve(self, ref: PromptRef, sticky: str) -> Resolution:
         """An exact release or version, or the arm of the environment's split that `sticky` falls on.

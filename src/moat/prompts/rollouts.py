@@ -5,6 +5,7 @@ that are closed pile up; a rollback takes from the top, and a second one goes on
 first fled from. A rollout under way is not on the pile yet: whoever aborts it, or rolls back, gets the top.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ from moat.domain.releases import Arm, Assignment, Strategy
 from moat.ports.releases import Plan
 
 History = Sequence[Assignment]
+
+MAX_ARMS = 16
+LEAST_WEIGHT = 1e-6
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +45,7 @@ def begin(history: History, release: str, plan: Plan, act: Act) -> Assignment | 
         if all(getattr(following, name) == getattr(history[0], name) for name in ("arms", "shadow", "strategy")):
             return None
         raise ConflictError(
-            f"a {history[0].strategy} rollout of {act.prompt} is under way in {act.environment!r}",
+            f"another rollout ({history[0].strategy}) of {act.prompt} is under way in {act.environment!r}",
             remedy=f"`moat rollout promote {act.prompt} --env {act.environment}`, or `abort`, comes first.",
         )
     return None if plan.strategy == "all" and settled(history) == release else following
@@ -78,11 +83,11 @@ def promote(history: History, act: Act, *, percent: float | None = None, arm: st
     """
     current = _rollout(history, act)
     if arm and current.strategy != "ab":
-        raise InputError(f"a {current.strategy} rollout has no winner to choose", where="arm")
+        raise InputError(f"this rollout ({current.strategy}) has no winner to choose", where="arm")
     if percent is not None:
         if current.strategy != "canary":
             raise InputError(
-                f"a {current.strategy} rollout has no share to change", where="percent", remedy="Promote it whole."
+                f"this rollout ({current.strategy}) has no share to change", where="percent", remedy="Promote it whole."
             )
         new, old = current.arms
         share = _percent(percent, "canary")
@@ -209,6 +214,8 @@ def _arms(plan: Plan, release: str, served: str) -> tuple[Arm, ...]:
         case "blue_green":
             return (Arm(release, 0.0, "green"), Arm(served, 1.0, "blue"))
         case "ab":
+            if plan.experiment:
+                _check_name(plan.experiment, "experiment")
             return _compared(plan.arms or (Arm(release, 50.0, "treatment"), Arm(served, 50.0, "control")))
         case _:
             return (Arm(served),)
@@ -216,11 +223,22 @@ def _arms(plan: Plan, release: str, served: str) -> tuple[Arm, ...]:
 
 def _compared(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
     names = {arm.name for arm in arms}
-    if len(arms) < 2 or len(names) < len(arms) or "" in names:
-        raise InputError("an experiment compares at least two arms, each with a name of its own", where="arms")
-    if not all(0 < arm.weight < float("inf") for arm in arms):
-        raise InputError("each arm of an experiment has a weight above 0", where="arms")
+    if not 2 <= len(arms) <= MAX_ARMS or len(names) < len(arms):
+        what = f"an experiment compares at least two arms and at most {MAX_ARMS}, each with a name of its own"
+        raise InputError(what, where="arms")
+    for arm in arms:
+        _check_name(arm.name, "arms")
+        if not LEAST_WEIGHT <= arm.weight <= 1 / LEAST_WEIGHT:
+            what = f"an arm has a weight above 0, from {LEAST_WEIGHT:g} to {1 / LEAST_WEIGHT:g}, not {arm.weight:g}"
+            raise InputError(what, where="arms")
     return arms
+
+
+def _check_name(name: str, where: str) -> None:
+    """Names go into headers, metrics and tables."""
+    if not _NAME.fullmatch(name):
+        remedy = "Use up to 64 letters, digits, '.', '_' and '-'."
+        raise InputError(f"{name[:70]!r} cannot be a name", where=where, remedy=remedy)
 
 
 def _percent(percent: float, strategy: Strategy) -> float:

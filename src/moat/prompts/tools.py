@@ -46,7 +46,7 @@ def definition(name: str, tool: Tool) -> dict[str, Any]:
 def schema_flaw(schema: dict[str, Any]) -> str:
     """Why this is not a JSON Schema; empty when it is."""
     try:
-        jsonschema_rs.validator_for(schema)
+        jsonschema_rs.validator_for(schema, offline=True)
     except jsonschema_rs.ValidationError as error:
         return error.message
     except (jsonschema_rs.ReferencingError, ValueError) as error:
@@ -56,7 +56,7 @@ def schema_flaw(schema: dict[str, Any]) -> str:
 
 def mistaken_examples(tool: Tool) -> list[tuple[str, int, str]]:
     """Examples that do not validate and counter-examples that do: field, index, why."""
-    validator = jsonschema_rs.validator_for(tool.parameters)
+    validator = jsonschema_rs.validator_for(tool.parameters, offline=True)
     mistakes = []
     for index, example in enumerate(tool.examples):
         error = next(iter(validator.iter_errors(example)), None)

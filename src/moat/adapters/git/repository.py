@@ -1,22 +1,40 @@
 """What Moat asks of git: which commit, whose work, what is uncommitted, what other branches hold."""
 
 import copy
-import io
+import logging
 import os
+import resource
 import signal
 import subprocess
-import tarfile
-from collections.abc import Iterable, Mapping
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from moat.adapters.git import snapshot
 from moat.domain.errors import ConflictError, NotFound, Unavailable
+
+log = logging.getLogger("moat.git")
 
 TIMEOUT = 20.0
 """Seconds for one command."""
 
 FETCH_TIMEOUT = 60.0
 """Seconds for one fetch."""
+
+EXPORT_TIMEOUT = 60.0
+"""Seconds for the contents of one commit."""
+
+MAX_OUTPUT = 64 * 2**20
+"""Bytes that one answer may have: a few small trees that name each other stand for billions of files."""
+
+MAX_MEMORY = 2**30
+"""Bytes that git may use for one answer: a few of a push can unpack to more than the machine has."""
+
+MAX_SECONDS = (2**63 - 1) // 10**9
+"""The latest commit time that fits the stores, which hold 64-bit nanoseconds; commits can be dated at will."""
 
 MAX_BRANCHES = 50
 """The branches that were committed to last; older ones are not looked at."""
@@ -111,26 +129,40 @@ class GitRepository:
             )
         return found
 
-    def export(self, revision: str, into: Path, paths: Iterable[str] = (".",)) -> str:
-        """Write the project, or some of its files and folders, as it was at a revision into an empty folder; the
-        commit's id.
+    def export(self, revision: str, into: Path, paths: Iterable[str] = snapshot.PATHS) -> tuple[str, ...]:
+        """Write files and folders of the project as a revision stores them into an empty folder; which were left out
+        for being no regular files (links, submodules).
 
-        Raises `NotFound` for an unknown revision, `ConflictError` for one that does not hold the project or a path,
-        or holds links that lead outside it.
+        A file over the limits of `snapshot` becomes a hole of that size, which readers refuse. Raises `NotFound` for
+        an unknown revision, `ConflictError` for one that holds none of the paths or too much, `StorageError` when the
+        disk refuses.
         """
         commit = self.resolve(revision)
-        try:
-            archive = self._run(("archive", "--format=tar", commit, "--", *paths)).stdout
-            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-                tar.extractall(into, filter="data")
-        except (subprocess.CalledProcessError, tarfile.TarError):
-            raise ConflictError(f"{revision} does not hold this project", where=str(self._root)) from None
-        return commit
+        listing = self._do_raw("ls-tree", "-r", "-l", "-z", commit, "--", *paths)
+        if not listing:
+            raise ConflictError(f"{revision} does not hold this project", where=str(self._root))
+        found = snapshot.parse(listing)
+        if found.left_out:
+            log.warning("commit %s: left out, for not being regular files: %.500r", commit[:10], found.left_out)
+        with tempfile.TemporaryFile() as wanted:
+            wanted.writelines(f"{blob.id}\n".encode() for blob in found.blobs if blob.size <= blob.limit)
+            wanted.seek(0)
+            try:
+                with self._running(("cat-file", "--batch", "--buffer"), EXPORT_TIMEOUT, wanted) as contents:
+                    snapshot.write(found.blobs, contents, into)
+            except (EOFError, subprocess.CalledProcessError):
+                raise ConflictError(f"git cannot read all of {revision}", where=str(self._root)) from None
+        return found.left_out
 
-    def log(self, path: str, *, limit: int = 100) -> list[Commit]:
-        """The commits that changed a file or folder, relative to the root; newest first, empty when there is none."""
-        wanted = f"--max-count={limit}"
-        lines = self._ask("log", wanted, f"--format={_COMMIT}", self._at or "HEAD", "--", path).splitlines()
+    def log(self, path: str, *, limit: int = 100, since: str = "") -> list[Commit]:
+        """The commits that changed a file or folder, relative to the root; newest first, empty when there is none.
+
+        With `since`, those after a commit; all of them when git does not know it.
+        """
+        until = self._at or "HEAD"
+        known = since and self._ask("rev-parse", "--verify", "--quiet", f"{since}^{{commit}}")
+        span = f"{known}..{until}" if known else until
+        lines = self._ask("log", f"--max-count={limit}", f"--format={_COMMIT}", span, "--", path).splitlines()
         return [_commit(line) for line in lines]
 
     def describe(self, revision: str) -> Commit:
@@ -139,7 +171,7 @@ class GitRepository:
 
     def branches(self) -> list[Branch]:
         """The `MAX_BRANCHES` committed to last, newest first. Raises `ConflictError` when git refuses."""
-        shown = "--format=%(objectname)%09%(refname:short)%09%(symref)"
+        shown = "--format=%(objectname)%09%(refname:lstrip=2)%09%(symref)"
         newest = ("--sort=-committerdate", f"--count={MAX_BRANCHES}", shown)
         told = self._do("for-each-ref", *newest, "refs/heads", "refs/remotes").splitlines()
         found = [[field for field in line.split("\t") if field] for line in told]
@@ -235,51 +267,100 @@ class GitRepository:
     def _ask(self, *arguments: str) -> str:
         """What git prints; nothing when it fails or is not there."""
         try:
-            return _text(self._run(arguments).stdout) if self._root.is_dir() else ""
-        except (Unavailable, subprocess.CalledProcessError):
+            return _text(self._run(arguments)) if self._root.is_dir() else ""
+        except (Unavailable, ConflictError, subprocess.CalledProcessError):
             return ""
 
     def _do(self, *arguments: str) -> str:
+        return _text(self._do_raw(*arguments))
+
+    def _do_raw(self, *arguments: str) -> bytes:
         try:
-            return _text(self._run(arguments).stdout)
+            return self._run(arguments)
         except subprocess.CalledProcessError as error:
             said = _text(error.stderr or error.stdout or b"").splitlines()
             raise ConflictError(
                 f"git refused: {said[-1] if said else 'it gave no reason'}", where=str(self._root)
             ) from None
 
-    def _run(self, arguments: tuple[str, ...], *, timeout: float | None = None) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, arguments: tuple[str, ...], *, timeout: float | None = None) -> bytes:
+        """All that git prints."""
+        with self._running(arguments, timeout or TIMEOUT) as output:
+            out = output.read(MAX_OUTPUT + 1)
+            if len(out) > MAX_OUTPUT:
+                raise ConflictError(f"git says more than {MAX_OUTPUT >> 20} MiB", where=str(self._root))
+        return out
+
+    @contextmanager
+    def _running(
+        self, arguments: tuple[str, ...], timeout: float, given: IO[bytes] | int = subprocess.DEVNULL
+    ) -> Iterator[IO[bytes]]:
+        """What git prints, while it does; after the block it has ended well.
+
+        Raises `CalledProcessError` when not, `Unavailable` when it is not there or takes too long.
+        """
         command = [self._program, *_ISOLATED, *arguments]
-        timeout = timeout or TIMEOUT
-        try:
-            with subprocess.Popen(
-                command,
-                cwd=self._root,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                process_group=0,
-            ) as process:
-                try:
-                    out, err = process.communicate(timeout=timeout)
-                except BaseException:  # out of time, or interrupted: programs that git started end with it
-                    os.killpg(process.pid, signal.SIGKILL)
-                    raise
-        except subprocess.TimeoutExpired:
-            raise Unavailable(f"git did not answer within {timeout:.0f} s", where=str(self._root)) from None
-        except (FileNotFoundError, PermissionError):
-            raise Unavailable(
-                f"the program {self._program!r} cannot be run", where=str(self._root), remedy="Install git."
-            ) from None
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command, out, err)
-        return subprocess.CompletedProcess(command, 0, out, err)
+        with tempfile.TemporaryFile() as said:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    cwd=self._root,
+                    env=self._environ,
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    process_group=0,
+                )
+            except (FileNotFoundError, PermissionError):
+                raise Unavailable(
+                    f"the program {self._program!r} cannot be run", where=str(self._root), remedy="Install git."
+                ) from None
+            with process:
+                with _deadline(process, timeout) as passed:
+                    try:
+                        assert process.stdout is not None
+                        yield process.stdout
+                        process.wait()
+                    except BaseException:  # interrupted: programs that git started end with it
+                        _end(process)
+                        if not passed.is_set():
+                            raise
+                if passed.is_set():
+                    raise Unavailable(f"git did not answer within {timeout:.0f} s", where=str(self._root))
+            if process.returncode:
+                said.seek(0)
+                raise subprocess.CalledProcessError(process.returncode, command, b"", said.read(MAX_OUTPUT))
+
+
+@contextmanager
+def _deadline(process: "subprocess.Popen[bytes]", timeout: float) -> Iterator[threading.Event]:
+    """Within bounds: of memory, and of time, after which it is ended and the event set."""
+    passed = threading.Event()
+
+    def end() -> None:
+        passed.set()
+        _end(process)
+
+    if hasattr(resource, "prlimit"):  # of Linux
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield passed
+    finally:
+        timer.cancel()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _commit(line: str) -> Commit:
     commit, author, seconds, subject = line.split("\0", 3)
-    return Commit(commit, author, int(seconds) * 10**9, subject)
+    return Commit(commit, author, min(max(int(seconds or 0), 0), MAX_SECONDS) * 10**9, subject)
 
 
 def _text(raw: bytes) -> str:

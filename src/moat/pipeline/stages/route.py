@@ -27,4 +27,6 @@ class Route:
             )
         routed = replace(call, plan=self._models.plan(call.model))
         call.journal.sent = routed
+        if call.journal.accepted is not None:
+            call.journal.accepted()
         return next(routed)

@@ -12,8 +12,8 @@ from moat.pipeline.ports import Ports
 
 
 class Shadow:
-    """Starts the copy in the background. It goes through the same pipeline and leaves a record of its own, below the
-    call in its trace; whatever becomes of it, the call goes on untouched.
+    """Starts the copy in the background, as soon as the call itself may go out. It goes through the same pipeline and
+    leaves a record of its own, below the call in its trace; whatever becomes of it, the call goes on untouched.
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -25,8 +25,11 @@ class Shadow:
         if call.prompt is not None:
             release = self._prompts.shadow(call.prompt, call.caller.sticky)
             if release:
-                self._background.start(_answer(call, release, next))
+                call.journal.accepted = lambda: self._start(call, release, next)
         return next(call)
+
+    def _start(self, call: Call, release: str, next: Next) -> None:
+        self._background.start(_answer(call, release, next))
 
 
 async def _answer(call: Call, release: str, next: Next) -> None:
