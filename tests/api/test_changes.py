@@ -39,12 +39,12 @@ def served(server: Server, environment: str = "staging") -> str:
 
 
 def test_a_registered_version_can_be_used_at_once(project: Project) -> None:
-    admin = project.key("--role", "admin", "--user", "grace")
+    admin = project.key("--role", "admin", "--user", "grace@example.org")
     app = project.key()
     with project.serving() as server:
         body = {"name": "team/hello", "version": "1.0.0", "prompt": DRAFT}
         status, made = server.send("POST", "/api/v1/prompts", body, admin, content_type="application/json")
-        assert (status, made["author"], made["source"]) == (201, "grace", "api"), made
+        assert (status, made["author"], made["source"]) == (201, "grace@example.org", "api"), made
         assert "tone" in made["content"]["partials"], "the project's partials belong to it"
         assert made["content"]["tool_definitions"][0]["function"]["name"] == "lookup_order"
         status, found = server.get("/api/v1/prompts/team/hello?version=1.0.0", app)
@@ -92,7 +92,7 @@ def test_a_version_that_lint_would_refuse_is_refused_with_all_that_is_wrong(proj
 
 def test_from_release_to_rollback(project: Project) -> None:
     free_staging(project)
-    admin = project.key("--role", "admin", "--user", "grace")
+    admin = project.key("--role", "admin", "--user", "grace@example.org")
     with project.serving() as server:
 
         def send(path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -102,7 +102,8 @@ def test_from_release_to_rollback(project: Project) -> None:
             return send("rollouts", {"prompt": PROMPT, "environment": "staging", "action": action, **fields})
 
         status, made = send("releases", order("1.0.0", reason="first"))
-        assert (status, made["assignment"]["actor"], made["assignment"]["reason"]) == (201, "grace", "first"), made
+        assigned = made["assignment"]
+        assert (status, assigned["actor"], assigned["reason"]) == (201, "grace@example.org", "first"), made
         assert served(server) == "1.0.0"
         status, canary = send("releases", order("1.1.0", plan={"strategy": "canary", "percent": 10}))
         assert (status, canary["assignment"]["progress"]) == (201, "open"), canary
@@ -121,10 +122,10 @@ def test_from_release_to_rollback(project: Project) -> None:
         assert (status, back["reason"], served(server)) == (200, "worse", "1.1.0")
 
         status, back = send("rollbacks", {"prompt": PROMPT, "environment": "staging", "reason": "complaints"})
-        assert (status, back["actor"], served(server)) == (200, "grace", "1.0.0")
+        assert (status, back["actor"], served(server)) == (200, "grace@example.org", "1.0.0")
         history = server.get(f"/api/v1/history?prompt={PROMPT}&environment=staging", admin)[1]
         assert [a["sequence"] for a in history] == list(range(len(history), 0, -1))
-        assert {a["actor"] for a in history} == {"grace"}
+        assert {a["actor"] for a in history} == {"grace@example.org"}
         lineage = server.get(f"/api/v1/lineage/{PROMPT}?version=1.0.0", admin)[1]
         assert len(lineage["versions"][0]["servings"]) >= 2
         changes = server.get(f"/api/v1/diff/{PROMPT}?from=1.0.0&to=1.1.0", admin)[1]
@@ -145,8 +146,8 @@ def test_only_a_person_approves(project: Project) -> None:
     project.replace("moat.yaml", {"  staging:\n": "  staging:\n    approvals: 1\n"})
     robot, ada, grace = (
         project.key("--role", "admin", "--name", "robot"),
-        project.key("--role", "admin", "--user", "ada"),
-        project.key("--role", "admin", "--user", "grace"),
+        project.key("--role", "admin", "--user", "ada@example.org"),
+        project.key("--role", "admin", "--user", "grace@example.org"),
     )
     with project.serving() as server:
 
@@ -161,7 +162,7 @@ def test_only_a_person_approves(project: Project) -> None:
         status, answer = send("approvals", body, robot)
         assert (status, "person" in answer["error"]["message"]) == (403, True)
         status, answer = send("approvals", body, grace)
-        assert (status, answer["actor"], answer["comment"]) == (201, "grace", "Read it.")
+        assert (status, answer["actor"], answer["comment"]) == (201, "grace@example.org", "Read it.")
         assert send("releases", order("1.0.0"), ada)[0] == 201
 
 

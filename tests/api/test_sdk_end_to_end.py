@@ -181,7 +181,7 @@ def test_users_of_a_split_stay_where_the_server_has_them(project: Project, tmp_p
 
 
 def test_the_registry_from_python(project: Project) -> None:
-    admin, app = project.key("--role", "admin", "--user", "grace"), project.key()
+    admin, app = project.key("--role", "admin", "--user", "grace@example.org"), project.key()
     content = {
         "model": "assistant",
         "variables": {"name": {"type": "string"}},
@@ -189,7 +189,7 @@ def test_the_registry_from_python(project: Project) -> None:
     }
     with project.serving() as server, Moat(server.url, admin) as moat:
         made = moat.registry.register("team/hello", "1.0.0", content)
-        assert (made.author, made.source) == ("grace", "api")
+        assert (made.author, made.source) == ("grace@example.org", "api")
         assert moat.registry.register("team/hello", "1.0.0", content) == made
         with pytest.raises(ConflictError, match="another content"):
             moat.registry.register("team/hello", "1.0.0", {**content, "params": {"seed": 1}})

@@ -27,13 +27,13 @@ def test_a_change_that_is_not_served_in_time_is_answered_with_202(api: Api, monk
     assert api.post("/api/v1/rollouts", {**place, "action": "promote"})[0] == 202
     assert api.post("/api/v1/rollbacks", place)[0] == 202
     status, made = api.post("/api/v1/releases", {**place, "version": "1.0.0"})
-    assert (status, made["assignment"]["actor"]) == (202, "grace"), made
+    assert (status, made["assignment"]["actor"]) == (202, "grace@example.org"), made
     body = {"name": "team/hello", "version": "1.0.0", "prompt": {
         "model": "assistant", "messages": [{"role": "user", "content": "Hello."}]}}  # fmt: skip
     assert api.post("/api/v1/prompts", body)[0] == 202
     assert api.get("/api/v1/prompts/team/hello", version="1.0.0")[0] == 404
     status, approval = api.post("/api/v1/approvals", {"release": "rel_1.0.0", "environment": "staging"})
-    assert (status, approval["actor"]) == (201, "grace")
+    assert (status, approval["actor"]) == (201, "grace@example.org")
     assert api.post("/api/v1/approvals", {"release": "rel_1.0.0", "environment": "staging"}, "robot")[0] == 403
 
     assert [found["sequence"] for found in api.get("/api/v1/serving", environment="staging")[1]] == [2]

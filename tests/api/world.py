@@ -39,7 +39,7 @@ from moat.testing.scripted import ScriptedProvider
 from tests.bootstrap.projects import PROMPT
 
 KEYS = {
-    "admin": Key(id="key_1", hash="", role="admin", name="ops", user="grace"),
+    "admin": Key(id="key_1", hash="", role="admin", name="ops", user="grace@example.org"),
     "robot": Key(id="key_2", hash="", role="admin", name="deployer"),
     "viewer": Key(id="key_3", hash="", role="viewer"),
     "app": Key(id="key_4", hash=""),

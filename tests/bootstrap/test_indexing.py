@@ -342,7 +342,10 @@ def test_any_date_of_a_commit_can_be_indexed(tmp_path: Path, seconds: str) -> No
     world.state.close()
 
 
-def test_a_branch_of_countless_files_hinders_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_branch_of_countless_files_hinders_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moat.adapters.git.repository.MAX_MEMORY", 2**26)
     root = repository(tmp_path / "project")
     commit(root, {"prompts/a/1.0.0.md": "one", ".gitignore": ".moat"})
 

@@ -67,7 +67,7 @@ def test_a_merge_releases_the_newest_version_once(project: Project) -> None:
         assert (report.commit, report.subject, report.author) == (head, "Change README.md", ADA)
         release = current(state)
         assert (release.id, release.version) == (report.steps[0].release, "1.3.0")
-        assert (release.commit, release.dirty, release.author) == (head, False, BOB), at
+        assert (release.commit, release.dirty, release.author) == (at, False, BOB)
         served = state.releases.history(PROMPT, "staging")[0]
         assert served.reason == f"merge {head[:10]}: Change README.md"
         assert served.actor == ADA
@@ -76,6 +76,17 @@ def test_a_merge_releases_the_newest_version_once(project: Project) -> None:
         assert {step.outcome for step in again.steps} == {"unchanged"}
         assert state.releases.revision() == revision
     assert git(root, "status", "--porcelain") == "", "nothing is written into the working tree"
+
+
+def test_a_merged_version_is_published_so_that_lint_sees_edits(project: Project) -> None:
+    automatic(project)
+    commit(project.root, different(project.root, TOP, "1.3.0"))
+    with open_state(Files(project.root)) as state:
+        synced(state, project.root)
+    assert project.run("lint").code == 0
+    project.replace(f"prompts/{PROMPT}/1.3.0.yaml", {"temperature: 0.2": "temperature: 0.3"})
+    done = project.run("lint")
+    assert (done.code, "edited-version" in done.out) == (1, True)
 
 
 def test_the_working_tree_does_not_matter(project: Project) -> None:
@@ -378,7 +389,7 @@ def test_a_server_that_ends_waits_for_no_turn(project: Project, monkeypatch: pyt
     automatic(project)
     with open_state(Files(project.root)) as state, (project.root / ".moat/sync.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result: LastGood[SyncReport | None] = LastGood(None, "sync")
+        result: LastGood[SyncReport | None] = LastGood(None)
         sync = ServerSync(project.root, state, result)
         raised: list[Stopped] = []
 

@@ -196,7 +196,7 @@ def served(*releases: str) -> list[Assignment]:
         (Plan(experiment="tone"), "for an experiment"),
         (Plan(strategy="ab", arms=(Arm("rel_b", 1, "new"),)), "at least two arms"),
         (Plan(strategy="ab", arms=(Arm("rel_b", 1, "new"), Arm("rel_a", 1, "new"))), "a name of its own"),
-        (Plan(strategy="ab", arms=(Arm("rel_b", 1, ""), Arm("rel_a", 1, "old"))), "a name of its own"),
+        (Plan(strategy="ab", arms=(Arm("rel_b", 1, ""), Arm("rel_a", 1, "old"))), "cannot be a name"),
         (Plan(strategy="ab", arms=(Arm("rel_b", 0, "new"), Arm("rel_a", 1, "old"))), "weight above 0"),
         (Plan(strategy="ab", arms=(Arm("rel_b", float("inf"), "new"), Arm("rel_a", 1, "old"))), "weight above 0"),
     ],

@@ -7,7 +7,9 @@ from pathlib import Path
 from moat.adapters.git import GitRepository
 from moat.bootstrap.settings import Settings, environment, find_root, load_settings
 from moat.domain.errors import StorageError
+from moat.domain.releases import PromptVersion
 from moat.prompts.catalog import Catalog
+from moat.prompts.lock import publish
 
 STATE_FOLDER = ".moat"
 
@@ -44,6 +46,10 @@ class Project:
     def author(self) -> str:
         """Who acts: git's user, else the operating system's."""
         return self.repository.author() or getpass.getuser()
+
+    def publish(self, version: PromptVersion) -> None:
+        """Write a version into prompts.lock. Raises `PromptError` when it is there with another content."""
+        publish(self.root, [version])
 
     @property
     def folder(self) -> Path:

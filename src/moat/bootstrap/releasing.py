@@ -19,7 +19,7 @@ from moat.ports.releases import Order, Plan, Promotion
 from moat.prompts import rollouts
 from moat.prompts.files import PromptFile
 from moat.prompts.lint import lint_version
-from moat.prompts.lock import is_edited, publish, read_lock
+from moat.prompts.lock import is_edited, read_lock
 from moat.prompts.manifest import make_release
 from moat.prompts.promotion import Missing, address, together
 from moat.prompts.rollouts import Act
@@ -142,7 +142,7 @@ class Releasing:
         """Publish the version, and store its release; the one stored before when it is the same."""
         with suppress(NotFound):  # what is in the registry only has no place in the files' lock
             self._project.catalog.file(release.prompt, release.version)
-            publish(self._project.root, [release.content])
+            self._project.publish(release.content)
         return self._state.releases.create(release)
 
     def _serve_the_same(self, one: Assignment, other: Assignment) -> bool:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +58,14 @@ class CommittedProject(Project):
     def author(self) -> str:
         """Of the commit."""
         return self._commit.author
+
+    def publish(self, version: PromptVersion) -> None:
+        """Into the lock of the project itself, where its files hold the same: then lint sees later edits. A clone that
+        lags behind is left alone.
+        """
+        with suppress(NotFound, InputError):
+            if prompt_digest(self._project.catalog.get(version.name, version.version)) == prompt_digest(version):
+                self._project.publish(version)
 
     @property
     def folder(self) -> Path:

@@ -126,7 +126,7 @@ def _in_files(release: Release, ground: Ground) -> Iterator[_Said]:
 def _in_lock(release: Release, lock: Mapping[str, str]) -> Iterator[_Said]:
     locked = lock.get(release.content.id)
     if locked is None:
-        remedy = f"Take {LOCK} from where it was released; releasing it again adds it too."
+        remedy = f"Run `moat prompt publish {release.content.id}`, and commit {LOCK}."
         yield "not-locked", f"{LOCK} does not hold it", remedy
     elif locked != release.prompt_digest:
         yield "locked-otherwise", f"{LOCK} holds another content for it", "Release the version that was published."

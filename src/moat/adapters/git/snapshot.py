@@ -59,6 +59,8 @@ def parse(told: bytes) -> Snapshot:
         mode, _, name, size = about.split()
         path = _path(raw)
         if mode in _REGULAR and path:
+            if not size.isdigit():
+                raise ConflictError("git has not all of this commit", where=path, remedy="Run `git fsck`.")
             blobs.append(Blob(path, name.decode(), int(size)))
         else:
             left_out.append(raw.decode("utf-8", "backslashreplace"))
