@@ -1,5 +1,6 @@
 """Where imported prompts go: names, versions and files, without writing any."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ def placed(root: Path, item: Imported, *, name: str, version: str, model: str) -
     `PromptError` for a name or version that cannot be, and when the prompt names no model.
     """
     prompt, notes = item.prompt, [*item.notes]
-    name = name or prompt.name
+    name = name or _name(prompt.name, notes)
     if not name:
         raise PromptError("the file does not say the prompt's name", remedy="Say --name NAME.")
     target = model or prompt.model
@@ -46,6 +47,14 @@ def placed(root: Path, item: Imported, *, name: str, version: str, model: str) -
     finished: PromptVersion = msgspec.structs.replace(prompt, **changes)
     files[prompt_path(finished.name, finished.version)] = prompt_text(finished)
     return Placed(finished.id, files, tuple(notes))
+
+
+def _name(foreign: str, notes: list[str]) -> str:
+    """Other products allow any text, such as `movie critic`. What leads elsewhere stays as it is, and is refused."""
+    name = re.sub(r"[^A-Za-z0-9_./-]+", "-", foreign).strip("-")
+    if name != foreign:
+        notes.append(f"the name is {name}; the file says {foreign!r}")
+    return name
 
 
 def _tool(root: Path, definition: Any, files: dict[str, str], notes: list[str]) -> str:
