@@ -376,3 +376,18 @@ def test_a_branch_with_a_large_file_is_indexed_without_it(tmp_path: Path) -> Non
     assert world.index() == 2
     assert world.found("a", "2.0.0") == (at, ADA, ("topic",))
     world.state.close()
+
+
+def test_a_branch_that_lacks_a_content_hinders_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = repository(tmp_path / "project")
+    commit(root, {"prompts/a/1.0.0.md": "one", ".gitignore": ".moat"})
+    git(root, "switch", "-qc", "topic")
+    commit(root, {"prompts/a/2.0.0.md": "two"})
+    lost = git(root, "rev-parse", "HEAD:prompts/a/2.0.0.md")
+    git(root, "switch", "-q", "main")
+    (root / f".git/objects/{lost[:2]}/{lost[2:]}").unlink()
+    world = World(root)
+    assert world.index() == 1
+    assert world.found("a", "1.0.0")[2] == ("main", "topic")
+    assert "not all of this commit" in caplog.text
+    world.state.close()

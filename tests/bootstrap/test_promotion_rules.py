@@ -217,3 +217,43 @@ def test_a_window_reads_its_dates_and_times(tmp_path: Path) -> None:
     )
     (window,) = load_settings(tmp_path).config.environments["production"].freeze
     assert (window.from_, window.first) == ("18:00", datetime.date(2026, 12, 23))
+
+
+def test_a_promotion_asks_the_rules_again(project: Project) -> None:
+    project.release("1.0.0")
+    created(project, "1.2.0", "--canary", "10")
+    rules(project, "require: [support]")
+    done = project.run("rollout", "promote", PROMPT, "--env", "staging")
+    assert (done.code, "requires the suite 'support'" in done.err) == (CONFLICT, True)
+    forced = steer(project, "promote", "--break-glass", "--reason", "incident 42")
+    assert forced["overridden"][0].startswith("requires the suite 'support'")
+
+
+def test_whoever_wrote_a_partial_since_does_not_approve_it(project: Project) -> None:
+    project.release("1.0.0")
+    rules(project, "approvals: 1")
+    tone = project.root / "prompts/_partials/tone.j2"
+    copied = (project.root / f"prompts/{PROMPT}/1.2.0.yaml").read_text("utf-8")
+    (project.root / "prompts/_partials/voice.j2").write_text(tone.read_text("utf-8"), "utf-8")
+    (project.root / f"prompts/{PROMPT}/1.3.0.yaml").write_text(copied.replace('"tone"', '"voice"'), "utf-8")
+    commit(project, "Bob")
+    (project.root / "prompts/_partials/voice.j2").write_text("Be brief.\n", "utf-8")
+    commit(project, "Alice")
+    for approver, code in (("Alice", CONFLICT), ("Bob", CONFLICT), ("Cleo", 0)):
+        become(project, approver)
+        project.ok("release", "approve", f"{PROMPT}@1.3.0", "--to", "staging")
+        become(project, "Dora")
+        assert create(project, "1.3.0").code == code, approver
+
+
+def test_a_rollback_goes_past_what_has_the_same_content(project: Project) -> None:
+    project.release("1.0.0")
+    first = project.release("1.2.0")
+    project.replace("moat.yaml", {"use: [simulated/support-large, simulated/support-small]": "use: [simulated/other]"})
+    assert project.release("1.2.0") != first
+    back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json["assignment"]
+    (served,) = {arm["release"] for arm in back["arms"]}
+    shown = project.ok("release", "show", served, "--json").json["release"]
+    assert shown["content"]["version"] == "1.0.0"
+    assert [found["sequence"] for found in history(project)] == [4, 3, 2, 1]
+    assert project.run("rollback", PROMPT, "--env", "staging").code == MISSING

@@ -104,7 +104,8 @@ class Releasing:
         return self._assign(replace(further, sequence=assignment.sequence))
 
     def promote(self, promotion: Promotion, actor: str, *, experiment: str = "") -> Assignment:
-        """Give the new release a larger share, or everything.
+        """Give the new release a larger share, or everything. The rules are asked again: they, or what they rest on, may
+        have changed since the rollout began.
 
         `experiment` is the rollout that is meant: `ConflictError` when another one is under way by now.
         """
@@ -118,7 +119,8 @@ class Releasing:
         missing: list[Missing] = []
         if winner.id != rollouts.settled(history):
             begun = next((a.actor for a in reversed(history) if a.experiment == history[0].experiment), "")
-            missing = rules.missing(winner, rules.evidence(winner.content), {begun}, act.now_ns)
+            found = rules.missing(winner, rules.evidence(winner.content), {begun}, act.now_ns)
+            missing = [piece for piece in found if piece.what not in history[0].overridden]
         overridden = (*history[0].overridden, *_overridden(promotion, missing))
         return self._assign(replace(following, overridden=tuple(dict.fromkeys(overridden))))
 

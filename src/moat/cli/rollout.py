@@ -80,7 +80,7 @@ def promote(
     arm: Annotated[str, typer.Option(help="The winner of an A/B experiment.")] = "",
     reason: Reason = "",
     break_glass: Annotated[
-        bool, typer.Option("--break-glass", help="Although the environment is frozen. Needs --reason.")
+        bool, typer.Option("--break-glass", help="Although the environment's rules say no. Needs --reason.")
     ] = False,
     json: Json = False,
 ) -> None:

@@ -116,7 +116,7 @@ class ReleaseControl(Protocol):
         ...
 
     def promote(self, promotion: Promotion, actor: str) -> Assignment:
-        """Give the new release a larger share, or everything. Within a freeze window it takes a broken glass."""
+        """Give the new release a larger share, or everything, when the rules of the environment are still met."""
         ...
 
     def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
