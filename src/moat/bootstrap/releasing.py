@@ -104,8 +104,9 @@ class Releasing:
         return self._assign(replace(further, sequence=assignment.sequence))
 
     def promote(self, promotion: Promotion, actor: str, *, experiment: str = "") -> Assignment:
-        """Give the new release a larger share, or everything. The rules are asked again: they, or what they rest on, may
-        have changed since the rollout began.
+        """Give the new release a larger share, or everything.
+
+        The rules are asked again: they, or what they rest on, may have changed since the rollout began.
 
         `experiment` is the rollout that is meant: `ConflictError` when another one is under way by now.
         """

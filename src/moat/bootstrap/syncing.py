@@ -240,10 +240,12 @@ async def keep_synced(snapshots: Snapshots, sync: ServerSync) -> None:
         git = snapshots.settings.config.git
         if git.poll and time.monotonic() - last >= git.poll:
             last = time.monotonic()
-            try:
-                await to_its_end(partial(sync.sync, git.branch))
-            except MoatError:
-                continue  # a problem of the snapshot by now, and logged as such
+            await to_its_end(partial(_try, sync, git.branch))
+
+
+def _try(sync: ServerSync, branch: str) -> None:
+    with suppress(MoatError):  # a problem of the snapshot by now, and logged as such
+        sync.sync(branch)
 
 
 def webhook_secret(settings: Settings, environ: Mapping[str, str]) -> str:
