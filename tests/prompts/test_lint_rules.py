@@ -206,3 +206,16 @@ def needs(source: str) -> object:
 @example('{{ "}}" ~ z ~ "{{ a }}" }}')
 def test_the_skeleton_of_a_template_needs_what_the_template_needs(source: str) -> None:
     assert needs(skeleton(source)) == needs(source)
+
+
+def test_what_must_not_be_in_git_is_found_in_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts" / "p"
+    folder.mkdir(parents=True)
+    key = "sk-proj-" + "a1B2" * 10
+    (folder / "1.0.0.yaml").write_text(f"model: 7\nmessages:\n- role: user\n  content: use {key}\n", "utf-8")
+    found = lint(tmp_path, models={"m"}, covered={"p"})
+    assert [(problem.rule, problem.line) for problem in found] == [("unreadable", 1), ("secret", 4)]
+
+
+def test_a_reference_to_a_version_is_no_address() -> None:
+    assert list(find_personal("Use lookup_order@1.0.0 and support/answer@1.2.0.")) == []

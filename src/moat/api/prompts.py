@@ -128,7 +128,7 @@ def get_prompt(request: Request, services: Services) -> Response:
         split=_split(serving, found.prompt.name, environment, found.experiment) if environment else None,
     )
     # Without a user the arm is drawn anew each time, and whoever knows the split needs no other draw.
-    identity = (answer.split, user) if answer.split else (answer.digest, answer.release, environment)
+    identity = (answer.split, user) if answer.split else answer
     etag = f'"{digest(identity)}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})

@@ -8,12 +8,13 @@ Each family of rules is a file of `moat.prompts.linting`.
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 from moat.domain.errors import InputError
 from moat.prompts.catalog import Catalog
-from moat.prompts.files import Broken, PromptFile
+from moat.prompts.files import Broken, PromptFile, read_text
 from moat.prompts.linting import locked, parameters, templates, texts, tokens
 from moat.prompts.linting.places import Lines
 from moat.prompts.linting.tokens import Economics
@@ -21,7 +22,7 @@ from moat.prompts.linting.tools import tool
 from moat.prompts.lock import LOCK, read_lock
 from moat.prompts.problems import Problem, from_error
 from moat.prompts.semver import is_version
-from moat.prompts.tree import TOOLS, entries
+from moat.prompts.tree import TOOLS, entries, inside
 
 
 def lint(
@@ -39,7 +40,7 @@ def lint(
     """
     catalog = catalog or Catalog.load(root)
     lines = Lines(root)
-    problems = [_unreadable(broken) for broken in catalog.broken]
+    problems = [problem for broken in catalog.broken for problem in _unreadable(root, broken)]
     try:
         lock = read_lock(root)
     except InputError as error:
@@ -76,9 +77,12 @@ def _version(file: PromptFile, models: AbstractSet[str], lines: Lines) -> Iterat
     yield from tokens.budget(file, lines)
 
 
-def _unreadable(broken: Broken) -> Problem:
-    rule = "unreadable" if is_version(broken.entry.version) else "version-name"
-    return from_error(rule, broken.entry.path, broken.error)
+def _unreadable(root: Path, broken: Broken) -> Iterator[Problem]:
+    """Why it cannot be read; and what must not be in it all the same, since it is in git."""
+    path = broken.entry.path
+    yield from_error("unreadable" if is_version(broken.entry.version) else "version-name", path, broken.error)
+    with suppress(InputError):
+        yield from texts.source_text(path, read_text(inside(root, path), path))
 
 
 def _uncovered(files: list[PromptFile], covered: AbstractSet[str]) -> Iterator[Problem]:

@@ -14,7 +14,8 @@ from moat.prompts.secrets import find_secrets
 from moat.prompts.syntax import Spot
 
 _SECRET = "Remove and revoke it: it is in git's history, and every call would send it to the model."
-_PERSONAL = "Use a made-up one, such as name@example.com: this is in git, and every call would send it to the model."
+_PERSONAL = "Use a made-up one{}: this is in git, and every call would send it to the model."
+_MADE_UP = {"an email address": ", such as name@example.com", "a phone number": ", with 555 as in +1 212 555 0100"}
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -78,7 +79,14 @@ def _find(text: str) -> tuple[_Found, ...]:
         for kind, line, start in find_secrets(text)
     ]
     found += [
-        _Found("pii", "warning", f"this looks like {kind} ({start}...)", _PERSONAL, line, start)
+        _Found(
+            "pii",
+            "warning",
+            f"this looks like {kind} ({start}...)",
+            _PERSONAL.format(_MADE_UP.get(kind, "")),
+            line,
+            start,
+        )
         for kind, line, start in find_personal(text)
     ]
     return tuple(found)
