@@ -102,6 +102,9 @@ DIRTY = release(dirty=True)
         (release(evidence=()), ground(), ["never-evaluated", "verdict-missing"]),
         (release(evidence=(msgspec.structs.replace(PASSED, verdict=""),)), ground(), ["verdict-missing"]),
         (release(evidence=(msgspec.structs.replace(PASSED, suite="smoke"),)), ground(), ["verdict-missing"]),
+        (release(), ground(required={"production": ["support", "safety"]}), ["verdict-missing"]),
+        (release(), ground(required={"production": ["support", "other"]}, suites={"other": "another"}), []),
+        (release(), ground(required={"production": ["other"]}, suites={"other": "another"}), ["verdict-missing"]),
         (release(), ground(models={"assistant": ("fake/small",)}), ["model-changed"]),
         (release(), ground(models={}), ["model-changed"]),
         # Released before deployments were noted, or of a prompt without a model.

@@ -1,12 +1,16 @@
 """Prompt drift of a project: its files, git, lock and releases brought together for `moat.prompts.drift`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from moat.adapters.git import GitRepository
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
+from moat.bootstrap.suites import suite_files
 from moat.bootstrap.wiring import State
+from moat.documents import read_yaml
+from moat.domain.errors import InputError
 from moat.domain.releases import Assignment, Release
 from moat.ports.releases import ReleaseReader
 from moat.prompts.catalog import Catalog
@@ -58,8 +62,18 @@ def compared(
         committed=_committed(repository),
         models={alias: tuple(model.use) for alias, model in config.models.items()},
         required={name: rules.require for name, rules in config.environments.items()},
+        suites=dict(_suites(settings.root)),
     )
     return drifts(current, releases, ground)
+
+
+def _suites(root: Path) -> Iterator[tuple[str, str]]:
+    """Each suite and its prompt; what is wrong with a suite is for lint to say."""
+    for name, path in suite_files(root).items():
+        with suppress(InputError):
+            data = read_yaml(path).data
+            if isinstance(data, dict) and isinstance(data.get("prompt"), str):
+                yield name, data["prompt"]
 
 
 def _committed(repository: GitRepository) -> frozenset[str] | None:

@@ -64,7 +64,9 @@ class Ground(NamedTuple):
     models: Mapping[str, tuple[str, ...]]
     """`provider/model` of everything behind each alias."""
     required: Mapping[str, Sequence[str]] = {}
-    """Suites that each environment requires."""
+    """Suites by environment, of all its prompts."""
+    suites: Mapping[str, str] = {}
+    """The prompt that each suite is about; one that is not here counts as about any."""
 
 
 def drifts(current: Iterable[Assignment], releases: Mapping[str, Release], ground: Ground) -> list[Drift]:
@@ -139,11 +141,12 @@ def _tested(assignment: Assignment, release: Release, ground: Ground) -> Iterato
         yield "never-evaluated", "no eval run stands behind it", again
     if release.id not in {arm.release for arm in assignment.arms}:
         return
-    required = ground.required.get(assignment.environment, ())
-    verdicts = {proof.suite: proof.verdict for proof in release.evidence if proof.suite in required}
-    lacking = [f"{suite} says {verdict or 'nothing'}" for suite, verdict in verdicts.items() if verdict != "pass"]
-    if required and (lacking or not verdicts):
-        what = ", ".join(lacking) or f"it has none of {', '.join(required)}"
+    named = ground.required.get(assignment.environment, ())
+    required = [suite for suite in named if ground.suites.get(suite, release.prompt) == release.prompt]
+    verdicts = {proof.suite: proof.verdict for proof in release.evidence}
+    lacking = [f"{suite} says {found or 'nothing'}" for suite in required if (found := verdicts.get(suite)) != "pass"]
+    if lacking or (named and not required):
+        what = ", ".join(lacking) or f"none of {', '.join(named)} covers it"
         remedy = f"Run `moat gate {release.content.id} --env {assignment.environment}`, and release it again."
         yield "verdict-missing", f"{assignment.environment} requires a verdict: {what}", remedy
     if assignment.overridden and release.id == assignment.arms[0].release:
