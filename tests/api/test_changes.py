@@ -156,6 +156,7 @@ def test_only_a_person_approves(project: Project) -> None:
 
         status, answer = send("releases", order("1.0.0"), ada)
         assert (status, "approv" in answer["error"]["message"]) == (409, True), answer
+        subprocess.run(["git", "config", "user.email", "ada@example.org"], cwd=project.root, check=True)
         made = project.ok("release", "approve", f"{PROMPT}@1.0.0", "--to", "staging", "--json").json
         release = made["release"] if isinstance(made["release"], str) else made["release"]["id"]
         body = {"release": release, "environment": "staging", "comment": "Read it."}
