@@ -179,7 +179,8 @@ def test_release_rollback_and_status(project: Project) -> None:
     assert "1.2.0" in project.ok("release", "list", PROMPT).out
     shown = project.ok("release", "show", second, "--json").json
     assert shown["assignments"][0]["reason"] == "better"
-    wrote = subprocess.run(["git", "log", "-1", "--format=%an <%ae>"], cwd=project.root, capture_output=True, text=True)
+    last = ["git", "log", "-1", "--format=%an <%ae>", "--", "prompts"]
+    wrote = subprocess.run(last, cwd=project.root, capture_output=True, text=True, check=True)
     assert shown["release"]["author"] == wrote.stdout.strip()
     assert "never evaluated" in project.ok("release", "show", second).out
     back = project.ok("rollback", PROMPT, "--env", "staging", "--json").json
