@@ -50,8 +50,10 @@ def placed(root: Path, item: Imported, *, name: str, version: str, model: str) -
 
 
 def _name(foreign: str, notes: list[str]) -> str:
-    """Other products allow any text, such as `movie critic`. What leads elsewhere stays as it is, and is refused."""
-    name = re.sub(r"[^A-Za-z0-9_./-]+", "-", foreign).strip("-")
+    """Other products allow any text, such as `movie critic`. What leads elsewhere, and control characters, stay as they
+    are, and are refused.
+    """
+    name = re.sub(r"[^A-Za-z0-9_./\x00-\x1f\x7f-]+", "-", foreign).strip("-")
     if name != foreign:
         notes.append(f"the name is {name}; the file says {foreign!r}")
     return name
