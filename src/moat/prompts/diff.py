@@ -9,13 +9,12 @@ import msgspec
 
 from moat.domain.releases import PromptVersion, Variable, prompt_digest
 from moat.domain.usage import estimate_tokens
+from moat.prompts.lengths import fixed_size
 
 MAX_COMPARED = 2000
 """Lines, or words, of one passage that are aligned; a longer passage is shown as replaced whole."""
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_INCLUDE = re.compile(r"""\{%[-+]?\s*include\s+["']([^"']+)["'].*?%\}""", re.DOTALL)
-_MARKUP = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -103,20 +102,9 @@ def fixed_tokens(prompt: PromptVersion) -> int:
     definitions and output schema. Both branches of an `if` count, and a loop's body once.
     """
     sizes: dict[str, int] = {}
-    characters = sum(_size(message.content, prompt.partials, sizes) for message in prompt.messages)
+    characters = sum(fixed_size(message.content, prompt.partials, sizes) for message in prompt.messages)
     schemas = [*prompt.tool_definitions, *([prompt.output] if prompt.output is not None else [])]
     return estimate_tokens(" " * characters) + sum(estimate_tokens(_canonical(schema).decode()) for schema in schemas)
-
-
-def _size(template: str, partials: Mapping[str, str], sizes: dict[str, int]) -> int:
-    """Characters outside markup. `sizes` remembers partials; one that is open counts 0, so that a circle ends."""
-    size = len(_MARKUP.sub("", template))
-    for name in _INCLUDE.findall(template):
-        if name not in sizes:
-            sizes[name] = 0
-            sizes[name] = _size(partials.get(name, ""), partials, sizes)
-        size += sizes[name]
-    return min(size, 2**30)
 
 
 def _messages(before: PromptVersion, after: PromptVersion) -> Iterator[TextDiff]:

@@ -1,6 +1,5 @@
 """Rules of length: what a prompt may be, and what its growth costs. All counts of tokens are estimates."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -8,16 +7,14 @@ import msgspec
 
 from moat.domain.releases import PromptVersion
 from moat.domain.usage import estimate_tokens, format_usd
-from moat.prompts.files import INCLUDE, PromptFile
+from moat.prompts.files import PromptFile
+from moat.prompts.lengths import fixed_size
 from moat.prompts.linting.places import Lines
 from moat.prompts.problems import Problem
 
 GROWTH = 200
 """Tokens by which a version may be longer than the one before it without a word."""
 MILLION = 10**6
-
-_MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_DEEPEST = 20
 
 
 class Economics(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,15 +26,17 @@ class Economics(msgspec.Struct, frozen=True, kw_only=True):
     """Calls in the last 30 days, by prompt."""
 
 
-def fixed_tokens(prompt: PromptVersion) -> int:
-    """About how many tokens a version sends before any variable: its text with partials, without markup."""
-    return sum(estimate_tokens(_plain(message.content, prompt.partials, 0)) for message in prompt.messages)
+def text_tokens(prompt: PromptVersion) -> int:
+    """About how many tokens of text a version sends before any variable; tools and output schema are not counted."""
+    sizes: dict[str, int] = {}
+    texts = (fixed_size(message.content, prompt.partials, sizes) for message in prompt.messages)
+    return sum(estimate_tokens(" " * size) for size in texts)
 
 
 def budget(file: PromptFile, lines: Lines) -> Iterator[Problem]:
     """`token-budget`."""
     allowed = file.prompt.metadata.get("token_budget")
-    if allowed is not None and (tokens := fixed_tokens(file.prompt)) > allowed:
+    if allowed is not None and (tokens := text_tokens(file.prompt)) > allowed:
         yield Problem(
             rule="token-budget",
             path=file.path,
@@ -55,7 +54,7 @@ def growth(versions: Sequence[PromptFile], published: Mapping[str, str], known: 
     for before, file in pairwise(versions):
         if file.prompt.id in published or "token_budget" in file.prompt.metadata:
             continue
-        old, new = fixed_tokens(before.prompt), fixed_tokens(file.prompt)
+        old, new = text_tokens(before.prompt), text_tokens(file.prompt)
         if new - old >= GROWTH:
             cost = _cost(file.prompt, new - old, known)
             yield Problem(
@@ -66,12 +65,6 @@ def growth(versions: Sequence[PromptFile], published: Mapping[str, str], known: 
                 message=f"about {old:,} -> {new:,} tokens since {before.prompt.version} (estimated){cost}",
                 remedy="Shorten the text, or state a `token_budget` to say that it is meant.",
             )
-
-
-def _plain(source: str, partials: Mapping[str, str], depth: int) -> str:
-    included = INCLUDE.findall(source) if depth < _DEEPEST else []
-    texts = [_plain(partials[name], partials, depth + 1) for name in included if name in partials]
-    return "".join([_MARKUP.sub("", source), *texts])
 
 
 def _cost(prompt: PromptVersion, tokens: int, known: Economics) -> str:
