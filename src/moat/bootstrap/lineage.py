@@ -93,12 +93,11 @@ def _servings(state: State, name: str, releases: Iterable[Release]) -> list[Serv
         history: list[Assignment | None] = [None, *state.releases.history(name, environment)]
         for following, assignment in pairwise(history):
             assert assignment is not None  # only the first is
-            total = sum(arm.weight for arm in assignment.arms)
             found += [
                 Serving(
                     environment=environment,
                     release=arm.release,
-                    share=arm.weight / total if total else 0.0,
+                    share=assignment.share(arm),
                     arm=arm.name,
                     strategy=assignment.strategy,
                     actor=assignment.actor,

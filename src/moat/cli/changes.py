@@ -54,7 +54,7 @@ def print_overridden(assignment: Assignment) -> None:
 def serves(state: State, assignment: Assignment) -> str:
     """Who gets what, for a sentence: `1.2.0 (rel_...)`, with name and share where there are several."""
     shadow = assignment.shadow
-    shares = _shares(assignment.arms, lambda arm: _named(state, arm))
+    shares = _shares(assignment, lambda arm: _named(state, arm))
     if shadow is None:
         return shares
     return f"{shares}, and unseen for {100 * shadow.weight:.4g} % of the calls {_named(state, shadow)}"
@@ -68,7 +68,7 @@ def brief(state: State, assignment: Assignment) -> str:
         return f"{release.version} ({score(release)})"
 
     shadow = assignment.shadow
-    shares = _shares(assignment.arms, scored)
+    shares = _shares(assignment, scored)
     return shares if shadow is None else f"{shares}, shadow {100 * shadow.weight:.4g} % {scored(shadow)}"
 
 
@@ -89,11 +89,10 @@ def pointer(state: State, assignment: Assignment) -> str:
     return ", ".join(state.releases.get(arm.release).version for arm in assignment.replaces)
 
 
-def _shares(arms: tuple[Arm, ...], named: Callable[[Arm], str]) -> str:
-    total = sum(arm.weight for arm in arms) or 1.0
-    if len(arms) == 1:
-        return named(arms[0])
-    return ", ".join(f"{arm.name} {100 * arm.weight / total:.4g} % {named(arm)}" for arm in arms)
+def _shares(assignment: Assignment, named: Callable[[Arm], str]) -> str:
+    if len(assignment.arms) == 1:
+        return named(assignment.arms[0])
+    return ", ".join(f"{arm.name} {100 * assignment.share(arm):.4g} % {named(arm)}" for arm in assignment.arms)
 
 
 def _named(state: State, arm: Arm) -> str:

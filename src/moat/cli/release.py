@@ -316,8 +316,7 @@ def _place(assignment: Assignment, release: Release) -> str:
 
 def _share(assignment: Assignment, release: Release) -> float:
     """Of the users, 0 to 1."""
-    own = sum(arm.weight for arm in assignment.arms if arm.release == release.id)
-    return own / sum(arm.weight for arm in assignment.arms)
+    return sum(assignment.share(arm) for arm in assignment.arms if arm.release == release.id)
 
 
 def _ids(arms: tuple[Arm, ...]) -> list[str]:

@@ -68,12 +68,11 @@ def _served(state: State, drift: list[Drift]) -> Iterator[_Served]:
         for arm in (*a.arms, *([a.shadow] if a.shadow else [])):
             found = [d for d in drift if (d.environment, d.release) == (a.environment, arm.release)]
             release = state.releases.get(arm.release)
-            total = 1.0 if arm is a.shadow else sum(each.weight for each in a.arms)
             yield _Served(
                 a.environment,
                 release,
                 arm.weight,
-                arm.weight / total,
+                a.share(arm),
                 arm.name,
                 arm is a.shadow,
                 a,

@@ -192,6 +192,13 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         shadows = () if self.shadow is None else (self.shadow,)
         return tuple(arm.release for arm in (*self.arms, *shadows))
 
+    def share(self, arm: Arm) -> float:
+        """An arm's part of the users, 0 to 1; of the shadow, of the calls that are copied."""
+        if arm is self.shadow:
+            return arm.weight
+        total = sum(each.weight for each in self.arms)
+        return arm.weight / total if total else 0.0
+
     @property
     def salt(self) -> str:
         """What `choose` takes, so that users fall on unrelated arms elsewhere."""

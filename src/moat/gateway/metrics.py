@@ -89,9 +89,8 @@ def releases(serving: Serving) -> Iterator[Metric]:
         def labels(arm: Arm, place: tuple[str, str] = place) -> tuple[str, ...]:
             return (*place, serving.releases[arm.release].version, arm.release)
 
-        total = sum(arm.weight for arm in assignment.arms)
         for arm in assignment.arms:
-            share.add_metric((*labels(arm), arm.name), arm.weight / total)
+            share.add_metric((*labels(arm), arm.name), assignment.share(arm))
         if assignment.shadow is not None:
             shadow.add_metric(labels(assignment.shadow), assignment.shadow.weight)
         if assignment.progress != "closed":
