@@ -34,6 +34,16 @@ def test_blocks_when_they_do_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     ]
 
 
+def test_only_what_has_spaces_is_wrapped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = ["rel_0123456789abcdef", "support/answer@1.0.0"]
+    for author in ("Ada", "Ada Augusta King of Lovelace", "one two three four five six seven eight nine ten"):
+        monkeypatch.setattr(output.out, "_width", 64)
+        output.print_table(["release", "prompt", "by", "share>"], [[*ids, author, "100 %"]], empty="")
+        lines = capsys.readouterr().out.splitlines()
+        assert any(all(part in line for part in ids) for line in lines), "ids in one piece, side by side"
+        assert max(map(len, lines)) <= 64
+
+
 def test_nothing_says_what_would_fill_it(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table(["a"], [], empty="No calls yet.")
     assert capsys.readouterr().out == "No calls yet.\n"

@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 180
 """Columns of a table that no terminal shows."""
+
+_BETWEEN = 3
+"""Columns between two columns of a table."""
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -52,26 +56,40 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
     Where words would have to be broken to fit, each row is a block of lines instead: ids stay in one piece.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
+    names = [column.rstrip(">") for column in columns]
     cells = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in rows]
-    for row in cells:
-        table.add_row(*row)
     if not cells:
         out.print(empty, style="dim")
-    elif _words_fit(columns, cells):
-        out.print(table)
-    else:
-        _print_blocks([column.rstrip(">") for column in columns], cells)
+        return
+    widths = _widths(names, cells)
+    if widths is None:
+        _print_blocks(names, cells)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for column, name, width in zip(columns, names, widths, strict=True):
+        table.add_column(name, justify="right" if column.endswith(">") else "left", overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*row)
+    out.print(table)
 
 
-def _words_fit(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Do the longest words of all columns fit side by side, with their padding?"""
-    longest = [
-        max(len(word) for cell in column for word in (cell.split() or [""])) for column in zip(*rows, strict=True)
-    ]
-    return sum(max(pair) + 3 for pair in zip(longest, map(len, columns), strict=True)) - 3 <= out.width
+def _widths(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
+    """How wide each column is on this terminal, or None where some word would have to be broken.
+
+    Rich alone shortens the widest columns first, and breaks the ids in them.
+    """
+    unbounded = out.options.update(width=sys.maxsize)
+    columns = [[Measurement.get(out, unbounded, cell) for cell in column] for column in zip(names, *rows, strict=True)]
+    widths = [max(cell.minimum for cell in column) for column in columns]
+    spare = out.width - sum(widths) - _BETWEEN * (len(widths) - 1)
+    if spare < 0:
+        return None
+    wanted = [max(cell.maximum for cell in column) - width for column, width in zip(columns, widths, strict=True)]
+    for index in sorted(range(len(widths)), key=wanted.__getitem__):
+        more = min(wanted[index], spare)
+        widths[index] += more
+        spare -= more
+    return widths
 
 
 def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
