@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-PIPED_WIDTH = 180
-"""Columns of a table that no terminal shows."""
+PIPED_WIDTH = 10_000
+"""Columns of a table that no terminal shows: what reads it wants a row in one line."""
 
 _BETWEEN = 3
 """Columns between two columns of a table."""
