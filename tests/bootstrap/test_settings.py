@@ -14,6 +14,7 @@ from moat.domain.calls import Deployment
 from moat.domain.errors import ConfigError, NotFound
 from moat.domain.usage import Usage
 from moat.ports.kinds import ProviderKind, Surroundings
+from moat.testing.fakes import new_call
 
 BASE = """
 providers:
@@ -63,11 +64,12 @@ async def test_a_provider_is_built_once_and_only_when_used(tmp_path: Path) -> No
     changed = settings(tmp_path, BASE.replace("${URL:-https://api.openai.com/v1}", "http://127.0.0.1:1/v1"))
     assert shelf.providers(changed)["openai"] is not first["openai"]
     models = ConfiguredModels(found, first)
-    assert models.plan("large") == (Deployment("openai", "gpt-4o"),)
-    assert (models.retries("large"), models.deadline_ns("large")) == (1, 2_500_000_000)
+    plan = models.plan(new_call(model="large"))
+    assert plan.deployments == (Deployment("openai", "gpt-4o"),)
+    assert (plan.retries, plan.deadline_ns) == (1, 2_500_000_000)
     assert models.provider("openai") is first["openai"]
     with pytest.raises(NotFound, match="no model 'smal'"):
-        models.plan("smal")
+        models.plan(new_call(model="smal"))
     await shelf.aclose()
 
 

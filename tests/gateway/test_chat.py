@@ -16,7 +16,7 @@ from moat.domain.errors import ProviderDown, ProviderOverloaded, StreamCut
 from moat.domain.keys import Key
 from moat.domain.releases import MessageTemplate, PromptVersion, Release, Variable, prompt_digest
 from moat.domain.usage import Usage
-from moat.gateway import chat
+from moat.gateway import endpoint
 from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import SECRET, Running, Start
 
@@ -290,7 +290,7 @@ def test_a_client_that_leaves_mid_stream_stops_the_provider_and_is_recorded(star
 
 @pytest.mark.promise("up-2")
 def test_a_client_that_stops_reading_is_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(endpoint, "STALL_SECONDS", 0.3)
 
     class Endless(ScriptedProvider):
         async def answer(self, call):  # type: ignore[no-untyped-def, override]

@@ -61,7 +61,7 @@ def test_refusals() -> None:
     with pytest.raises(StorageError):
         spool.append([])
     with pytest.raises(NotFound, match="There are: a"):
-        FixedModels({"a": ["p/m"]}, {}).plan("b")
+        FixedModels({"a": ["p/m"]}, {}).plan(new_call(model="b"))
     with pytest.raises(PromptError):
         PlainRenderer().render(PROMPT, {})
     assert PlainRenderer().render(PROMPT, {"name": "you"}) == [{"role": "user", "content": "Hello you"}]

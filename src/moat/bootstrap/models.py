@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from moat.bootstrap.plugins import provider_kind
 from moat.bootstrap.settings import Settings, resolve
 from moat.documents import decode
-from moat.domain.calls import Deployment
+from moat.domain.calls import Call, Deployment, Plan
 from moat.domain.errors import ConfigError, NotFound
 from moat.ports.kinds import ProviderKind, Surroundings
-from moat.ports.models import Provider
+from moat.ports.models import Capacity, Provider
 from moat.spend.prices import PriceTable, Rates, configured, published
 
 RETIRED_POLL_SECONDS = 5.0
@@ -27,28 +27,35 @@ class ConfiguredModels:
         }
         self._providers = providers
 
-    def plan(self, alias: str) -> tuple[Deployment, ...]:
+    def plan(self, call: Call) -> Plan:
         """Deployments in the order to try them."""
-        plan = self._plans.get(alias)
-        if plan is None:
+        alias = call.model
+        model = self._models.get(alias)
+        return Plan(
+            alias=alias,
+            deployments=self.deployments(alias),
+            retries=model.retries if model else 0,
+            deadline_ns=round(model.deadline * 1e9) if model else 0,
+        )
+
+    def deployments(self, alias: str) -> tuple[Deployment, ...]:
+        """Everything that stands behind an alias. Raises `NotFound` naming the aliases there are."""
+        deployments = self._plans.get(alias)
+        if deployments is None:
             raise NotFound(
                 f"there is no model {alias!r}",
                 where="model",
                 remedy=f"Models: {', '.join(sorted(self._plans)) or 'none'}; moat.yaml defines them.",
             )
-        return plan
+        return deployments
+
+    def capacity(self, deployment: Deployment) -> Capacity:
+        """Not known yet."""
+        return Capacity()
 
     def provider(self, name: str) -> Provider:
         """A configured provider."""
         return self._providers[name]
-
-    def retries(self, alias: str) -> int:
-        """Further tries at one deployment."""
-        return self._models[alias].retries
-
-    def deadline_ns(self, alias: str) -> int:
-        """Nanoseconds for the whole call."""
-        return round(self._models[alias].deadline * 1e9)
 
 
 class _Built(NamedTuple):

@@ -170,10 +170,10 @@ class Rerunning:
         prices = price_table(self._project.settings, self._environ)
 
         def price(alias: str, usage: Usage) -> int | None:
-            return prices.cost(models.plan(alias)[0], alias, usage)
+            return prices.cost(models.deployments(alias)[0], alias, usage)
 
         aliases = sorted({asked.alias(prompt) for asked in questions})
-        behind = {alias: ", else ".join(self._shown(str(to)) for to in models.plan(alias)) for alias in aliases}
+        behind = {alias: ", else ".join(self._shown(str(to)) for to in models.deployments(alias)) for alias in aliases}
         shown = tuple(f"{alias} ({deployments})" for alias, deployments in behind.items())
         return estimate(questions, prompt, renderer, price), shown
 

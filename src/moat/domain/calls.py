@@ -9,7 +9,7 @@ however the call ends, a hang-up included.
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,7 +19,31 @@ from moat.domain.usage import Usage
 
 Message = dict[str, Any]
 """A chat message as a JSON object in the OpenAI chat format, Moat's canonical form: `role`, `content`
-(text or a list of parts), `tool_calls`, ... Unknown members are kept and forwarded."""
+(text or a list of parts), `tool_calls`, ... Unknown members are kept and forwarded.
+
+Beyond OpenAI's format: a part may carry `cache_control` (Anthropic); an assistant's message `reasoning_content` (text)
+and `thinking_blocks` (Anthropic's own objects, `thinking` and `redacted_thinking`, to be sent back untouched); a tool
+call `extra_content.google.thought_signature` (Gemini)."""
+
+
+Operation = Literal[
+    "chat",
+    "completions",
+    "embeddings",
+    "moderations",
+    "rerank",
+    "images",
+    "speech",
+    "transcription",
+]
+"""What is asked of a model. All but `chat` have no messages: `params` is the body in the OpenAI format (rerank: in
+Cohere's), without `model`; their answer is one `Delta` whose `raw` is the whole body."""
+
+Wire = Literal["openai", "responses", "anthropic", "gemini"]
+"""A wire format, of a client or a provider. `openai` is the one of every operation but responses."""
+
+CacheUse = Literal["use", "refresh", "off"]
+"""May the answer come from the cache? `refresh`: no, but it may go there."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +58,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""
     models: tuple[str, ...] = ()
     """Aliases this caller may use; empty means all."""
+    tags: tuple[str, ...] = ()
+    """Further words that routing rules and reports may ask for."""
+    data_class: str = ""
+    """How sensitive the data is, in the project's own words (`public`, `internal`, `personal`, ...)."""
 
     @property
     def sticky(self) -> str:
@@ -64,6 +92,21 @@ class Deployment(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call shall be answered."""
+
+    alias: str
+    """The alias that it was made for; limits and overflow may have changed it from the one asked for."""
+    deployments: tuple[Deployment, ...]
+    """In the order to try them; never empty."""
+    retries: int = 0
+    """Further tries at one deployment before the next."""
+    deadline_ns: int = 600_000_000_000
+    """Nanoseconds for the whole call."""
+    hedge_ns: int = 0
+    """When the first piece has not come after so many nanoseconds, the next deployment is asked too; 0: never."""
+
+
 class Attempt(msgspec.Struct, kw_only=True):
     """One try at a provider. `Meter` fills it in while the try runs."""
 
@@ -77,6 +120,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     cost: int | None = None
     """Picodollars; None when the model has no price."""
+    price_version: str = ""
+    """Of the price table that `cost` was worked out with; empty without a price."""
     finish_reason: str = ""
     error: str = ""
     """The error's `code`, empty when the attempt succeeded."""
@@ -99,6 +144,12 @@ class Journal(msgspec.Struct):
     accepted: Callable[[], None] | None = None
     """Called when the call is about to go out: what runs beside it begins then."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
+    cache: Literal["", "miss", "hit", "similar"] = ""
+    """Whether a cache answered; empty when none was asked. `similar`: the semantic cache."""
+    saved: int = 0
+    """Picodollars that a cache saved."""
+    notices: list[str] = msgspec.field(default_factory=list)
+    """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
 
     @property
     def usage(self) -> Usage:
@@ -128,10 +179,19 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message] = []
     params: dict[str, Any] = {}
     """Everything else the chat API takes (`temperature`, `max_tokens`, `tools`, `response_format`, ...)."""
+    operation: Operation = "chat"
+    wire: Wire = "openai"
+    """What the client speaks: a provider that speaks it too hands its bytes over in `Delta.raw`."""
+    upload: bytes = b""
+    """A body that is no JSON (multipart/form-data), as it came; of type `upload_type`."""
+    upload_type: str = ""
     stream: bool = False
     """Does the client want the answer piece by piece? Inside it is always a stream."""
-    plan: tuple[Deployment, ...] = ()
-    """Deployments to try in order; set by `route`."""
+    patience_ns: int = 0
+    """How long the caller will wait, when he said so: the deadline is not later than that."""
+    cache: CacheUse = "use"
+    plan: Plan | None = None
+    """Set by `route`."""
     deployment: Deployment | None = None
     """The one being tried; set by `attempt`."""
     shadow_of: str = ""
@@ -149,6 +209,8 @@ class ToolCallDelta(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     name: str = ""
     arguments: str = ""
+    signature: str = ""
+    """What the provider wants back with the call when the conversation goes on: opaque (Gemini)."""
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +219,18 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     refusal: str = ""
+    reasoning: str = ""
+    """The model's thinking, as far as the provider shows it."""
+    signature: str = ""
+    """Ends a block of thinking: what the provider wants back with it, opaque (Anthropic)."""
+    redacted: str = ""
+    """A block of thinking that the provider shows only encrypted (Anthropic)."""
     raw: bytes | None = None
-    """The same piece as the provider sent it, in the OpenAI chat format, to be forwarded untouched: whole
-    server-sent events when `call.stream`, else the whole JSON body. A stage that changes a piece drops it, from
+    """The same piece as the provider sent it, in the format `call.wire`, to be forwarded untouched: whole
+    server-sent events when `call.stream`, else the whole body. A stage that changes a piece drops it, from
     that piece and from all that follow."""
+    content_type: str = ""
+    """Of `raw`, when it is neither JSON nor server-sent events."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +238,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     """`stop`, `length`, `tool_calls`, `content_filter`."""
+    stop_sequence: str = ""
+    """The one that ended the answer, when the provider says."""
     usage: Usage | None = None
     """None when the provider reported none."""
     model: str = ""

@@ -14,25 +14,162 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """US dollars per million tokens, written as strings (`"0.15"`) so that they stay exact."""
 
-    input: str
-    output: str
+    input: str = "0"
+    output: str = "0"
     cached: str | None = None
     """Defaults to the input price."""
     cache_write: str | None = None
     """Defaults to the input price."""
+    cache_write_long: str | None = None
+    """Kept for an hour (Anthropic); defaults to the price of `cache_write`."""
+    audio_input: str | None = None
+    """Defaults to the input price."""
+    audio_output: str | None = None
+    """Defaults to the output price."""
+    cached_audio: str | None = None
+    """Defaults to the price of `cached`."""
+    unit: str = "0"
+    """US dollars for one piece of what is not billed by tokens: an image, a search, a character, a second."""
+    request: str = "0"
+    """US dollars for each request."""
+
+
+Targets = Annotated[list[str], msgspec.Meta(min_length=1)]
+"""`provider/model` names."""
+Strategy = Literal["ordered", "weighted", "fastest", "cheapest"]
+"""Which deployment comes first; the others stay as fallbacks. `ordered`: as written. `weighted`: by chance.
+`fastest`: by the first-token latency seen lately. `cheapest`: by price, among those that meet `quality`."""
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which calls; all that are given must hold, and of a list any entry."""
+
+    tenant: list[str] = []
+    feature: list[str] = []
+    user: list[str] = []
+    environment: list[str] = []
+    tags: list[str] = []
+    data_class: list[str] = []
+    min_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Estimated tokens of the input, at least."""
+    max_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """At most; 0: no bound."""
+
+
+class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other deployments for some calls of an alias."""
+
+    when: Condition
+    use: Targets
+    strategy: Strategy = "ordered"
+
+
+class QualityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a deployment must have shown before `strategy: cheapest` may take it."""
+
+    suite: str
+    """Its newest finished runs count, one for each deployment that was run by itself."""
+    at_least: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answers of an alias that may be given again to the same question, within one tenant and release."""
+
+    ttl: Annotated[float, msgspec.Meta(gt=0, le=30 * 86400)]
+    """Seconds."""
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model alias: what prompts and clients name, and what stands behind it."""
 
-    use: Annotated[list[str], msgspec.Meta(min_length=1)]
+    use: Targets
     """`provider/model` to try, in order: the first is the primary, the others are fallbacks."""
+    strategy: Strategy = "ordered"
+    weights: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    """For `strategy: weighted`, by `provider/model`; 1 where none is given."""
+    quality: QualityConfig | None = None
+    """For `strategy: cheapest`."""
+    rules: list[RouteRule] = []
+    """The first whose condition holds replaces `use` and `strategy`."""
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
     """Further tries at the same deployment before the next one."""
     deadline: Seconds = 600.0
     """Seconds for the whole call: retries, fallbacks and the last piece of the answer included."""
+    hedge_after: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    """Seconds without a first piece after which the next deployment is asked too, and the first to answer wins;
+    0: never. Both are paid for."""
+    overflow: Literal["refuse", "truncate"] = "refuse"
+    """What happens to a conversation that is too long for every deployment, `longer` included. `truncate`: its oldest
+    turns are left out, and the answer says so."""
+    longer: str = ""
+    """Alias that takes conversations too long for this one."""
+    cheaper: str = ""
+    """Alias that a limit with `action: downgrade` exchanges this one for."""
+    cache: CacheConfig | None = None
     price: ModelPrice | None = None
     """Overrides the published price, for contract prices and own machines."""
+
+
+class DeploymentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is particular to one `provider/model`, whichever alias leads to it."""
+
+    price: ModelPrice | None = None
+    """Comes before the published price, after the price of an alias."""
+    context: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Tokens of input and output together; 0: as published, else unbounded."""
+    max_output: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Most tokens of an answer, which a call without `max_tokens` reserves; 0: as published."""
+
+
+class BreakerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a deployment that fails is left alone, and for how long."""
+
+    failures: Annotated[int, msgspec.Meta(ge=1)] = 5
+    """In a row, or `rate` of the tries in the window."""
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    """Share of failed tries within `window` seconds, of ten at least."""
+    window: Seconds = 30.0
+    cooldown: Seconds = 10.0
+    """Seconds until one call probes it; doubles with each failed probe, up to ten times as long."""
+
+
+Scope = Literal["key", "tenant", "feature", "user", "model", "environment"]
+"""What a limit counts by. `model` is the alias."""
+
+
+class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One limit. It states exactly one of `requests`, `tokens`, `money` and `concurrent`."""
+
+    name: Name
+    per: list[Scope] = []
+    """One counter for each combination that occurs; empty: one for the whole service."""
+    match: dict[Scope, list[str]] = {}
+    """Only calls with one of these values."""
+    requests: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Input and output together."""
+    money: str | None = None
+    """US dollars as text, such as "25.00"."""
+    concurrent: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Calls at one time; takes no window."""
+    window: Literal["request", "minute", "hour", "day", "month"] = "month"
+    """`request`: each call by itself. The others begin on the clock, in `timezone`."""
+    action: Literal["reject", "warn", "alert", "downgrade", "cap", "disable"] = "reject"
+    """When a call would pass the limit. `reject`: refuse it (429). `warn`: a notice in the answer and the log. `alert`:
+    the same, and a problem in `moat status`. `downgrade`: take the alias's `cheaper` instead. `cap`: shorten the
+    answer to what is left. `disable`: refuse calls of features that are not critical."""
+    warn_at: list[Annotated[float, msgspec.Meta(gt=0, lt=1)]] = []
+    """Shares of the limit from which answers carry a notice."""
+    timezone: str = "UTC"
+    """IANA name, such as Europe/Berlin."""
+
+
+class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A feature that calls name."""
+
+    description: str = ""
+    critical: bool = True
+    """False: may be switched off by a limit with `action: disable`."""
 
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -109,6 +246,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     providers: dict[Name, dict[str, Any]]
     """By name; `kind` picks the adapter, which checks the rest."""
     models: dict[Name, ModelConfig]
+    deployments: dict[str, DeploymentConfig] = {}
+    """By `provider/model`."""
+    limits: list[LimitConfig] = []
+    features: dict[str, FeatureConfig] = {}
+    breaker: BreakerConfig = BreakerConfig()
     environments: dict[Name, EnvironmentConfig] = {}
     git: GitConfig = GitConfig()
     project: str = ""

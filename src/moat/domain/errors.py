@@ -12,8 +12,13 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── NotFound                    no such prompt, version, model, release…  404, exit 66
     ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
     ├── ConflictError               somebody else was first; exists already   409, exit 75
+    ├── LimitExceeded               a rate limit or budget is used up         429, exit 75
+    │   └── NoPrice                 a money budget applies, the price is not known   400
     ├── ProviderError               a try at a model failed                   502, exit 69
     │   ├── ProviderRefused         the provider said no to this request      its 4xx
+    │   │   └── ContextOverflow     too long for the model                    400
+    │   ├── Unsupported             the provider does not offer this operation    400
+    │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
     │   ├── ProviderTimeout         no first token, or silence, or deadline   504
@@ -128,6 +133,25 @@ class ConflictError(MoatError):
     exit_code = 75
 
 
+class LimitExceeded(MoatError):
+    """A rate limit or a budget has no room for this call; `retry_after` when waiting helps."""
+
+    code = "limit_exceeded"
+    default_status = 429
+    exit_code = 75
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class NoPrice(LimitExceeded):
+    """A money budget applies and what the model costs is not known, so that the budget could not hold."""
+
+    code = "price_unknown"
+    default_status = 400
+
+
 class ProviderError(MoatError):
     """A try at a model failed."""
 
@@ -149,6 +173,30 @@ class ProviderRefused(ProviderError):
         super().__init__(what, where=where)
         # A provider's 401 is about our credentials, not the caller's: passing it on would blame the caller.
         self.status = 502 if status in (401, 403) else status
+
+
+class ContextOverflow(ProviderRefused):
+    """The conversation is too long for the model."""
+
+    code = "context_length_exceeded"
+
+
+class Unsupported(ProviderError):
+    """The provider has nothing for this operation, or for what the request asks: another deployment may."""
+
+    code = "unsupported_operation"
+    default_status = 400
+
+
+class CircuitOpen(ProviderError):
+    """The deployment failed too often lately, or its quota is used up; it is left alone for a while."""
+
+    code = "circuit_open"
+    default_status = 503
+
+    def __init__(self, what: str, *, where: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where)
+        self.retry_after = retry_after
 
 
 class ProviderOverloaded(ProviderError):

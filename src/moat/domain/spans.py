@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-SpanKind = Literal["call", "attempt", "app"]
+SpanKind = Literal["call", "attempt", "intent", "app"]
 """`call`: one request through the pipeline, with totals over its attempts. `attempt`: one try at a provider.
-`app`: a span an application reported about itself."""
+`intent`: written before a try, with its worst case; the attempt with the same id replaces it. `app`: a span an
+application reported about itself."""
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,15 +42,31 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Request id of the call that this one shadows: nobody saw this answer."""
     model: str = ""
     """Alias asked for (call) or the provider's model name (attempt)."""
+    alias: str = ""
+    """Alias whose plan was followed: limits and overflow may have changed it."""
+    operation: str = ""
+    """As in `Call`; empty for `chat`."""
     model_answered: str = ""
     provider: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_long_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    cached_audio_tokens: int = 0
+    units: int = 0
     usage_estimated: bool = False
     cost: int | None = None
+    price_version: str = ""
+    cache: str = ""
+    """`hit`, `similar` or `miss`; empty when no cache was asked."""
+    saved: int = 0
+    """Picodollars that a cache saved."""
+    owner: str = ""
+    """Of an intent: the process that wrote it."""
     first_token_ns: int = 0
     finish_reason: str = ""
     error: str = ""

@@ -7,9 +7,9 @@ import msgspec
 
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound
-from moat.gateway import openai_chat
 from moat.gateway.admission import authenticate, read_headers
-from moat.gateway.chat import ChatCompletions
+from moat.gateway.endpoint import ModelEndpoint
+from moat.gateway.formats import openai_chat
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
 from moat.gateway.serving import Live
 from moat.gateway.traces import TraceIntake
@@ -30,7 +30,7 @@ class Gateway:
         self._dropped = dropped
         self._page: App | None = None
         self._routes: dict[tuple[str, str], App] = {
-            ("POST", "/v1/chat/completions"): ChatCompletions(live, max_body),
+            ("POST", "/v1/chat/completions"): ModelEndpoint(openai_chat.OpenAIChat(), live, max_body),
             ("GET", "/v1/models"): self._models,
             ("POST", "/v1/traces"): TraceIntake(live, spool, max_body),
             ("GET", "/healthz"): self._health,

@@ -102,7 +102,12 @@ def _tokens(usage: Usage) -> dict[str, Any]:
         "output_tokens": usage.output,
         "cached_tokens": usage.cached,
         "cache_write_tokens": usage.cache_write,
+        "cache_write_long_tokens": usage.cache_write_long,
         "reasoning_tokens": usage.reasoning,
+        "audio_input_tokens": usage.audio_input,
+        "audio_output_tokens": usage.audio_output,
+        "cached_audio_tokens": usage.cached_audio,
+        "units": usage.units,
         "usage_estimated": usage.estimated,
     }
 

@@ -45,8 +45,9 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 class PriceTable:
     """Rates of every deployment that `moat.yaml` names, looked up once. Implements `moat.ports.prices.Prices`."""
 
-    def __init__(self, rates: Mapping[tuple[str, Deployment], Rates | None]) -> None:
+    def __init__(self, rates: Mapping[tuple[str, Deployment], Rates | None], version: str = "") -> None:
         self._rates = rates
+        self.version = version
 
     def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
         """Picodollars, None when there is no price for the model."""

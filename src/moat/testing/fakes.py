@@ -5,14 +5,14 @@ import re
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from moat.domain.calls import Call, Caller, Deployment, Message, new_id, new_trace
+from moat.domain.calls import Call, Caller, Deployment, Message, Plan, new_id, new_trace
 from moat.domain.errors import AccessError, NotFound, PromptError, StorageError
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.pipeline.ports import Ports
-from moat.ports.models import Provider
+from moat.ports.models import Capacity, Provider
 from moat.ports.prompts import Resolution
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -83,27 +83,30 @@ class FixedModels:
         self._retries = retries
         self._deadline_ns = round(deadline * 1e9)
 
-    def plan(self, alias: str) -> tuple[Deployment, ...]:
+    def plan(self, call: Call) -> Plan:
         """In the order given."""
-        if alias not in self._plans:
-            raise NotFound(f"no model {alias!r}", where="model", remedy=f"There are: {', '.join(self._plans)}.")
-        return self._plans[alias]
+        if call.model not in self._plans:
+            raise NotFound(f"no model {call.model!r}", where="model", remedy=f"There are: {', '.join(self._plans)}.")
+        return Plan(
+            alias=call.model,
+            deployments=self._plans[call.model],
+            retries=self._retries,
+            deadline_ns=self._deadline_ns,
+        )
+
+    def capacity(self, deployment: Deployment) -> Capacity:
+        """Not known."""
+        return Capacity()
 
     def provider(self, name: str) -> Provider:
         """By name."""
         return self._providers[name]
 
-    def retries(self, alias: str) -> int:
-        """The same for every alias."""
-        return self._retries
-
-    def deadline_ns(self, alias: str) -> int:
-        """The same for every alias."""
-        return self._deadline_ns
-
 
 class FlatPrices:
     """One price for every model: picodollars per input and per output token."""
+
+    version = "flat"
 
     def __init__(self, input: int = 1, output: int = 1) -> None:
         self._input, self._output = input, output
@@ -115,6 +118,8 @@ class FlatPrices:
 
 class NoPrices:
     """No model has a known price."""
+
+    version = "none"
 
     def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
         """Unknown."""

@@ -12,7 +12,7 @@ import msgspec
 
 from moat.domain.calls import Call, Caller, Deployment, Event, new_id, new_trace
 from moat.domain.errors import MoatError, NotFound
-from moat.gateway import openai_chat
+from moat.gateway.formats import openai_chat
 from moat.gateway.http import EVENT_STREAM, JSON, Receive, Scope, Send, error_headers, read_body, respond
 from moat.ports.models import Provider
 
@@ -100,17 +100,16 @@ class ProviderServer:
         self, call: Call, events: AsyncGenerator[Event, None], send: Send, marks: list[tuple[bytes, bytes]]
     ) -> None:
         """An error before the first event is an HTTP error, a later one an event without `[DONE]` after it."""
-        options = call.params.get("stream_options") or {}
-        encoder = openai_chat.ChunkEncoder(call.id, self._shown(call), include_usage=bool(options.get("include_usage")))
+        encoder = openai_chat.ChunkEncoder(call, self._shown(call))
         first = await anext(events)
         await send({"type": "http.response.start", "status": 200, "headers": [EVENT_STREAM, *marks]})
-        end = openai_chat.DONE
         try:
             await _piece(send, encoder.encode(first))
             async for event in events:
                 await _piece(send, encoder.encode(event))
+            end = encoder.end()
         except MoatError as error:
-            end = openai_chat.error_event(error)
+            end = encoder.fail(error)
         await send({"type": "http.response.body", "body": end})
 
     def _shown(self, call: Call) -> str:

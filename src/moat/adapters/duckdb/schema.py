@@ -59,7 +59,19 @@ CREATE TABLE rejects (
 
 _ARMS = tuple(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in ("arm", "experiment", "shadow_of"))
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS)
+_TEXTS = ("alias", "operation", "price_version", "cache")
+_COUNTS = (
+    *("cache_write_long_tokens", "audio_input_tokens", "audio_output_tokens", "cached_audio_tokens"),
+    *("units", "saved"),
+)
+_INTENTS = "CREATE TABLE intents (span_id VARCHAR NOT NULL, started_ns BIGINT NOT NULL, span VARCHAR NOT NULL)"
+_MONEY = (
+    *(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in (*_TEXTS, "owner")),
+    *(f"ALTER TABLE spans ADD COLUMN {name} BIGINT DEFAULT 0" for name in _COUNTS),
+    _INTENTS,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 

@@ -25,15 +25,16 @@ class Attempts:
     """
 
     def __init__(self, ports: Ports) -> None:
-        self._models = ports.models
         self._clock = ports.clock
 
     async def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
         """Try in order."""
-        deadline = self._clock.monotonic_ns() + self._models.deadline_ns(call.model)
-        retries = self._models.retries(call.model)
-        for position, deployment in enumerate(call.plan):
-            fallback = position + 1 < len(call.plan)
+        assert call.plan is not None, "Route makes the plan"
+        plan = call.plan
+        deadline = self._clock.monotonic_ns() + plan.deadline_ns
+        retries = plan.retries
+        for position, deployment in enumerate(plan.deployments):
+            fallback = position + 1 < len(plan.deployments)
             for left in range(retries, -1, -1):
                 started = False
                 try:

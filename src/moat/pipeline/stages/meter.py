@@ -64,7 +64,8 @@ class Meter:
             attempt.usage = _plausible(finished.usage)
         elif finished is not None or sent is not None or attempt.error in _ABANDONED:
             attempt.usage = _estimate(call, sent or "")
-        attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
+        alias = call.plan.alias if call.plan else call.model
+        attempt.cost = self._prices.cost(attempt.deployment, alias, attempt.usage)
 
 
 MAX_TOKENS = 10**9

@@ -25,7 +25,7 @@ class Route:
                 where="model",
                 remedy=f"It may use: {', '.join(allowed)}.",
             )
-        routed = replace(call, plan=self._models.plan(call.model))
+        routed = replace(call, plan=self._models.plan(call))
         call.journal.sent = routed
         if call.journal.accepted is not None:
             call.journal.accepted()

@@ -9,66 +9,38 @@ from typing import Any
 
 import msgspec
 
-from moat.domain.calls import Delta, Event, Finished, Message
+from moat.domain.calls import Call, Delta, Event, Finished, Operation, Wire
 from moat.domain.errors import ConflictError, MoatError, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
+from moat.gateway.format import MAX_NAME, Incoming, Request, read_object, take_model, take_stream
+from moat.gateway.http import JSON, Headers
 from moat.pipeline.answers import Answer
 
 DONE = b"data: [DONE]\n\n"
 MODEL_PREFIX = "prompt:"
-MAX_NAME = 512
-MAX_COMMAS = 300_000
-"""Commas in a body, and so about the values in it: decoding more would hold up everybody else's calls."""
-
 _VERSION = re.compile(r"^v?\d+\.\d+\.\d+")
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
-class ChatRequest(msgspec.Struct):
-    """A chat completion request, taken apart."""
-
-    model: str
-    """Empty when the request names a prompt instead."""
-    messages: list[Message]
-    params: dict[str, Any]
-    stream: bool
-    include_usage: bool
-    """Did the client ask for a usage chunk at the end of a stream?"""
-    user: str
-    prompt: PromptRef | None
-
-
-def parse_chat(body: bytes) -> ChatRequest:
+def parse_chat(body: bytes) -> Request:
     """Read a request body. Raises `RequestError` with the parameter at fault."""
-    if body.count(b",") > MAX_COMMAS:
-        raise RequestError(f"the body holds more than {MAX_COMMAS:,} values", remedy="Send fewer or shorter messages.")
-    try:
-        data = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"the body is not valid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise RequestError("the body must be a JSON object")
+    data = read_object(body)
     prompt = _prompt(data.pop("prompt", None))
-    model = data.pop("model", "")
-    if not isinstance(model, str) or len(model) > MAX_NAME:
-        raise RequestError(f"must be a string of at most {MAX_NAME} characters", where="model")
+    model = take_model(data)
     if prompt is None and model.startswith(MODEL_PREFIX):
-        prompt, model = _prompt_as_model(model), ""
+        prompt, model = prompt_as_model(model), ""
     messages = data.pop("messages", None)
     _check_messages(messages, optional=prompt is not None)
     if prompt is None and not model:
         raise RequestError("missing", where="model", remedy="Name a model alias, or a prompt by `prompt.id`.")
-    stream = data.pop("stream", None) or False
-    if not isinstance(stream, bool):
-        raise RequestError("must be true or false", where="stream")
-    return ChatRequest(
+    stream = take_stream(data)
+    _check_stream_options(data)
+    return Request(
         model=model,
         messages=messages or [],
         params=data,
         stream=stream,
-        include_usage=_include_usage(data),
         user=_text(data, "user") or _text(data, "safety_identifier"),
         prompt=prompt,
     )
@@ -95,7 +67,7 @@ def _prompt(data: Any) -> PromptRef | None:
     return _reference(name, version or suffix, variables)
 
 
-def _prompt_as_model(model: str) -> PromptRef:
+def prompt_as_model(model: str) -> PromptRef:
     """`model: "prompt:<name>@<environment or version>"`, for clients that can set only the model."""
     name, suffix = _split(model.removeprefix(MODEL_PREFIX), "model")
     if not name:
@@ -130,11 +102,10 @@ def _check_messages(messages: Any, *, optional: bool) -> None:
             raise RequestError("must be text or a list of parts", where=f"messages[{index}].content")
 
 
-def _include_usage(data: dict[str, Any]) -> bool:
+def _check_stream_options(data: dict[str, Any]) -> None:
     options = data.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise RequestError("must be an object", where="stream_options")
-    return bool(options and options.get("include_usage"))
 
 
 def _text(data: dict[str, Any], name: str) -> str:
@@ -145,19 +116,21 @@ def _text(data: dict[str, Any], name: str) -> str:
 class ChunkEncoder:
     """Events -> server-sent events. Pieces the provider sent in this format go out untouched."""
 
-    def __init__(self, request_id: str, model: str, *, include_usage: bool = False) -> None:
+    def __init__(self, call: Call, model: str = "") -> None:
+        """`model` is shown as the one that answers, when it is another than the call's."""
         self._head = {
-            "id": request_id,
+            "id": call.id,
             "object": "chat.completion.chunk",
             "created": int(time.time()),
-            "model": model,
+            "model": model or call.model,
         }
-        self._include_usage = include_usage
+        options = call.params.get("stream_options") or {}
+        self._include_usage = bool(options.get("include_usage"))
         self._untouched = True
         self._started = False
 
     def encode(self, event: Event) -> bytes:
-        """The bytes of one event; `DONE` is left to the driver, which sends it when all is recorded."""
+        """The bytes of one event."""
         if isinstance(event, Finished):
             return self._finish(event)
         if event.raw is not None and self._untouched:
@@ -173,6 +146,14 @@ class ChunkEncoder:
         if event.tool_calls:
             delta["tool_calls"] = [_tool_call_piece(piece) for piece in event.tool_calls]
         return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
+
+    def end(self) -> bytes:
+        """`[DONE]`."""
+        return DONE
+
+    def fail(self, error: MoatError) -> bytes:
+        """An error event; no `[DONE]` follows, so that a cut stream never looks complete."""
+        return b"data: " + error_body(error) + b"\n\n"
 
     def _finish(self, event: Finished) -> bytes:
         if self._untouched and self._started:
@@ -266,6 +247,24 @@ def error_body(error: MoatError) -> bytes:
     )
 
 
-def error_event(error: MoatError) -> bytes:
-    """The same inside a stream that has begun; no `DONE` follows, so a cut stream never looks complete."""
-    return b"data: " + error_body(error) + b"\n\n"
+class OpenAIChat:
+    """`moat.gateway.format.Format` of `POST /v1/chat/completions`."""
+
+    wire: Wire = "openai"
+    operation: Operation = "chat"
+
+    def parse(self, incoming: Incoming) -> Request:
+        """See `parse_chat`."""
+        return parse_chat(incoming.body)
+
+    def encoder(self, call: Call) -> ChunkEncoder:
+        """Chunks."""
+        return ChunkEncoder(call)
+
+    def body(self, call: Call, events: list[Event]) -> tuple[bytes, Headers]:
+        """A chat completion."""
+        return completion_body(call.id, call.model, events), [JSON]
+
+    def error(self, error: MoatError) -> bytes:
+        """See `error_body`."""
+        return error_body(error)

@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`: one request from bytes to bytes."""
+"""A model endpoint: one request from bytes to bytes, in any wire format."""
 
 import asyncio
 import re
@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event, new_id, new_trace
 from moat.domain.errors import MoatError
-from moat.gateway import openai_chat
 from moat.gateway.admission import authenticate, caller_of, check_encoding, check_environment, read_headers
-from moat.gateway.http import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
+from moat.gateway.format import Format, Incoming
+from moat.gateway.http import EVENT_STREAM, Headers, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
 from moat.pipeline.endings import HUNG_UP, explain
 
@@ -19,41 +19,50 @@ WATCH_AFTER = 0.02
 STALL_SECONDS = 60.0
 
 
-class ChatCompletions:
-    """The endpoint, over whatever `live` serves."""
+class ModelEndpoint:
+    """An endpoint in one wire format, over whatever `live` serves."""
 
-    def __init__(self, live: Live, max_body: int) -> None:
+    def __init__(self, format: Format, live: Live, max_body: int, *, prefix: str = "") -> None:
+        """`prefix`: the route's fixed part, when its path has parameters."""
+        self._format = format
         self._live = live
         self._max_body = max_body
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Errors before the first byte become HTTP errors, later ones an error event."""
         request_id = new_id("req")
         try:
-            call, include_usage = await self._admit(scope, receive, request_id)
-            await self._answer(call, include_usage, receive, send)
+            await self._answer(await self._admit(scope, receive, request_id), receive, send)
         except MoatError as error:
-            await respond(send, error.status, openai_chat.error_body(error), error_headers(error, request_id))
+            await respond(send, error.status, self._format.error(error), error_headers(error, request_id))
 
-    async def _answer(self, call: Call, include_usage: bool, receive: Receive, send: Send) -> None:
+    async def _answer(self, call: Call, receive: Receive, send: Send) -> None:
         watch = _HangupWatch(receive)
         try:
             async with aclosing(self._live.serving.run(call)) as events:
                 if call.stream:
-                    await _stream(call, events, _Client(send, watch), include_usage)
+                    await self._stream(call, events, _Client(send, watch))
                 else:
-                    await _collect(call, events, send)
+                    await self._collect(call, events, send)
         except asyncio.CancelledError as error:
             if not watch.hung_up:
                 raise explain(error) from None
         finally:
             watch.close()
 
-    async def _admit(self, scope: Scope, receive: Receive, request_id: str) -> tuple[Call, bool]:
+    async def _admit(self, scope: Scope, receive: Receive, request_id: str) -> Call:
         headers = read_headers(scope)
         key = authenticate(headers, self._live.serving.keys)
         check_encoding(headers)
-        request = openai_chat.parse_chat(await read_body(receive, self._max_body))
+        request = self._format.parse(
+            Incoming(
+                body=await read_body(receive, self._max_body),
+                path=scope["path"][len(self._prefix) :] if self._prefix else "",
+                query=scope["query_string"].decode("latin-1"),
+                content_type=headers.get("content-type", ""),
+            )
+        )
         caller = caller_of(key, headers, request.user)
         prompt = request.prompt
         if prompt is not None:
@@ -61,7 +70,7 @@ class ChatCompletions:
             if prompt.environment:
                 caller = replace(caller, environment=prompt.environment)
             prompt = replace(prompt, environment=caller.environment, released_only=bool(key.environment))
-        call = Call(
+        return Call(
             id=request_id,
             caller=caller,
             trace=new_trace(headers.get("traceparent", "")),
@@ -69,34 +78,34 @@ class ChatCompletions:
             prompt=prompt,
             messages=request.messages,
             params=request.params,
+            operation=self._format.operation,
+            wire=self._format.wire,
+            upload=request.upload,
+            upload_type=request.upload_type,
             stream=request.stream,
         )
-        return call, request.include_usage
 
+    async def _collect(self, call: Call, events: AsyncGenerator[Event, None], send: Send) -> None:
+        collected = [event async for event in events]
+        body, headers = self._format.body(call.journal.sent or call, collected)
+        await respond(send, 200, body, [*headers, *_facts(call)])
 
-async def _collect(call: Call, events: AsyncGenerator[Event, None], send: Send) -> None:
-    collected = [event async for event in events]
-    body = openai_chat.completion_body(call.id, call.model, collected)
-    await respond(send, 200, body, [JSON, *_facts(call)])
-
-
-async def _stream(call: Call, events: AsyncGenerator[Event, None], client: "_Client", include_usage: bool) -> None:
-    """Forward events as they come. The last bytes go out only when the pipeline, and so the record, is done."""
-    first = await anext(events)
-    sent = call.journal.sent or call
-    encoder = openai_chat.ChunkEncoder(call.id, sent.model, include_usage=include_usage)
-    headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *_facts(call)]
-    await client.send({"type": "http.response.start", "status": 200, "headers": headers})
-    end = openai_chat.DONE
-    try:
-        await client.write(encoder.encode(first))
-        async for event in events:
-            await client.write(encoder.encode(event))
-    except (MoatError, asyncio.CancelledError) as error:
-        if client.watch.hung_up:
-            raise
-        end = openai_chat.error_event(explain(error))
-    await client.send({"type": "http.response.body", "body": end})
+    async def _stream(self, call: Call, events: AsyncGenerator[Event, None], client: "_Client") -> None:
+        """Forward events as they come. The last bytes go out only when the pipeline, and so the record, is done."""
+        first = await anext(events)
+        encoder = self._format.encoder(call.journal.sent or call)
+        headers = [EVENT_STREAM, (b"cache-control", b"no-cache"), *_facts(call)]
+        await client.send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            await client.write(encoder.encode(first))
+            async for event in events:
+                await client.write(encoder.encode(event))
+            end = encoder.end()
+        except (MoatError, asyncio.CancelledError) as error:
+            if client.watch.hung_up:
+                raise
+            end = encoder.fail(explain(error))
+        await client.send({"type": "http.response.body", "body": end})
 
 
 class _Client:
@@ -127,6 +136,9 @@ def _facts(call: Call) -> Headers:
         headers.append((b"x-moat-arm", _header(journal.arm)))
     if journal.experiment:
         headers.append((b"x-moat-experiment", _header(journal.experiment)))
+    if journal.cache:
+        headers.append((b"x-moat-cache", journal.cache.encode()))
+    headers += [(b"x-moat-notice", _header(notice)) for notice in journal.notices]
     if journal.attempts:
         headers.append((b"x-moat-deployment", _header(str(journal.attempts[-1].deployment))))
     return headers

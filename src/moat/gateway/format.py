@@ -1,0 +1,114 @@
+"""What a client's wire format is made of, and what all of them need.
+
+To add one: a file in `formats/` with a `Format`, and a line in `app.py`. Formats hold no state: one `Encoder` is made
+for each call.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from moat.domain.calls import Call, Event, Message, Operation, Wire
+from moat.domain.errors import MoatError, RequestError
+from moat.domain.releases import PromptRef
+from moat.gateway.http import Headers
+
+MAX_NAME = 512
+"""Characters of a model's or prompt's name."""
+
+MAX_COMMAS = 300_000
+"""Commas in a body, and so about the values in it: decoding more would hold up everybody else's calls."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Incoming(NamedTuple):
+    """A request as it came."""
+
+    body: bytes
+    path: str
+    """What follows the route's fixed part; empty for routes without parameters."""
+    query: str
+    content_type: str
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A request taken apart, in Moat's canonical form (see `moat.domain.calls`)."""
+
+    model: str = ""
+    """Empty when the request names a prompt instead."""
+    messages: list[Message] = []
+    params: dict[str, Any] = {}
+    stream: bool = False
+    user: str = ""
+    prompt: PromptRef | None = None
+    upload: bytes = b""
+    upload_type: str = ""
+
+
+class Encoder(Protocol):
+    """Turns the events of one streamed call into bytes."""
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes of one event; may be none."""
+        ...
+
+    def end(self) -> bytes:
+        """The last bytes of a complete answer, sent only when the call is recorded: the end mark."""
+        ...
+
+    def fail(self, error: MoatError) -> bytes:
+        """The last bytes of an answer that broke off. No end mark: a cut stream never looks complete."""
+        ...
+
+
+class Format(Protocol):
+    """A wire format."""
+
+    wire: Wire
+    operation: Operation
+
+    def parse(self, incoming: Incoming) -> Request:
+        """Take a request apart. Raises `RequestError` with the parameter at fault."""
+        ...
+
+    def encoder(self, call: Call) -> Encoder:
+        """For a streamed answer to `call`, as it was sent to the model."""
+        ...
+
+    def body(self, call: Call, events: list[Event]) -> tuple[bytes, Headers]:
+        """The body of a whole answer, and its content type."""
+        ...
+
+    def error(self, error: MoatError) -> bytes:
+        """The body of an error."""
+        ...
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """A JSON object, bounded. Raises `RequestError`."""
+    if body.count(b",") > MAX_COMMAS:
+        raise RequestError(f"the body holds more than {MAX_COMMAS:,} values", remedy="Send fewer or shorter messages.")
+    try:
+        data = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise RequestError("the body must be a JSON object")
+    return data
+
+
+def take_model(data: dict[str, Any]) -> str:
+    """Remove and check `model`; empty when there is none. Raises `RequestError`."""
+    model = data.pop("model", "")
+    if not isinstance(model, str) or len(model) > MAX_NAME:
+        raise RequestError(f"must be a string of at most {MAX_NAME} characters", where="model")
+    return model
+
+
+def take_stream(data: dict[str, Any]) -> bool:
+    """Remove and check `stream`. Raises `RequestError`."""
+    stream = data.pop("stream", None) or False
+    if not isinstance(stream, bool):
+        raise RequestError("must be true or false", where="stream")
+    return stream
