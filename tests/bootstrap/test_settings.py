@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from moat.bootstrap import plugins
-from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
+from moat.bootstrap.models import ProviderShelf, price_table, router
 from moat.bootstrap.settings import Settings, find_root, load_settings, resolve
 from moat.domain.calls import Deployment
 from moat.domain.errors import ConfigError, NotFound
 from moat.domain.usage import Usage
 from moat.ports.kinds import ProviderKind, Surroundings
-from moat.testing.fakes import new_call
+from moat.testing.fakes import NoPrices, new_call
 
 BASE = """
 providers:
@@ -63,11 +63,11 @@ async def test_a_provider_is_built_once_and_only_when_used(tmp_path: Path) -> No
     assert shelf.providers(settings(tmp_path, BASE + "project: other\n"))["openai"] is first["openai"]
     changed = settings(tmp_path, BASE.replace("${URL:-https://api.openai.com/v1}", "http://127.0.0.1:1/v1"))
     assert shelf.providers(changed)["openai"] is not first["openai"]
-    models = ConfiguredModels(found, first)
+    models = router(found, {"KEY": "k"}, shelf, NoPrices())
     plan = models.plan(new_call(model="large"))
     assert plan.deployments == (Deployment("openai", "gpt-4o"),)
     assert (plan.retries, plan.deadline_ns) == (1, 2_500_000_000)
-    assert models.provider("openai") is first["openai"]
+    assert models.provider("openai") is shelf.providers(found)["openai"]
     with pytest.raises(NotFound, match="no model 'smal'"):
         models.plan(new_call(model="smal"))
     await shelf.aclose()

@@ -233,17 +233,35 @@ def test_a_cut_stream_never_looks_complete(start: Start) -> None:
     assert b"[DONE]" not in raw
 
 
-def test_a_full_disk_refuses_instead_of_acknowledging(start: Start) -> None:
+def test_a_full_disk_refuses_before_a_model_is_asked(start: Start) -> None:
     gateway = start(ScriptedProvider("lost"))
     gateway.spool.full = True
 
     with pytest.raises(openai.InternalServerError) as error:
         gateway.client().chat.completions.create(model="assistant", messages=HELLO)
+
+    assert error.value.status_code == 503
+    assert error.value.code == "storage_unavailable"
+    assert gateway.provider.calls == []
+
+
+def test_a_disk_that_fills_up_under_way_leaves_nothing_acknowledged(start: Start) -> None:
+    class Filling(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            gateway.spool.full = True
+            async for event in super().answer(call):
+                yield event
+
+    gateway = start(Filling("lost"))
+    with pytest.raises(openai.InternalServerError) as error:
+        gateway.client().chat.completions.create(model="assistant", messages=HELLO)
+    gateway.spool.full = False
     raw = raw_stream(gateway)
 
     assert error.value.status_code == 503
     assert b"storage_unavailable" in raw
     assert b"[DONE]" not in raw
+    assert len(gateway.spool.intents) == 2, "what may have been spent is known"
 
 
 def test_a_bug_answers_500_and_the_server_lives(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -64,6 +64,7 @@ def test_the_recipe_reads_like_the_request_path() -> None:
         "Record",
         "Resolve",
         "Render",
+        "Limit",
         "Route",
         "Attempts",
         "Meter",

@@ -12,8 +12,8 @@ from moat.domain.errors import ProviderDown, StorageError
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion
 from moat.domain.usage import Usage
 from moat.pipeline.endings import HUNG_UP
+from moat.pipeline.estimates import IMAGE_TOKENS
 from moat.pipeline.recipe import build
-from moat.pipeline.stages.meter import IMAGE_TOKENS
 from moat.testing.fakes import ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 from tests.pipeline.test_compose import drain

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -275,7 +276,7 @@ def test_a_segment_that_cannot_be_sealed_is_sealed_later(tmp_path: Path, monkeyp
 
 def test_a_directory_that_vanished_is_a_storage_error(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool")
-    (tmp_path / "spool").rmdir()
+    shutil.rmtree(tmp_path / "spool")
     with pytest.raises(StorageError, match="no new segment"):
         spool.append([span(1)])
     (tmp_path / "spool").mkdir()

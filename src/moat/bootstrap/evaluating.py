@@ -12,7 +12,7 @@ from moat.bootstrap.background import BackgroundTasks
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import load_suites, shown, unknown_required
-from moat.bootstrap.wiring import State, pipeline_ports
+from moat.bootstrap.wiring import Standing, State, pipeline_ports
 from moat.domain.config import Config
 from moat.domain.errors import NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
@@ -125,7 +125,8 @@ class Evaluating:
             catalog = self._project.catalog
             prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)
             background = BackgroundTasks()  # nothing comes there: an evaluation has no shadows
-            ports = pipeline_ports(self._project.settings, prompts, spool, shelf, self._environ, background, renderer)
+            standing = Standing(self._environ, shelf, spool, background)
+            ports = pipeline_ports(self._project.settings, prompts, renderer, standing)
             try:
                 yield build(ports)
             finally:

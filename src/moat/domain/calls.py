@@ -23,7 +23,10 @@ Message = dict[str, Any]
 
 Beyond OpenAI's format: a part may carry `cache_control` (Anthropic); an assistant's message `reasoning_content` (text)
 and `thinking_blocks` (Anthropic's own objects, `thinking` and `redacted_thinking`, to be sent back untouched); a tool
-call `extra_content.google.thought_signature` (Gemini)."""
+call `extra_content.google.thought_signature` (Gemini); a tool's message `is_error`; a tool call or a tool's message
+`extra_content.anthropic` (members that only Anthropic knows). Parts and tools that only one provider knows stand as it
+has them: other providers refuse them. What only one provider knows of parameters stands in the object
+`params["anthropic"]` or `params["google"]`, and other providers leave that out."""
 
 
 Operation = Literal[
@@ -33,11 +36,15 @@ Operation = Literal[
     "moderations",
     "rerank",
     "images",
+    "image_edits",
+    "image_variations",
     "speech",
     "transcription",
+    "translation",
 ]
 """What is asked of a model. All but `chat` have no messages: `params` is the body in the OpenAI format (rerank: in
-Cohere's), without `model`; their answer is one `Delta` whose `raw` is the whole body."""
+Cohere's), without `model`, and of a form (`Call.upload`) its text fields; their answer is one `Delta` whose `raw` is
+the whole body, or, when they can be streamed and are, `Delta`s of whole server-sent events."""
 
 Wire = Literal["openai", "responses", "anthropic", "gemini"]
 """A wire format, of a client or a provider. `openai` is the one of every operation but responses."""
@@ -105,6 +112,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Nanoseconds for the whole call."""
     hedge_ns: int = 0
     """When the first piece has not come after so many nanoseconds, the next deployment is asked too; 0: never."""
+    tokens: int = 0
+    """Estimated tokens of the input."""
 
 
 class Attempt(msgspec.Struct, kw_only=True):
@@ -112,6 +121,8 @@ class Attempt(msgspec.Struct, kw_only=True):
 
     span_id: str
     deployment: Deployment
+    alias: str = ""
+    """Whose plan named the deployment."""
     started_ns: int
     duration_ns: int = 0
     first_token_ns: int = 0
@@ -152,6 +163,13 @@ class Journal(msgspec.Struct):
     """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
 
     @property
+    def answering(self) -> Attempt | None:
+        """The attempt whose answer the client gets, or the last one: of two that race only one begins an answer."""
+        return max(
+            reversed(self.attempts), key=lambda attempt: (attempt.first_token_ns > 0, not attempt.error), default=None
+        )
+
+    @property
     def usage(self) -> Usage:
         """Tokens over all attempts."""
         total = Usage()
@@ -187,6 +205,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     upload_type: str = ""
     stream: bool = False
     """Does the client want the answer piece by piece? Inside it is always a stream."""
+    client_request: str = ""
+    """What the caller named the request himself, in `x-request-id`."""
     patience_ns: int = 0
     """How long the caller will wait, when he said so: the deadline is not later than that."""
     cache: CacheUse = "use"
@@ -257,6 +277,11 @@ def new_id(kind: str) -> str:
 def new_span_id() -> str:
     """16 random hex digits, not all zero."""
     return f"{random.getrandbits(64) or 1:016x}"
+
+
+def traceparent(call: Call) -> str:
+    """The W3C `traceparent` header of a request that this call makes: what it leads to is below it in the trace."""
+    return f"00-{call.trace.trace_id}-{call.trace.span_id}-01"
 
 
 def new_trace(traceparent: str = "") -> Trace:

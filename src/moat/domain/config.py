@@ -77,6 +77,10 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     ttl: Annotated[float, msgspec.Meta(gt=0, le=30 * 86400)]
     """Seconds."""
+    tools: bool = False
+    """Also answers that call tools, and to conversations with tool results: for tools without effects, whose results
+    are all in the conversation.
+    """
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -164,6 +168,25 @@ class LimitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """IANA name, such as Europe/Berlin."""
 
 
+class SpikeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When spending is cut off because it is not what it was."""
+
+    floor: str
+    """US dollars within the window, as text, below which nothing is a spike."""
+    factor: Annotated[float, msgspec.Meta(gt=1)] = 5.0
+    """Times what this hour of the week usually has."""
+    window: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 600.0
+    """Seconds that are looked at together."""
+    per: tuple[Literal["feature", "key"], ...] = ("feature", "key")
+    """What is compared, each with its own past."""
+    repeats: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How often one key may ask the same question within a minute; 0: as often as it likes."""
+    session_calls: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many calls one session may make within the window; 0: as many as it likes."""
+    action: Literal["stop", "alert"] = "stop"
+    """`stop`: refuse what belongs to it until somebody resets it. `alert`: a problem in `moat status`."""
+
+
 class FeatureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A feature that calls name."""
 
@@ -228,6 +251,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     host: str = "127.0.0.1"
     port: Port = 4000
     max_body_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 20.0
+    max_requests: Annotated[int, msgspec.Meta(ge=1)] = 2000
+    """Under way at one time; further ones are turned away (503) until there is room."""
+    cache_mb: Annotated[float, msgspec.Meta(gt=0, le=65536)] = 64.0
+    """Memory for answers of aliases with `cache`."""
 
 
 class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -249,6 +276,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deployments: dict[str, DeploymentConfig] = {}
     """By `provider/model`."""
     limits: list[LimitConfig] = []
+    spikes: SpikeConfig | None = None
+    """None: spending is not watched for spikes."""
     features: dict[str, FeatureConfig] = {}
     breaker: BreakerConfig = BreakerConfig()
     environments: dict[Name, EnvironmentConfig] = {}

@@ -18,6 +18,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     │   ├── ProviderRefused         the provider said no to this request      its 4xx
     │   │   └── ContextOverflow     too long for the model                    400
     │   ├── Unsupported             the provider does not offer this operation    400
+    │   ├── AddressRefused          its name leads where no connection may go     502
     │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
@@ -27,6 +28,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── ReplayMiss                  the recording holds no such request       404, exit 66
     ├── StorageError                disk full, database away                  503, exit 74
     ├── Unavailable                 a server cannot be reached or started     503, exit 69
+    ├── Overloaded                  too many requests are under way      503, exit 69
     ├── Stopped                     the server ends, or an eval's time is up 503, exit 69
     └── ClientClosed                the caller hung up                        499
 
@@ -51,6 +53,8 @@ class MoatError(Exception):
         self.remedy = remedy
         self.status = self.default_status
         """The HTTP status this error answers with."""
+        self.request_id = ""
+        """Of the request it ended, as soon as the edge knows it."""
 
     def __str__(self) -> str:
         """One line: `where: what. remedy`."""
@@ -162,6 +166,8 @@ class ProviderError(MoatError):
     """May another try, here or at a fallback, go better?"""
     retry_after: float | None = None
     """Seconds the provider asked us to wait, when it did."""
+    sent: bool = True
+    """May the provider have got the request? Then it may bill it."""
 
 
 class ProviderRefused(ProviderError):
@@ -186,6 +192,12 @@ class Unsupported(ProviderError):
 
     code = "unsupported_operation"
     default_status = 400
+
+
+class AddressRefused(ProviderError):
+    """A host's address is private, or of a metadata service: not connected to (server-side request forgery)."""
+
+    code = "address_refused"
 
 
 class CircuitOpen(ProviderError):
@@ -263,6 +275,18 @@ class Unavailable(MoatError):
     code = "unavailable"
     default_status = 503
     exit_code = 69
+
+
+class Overloaded(MoatError):
+    """The server has too many requests under way; `retry_after` seconds later there may be room."""
+
+    code = "overloaded"
+    default_status = 503
+    exit_code = 69
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.retry_after = retry_after
 
 
 class Stopped(MoatError):

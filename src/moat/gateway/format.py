@@ -4,6 +4,7 @@ To add one: a file in `formats/` with a `Format`, and a line in `app.py`. Format
 for each call.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -11,13 +12,11 @@ import msgspec
 from moat.domain.calls import Call, Event, Message, Operation, Wire
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.releases import PromptRef
+from moat.gateway.bodies import check_work
 from moat.gateway.http import Headers
 
 MAX_NAME = 512
 """Characters of a model's or prompt's name."""
-
-MAX_COMMAS = 300_000
-"""Commas in a body, and so about the values in it: decoding more would hold up everybody else's calls."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -30,6 +29,8 @@ class Incoming(NamedTuple):
     """What follows the route's fixed part; empty for routes without parameters."""
     query: str
     content_type: str
+    headers: Mapping[str, str] = {}
+    """Those that Moat looks at, by the short names of `moat.gateway.admission`."""
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -47,7 +48,7 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Encoder(Protocol):
-    """Turns the events of one streamed call into bytes."""
+    """Turns the events of one streamed call into bytes: server-sent events, unless it has a header `content_type`."""
 
     def encode(self, event: Event) -> bytes:
         """The bytes of one event; may be none."""
@@ -87,8 +88,7 @@ class Format(Protocol):
 
 def read_object(body: bytes) -> dict[str, Any]:
     """A JSON object, bounded. Raises `RequestError`."""
-    if body.count(b",") > MAX_COMMAS:
-        raise RequestError(f"the body holds more than {MAX_COMMAS:,} values", remedy="Send fewer or shorter messages.")
+    check_work(body)
     try:
         data = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

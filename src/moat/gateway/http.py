@@ -1,5 +1,6 @@
 """The few pieces of HTTP that raw ASGI leaves to us."""
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -65,10 +66,10 @@ async def respond(send: Send, status: int, body: bytes, headers: Headers) -> Non
 
 def error_headers(error: MoatError, request_id: str) -> Headers:
     """Headers of an error answer: `retry-after` when waiting helps."""
-    headers = [JSON, (b"x-request-id", request_id.encode())]
+    headers = [JSON, (b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(retry_after))).encode()))
+        headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

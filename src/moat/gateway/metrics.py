@@ -8,7 +8,7 @@ Only this module imports prometheus_client, which takes 30 ms, and only the firs
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -20,6 +20,8 @@ from moat.domain.releases import Arm
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
+from moat.routing.health import DeploymentState
+from moat.spend.counters import Balance
 
 Subject = Callable[[], Iterable[Metric]]
 
@@ -38,6 +40,8 @@ class Metrics(Collector):
             lambda: releases(live.serving),
             lambda: drift(live.serving),
             lambda: shadows(dropped()),
+            lambda: deployments(live.deployments()),
+            lambda: limits(live.balances()),
         )
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -109,3 +113,46 @@ def drift(serving: Serving) -> Iterator[Metric]:
 def shadows(dropped: int) -> Iterator[Metric]:
     """Copies of calls for releases on trial."""
     yield CounterMetricFamily("moat_shadow_dropped", "Copies given up: too many were under way.", dropped)
+
+
+def deployments(known: Sequence[DeploymentState]) -> Iterator[Metric]:
+    """How the deployments stand that were asked, and what was done when they did not answer."""
+    by = ("deployment",)
+    opened = GaugeMetricFamily("moat_breaker_open", "1 while it is left alone, or probed, after failures.", labels=by)
+    wait = GaugeMetricFamily("moat_deployment_wait_seconds", "Until it may be asked again; 0: now.", labels=by)
+    latency = GaugeMetricFamily("moat_deployment_latency_seconds", "To the first piece, of late.", labels=by)
+    tries = CounterMetricFamily("moat_tries", "Tries at a deployment.", labels=by)
+    failed = CounterMetricFamily("moat_tries_failed", "Tries that count against its health.", labels=by)
+    trips = CounterMetricFamily("moat_breaker_trips", "How often its breaker opened.", labels=by)
+    retries = CounterMetricFamily("moat_retries", "Tries again at the same deployment.", labels=by)
+    denied = CounterMetricFamily("moat_retries_denied", "Retries not made: too many in vain.", labels=by)
+    fallbacks = CounterMetricFamily("moat_fallbacks", "Calls that came from another that failed.", labels=by)
+    hedges = CounterMetricFamily("moat_hedges", "Calls that came from another that was slow.", labels=by)
+    for found in known:
+        series = (found.deployment,)
+        opened.add_metric(series, found.state != "closed")
+        wait.add_metric(series, found.wait)
+        if found.latency is not None:
+            latency.add_metric(series, found.latency)
+        tries.add_metric(series, found.tries)
+        failed.add_metric(series, found.failed)
+        trips.add_metric(series, found.opened)
+        retries.add_metric(series, found.retries)
+        denied.add_metric(series, found.refused_retries)
+        fallbacks.add_metric(series, found.fallbacks)
+        hedges.add_metric(series, found.hedges)
+    yield from (opened, wait, latency, tries, failed, trips, retries, denied, fallbacks, hedges)
+
+
+def limits(balances: Iterable[Balance]) -> Iterator[Metric]:
+    """How full the fullest counter of each limit is. Whose it is `moat limits` says: callers are no labels."""
+    used = GaugeMetricFamily("moat_limit_used_share", "Of its fullest counter, held room included.", labels=("limit",))
+    counters = GaugeMetricFamily("moat_limit_counters", "Counters in the present window.", labels=("limit",))
+    shares: dict[str, list[float]] = {}
+    for found in balances:
+        share = (found.used + found.held) / found.limit.amount if found.limit.amount else 1.0
+        shares.setdefault(found.limit.name, []).append(share)
+    for name, known in shares.items():
+        used.add_metric((name,), max(known))
+        counters.add_metric((name,), len(known))
+    yield from (used, counters)

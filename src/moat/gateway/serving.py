@@ -1,14 +1,23 @@
 """What the gateway serves at this moment."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from moat.domain.calls import Call, Event
+from moat.domain.errors import NotFound
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
+from moat.gateway.idempotency import Answers
 from moat.pipeline.compose import Next
 from moat.ports.prompts import Prompts
 from moat.prompts.drift import Drift
+from moat.routing.health import DeploymentState
+from moat.spend.counters import Balance
+
+
+def _no_counter(call: Call) -> AsyncGenerator[Event, None]:
+    raise NotFound("this server counts no tokens")
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,10 @@ class Serving:
     """By id, those of the assignments at least."""
     drift: tuple[Drift, ...] = ()
     """How they have left their ground, as far as it is known yet."""
+    environments: tuple[str, ...] = ()
+    """All that moat.yaml defines."""
+    count: Next = _no_counter
+    """Counts the tokens of a call instead of answering it: see `moat.pipeline.counting`."""
 
 
 @dataclass
@@ -39,5 +52,11 @@ class Live:
     serving: Serving
     looked: float = field(default_factory=time.monotonic)
     """When the last look at files and store that is done began, in monotonic seconds."""
+    deployments: Callable[[], Sequence[DeploymentState]] = lambda: ()
+    """How the deployments stand that were asked since the server started."""
+    balances: Callable[[], Sequence[Balance]] = lambda: ()
+    """How far the limits are used up."""
     look: Callable[[], None] = lambda: None
     """Asks for a look at once instead of in its turn; from any thread, and returns at once."""
+    answers: Answers = field(default_factory=Answers)
+    """By idempotency key."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from moat.domain.calls import Call
+from moat.domain.calls import Call, Message
 from moat.domain.usage import estimate_tokens
 
 IMAGE_TOKENS = 765
@@ -19,8 +19,14 @@ def input_tokens(call: Call) -> int:
     if call.operation != "chat":
         return sum(_texts(call.params.get(name)) for name in ("input", "prompt", "query", "documents"))
     tools = call.params.get("tools")
-    asked = sum(_content(message.get("content")) for message in call.messages)
+    asked = sum(map(message_tokens, call.messages))
     return asked + (estimate_tokens(msgspec.json.encode(tools).decode()) if tools else 0)
+
+
+def message_tokens(message: Message) -> int:
+    """Estimated tokens of one message, its tool calls included."""
+    calls = message.get("tool_calls")
+    return _content(message.get("content")) + (len(msgspec.json.encode(calls)) // 4 if calls else 0)
 
 
 def _content(content: Any) -> int:
@@ -41,3 +47,56 @@ def _texts(value: Any) -> int:
         numbers = sum(1 for item in value if isinstance(item, int))
         return numbers or sum(_texts(item) for item in value)
     return 0
+
+
+PART_TOKENS = 3000
+"""More than any provider counts for an image of ordinary size."""
+FRAME_TOKENS = 8
+"""More than any chat format adds around a message."""
+
+
+def most_input_tokens(call: Call) -> int:
+    """As many tokens as the input can have: every known tokenizer makes at most one of a byte (UTF-8)."""
+    if call.operation != "chat":
+        return sum(_bytes(call.params.get(name)) for name in ("input", "prompt", "query", "documents"))
+    tools = call.params.get("tools")
+    asked = FRAME_TOKENS * (1 + len(call.messages)) + (len(msgspec.json.encode(tools)) if tools else 0)
+    for message in call.messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            asked += _length(content)
+        elif isinstance(content, list):
+            asked += sum(_part(part) for part in content)
+        if calls := message.get("tool_calls"):
+            asked += len(msgspec.json.encode(calls))
+    return asked
+
+
+def _part(part: Any) -> int:
+    text = part.get("text") if isinstance(part, dict) else None
+    return _length(text) if isinstance(text, str) else PART_TOKENS
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, str):
+        return _length(value)
+    if isinstance(value, dict):
+        return sum(_bytes(item) for item in value.values())
+    if isinstance(value, list):
+        numbers = sum(1 for item in value if isinstance(item, int))
+        return numbers or sum(_bytes(item) + FRAME_TOKENS for item in value)
+    return 0
+
+
+def _length(text: str) -> int:
+    """Bytes in UTF-8; a text in ASCII, the usual case, need not be encoded for it."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def stated_output(call: Call) -> int | None:
+    """Tokens that the call allows its answer, when it says so."""
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = call.params.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

@@ -33,41 +33,49 @@ def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Spa
     return [root, *(_attempt_span(call, attempt) for attempt in call.journal.attempts)]
 
 
+def intent_of(call: Call, attempt: Attempt, worst: Usage, cost: int | None, owner: str) -> Span:
+    """What is written before a try is sent: if nothing follows, this is what may have been spent."""
+    return Span(
+        span_id=attempt.span_id,
+        kind="intent",
+        name=_name(call, attempt),
+        started_ns=attempt.started_ns,
+        duration_ns=0,
+        provider=attempt.deployment.provider,
+        cost=cost,
+        price_version=attempt.price_version,
+        owner=owner,
+        **_below(call, attempt),
+        **_tokens(worst),
+    )
+
+
 def _call_span(call: Call, outcome: Outcome) -> Span:
-    journal, caller = call.journal, call.caller
-    last = journal.attempts[-1] if journal.attempts else None
+    journal = call.journal
+    last = journal.answering
     finished, error = outcome.answer.finished, outcome.error
     return Span(
         span_id=call.trace.span_id,
-        trace_id=call.trace.trace_id,
         parent_id=call.trace.parent_id,
         kind="call",
-        name="chat",
+        name=call.operation,
         started_ns=outcome.started_ns,
         duration_ns=outcome.duration_ns,
-        request_id=call.id,
-        environment=caller.environment,
-        tenant=caller.tenant,
-        feature=caller.feature,
-        user=caller.user,
-        session=caller.session,
-        key=caller.key,
-        prompt=call.prompt.name if call.prompt else "",
-        version=journal.prompt.version if journal.prompt else "",
-        release=journal.release.id if journal.release else "",
-        arm=journal.arm,
-        experiment=journal.experiment,
-        shadow_of=call.shadow_of,
-        model=journal.sent.model if journal.sent else call.model,
+        model=_asked(call),
+        alias=last.alias if last else "",
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
         cost=journal.cost,
+        price_version=last.price_version if last else "",
+        cache=journal.cache,
+        saved=journal.saved,
         first_token_ns=_first_token(call, outcome.started_ns),
         finish_reason=finished.reason if finished else "",
         error=error.code if error else "",
         error_message=error.what[:MAX_ERROR] if error else "",
-        stream=call.stream,
         attempts=len(journal.attempts),
+        attributes=_attributes(call),
+        **_whose(call),
         **_tokens(journal.usage),
     )
 
@@ -75,25 +83,73 @@ def _call_span(call: Call, outcome: Outcome) -> Span:
 def _attempt_span(call: Call, attempt: Attempt) -> Span:
     return Span(
         span_id=attempt.span_id,
-        trace_id=call.trace.trace_id,
-        parent_id=call.trace.span_id,
         kind="attempt",
-        name=f"chat {attempt.deployment.model}",
+        name=_name(call, attempt),
         started_ns=attempt.started_ns,
         duration_ns=attempt.duration_ns,
-        request_id=call.id,
-        tenant=call.caller.tenant,
-        model=attempt.deployment.model,
         model_answered=attempt.model_answered,
         provider=attempt.deployment.provider,
         cost=attempt.cost,
+        price_version=attempt.price_version,
         first_token_ns=attempt.first_token_ns,
         finish_reason=attempt.finish_reason,
         error=attempt.error,
         error_message=attempt.error_message[:MAX_ERROR],
-        stream=call.stream,
+        **_below(call, attempt),
         **_tokens(attempt.usage),
     )
+
+
+def _attributes(call: Call) -> dict[str, Any]:
+    told = {
+        "moat.notices": list(call.journal.notices),
+        "moat.client_request_id": call.client_request,
+        "moat.tags": list(call.caller.tags),
+        "moat.data_class": call.caller.data_class,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _whose(call: Call) -> dict[str, Any]:
+    """Who called, and for what: the same on every span of a call, so that money can be summed by any of it."""
+    journal, caller = call.journal, call.caller
+    return {
+        "trace_id": call.trace.trace_id,
+        "request_id": call.id,
+        "operation": "" if call.operation == "chat" else call.operation,
+        "environment": caller.environment,
+        "tenant": caller.tenant,
+        "feature": caller.feature,
+        "user": caller.user,
+        "session": caller.session,
+        "key": caller.key,
+        "prompt": call.prompt.name if call.prompt else "",
+        "version": journal.prompt.version if journal.prompt else "",
+        "release": journal.release.id if journal.release else "",
+        "arm": journal.arm,
+        "experiment": journal.experiment,
+        "shadow_of": call.shadow_of,
+        "stream": call.stream,
+    }
+
+
+def _below(call: Call, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "parent_id": call.trace.span_id,
+        "model": attempt.deployment.model,
+        "alias": attempt.alias,
+        **_whose(call),
+    }
+
+
+def _name(call: Call, attempt: Attempt) -> str:
+    return f"{call.operation} {attempt.deployment.model}"
+
+
+def _asked(call: Call) -> str:
+    """The alias that was asked for, by the caller or by the prompt."""
+    journal = call.journal
+    return call.model or (journal.prompt.model if journal.prompt else "")
 
 
 def _tokens(usage: Usage) -> dict[str, Any]:

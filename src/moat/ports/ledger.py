@@ -4,6 +4,7 @@ Where several processes share a limit, each holds a lease on a part of it, and t
 used up; else they return at once.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -11,8 +12,21 @@ import msgspec
 from moat.domain.calls import Call
 
 
+class Worst(msgspec.Struct, frozen=True):
+    """The most that an attempt may take."""
+
+    input: int
+    """Tokens, estimated."""
+    most_input: int
+    """Tokens, as many as there can be in so many bytes."""
+    output: int
+    """Tokens."""
+    cost: Callable[[int], int | None]
+    """Picodollars with so many output tokens; None when there is no price."""
+
+
 class Spending(msgspec.Struct, frozen=True):
-    """What an attempt takes, at worst or in fact."""
+    """What an attempt took."""
 
     tokens: int
     """Input and output."""
@@ -23,6 +37,11 @@ class Spending(msgspec.Struct, frozen=True):
 class Hold(Protocol):
     """Room in every limit that applies to one attempt, taken before it is sent."""
 
+    @property
+    def output(self) -> int:
+        """Tokens that the answer may have: fewer than asked for when a limit caps it."""
+        ...
+
     def settle(self, spent: Spending) -> None:
         """Give back what was not used; nothing stays held. Idempotent: the first call counts."""
         ...
@@ -31,8 +50,10 @@ class Hold(Protocol):
 class Admission(Protocol):
     """A call that was let in."""
 
-    call: Call
-    """As it may go on: perhaps with another alias, or a shorter answer."""
+    @property
+    def call(self) -> Call:
+        """As it may go on: perhaps with another alias."""
+        ...
 
     def leave(self) -> None:
         """It is over: it no longer counts as concurrent. Idempotent."""
@@ -49,8 +70,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def hold(self, call: Call, worst: Spending) -> Hold:
-        """Take room for an attempt. Raises `LimitExceeded`, or `NoPrice` when a money budget applies to a call whose
-        worst case is not known.
+    async def hold(self, call: Call, worst: Worst) -> Hold:
+        """Take room for an attempt. Raises `LimitExceeded`, or `NoPrice` when a money budget applies to a model whose
+        price is not known.
         """
         ...

@@ -36,7 +36,7 @@ class Segment:
         while True:
             path = directory / f"{now_ns:020d}-{os.getpid()}-{secrets.token_hex(4)}{OPEN}"
             fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-            if _lock(fd) and _is_at(fd, path):
+            if lock(fd) and is_at(fd, path):
                 return cls(path, fd)
             os.close(fd)  # `recover` of another process came between open and flock
 
@@ -104,13 +104,30 @@ def unique_ns(last_ns: int) -> int:
     return max(time.time_ns(), last_ns + 1)
 
 
+def lock(fd: int) -> bool:
+    """Take the flock(2); False when another process has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Does the path still lead to this open file?"""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _recover(path: Path) -> Path | None:
     try:
         fd = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None  # sealed by its owner meanwhile
     try:
-        if not (_lock(fd) and _is_at(fd, path)):
+        if not (lock(fd) and is_at(fd, path)):
             return None
         size = _whole_lines(fd)
         if size == 0:
@@ -121,22 +138,6 @@ def _recover(path: Path) -> Path | None:
         return path.rename(path.with_suffix(SEALED))
     finally:
         os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(fd: int, path: Path) -> bool:
-    """Does the path still lead to this open file?"""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _whole_lines(fd: int) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from moat.domain.errors import StorageError
 from moat.domain.spans import Span
+from moat.telemetry.owners import Owner
 from moat.telemetry.segments import Segment, recover, unique_ns
 
 Fsync = Literal["always", "interval", "never"]
@@ -35,6 +36,8 @@ class SegmentSpool:
         self, directory: Path, *, fsync: Fsync = "interval", interval: float = 0.5, max_bytes: int = 8 * 2**20
     ) -> None:
         self.directory = directory
+        self.owner = Owner()
+        """Names this process in the intents it writes."""
         self.sync_failures = 0
         """Failed fsyncs since the start: each may have lost records on a power cut."""
         self._fsync = fsync
@@ -57,6 +60,7 @@ class SegmentSpool:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             recover(self.directory)
+            self.owner.begin(self.directory)
         except OSError as error:
             raise self._refusal("the spool cannot be used", error) from error
         self._closed.clear()
@@ -103,6 +107,7 @@ class SegmentSpool:
             self._closed.set()
             keeper.join()
         self.rotate()
+        self.owner.end()
 
     def _begin(self) -> Segment:
         self._begun_ns = unique_ns(self._begun_ns)

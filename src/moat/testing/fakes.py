@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from moat.domain.calls import Call, Caller, Deployment, Message, Plan, new_id, new_trace
-from moat.domain.errors import AccessError, NotFound, PromptError, StorageError
+from moat.domain.errors import AccessError, ContextOverflow, NotFound, PromptError, StorageError
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.spans import Span
@@ -44,17 +44,19 @@ class FakeClock:
 
 
 class ListSpool:
-    """Keeps spans in a list. Set `full` to make it refuse."""
+    """Keeps spans in a list, and intents in another. Set `full` to make it refuse."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.intents: list[Span] = []
         self.full = False
 
     def append(self, spans: Sequence[Span]) -> None:
         """Keep them all, or none."""
         if self.full:
             raise StorageError("the disk is full", where="spool", remedy="Free some space.")
-        self.spans.extend(spans)
+        for span in spans:
+            (self.intents if span.kind == "intent" else self.spans).append(span)
 
     @property
     def calls(self) -> list[Span]:
@@ -94,6 +96,10 @@ class FixedModels:
             deadline_ns=self._deadline_ns,
         )
 
+    def roomier(self, call: Call, error: ContextOverflow) -> Call:
+        """There is no way."""
+        raise error
+
     def capacity(self, deployment: Deployment) -> Capacity:
         """Not known."""
         return Capacity()
@@ -111,7 +117,7 @@ class FlatPrices:
     def __init__(self, input: int = 1, output: int = 1) -> None:
         self._input, self._output = input, output
 
-    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Tokens times price."""
         return usage.input * self._input + usage.output * self._output
 
@@ -121,7 +127,7 @@ class NoPrices:
 
     version = "none"
 
-    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Unknown."""
         return None
 

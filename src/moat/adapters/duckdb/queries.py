@@ -7,6 +7,7 @@ import msgspec
 
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
+from moat.domain.usage import COUNTS
 from moat.ports.traces import Dimension, TraceFilter
 
 CONTENT = ("input", "output")
@@ -29,6 +30,9 @@ def _sql_type(field: msgspec.structs.FieldInfo) -> tuple[str, str]:
 
 _FIELDS = {field.name: _sql_type(field) for field in msgspec.structs.fields(Span)}
 COLUMNS = tuple(_FIELDS)
+USAGE_COLUMNS = {name: name if name == "units" else f"{name}_tokens" for name in COUNTS}
+"""Count of a `Usage` to the column of it."""
+_OF_ATTEMPTS = ("model", "provider", "error")
 SLIM_COLUMNS = tuple(name for name in COLUMNS if name not in CONTENT)
 
 
@@ -49,7 +53,7 @@ INSERT INTO spans ({_names(COLUMNS)})
 SELECT {_line_values()}
 FROM read_json(?, format = 'newline_delimited', compression = 'none', maximum_object_size = ?,
                columns = {_line_columns()}) AS line
-WHERE NOT EXISTS (
+WHERE line.kind <> 'intent' AND NOT EXISTS (
     SELECT 1 FROM spans AS known
     WHERE known.started_ns BETWEEN ? AND ?
       AND known.started_ns = line.started_ns AND known.span_id = line.span_id AND known.trace_id = line.trace_id
@@ -78,8 +82,8 @@ ORDER BY started_ns, parent_id <> '', span_id
 _TEXTS = tuple(field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str)
 
 
-def _conditions(wanted: TraceFilter) -> tuple[str, list[Any]]:
-    conditions, values = ["kind = 'call'"], list[Any]()
+def _conditions(wanted: TraceFilter, kinds: str = "'call'") -> tuple[str, list[Any]]:
+    conditions, values = [f"kind IN ({kinds})"], list[Any]()
     for name in _TEXTS:
         if value := getattr(wanted, name):
             conditions.append(f'"{name}" = ?')
@@ -109,13 +113,7 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]
 
     Quantiles are nearest-rank values that occurred. Raises `RequestError` for an unknown dimension.
     """
-    for name in by:
-        if name not in get_args(Dimension):
-            raise RequestError(
-                f"no such dimension: {name!r}",
-                where="by",
-                remedy=f"There are: {', '.join(get_args(Dimension))}.",
-            )
+    _check(by)
     where, values = _conditions(wanted)
     group = _names(by)
     return (
@@ -138,3 +136,59 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]
         """,
         values,
     )
+
+
+def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tuple[str, list[Any]]:
+    """Statement and parameters for what attempts cost: the dimensions first, then the slot, then the sums of `Spend`
+    with the counts of `Usage` last.
+
+    A call's own row knows neither model nor provider of an attempt, so that they count by attempts alone.
+    """
+    _check(by)
+    alone = any(name in _OF_ATTEMPTS for name in by) or any(getattr(wanted, name) for name in _OF_ATTEMPTS)
+    alone = alone or wanted.failed is not None
+    kinds = "'attempt'" if alone else "'call', 'attempt'"
+    where, values = _conditions(wanted, kinds)
+    groups = [f'"{name}"' for name in by]
+    slot = "started_ns - started_ns % ?" if step_ns else "0"
+    made = "count(DISTINCT (trace_id, parent_id))" if alone else "count(*) FILTER (kind = 'call')"
+    tokens = ", ".join(f"coalesce(sum({column}) FILTER (kind = 'attempt'), 0)" for column in USAGE_COLUMNS.values())
+    return (
+        f"""
+        SELECT {"".join(f"{name}, " for name in groups)}
+            {slot} AS slot,
+            {made},
+            count(*) FILTER (kind = 'attempt'),
+            count(*) FILTER (kind = 'attempt' AND error <> ''),
+            count(*) FILTER (kind = 'attempt' AND usage_estimated),
+            coalesce(sum(cost) FILTER (kind = 'attempt'), 0) AS total,
+            count(*) FILTER (kind = 'attempt' AND cost IS NULL),
+            count(*) FILTER (kind = 'call' AND cache IN ('hit', 'similar')),
+            coalesce(sum(saved) FILTER (kind = 'call'), 0),
+            {tokens}
+        FROM spans WHERE {where}
+        GROUP BY {", ".join([*groups, "slot"])}
+        ORDER BY slot, total DESC, {", ".join([*groups, "slot"])}
+        """,
+        [step_ns, *values] if step_ns else values,
+    )
+
+
+def deployments(wanted: TraceFilter) -> tuple[str, list[Any]]:
+    """Statement and parameters for the aliases, providers and models of attempts."""
+    where, values = _conditions(wanted, "'attempt'")
+    return f"SELECT DISTINCT alias, provider, model FROM spans WHERE {where} ORDER BY ALL", values
+
+
+REPRICINGS = "SELECT entry FROM repricings ORDER BY at_ns DESC LIMIT ?"
+
+
+def _check(by: Sequence[Dimension]) -> None:
+    """Names become part of a statement: only those that there are."""
+    for name in by:
+        if name not in get_args(Dimension):
+            raise RequestError(
+                f"no such dimension: {name!r}",
+                where="by",
+                remedy=f"There are: {', '.join(get_args(Dimension))}.",
+            )

@@ -64,14 +64,37 @@ _COUNTS = (
     *("cache_write_long_tokens", "audio_input_tokens", "audio_output_tokens", "cached_audio_tokens"),
     *("units", "saved"),
 )
-_INTENTS = "CREATE TABLE intents (span_id VARCHAR NOT NULL, started_ns BIGINT NOT NULL, span VARCHAR NOT NULL)"
+_INTENTS = """
+CREATE TABLE intents (
+    span_id VARCHAR NOT NULL,
+    started_ns BIGINT NOT NULL,
+    owner VARCHAR NOT NULL,
+    span VARCHAR NOT NULL
+)
+"""
 _MONEY = (
     *(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in (*_TEXTS, "owner")),
     *(f"ALTER TABLE spans ADD COLUMN {name} BIGINT DEFAULT 0" for name in _COUNTS),
     _INTENTS,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY)
+_OF_THE_CALL = (
+    *("environment", "tenant", "feature", "user", "session", "key", "prompt", "version", "release"),
+    *("arm", "experiment", "shadow_of"),
+)
+_SPENDING = (
+    # Attempts carry what their call says of itself; those of earlier versions are given it here.
+    "UPDATE spans SET alias = model WHERE kind = 'call'",
+    f"""
+    UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
+    FROM (SELECT trace_id, span_id, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
+          FROM spans WHERE kind = 'call') AS call
+    WHERE spans.kind = 'attempt' AND spans.trace_id = call.trace_id AND spans.parent_id = call.span_id
+    """,
+    "CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 

@@ -5,7 +5,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +14,15 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import queries
+from moat.adapters.duckdb.intents import Intents
+from moat.adapters.duckdb.repricing import reprice
 from moat.adapters.duckdb.schema import migrate
-from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
+from moat.adapters.duckdb.sift import Intent, Reject, SpanKey, sift, write_clean
+from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.spans import Span
-from moat.ports.traces import Dimension, TraceFilter, Usages
+from moat.domain.usage import Usage
+from moat.ports.traces import Charge, Dimension, RepriceOrder, Repricing, Spend, TraceFilter, Usages
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
@@ -54,6 +58,7 @@ class DuckTraces:
         self._closed = False
         self._opening = threading.Lock()
         self._ingesting = threading.Lock()
+        self._intents = Intents()
 
     @classmethod
     def open(cls, path: Path, *, patience: float = 5.0) -> Self:
@@ -98,6 +103,28 @@ class DuckTraces:
             for row in self._ask(*queries.usages(by, wanted))
         ]
 
+    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+        """See `TraceReader`."""
+        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, step_ns))]
+
+    def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
+        """See `TraceReader`."""
+        rows = self._ask(*queries.deployments(wanted))
+        return [(alias, Deployment(provider, model)) for alias, provider, model in rows]
+
+    def repricings(self, limit: int = 50) -> list[Repricing]:
+        """See `TraceReader`."""
+        return [msgspec.json.decode(entry, type=Repricing) for (entry,) in self._ask(queries.REPRICINGS, [limit])]
+
+    def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
+        """See `TraceWriter`. What is ingested waits until it is done."""
+        with self._ingesting, self._cursor() as cursor:
+            _make_log(self._path)
+            cursor.execute("BEGIN")
+            done = reprice(cursor, order, price)
+            cursor.execute("ROLLBACK" if order.dry_run else "COMMIT")
+            return done
+
     def ingest(self, segments: Sequence[Path]) -> int:
         """See `TraceWriter`. Raises `DocumentError` when DuckDB or the disk cannot read one of the segments."""
         with self._ingesting:
@@ -107,8 +134,26 @@ class DuckTraces:
                 # A line that msgspec takes and DuckDB does not: one with a key that stands twice.
                 return self._ingest(segments, rewrite=True)
 
+    def owners(self) -> set[str]:
+        """See `TraceWriter`."""
+        with self._ingesting, self._cursor() as cursor:
+            return self._intents.owners(cursor)
+
+    def conclude(self, owners: Collection[str]) -> int:
+        """See `TraceWriter`."""
+        with self._ingesting:
+            with self._cursor() as cursor:
+                outcomes = self._intents.outcomes(cursor, owners)
+            if outcomes:
+                with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
+                    path = Path(scratch) / "unknown.ndjson"
+                    path.write_bytes(msgspec.json.Encoder().encode_lines(outcomes))
+                    self._ingest([path], rewrite=False)
+            return len(outcomes)
+
     def _ingest(self, segments: Sequence[Path], *, rewrite: bool) -> int:
         seen, rejects, longest, paths = set[SpanKey](), list[Reject](), 0, list[str]()
+        intents, concluded = list[Intent](), set[str]()
         try:
             with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
                 for number, segment in enumerate(segments):
@@ -119,13 +164,17 @@ class DuckTraces:
                         write_clean(segment, sifted.skip, path)
                     paths.append(str(path))
                     rejects.extend(sifted.rejects)
+                    intents.extend(sifted.intents)
+                    concluded |= sifted.concluded
                     longest = max(longest, sifted.longest)
                 values = [paths, longest + _SLACK, min(seen)[0], max(seen)[0]] if seen else []
-                return self._commit(values, rejects)
+                return self._commit(values, rejects, intents, concluded)
         except OSError as error:
             raise StorageError(f"no room to ingest: {error}", where=error.filename or tempfile.gettempdir()) from error
 
-    def _commit(self, values: list[Any], rejects: list[Reject]) -> int:
+    def _commit(
+        self, values: list[Any], rejects: list[Reject], intents: list[Intent], concluded: Collection[str]
+    ) -> int:
         """One transaction; `values` are the parameters of `INGEST`, none when there is no span."""
         with self._cursor() as cursor:
             _make_log(self._path)
@@ -133,7 +182,9 @@ class DuckTraces:
             for reject in rejects:
                 cursor.execute(queries.REJECT, reject)
             new = cursor.execute(queries.INGEST, values).fetchone() if values else None
+            self._intents.apply(cursor, intents, concluded)
             cursor.execute("COMMIT")
+            self._intents.settle()
             return new[0] if new else 0
 
     def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
@@ -214,3 +265,14 @@ def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
         if value is not None
     }
     return Span(**fields)
+
+
+_SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved")
+
+
+def _spend(groups: int, row: Sequence[Any]) -> Spend:
+    """The dimensions, the sums of `_SPEND`, then the counts of a `Usage`."""
+    sums = dict(zip(_SPEND, row[groups:], strict=False))
+    counts = dict(zip(queries.USAGE_COLUMNS, row[groups + len(_SPEND) :], strict=True))
+    usage = Usage(**counts, estimated=bool(sums["estimated"]))
+    return Spend(group=tuple(row[:groups]), usage=usage, **sums)

@@ -199,4 +199,26 @@ keys = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("expires_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("former_hash", Text, nullable=False),
+    Column("former_until_ns", BigInteger, nullable=False),
+)
+
+trips = Table(
+    "trips",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("usual", BigInteger, nullable=False),
+    Column("reset_ns", BigInteger, nullable=False),
+    Column("reset_by", Text, nullable=False),
+    Column("reset_reason", Text, nullable=False),
+    Index("trips_open", "reset_ns", "at_ns"),
 )

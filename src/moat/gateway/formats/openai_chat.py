@@ -15,7 +15,7 @@ from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
 from moat.gateway.format import MAX_NAME, Incoming, Request, read_object, take_model, take_stream
 from moat.gateway.http import JSON, Headers
-from moat.pipeline.answers import Answer
+from moat.pipeline.answers import Answer, signed
 
 DONE = b"data: [DONE]\n\n"
 MODEL_PREFIX = "prompt:"
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 def parse_chat(body: bytes) -> Request:
     """Read a request body. Raises `RequestError` with the parameter at fault."""
     data = read_object(body)
-    prompt = _prompt(data.pop("prompt", None))
+    prompt = read_prompt(data.pop("prompt", None))
     model = take_model(data)
     if prompt is None and model.startswith(MODEL_PREFIX):
         prompt, model = prompt_as_model(model), ""
@@ -46,7 +46,7 @@ def parse_chat(body: bytes) -> Request:
     )
 
 
-def _prompt(data: Any) -> PromptRef | None:
+def read_prompt(data: Any) -> PromptRef | None:
     """`prompt: {id, version, variables}` as OpenAI defines it; `id` may end in `@version` or `@environment`."""
     if data is None:
         return None
@@ -128,6 +128,7 @@ class ChunkEncoder:
         self._include_usage = bool(options.get("include_usage"))
         self._untouched = True
         self._started = False
+        self._thoughts = Answer()
 
     def encode(self, event: Event) -> bytes:
         """The bytes of one event."""
@@ -143,6 +144,8 @@ class ChunkEncoder:
             delta["content"] = event.text
         if event.refusal:
             delta["refusal"] = event.refusal
+        if event.reasoning or event.signature or event.redacted:
+            delta |= self._think(event)
         if event.tool_calls:
             delta["tool_calls"] = [_tool_call_piece(piece) for piece in event.tool_calls]
         return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
@@ -154,6 +157,15 @@ class ChunkEncoder:
     def fail(self, error: MoatError) -> bytes:
         """An error event; no `[DONE]` follows, so that a cut stream never looks complete."""
         return b"data: " + error_body(error) + b"\n\n"
+
+    def _think(self, event: Delta) -> dict[str, Any]:
+        """Thinking, and the blocks that are complete with it; clients put lists together by `index`."""
+        known = len(self._thoughts.thinking_blocks)
+        self._thoughts.add(event)
+        found = self._thoughts.thinking_blocks[known:]
+        blocks = [{"index": known + offset, **block} for offset, block in enumerate(found)]
+        thoughts = {"reasoning_content": event.reasoning} if event.reasoning else {}
+        return {**thoughts, "thinking_blocks": blocks} if blocks else thoughts
 
     def _finish(self, event: Finished) -> bytes:
         if self._untouched and self._started:
@@ -174,7 +186,7 @@ def _tool_call_piece(piece: Any) -> dict[str, Any]:
     call: dict[str, Any] = {"index": piece.index, "function": function}
     if piece.id:
         call |= {"id": piece.id, "type": "function"}
-    return call
+    return call | signed(piece.signature)
 
 
 def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
@@ -191,6 +203,10 @@ def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
         "content": answer.text or None,
         "refusal": answer.refusal or None,
     }
+    if answer.reasoning:
+        message["reasoning_content"] = answer.reasoning
+    if answer.thinking_blocks:
+        message["thinking_blocks"] = answer.thinking_blocks
     if answer.calls:
         message["tool_calls"] = answer.tool_calls
     return _encode(

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
-from moat.domain.errors import AccessError
+from moat.domain.errors import AccessError, ContextOverflow
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
 
@@ -25,7 +25,10 @@ class Route:
                 where="model",
                 remedy=f"It may use: {', '.join(allowed)}.",
             )
-        routed = replace(call, plan=self._models.plan(call))
+        try:
+            routed = replace(call, plan=self._models.plan(call))
+        except ContextOverflow as error:
+            routed = self._models.roomier(call, error)
         call.journal.sent = routed
         if call.journal.accepted is not None:
             call.journal.accepted()

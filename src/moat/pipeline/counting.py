@@ -1,0 +1,43 @@
+"""How many tokens a call would have, without asking for an answer."""
+
+from collections.abc import AsyncGenerator
+
+from msgspec.structs import replace
+
+from moat.domain.calls import Call, Event, Finished
+from moat.domain.errors import ProviderError
+from moat.domain.usage import Usage
+from moat.pipeline.compose import Next, compose
+from moat.pipeline.estimates import input_tokens
+from moat.pipeline.ports import Ports
+from moat.pipeline.stages.render import Render
+from moat.pipeline.stages.resolve import Resolve
+from moat.pipeline.stages.route import Route
+from moat.ports.models import Models, TokenCounter
+
+
+def build_counter(ports: Ports) -> Next:
+    """What is asked is settled as for a call; then the first deployment counts, or we estimate.
+
+    The one event is a `Finished` whose usage has the count; `estimated` when nobody counted. Counting is free, so it is
+    neither limited nor recorded.
+    """
+    return compose([stage(ports) for stage in (Resolve, Render, Route)], _count(ports.models))
+
+
+def _count(models: Models) -> Next:
+    async def upstream(call: Call) -> AsyncGenerator[Event, None]:
+        assert call.plan is not None, "Route makes the plan"
+        deployment = call.plan.deployments[0]
+        provider = models.provider(deployment.provider)
+        usage = Usage(input=input_tokens(call), estimated=True)
+        if isinstance(provider, TokenCounter):
+            try:
+                usage = Usage(input=await provider.count_tokens(replace(call, deployment=deployment)))
+            except ProviderError as error:
+                if not error.retryable:
+                    raise
+                call.journal.notices.append(f"estimated, as {deployment} did not count: {error.code}")
+        yield Finished(reason="stop", usage=usage, model=deployment.model)
+
+    return upstream
