@@ -19,6 +19,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/rollouts": {"prompt": "no/such", "environment": "staging", "action": "pause"},
     "/api/v1/refresh": {},
     "/api/v1/spend/reprice": {"dry_run": True},
+    "/api/v1/spikes/reset": {"scope": "key", "value": "key_0", "reason": "none"},
     "/api/v1/keys": {"name": "shop", "environment": "nowhere"},
     "/api/v1/keys/{id}": {"name": "shop"},
     "/api/v1/keys/{id}/rotate": {"overlap": 0},
@@ -70,7 +71,7 @@ def test_a_body_of_another_type_is_refused(api: Api, path: str) -> None:
 def test_nonsense_is_refused(api: Api, path: str, body: bytes) -> None:
     address, method = a_path(path), BODIES[path].method
     status, _, answer = api.raw(method, address, body, Content_Type="application/json; charset=utf-8", **ADMIN)
-    if body == b"{}" and not GOOD[path]:
+    if body == b"{}" and path in ("/api/v1/refresh", "/api/v1/spend/reprice"):  # nothing need be said
         assert status == 200
         return
     assert (status, json.loads(answer)["error"]["type"]) == (400, "invalid_request_error"), answer
@@ -93,8 +94,8 @@ def test_a_body_is_bounded(api: Api, path: str) -> None:
     address, method = a_path(path), BODIES[path].method
     status, _, answer = api.raw(method, address, b" " * (MAX_BODY + 1), Content_Type="application/json", **ADMIN)
     assert (status, "2 MiB" in json.loads(answer)["error"]["message"]) == (413, True)
-    commas = b"[" + b"1," * 400_000 + b"1]"
-    status, _, answer = api.raw(method, address, commas, Content_Type="application/json", **ADMIN)
+    lists = b"[" + b"[]," * 200_000 + b"1]"
+    status, _, answer = api.raw(method, address, lists, Content_Type="application/json", **ADMIN)
     assert (status, "values" in json.loads(answer)["error"]["message"]) == (400, True)
 
 

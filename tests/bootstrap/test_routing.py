@@ -2,12 +2,14 @@
 provider at a running server.
 """
 
+import asyncio
 import json
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from moat.bootstrap import quality
 from moat.bootstrap.models import ProviderShelf, router
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.quality import lacking, passed_over, scores
@@ -18,7 +20,7 @@ from moat.domain.errors import CircuitOpen, ConfigError, ProviderDown
 from moat.domain.quotas import Quota, Window
 from moat.domain.scores import Run, RunStatus
 from moat.ports.models import Capacity
-from moat.testing.fakes import NoPrices
+from moat.testing.fakes import NoPrices, new_call
 from tests.bootstrap.projects import Project, eventually
 
 PROVIDERS = """
@@ -166,6 +168,27 @@ def test_the_newest_finished_run_of_a_deployment_alone_is_its_evidence(project: 
     done = project.ok("config", "check")
     assert f"note: thrifty: {small} scored 0.500" in " ".join(done.out.split())
     assert project.ok("config", "check", "--json").json["notes"] == [note]
+
+
+@pytest.mark.anyio
+async def test_a_run_that_finishes_counts_without_a_restart(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "LOOK_SECONDS", 0.01)
+    project.replace("moat.yaml", {"\nenvironments:\n": CHEAPEST})
+    files, shelf = Files.find(project.root), ProviderShelf({})
+    models = router(files.settings, {}, shelf, NoPrices())
+    large, small = Deployment("simulated", "support-large"), Deployment("simulated", "support-small")
+    call = new_call(model="thrifty")
+    assert models.plan(call).deployments == (large, small)
+    with open_state(files) as state:
+        keeping = asyncio.create_task(quality.keep_scored(shelf, state, lambda: files.settings))
+        await asyncio.to_thread(state.runs.start, run(1, (str(small),), 0.95))
+        async with asyncio.timeout(30):
+            while models.plan(call).deployments != (small, large):  # noqa: ASYNC110 - the product offers no event for it
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+    await shelf.aclose()
 
 
 def test_a_quality_names_a_suite_that_there_is(project: Project) -> None:

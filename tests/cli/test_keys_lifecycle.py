@@ -179,3 +179,19 @@ def test_no_secret_is_found_in_anything_that_is_written(project: Project, tmp_pa
         content = path.read_bytes()
         for word in (canary, secret, new, token):
             assert word.encode() not in content, (path, word)
+
+
+def test_people_are_told_what_became_of_a_key(project: Project) -> None:
+    made = project.ok("keys", "create", "--name", "shop", "--days", "30").out
+    secret, _, words = made.partition("\n")
+    assert secret.startswith("mk-")
+    assert "Keep it now" in words
+    id = project.ok("keys", "list", "--json").json[0]["id"]
+    rotated = project.ok("keys", "rotate", id).out
+    assert rotated.startswith("mk-")
+    assert "The old one works until 20" in rotated
+    assert "works no longer" in project.ok("keys", "rotate", id, "--overlap", "0s").out
+    assert "expires" in project.ok("keys", "show", id).out
+    assert f"Key {id} is changed: expires, name." in project.ok("keys", "update", id, "--days", "0", "--name", "a").out
+    assert f"Key {id} is revoked." in project.ok("keys", "revoke", id).out
+    assert "No keys yet" in project.ok("keys", "list", "--active").out

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from moat.bootstrap.project import Project as Files
 from moat.domain.spans import Span
 from moat.telemetry.spool import SegmentSpool
 from tests.bootstrap.projects import PROMPT, Project, eventually
@@ -75,6 +76,9 @@ def test_each_attempt_is_counted_where_it_was_made(project: Project) -> None:
     assert "1 of 3 requests have no known price" in found["notes"][0]
     by_tenant = project.ok("spend", "--by", "tenant", "--no-shadow", "--environment", "production").out
     assert "unknown" in by_tenant
+    record(project, paid(3, operation="embeddings"))
+    found = project.ok("spend", "--by", "operation", "--json").json["sheets"]["spend"]
+    assert {row["operation"]: row["calls"] for row in found} == {"chat": 2, "embeddings": 1}
     assert project.ok("spend", "--tenant", "nobody", "--json").json["sheets"]["spend"] == []
 
 
@@ -135,11 +139,11 @@ def test_history_is_priced_anew_and_noted(project: Project) -> None:
     assert project.ok("spend", "audit").out.startswith("Nothing was priced anew")
     assert "would go from" in project.ok("spend", "reprice", "--dry-run").out
     assert "went from" in project.ok("spend", "reprice", "--since", "30d").out
-    found = project.ok("spend", "--since", "60d", "--by", "", "--json").json["totals"]["spend"]
+    found = project.ok("spend", "--since", "60d", "--by", "", "--json").json["sheets"]["spend"][0]
     assert (found["cost"], found["unpriced"]) == (2 * new + COST, 0)
     (entry,) = project.ok("spend", "audit", "--json").json
     assert (entry["before"], entry["after"]) == (COST, 2 * new)
-    assert entry["repricing"]["order"]["actor"] == "Ada <ada@example.org>"
+    assert entry["repricing"]["order"]["actor"] == Files(project.root).author
     assert [change["price_version"] for change in entry["repricing"]["changes"]] == ["old"]
     version = entry["repricing"]["order"]["price_version"]
     assert version[0].isdigit()
@@ -158,13 +162,16 @@ def test_a_running_server_prices_its_history_anew(project: Project) -> None:
         done = project.ok("spend", "reprice", "--json").json
         assert (done["before"], done["after"]) == (2 * COST, 2 * 10 * 2_400_000)
         (entry,) = project.ok("spend", "audit", "--json").json
-        assert entry["repricing"]["order"]["actor"] == "Ada <ada@example.org> with the key of commands on this machine"
+        assert (
+            entry["repricing"]["order"]["actor"]
+            == f"{Files(project.root).author} with the key of commands on this machine"
+        )
         status, own = server.get("/api/v1/spend?by=tenant", key)
         assert (status, [row["group"] for row in own]) == (200, [["acme"]])
         assert server.get("/api/v1/spend?by=tenant&tenant=globex", key)[0] == 404
         assert server.get("/api/v1/spend/repricings", key)[0] == 403
         assert server.send("POST", "/api/v1/spend/reprice", {}, key)[0] == 403
-        assert server.send("POST", "/api/v1/spend/reprice", {"since_ns": -1})[0] == 400
+        assert server.send("POST", "/api/v1/spend/reprice", {"since_ns": -1}, content_type="application/json")[0] == 400
         assert server.get("/api/v1/spend?step_ns=5")[0] == 400
         assert server.get("/api/v1/spend?by=colour")[0] == 400
         assert server.get("/api/v1/spend/deployments") == (

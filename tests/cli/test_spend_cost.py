@@ -78,6 +78,43 @@ def test_evals_of_both_say_more_than_the_text(project: Project) -> None:
     assert all(tokens(found["estimate"][side])[1] > 0 for side in ("candidate", "baseline"))
 
 
+def write_prompt(project: Project, name: str, version: str, content: str, params: str = "{}") -> None:
+    path = project.root / "prompts" / name / f"{version}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"model: assistant\nparams: {params}\nvariables: {{q: {{}}}}\n"
+        f"messages:\n  - {{role: user, content: {content!r}}}\n",
+        "utf-8",
+    )
+
+
+def test_without_cases_the_text_before_any_variable_counts(project: Project) -> None:
+    write_prompt(project, "own", "1.0.0", "a" * 400 + "{{ q }}", "{max_tokens: 100}")
+    write_prompt(project, "own", "1.1.0", "a" * 800 + "{{ q }}", "{max_tokens: 100}")
+    done = project.run("cost", "estimate", "own@1.1.0", "--baseline", "1.0.0", "--json").json["estimate"]
+    assert (tokens(done["baseline"]), tokens(done["candidate"])) == ((100, 100), (200, 100))
+    assert "no case fits both versions" in done["evidence"]
+    assert "as long as max_tokens allows" in done["evidence"]
+    assert done["volume"] == "assumed"
+
+
+def test_answers_of_unknown_length_have_no_price(project: Project) -> None:
+    write_prompt(project, "own", "1.0.0", "a" * 400)
+    write_prompt(project, "own", "1.1.0", "a" * 800)
+    done = project.run("cost", "estimate", "own@1.1.0", "--baseline", "1.0.0")
+    assert done.code == 2
+    assert "set max_tokens, or run an eval" in done.out
+    assert "is not known" in done.out
+
+
+def test_no_key_is_needed_to_know_a_price(project: Project) -> None:
+    project.replace("moat.yaml", {"models:": '  real: {kind: openai, api_key: "${NO_SUCH_KEY}"}\nmodels:'})
+    project.replace("moat.yaml", {'    price: {input: "0.60", output: "2.40"}\n': ""})
+    project.replace("moat.yaml", {"[simulated/support-large, simulated/support-small]": "[real/gpt-4o]"})
+    found = estimate(project, "--baseline", "1.0.0", version="1.2.0")[1]["estimate"]["candidate"]
+    assert found["cost"] == tokens(found)[0] * 2_500_000 + tokens(found)[1] * 10_000_000
+
+
 def test_the_report_is_for_a_pull_request(project: Project, tmp_path: Path) -> None:
     grow(project)
     page = tmp_path / "cost.md"

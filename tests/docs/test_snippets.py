@@ -22,7 +22,10 @@ CHECKED = ("bash", "python", "yaml", "json", "jsonl", "csv")
 """Languages whose blocks must say what is done with them."""
 SECRETS = {
     "OPENAI_API_KEY": "sk-docs",
+    "ANTHROPIC_API_KEY": "docs",
     "VLLM_KEY": "docs",
+    "GEMINI_API_KEY": "docs",
+    "VERTEX_ACCESS_TOKEN": "docs",
     "MISTRAL_API_KEY": "docs",
     "AZURE_OPENAI_API_KEY": "docs",
     "AZURE_TOKEN": "docs",

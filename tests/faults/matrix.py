@@ -15,7 +15,7 @@ HEAD = """\
 What a client gets when a provider fails, and what is recorded. Every cell is a test over real sockets
 ([`tests/faults/test_matrix.py`](../tests/faults/test_matrix.py)): a client, the gateway, and a
 [server that fails on purpose](faults.md). The columns *whole* and *streamed* hold for chat completions, responses
-and messages alike.
+and messages alike, whether the provider speaks OpenAI's chat or Anthropic's messages.
 
 - **200** is an answer. **200 with a fallback** means that a second deployment gave it: failures before the first byte
   are invisible to a client whose model has one.

@@ -63,7 +63,7 @@ def test_an_explicit_zero_stays_zero(endpoint: Endpoint, stream: bool) -> None:
 @pytest.mark.promise("money-5")
 @EVERYWHERE
 def test_a_client_that_hangs_up_is_billed_for_what_was_produced(endpoint: Endpoint) -> None:
-    with world() as here:
+    with world(Script(words=5, pace=0.05)) as here:
         for pieces in (1, 3):
             known = len(here.spool.calls)
             hang_up(here, endpoint, pieces)

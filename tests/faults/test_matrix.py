@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
@@ -14,9 +14,9 @@ from moat.testing.faults_kinds import FAULTS
 from tests.faults.endpoints import ENDPOINTS, Endpoint
 from tests.faults.matrix import PAGE, render
 from tests.faults.scenarios import ELSEWHERE, SCENARIOS, Scenario, with_fallback
-from tests.faults.world import DEADLINE, FALLBACK, Reply, World, world
+from tests.faults.world import ANTHROPIC, DEADLINE, FALLBACK, Reply, World, world
 
-AT_ONCE = 40
+AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Cell:
     endpoint: Endpoint
     stream: bool
     fallback: bool
+    upstream: str = ""
 
     @property
     def expected(self) -> str:
@@ -34,7 +35,7 @@ class Cell:
         return with_fallback(outcome) if self.fallback else outcome
 
     def __str__(self) -> str:
-        return f"{self.endpoint.name}{' streamed' * self.stream}{' with a fallback' * self.fallback}"
+        return f"{self.endpoint.name}{' streamed' * self.stream}{' with a fallback' * self.fallback} {self.upstream}"
 
 
 def offered() -> list[Endpoint]:
@@ -51,12 +52,14 @@ CELLS = [
     for stream in ((False, True) if endpoint.end else (False,))
     for fallback in (False, True)
 ]
+CELLS += [replace(cell, upstream=ANTHROPIC) for cell in CELLS if cell.endpoint.end and not cell.fallback]
+"""The second kind of provider, once without a fallback: the table is the same."""
 
 Results = dict[Cell, tuple[Reply, list[Span]]]
 
 
 def run(cell: Cell, here: World) -> tuple[Reply, list[Span]]:
-    model = cell.scenario.fault + FALLBACK * cell.fallback
+    model = cell.upstream + cell.scenario.fault + FALLBACK * cell.fallback
     reply = here.ask(cell.endpoint.path, cell.endpoint.body(model, stream=cell.stream))
     return reply, here.spans(reply.headers["x-request-id"])
 
@@ -83,10 +86,13 @@ def results(after: dict[str, int]) -> Iterator[Results]:
 def kept(here: World) -> int:
     """Connections that lie idle at the client's side, once the last ended one is known as such on both."""
     deadline = time.monotonic() + DEADLINE
-    provider = here.providers["faulty"]
-    while here.faults.books.open > provider.open_connections and time.monotonic() < deadline:
+
+    def idle() -> int:
+        return sum(here.providers[name].open_connections for name in ("faulty", "anthropic"))
+
+    while here.faults.books.open > idle() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return provider.open_connections
+    return idle()
 
 
 @pytest.mark.promise("up-1")

@@ -50,7 +50,8 @@ def test_nothing_is_tried_again_after_the_first_byte() -> None:
     ]
     with world() as here:
         assert asked_at_once(here, *models, stream=True) == dict.fromkeys(models, ("cut", 1))
-        assert asked_at_once(here, *models) == dict.fromkeys(models, ("200", 4)), "all was still possible"
+        quick = [model for model in models if ":idle" not in model]
+        assert asked_at_once(here, *quick) == dict.fromkeys(quick, ("200", 4)), "all was still possible"
 
 
 @pytest.mark.promise("up-1")

@@ -122,7 +122,7 @@ def test_memory_is_bounded_whatever_a_provider_sends(project: Project) -> None:
 
 @pytest.mark.promise("up-5")
 def test_memory_and_descriptors_stay_flat(project: Project) -> None:
-    """By slope, not by time. DuckDB's caches still fill meanwhile; what keeps a call alive would keep more than this."""
+    """By slope, not by time. DuckDB's caches still fill; what keeps a whole call alive would keep more than this."""
     warm, rounds, calls = 3, 6, 800
     mix = ("good", "good", "good", "503", "reset", "close-body", "invalid-json", "usage-missing")
     with serving(project, Script(words=5)) as (server, faults):

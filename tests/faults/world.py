@@ -6,8 +6,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from moat.adapters.providers.anthropic import AnthropicConfig, AnthropicProvider, AnthropicTimeouts
 from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider, OpenAITimeouts
 from moat.adapters.system import SystemClock
 from moat.domain.calls import Call, Deployment, Plan
@@ -18,6 +20,7 @@ from moat.gateway.app import Gateway
 from moat.gateway.http import JSON, Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
+from moat.ports.kinds import Surroundings
 from moat.ports.models import Provider
 from moat.testing.fakes import FakeClock, FixedModels, ListSpool, fake_ports
 from moat.testing.faults import Script
@@ -25,13 +28,18 @@ from moat.testing.faults_server import FaultServer, faulty
 from moat.testing.loopback import on_loopback
 
 SECRET = "mk-test"
-LIMIT = 0.6
+LIMIT = 1.5
 """Seconds until the first piece, and between two."""
 DEADLINE = 30.0
-PACED = Script(pace=0.1, words=5)
+PACED = Script(pace=0.25, words=3)
 """Pieces come one by one, so that a fault in the middle strikes after the first byte."""
+ANTHROPIC = "anthropic:"
+"""What begins the name of a model whose provider speaks Anthropic's messages instead of OpenAI's chat."""
 FALLBACK = "+spare"
 """What ends the name of a model that has a deployment which works, behind the one that fails."""
+
+
+Upstream = OpenAIProvider | AnthropicProvider
 
 
 class FaultModels(FixedModels):
@@ -39,12 +47,13 @@ class FaultModels(FixedModels):
 
     def plan(self, call: Call) -> Plan:
         """One deployment that fails, perhaps a second that does not, perhaps retries."""
-        name, tries, seconds = call.model, 1, 20.0
+        name, tries, seconds = call.model.removeprefix(ANTHROPIC), 1, 20.0
+        upstream = "faulty" if name == call.model else "anthropic"
         if name.startswith("tries:"):
             tries, name = int(name.split(":")[1]), name.split(":", 2)[2]
         if name.startswith("within:"):
             seconds, name = float(name.split(":")[1]), name.split(":", 2)[2]
-        deployments = (Deployment("faulty", f"fault:{name.removesuffix(FALLBACK)}" if name != "good" else name),)
+        deployments = (Deployment(upstream, f"fault:{name.removesuffix(FALLBACK)}" if name != "good" else name),)
         if name.endswith(FALLBACK):
             deployments += (Deployment("spare", "good"),)
         return Plan(alias=call.model, deployments=deployments, retries=tries - 1, deadline_ns=round(seconds * 1e9))
@@ -57,7 +66,7 @@ class World:
     url: str
     faults: FaultServer
     spool: ListSpool
-    providers: dict[str, OpenAIProvider]
+    providers: dict[str, Upstream]
 
     def ask(self, path: str, body: dict[str, Any]) -> "Reply":
         """One request over a socket of its own, to the end."""
@@ -92,7 +101,7 @@ class Reply:
 class Backdoor:
     """What only the gateway's own loop can say and do, in place of the management API."""
 
-    def __init__(self, providers: dict[str, OpenAIProvider]) -> None:
+    def __init__(self, providers: dict[str, Upstream]) -> None:
         self._providers = providers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,11 +122,22 @@ def provider(url: str, name: str, limits: OpenAITimeouts) -> OpenAIProvider:
     return OpenAIProvider(OpenAIConfig(base_url=f"{url}/v1", api_key="sk-simulated", timeouts=limits), name=name)
 
 
+def anthropic(url: str, limits: OpenAITimeouts) -> AnthropicProvider:
+    """A client of a fault server that speaks Anthropic's messages to it."""
+    same = AnthropicTimeouts(connect=limits.connect, first_token=limits.first_token, idle=limits.idle)
+    around = Surroundings(name="anthropic", root=Path(), provider=lambda name: provider(url, name, limits))
+    return AnthropicProvider(AnthropicConfig(base_url=url, api_key="sk-simulated", timeouts=same), around)
+
+
 @contextmanager
 def world(script: Script = PACED, limits: OpenAITimeouts = BRIEF) -> Iterator[World]:
     """A gateway over two fault servers: `faulty`, within limits, and `spare`, which has no faults."""
     with faulty(script) as faults, faulty() as spare:
-        providers = {"faulty": provider(faults.url, "faulty", limits), "spare": provider(spare.url, "spare", PATIENT)}
+        providers: dict[str, Upstream] = {
+            "faulty": provider(faults.url, "faulty", limits),
+            "anthropic": anthropic(faults.url, limits),
+            "spare": provider(spare.url, "spare", PATIENT),
+        }
         known: dict[str, Provider] = dict(providers)
         spool = ListSpool()
         ports = replace(

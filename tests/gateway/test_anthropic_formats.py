@@ -270,6 +270,15 @@ def test_arguments_that_are_no_object_are_kept_for_the_client_to_see() -> None:
     assert body["stop_reason"] == "tool_use"
 
 
+def test_usage_that_nobody_reported_is_estimated() -> None:
+    events: list[Event] = [Delta(text="12345"), Finished(reason="stop")]
+    usage = json.loads(message_body(new_call("12345678"), events))["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"]) == (2, 2)
+    encoder = MessageEncoder(new_call("12345678"))
+    last = [encoder.encode(event) for event in events][-1]
+    assert json.loads(last.rpartition(b"data: ")[2])["usage"] == usage
+
+
 def test_a_whole_answer_through_both_formats() -> None:
     sent = json.dumps(
         {

@@ -1,5 +1,6 @@
 """The official Anthropic SDK against the gateway, over real sockets, in front of Anthropic's wire and of OpenAI's."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,7 +142,7 @@ def test_another_provider_is_asked_in_its_own_words() -> None:
             tool_choice={"type": "any", "disable_parallel_tool_use": True},
             stop_sequences=["END"],
             thinking={"type": "enabled", "budget_tokens": 2048},
-            metadata={"user_id": "u-17"},
+            metadata={"user_id": "u-17" * 20},
             extra_body={"temperature": 0.5, "top_p": 0.9},
         )
 
@@ -161,8 +162,8 @@ def test_another_provider_is_asked_in_its_own_words() -> None:
         },
         {"role": "assistant", "content": None, "tool_calls": [{"id": "toolu_1", **call}, {"id": "toolu_2", **other}]},
         {"role": "tool", "tool_call_id": "toolu_1", "content": "Rain"},
-        {"role": "tool", "tool_call_id": "toolu_2", "content": [{"type": "text", "text": "Sun"}]},
-        {"role": "user", "content": [{"type": "text", "text": "Well?"}]},
+        {"role": "tool", "tool_call_id": "toolu_2", "content": "Sun"},
+        {"role": "user", "content": "Well?"},
     ]
     function = {"name": WEATHER["name"], "description": WEATHER["description"], "parameters": WEATHER["input_schema"]}
     assert sent.params == {
@@ -174,7 +175,7 @@ def test_another_provider_is_asked_in_its_own_words() -> None:
         "tool_choice": "required",
         "parallel_tool_calls": False,
         "reasoning_effort": "low",
-        "user": "u-17",
+        "user": hashlib.sha256(b"u-17" * 20).hexdigest(),
     }
 
 
@@ -381,7 +382,7 @@ def test_a_prompt_is_named_as_a_model(stream: bool) -> None:
         raw = asked.messages.with_raw_response.create(
             model="prompt:team/greeting@1.2.0",
             max_tokens=50,
-            messages=[{"role": "user", "content": "Bo"}],
+            messages=[{"role": "user", "content": [{"type": "text", "text": "Bo"}]}],
             stream=stream,
         )
         counted = asked.messages.count_tokens(model="prompt:team/greeting@1.2.0", messages=HELLO)
@@ -411,3 +412,53 @@ def test_a_provider_that_is_overloaded_says_so() -> None:
         asked.messages.create(**ASK)
     assert caught.value.type == "rate_limit_error"
     assert caught.value.response.headers["retry-after"] == "3"
+
+
+def test_the_beta_client() -> None:
+    server = AnthropicServer("thinking")
+    edits: Any = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    with behind_anthropic(server) as world, client(world) as asked:
+        message = asked.beta.messages.create(**ASK, betas=["context-management-2025-06-27"], context_management=edits)
+        with asked.beta.messages.stream(**ASK) as stream:
+            final = stream.get_final_message()
+    assert [block.type for block in message.content] == ["thinking", "redacted_thinking", "text"]
+    assert [block.type for block in final.content] == ["thinking", "redacted_thinking", "text"]
+    assert server.heads[0]["anthropic-beta"] == "context-management-2025-06-27"
+    assert server.bodies[0]["context_management"] == edits
+
+
+def test_the_tool_loop_of_the_sdk() -> None:
+    server, provider = openai_server(
+        [
+            Delta(tool_calls=(ToolCallDelta(id="call_1", name="get_weather", arguments='{"location": "Bern"}'),)),
+            Finished(reason="tool_calls", usage=None),
+        ],
+        "It rains in Bern.",
+    )
+
+    @anthropic.beta_tool
+    def get_weather(location: str) -> str:
+        """The weather somewhere.
+
+        Args:
+            location: A town.
+        """
+        return f"Rain in {location}"
+
+    with behind_openai(server) as world, client(world) as asked:
+        runner = asked.beta.messages.tool_runner(**ASK, tools=[get_weather])
+        last = runner.until_done()
+    assert last.content[0].type == "text"
+    assert last.content[0].text == "It rains in Bern."
+    assert provider.calls[1].messages[-1] == {
+        "role": "tool",
+        "tool_call_id": "call_1",
+        "content": "Rain in Bern",
+    }
+
+
+def test_errors_outside_of_the_endpoint_have_anthropics_shape_too() -> None:
+    with behind_anthropic(AnthropicServer()) as world, client(world) as asked:
+        with pytest.raises(anthropic.NotFoundError) as caught:
+            asked.messages.batches.list()
+    assert caught.value.type == "not_found_error"

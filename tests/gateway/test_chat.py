@@ -261,7 +261,7 @@ def test_a_disk_that_fills_up_under_way_leaves_nothing_acknowledged(start: Start
     assert error.value.status_code == 503
     assert b"storage_unavailable" in raw
     assert b"[DONE]" not in raw
-    assert len(gateway.spool.intents) == 2, "what may have been spent is known"
+    assert len(gateway.spool.begun) == 2, "what may have been spent is known"
 
 
 def test_a_bug_answers_500_and_the_server_lives(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -159,7 +159,8 @@ def test_openai_with_googles_own_settings(start: Start) -> None:
             messages=[{"role": "user", "content": "Hi"}],
             extra_body={"google": {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}]}},
         )
-        for google in ({"contents": []}, {"generation_config": {"max_output_tokens": 9}}, "x"):
+        refused: list[Any] = [{"contents": []}, {"generation_config": {"max_output_tokens": 9}}, "x"]
+        for google in refused:
             with pytest.raises(openai.BadRequestError):
                 client.chat.completions.create(
                     model="assistant", messages=[{"role": "user", "content": "Hi"}], extra_body={"google": google}

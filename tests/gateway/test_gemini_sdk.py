@@ -18,6 +18,7 @@ from moat.testing.scripted import ScriptedProvider
 from tests.gateway import openai_peer
 from tests.gateway.conftest import SECRET, Over, Running, Start
 from tests.gateway.openai_peer import OpenAIPeer
+from tests.gateway.test_chat import GREETING, RELEASE
 from tests.providers.gemini_server import KEY, GeminiServer, Reply, fixture, gemini_server, says
 
 PIXEL = base64.b64decode(
@@ -177,7 +178,7 @@ def test_parallel_tools_over_gemini(over_gemini: OverGemini) -> None:
             types.Content(role="model", parts=parts),
             types.Content(role="user", parts=results),
         ]
-        answer = sdk.models.generate_content(model="assistant", contents=conversation, config=declared())  # type: ignore[arg-type]
+        answer = sdk.models.generate_content(model="assistant", contents=conversation, config=declared())
 
     assert answer.text == "Sunny and rainy."
     calls = [part.function_call for part in parts if part.function_call]
@@ -247,7 +248,7 @@ def test_parallel_tools_over_openai(over: Over) -> None:
             whole.candidates[0].content,
             types.Content(role="user", parts=[types.Part(function_response=one) for one in (result, other)]),
         ]
-        sdk.models.generate_content(model="assistant", contents=conversation)  # type: ignore[arg-type]
+        sdk.models.generate_content(model="assistant", contents=conversation)
 
     asked = peer.asked[0].json
     assert [tool["function"]["name"] for tool in asked["tools"]] == ["get_weather", "get_time"]
@@ -329,7 +330,7 @@ def test_pictures_sound_and_files(over_gemini: OverGemini, over: Over) -> None:
     other = over(peer)
     for gateway in (google, other):
         with client(gateway) as sdk:
-            assert sdk.models.generate_content(model="assistant", contents=parts).text == "A pixel."  # type: ignore[arg-type]
+            assert sdk.models.generate_content(model="assistant", contents=parts).text == "A pixel."
     coded = base64.b64encode(PIXEL).decode()
     assert server.asked[0].body["contents"][0]["parts"] == [
         {"inlineData": {"mimeType": "image/png", "data": coded}},
@@ -366,7 +367,7 @@ def test_what_only_google_has_reaches_google(over_gemini: OverGemini, over: Over
     ]
     google, server = over_gemini(says("Hello"))
     with client(google) as sdk:
-        sdk.models.generate_content(model="assistant", contents=contents, config=config)  # type: ignore[arg-type]
+        sdk.models.generate_content(model="assistant", contents=contents, config=config)
     body = server.asked[0].body
     assert body["safetySettings"] == [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     assert body["generationConfig"] == {
@@ -478,7 +479,7 @@ def test_embeddings_over_gemini_and_over_openai(over_gemini: OverGemini, over: O
     found = []
     for gateway in (google, other):
         with client(gateway) as sdk:
-            answer = sdk.models.embed_content(model="assistant", contents=["one", "two"], config=config)  # type: ignore[arg-type]
+            answer = sdk.models.embed_content(model="assistant", contents=["one", "two"], config=config)
             found.append([one.values for one in answer.embeddings or []])
     assert found == [[[0.5, -0.25, 0.125], [1.0, 0.0, -1.0]], [[0.25, -0.5], [1.0, 0.0]]]
     assert server.asked[0].body == {
@@ -552,7 +553,7 @@ def test_thinking_of_another_provider_comes_back_as_it_was(start: Start) -> None
         assert answer.candidates[0].content
         result = types.Part.from_function_response(name="get_weather", response={"result": "sun"})
         contents = ["Weather?", answer.candidates[0].content, types.Content(role="user", parts=[result])]
-        assert sdk.models.generate_content(model="assistant", contents=contents).text == "Sunny."  # type: ignore[arg-type]
+        assert sdk.models.generate_content(model="assistant", contents=contents).text == "Sunny."
     said = provider.calls[1].messages[1]
     assert said["thinking_blocks"] == [
         {"type": "thinking", "thinking": "Which city?", "signature": "Eq+/=="},
@@ -560,3 +561,12 @@ def test_thinking_of_another_provider_comes_back_as_it_was(start: Start) -> None
     ]
     assert said["reasoning_content"] == "Which city?"
     assert said["tool_calls"][0]["id"] == provider.calls[1].messages[2]["tool_call_id"] == "c1"
+
+
+def test_a_prompt_is_named_as_a_model(start: Start) -> None:
+    gateway = start(ScriptedProvider("Hi Bo"), GREETING, released={("team/greeting", "staging"): RELEASE})
+    with client(gateway) as sdk:
+        assert sdk.models.generate_content(model="prompt:team/greeting@staging", contents="Bo").text == "Hi Bo"
+        listed = [model.name for model in sdk.models.list()]
+    assert gateway.provider.calls[0].messages == [{"role": "user", "content": "Greet Bo"}]
+    assert "models/prompt:team/greeting@staging" in listed

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from moat.adapters.providers.gemini_contents import UNSIGNED, conversation
 from moat.adapters.providers.gemini_request import request_body
-from moat.domain.calls import Delta, Deployment, Finished, Message, ToolCallDelta
+from moat.domain.calls import Delta, Deployment, Event, Finished, Message, ToolCallDelta
 from moat.domain.errors import ProviderDown, RequestError, Unsupported
 from moat.domain.usage import Usage
 from moat.gateway.format import Incoming
@@ -118,7 +118,7 @@ def back(body: dict[str, Any]) -> list[Message]:
     return request("m", None, camel(json.loads(json.dumps(body)))).messages
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(conversations())
 def test_a_conversation_comes_back_from_gemini_as_it_was(messages: list[Message]) -> None:
     said = conversation(messages, signed=False)
@@ -130,7 +130,7 @@ def test_a_conversation_comes_back_from_gemini_as_it_was(messages: list[Message]
     assert all(one != other for one, other in itertools.pairwise(roles))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(conversations())
 def test_what_google_said_goes_back_to_google_unchanged(messages: list[Message]) -> None:
     said = conversation(messages, signed=True)
@@ -444,6 +444,90 @@ def test_requests_that_are_nested_too_deeply() -> None:
             camel(body)
 
 
+def test_more_of_what_a_request_may_say() -> None:
+    schema = {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}
+    asked: dict[str, Any] = {
+        "contents": "Hi",
+        "service_tier": "FLEX",
+        "store": True,
+        "cachedContent": "cachedContents/c",
+        "generationConfig": {
+            "seed": 7.0,
+            "candidateCount": 1,
+            "responseLogprobs": True,
+            "logprobs": 3,
+            "responseModalities": ["TEXT", "IMAGE"],
+            "responseMimeType": "text/x.enum",
+            "responseSchema": {"type": "STRING", "enum": ["a"]},
+            "thinkingConfig": {"thinkingBudget": 9000},
+            "speechConfig": {"languageCode": "de-DE"},
+        },
+        "tools": [{"functionDeclarations": [{"name": "f", "parameters": schema, "behavior": "BLOCKING"}]}],
+        "toolConfig": {
+            "functionCallingConfig": {"mode": "validated", "allowedFunctionNames": ["f"]},
+            "retrievalConfig": {"languageCode": "de"},
+        },
+    }
+    made = request("m", None, camel(asked))
+    function = {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    chosen = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}
+    assert made.params == {
+        "service_tier": "flex",
+        "cached_content": "cachedContents/c",
+        "seed": 7,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "modalities": ["text", "image"],
+        "response_format": {
+            "type": "text/x.enum",
+            "json_schema": {"name": "response", "schema": {"type": "string", "enum": ["a"]}},
+        },
+        "reasoning_effort": "medium",
+        "tools": [
+            {"type": "function", "function": function, "extra_content": {"google": {"behavior": "BLOCKING"}}},
+        ],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": chosen},
+        "google": {
+            "store": True,
+            "generationConfig": {
+                "thinkingConfig": {"thinkingBudget": 9000},
+                "speechConfig": {"languageCode": "de-DE"},
+            },
+            "toolConfig": {
+                "functionCallingConfig": {"mode": "VALIDATED"},
+                "retrievalConfig": {"languageCode": "de"},
+            },
+        },
+    }
+    call = replace(new_call(**made.params), wire="gemini", messages=made.messages)
+    body = request_body(call)
+    assert body["toolConfig"] == {
+        "functionCallingConfig": {"mode": "VALIDATED", "allowedFunctionNames": ["f"]},
+        "retrievalConfig": {"languageCode": "de"},
+    }
+    assert body["tools"][0]["functionDeclarations"][0]["behavior"] == "BLOCKING"
+    assert body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 9000}
+    assert (body["store"], body["serviceTier"], body["cachedContent"]) == (True, "flex", "cachedContents/c")
+
+
+@pytest.mark.parametrize(
+    ("thinking", "effort"),
+    [
+        ({"thinkingLevel": "high"}, {"reasoning_effort": "high"}),
+        ({"thinkingBudget": 0}, {"reasoning_effort": "none"}),
+        ({"thinkingBudget": 512}, {"reasoning_effort": "low"}),
+        ({"thinkingBudget": 32768}, {"reasoning_effort": "high"}),
+        ({"thinkingBudget": -1}, {}),
+        ({"includeThoughts": True}, {}),
+    ],
+)
+def test_the_nearest_effort(thinking: dict[str, Any], effort: dict[str, Any]) -> None:
+    asked = {"contents": "Hi", "generationConfig": {"thinkingConfig": thinking}}
+    params = request("m", None, asked).params
+    assert params.pop("google") == {"generationConfig": {"thinkingConfig": thinking}}
+    assert params == effort
+
+
 @pytest.mark.parametrize(
     ("path", "model"),
     [("assistant:generateContent", "assistant"), ("a/b:c@d:generateContent", "a/b:c@d")],
@@ -462,7 +546,12 @@ def test_names_in_paths(path: str, model: str) -> None:
 def test_an_answer_whose_arguments_are_no_object_says_so() -> None:
     call = ToolCallDelta(index=0, id="c", name="f", arguments='{"a":')
     for reason, ending in (("tool_calls", "MALFORMED_FUNCTION_CALL"), ("length", "MAX_TOKENS")):
-        events = [Delta(text="Hm"), Delta(text="."), Delta(tool_calls=(call,)), Finished(reason=reason, model="x")]
+        events: list[Event] = [
+            Delta(text="Hm"),
+            Delta(text="."),
+            Delta(tool_calls=(call,)),
+            Finished(reason=reason, model="x"),
+        ]
         body = json.loads(response_body(new_call(), events))
         assert body["candidates"][0]["finishReason"] == ending
         assert body["candidates"][0]["content"]["parts"] == [{"text": "Hm."}]
@@ -486,12 +575,15 @@ def test_a_stream_goes_on_in_our_words_where_a_stage_changed_it() -> None:
 
 
 def test_an_array_is_open_until_its_end_and_stays_open_when_it_breaks() -> None:
-    native = [b'data: {"a": 1}\r\n\r\n', b'data: {"candidates": [{"finishReason": "STOP"}]}\r\n\r\n']
+    native = [
+        b'data: {"a": 1}\r\n\r\ndata: {"b":\ndata: 2}\n\n',
+        b'data: {"candidates": [{"finishReason": "STOP"}]}\r\n\r\n',
+    ]
     encoder = ResponseEncoder(new_call(), array=True)
     sent = b"".join(encoder.encode(Delta(raw=raw)) for raw in native)
-    assert sent == b'[{"a": 1}'
+    assert json.loads(sent + b"]") == [{"a": 1}, {"b": 2}]
     encoder.encode(Finished(reason="stop"))
-    assert json.loads(sent + encoder.end()) == [{"a": 1}, {"candidates": [{"finishReason": "STOP"}]}]
+    assert json.loads(sent + encoder.end())[2:] == [{"candidates": [{"finishReason": "STOP"}]}]
     broken = ResponseEncoder(new_call(), array=True)
     cut = broken.encode(Delta(text="Hel")) + broken.fail(ProviderDown("gone"))
     with pytest.raises(json.JSONDecodeError):

@@ -161,7 +161,9 @@ def test_files_pass_through_forms_untouched(over: Over) -> None:
     client = gateway.client()
     picture = b"\x89PNG\r\n\x1a\n--not-a-boundary\r\n" + bytes(range(256))
 
-    client.images.edit(model="assistant", image=("boat.png", picture), mask=("mask.png", picture), prompt="more")
+    client.images.edit(
+        model="assistant", image=[("a.png", picture), ("b.png", picture)], mask=("mask.png", picture), prompt="more"
+    )
     client.images.create_variation(model="assistant", image=("boat.png", picture), n=1)
 
     for asked in peer.asked:
@@ -222,7 +224,7 @@ def test_transcriptions_in_json_and_in_plain_words(over: Over) -> None:
     assert client.audio.translations.create(model="assistant", file=("day.wav", WAVE)).text == "Good day"
     calls = gateway.spool.calls
     assert (calls[0].input_tokens, calls[0].audio_input_tokens, calls[0].output_tokens) == (14, 14, 45)
-    assert [call.units for call in calls] == [0, 10, 3, 0, 0]
+    assert [call.units for call in calls] == [0, 10, 3, 1, 0]
     assert [call.usage_estimated for call in calls] == [False, False, False, True, True]
     assert calls[0].output == {"text": "Good day"}
 

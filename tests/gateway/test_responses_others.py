@@ -9,6 +9,8 @@ from openai import OpenAI
 from pydantic import BaseModel
 
 from moat.adapters.providers.gemini import ApiKey, GeminiConfig, GeminiProvider
+from moat.domain.calls import Delta, Finished
+from moat.testing.scripted import ScriptedProvider
 from tests.gateway.anthropic_world import SECRET, World, behind_anthropic, gateway
 from tests.providers.anthropic_server import AnthropicServer
 from tests.providers.gemini_server import KEY, fixture, gemini_server, says
@@ -132,3 +134,21 @@ def test_structured_answers_over_gemini() -> None:
 
     assert answer.output_parsed == Place(city="Bern")
     assert server.asked[0].body["generationConfig"]["responseMimeType"] == "application/json"
+
+
+def test_tokens_are_counted_by_the_provider_or_estimated() -> None:
+    with behind_anthropic(AnthropicServer()) as world, client_of(world) as client:
+        counted = client.responses.input_tokens.with_raw_response.count(model="assistant", input="twelve chars")
+    with gateway(ScriptedProvider()) as world, client_of(world) as client:
+        estimated = client.responses.input_tokens.with_raw_response.count(model="assistant", input="twelve chars")
+
+    assert (counted.parse().input_tokens, "x-moat-estimated" in counted.headers) == (2095, False)
+    assert (estimated.parse().input_tokens, estimated.headers["x-moat-estimated"]) == (3, "true")
+
+
+def test_an_answer_without_usage_shows_the_estimate() -> None:
+    said = [Delta(text="twelve chars"), Finished(reason="stop", usage=None)]
+    with gateway(ScriptedProvider(said)) as world, client_of(world) as client:
+        for stream in (False, True):
+            usage = final_of(client, stream, input="eight ch").usage
+            assert (usage.input_tokens, usage.output_tokens) == (2, 3)

@@ -5,9 +5,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from moat.domain.calls import Delta, Event, Finished, ToolCallDelta
-from moat.domain.errors import ProviderDown
+from moat.domain.errors import ProviderDown, RequestError
 from moat.domain.usage import Usage
 from moat.gateway.formats.responses import OpenAIResponses, parse_response
 from moat.gateway.formats.responses_items import messages_of, seal
@@ -46,6 +47,8 @@ def turns(draw: st.DrawFn) -> list[dict[str, Any]]:
     message: dict[str, Any] = {"role": "assistant", "content": said}
     if draw(st.booleans()) and said is None:
         message["refusal"] = draw(words)
+    elif not names and said is None:
+        message["content"] = ""
     if names:
         message["tool_calls"] = [
             {"id": name, "type": "function", "function": {"name": draw(words), "arguments": draw(texts)}}
@@ -282,3 +285,32 @@ def test_audio_files_and_cache_marks_are_kept() -> None:
         {"type": "file", "file": {"file_id": "file_1"}},
         {"type": "file", "file": {"file_url": "https://example.org/a.pdf"}},
     ]
+
+
+_KINDS = ["message", "function_call", "function_call_output", "reasoning", "input_text", "input_image", "input_file"]
+_NAMES = ["type", "role", "content", "text", "summary", "call_id", "name", "arguments", "output", "tools", "format"]
+_NAMES += ["input", "model", "prompt", "id", "variables", "tool_choice", "reasoning", "include", "instructions"]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from([*_KINDS, "assistant", "user", "moat.e30="]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=5),
+    max_leaves=15,
+)
+items = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(_KINDS), "role": st.sampled_from(["assistant", "user", 5])},
+        optional=dict.fromkeys(["content", "summary", "call_id", "name", "arguments", "encrypted_content"], anything),
+    ),
+    max_size=3,
+)
+
+
+@given(st.dictionaries(st.sampled_from(_NAMES), anything), st.none() | items)
+def test_any_object_is_read_or_refused(body: dict[str, Any], asked: Any) -> None:
+    """And what is read can be shown again, whatever the client sent."""
+    body = {"model": "assistant", **body} | ({} if asked is None else {"input": asked})
+    try:
+        request = parse_response(json.dumps(body).encode())
+    except RequestError:
+        return
+    finished = Finished(reason="stop")
+    OpenAIResponses().body(replace(new_call(), params=request.params), [finished])

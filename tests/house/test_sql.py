@@ -20,6 +20,7 @@ KNOWN = {
     ("adapters/duckdb/queries.py", "group + ',' if by else ''"): "names of dimensions, checked against them before",
     ("adapters/duckdb/queries.py", "'GROUP BY ' + group if by else ''"): "the same",
     ("adapters/duckdb/queries.py", "',' + group if by else ''"): "the same",
+    ("adapters/duckdb/queries.py", "step_ns"): "a whole number",
     ("adapters/duckdb/traces.py", "path"): "a file's name, not a statement",
     ("adapters/sqlite/migrations/__init__.py", "__name__.rpartition('.')[0]"): "a module's name, not a statement",
     ("adapters/sqlite/registry.py", "name"): "a key of a mapping, not a statement",

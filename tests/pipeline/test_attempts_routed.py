@@ -26,7 +26,7 @@ from moat.domain.quotas import Quota, Window
 from moat.pipeline import course
 from moat.pipeline.compose import Next
 from moat.pipeline.recipe import build
-from moat.ports.models import Provider
+from moat.ports.models import Capacity, Provider
 from moat.routing import breaker
 from moat.routing.health import DeploymentHealth
 from moat.routing.router import Knowledge, Router
@@ -35,6 +35,7 @@ from moat.testing.scripted import ScriptedProvider
 from tests.pipeline.test_compose import drain
 
 MAIN, SPARE = Deployment("main", "large"), Deployment("spare", "small")
+TINY = Deployment("main", "tiny")
 DARK = ProviderDown("refused")
 
 
@@ -53,7 +54,7 @@ class World:
         self.clock, self.spool = clock or FakeClock(), ListSpool()
         self.health = DeploymentHealth(self.clock, BreakerConfig(failures=3))
         aliases = {alias: msgspec.convert(model, ModelConfig) for alias, model in config.items()}
-        router = Router(aliases, providers, Knowledge(prices=FlatPrices()))
+        router = Router(aliases, providers, Knowledge(prices=FlatPrices(), capacities={TINY: Capacity(context=50)}))
         ports = fake_ports(next(iter(providers.values())), spool=self.spool)
         self.run: Next = build(with_fields(ports, models=router, health=self.health, clock=self.clock))
 
@@ -83,6 +84,18 @@ async def test_a_dark_provider_is_left_alone_probed_and_taken_back() -> None:
     world.clock.advance(10)
     assert [await world.ask(), await world.ask()] == ["back again", "back again"]
     assert all(span.error == "" for span in world.spool.calls), "no caller saw an error"
+
+
+@pytest.mark.anyio
+async def test_a_circuit_that_opens_between_two_tries_ends_the_retries() -> None:
+    models = {"assistant": {"use": ["main/large", "spare/small"], "retries": 9}}
+    main = ScriptedProvider(DARK)
+    world = World(models, main=main, spare=ScriptedProvider("fallback"))
+    assert await world.ask() == "fallback"
+    assert len(main.calls) == 3
+    alone = World({"assistant": {"use": ["main/large"], "retries": 9}}, main=ScriptedProvider(DARK))
+    assert isinstance(await alone.error(), ProviderDown), "why it is left alone tells more than that it is"
+    assert isinstance(await alone.error(), CircuitOpen)
 
 
 @pytest.mark.anyio
@@ -225,6 +238,17 @@ async def test_too_long_for_one_goes_to_the_next_then_to_a_longer_model() -> Non
 
 
 @pytest.mark.anyio
+async def test_what_is_known_to_be_too_long_is_never_sent() -> None:
+    models = {"assistant": {"use": ["main/tiny"], "longer": "long"}, "long": {"use": ["spare/small"]}}
+    main = ScriptedProvider("tiny")
+    world = World(models, main=main, spare=ScriptedProvider("long answer"))
+    call = new_call("x" * 400)
+    assert await world.ask(call) == "long answer"
+    assert (main.calls, len(call.journal.notices)) == ([], 1)
+    assert await world.ask() == "tiny"
+
+
+@pytest.mark.anyio
 async def test_a_refused_conversation_is_shortened_until_it_fits() -> None:
     class Small(ScriptedProvider):
         async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
@@ -243,6 +267,24 @@ async def test_a_refused_conversation_is_shortened_until_it_fits() -> None:
     assert all("left out" in notice for notice in call.journal.notices)
     assert call.journal.notices
     assert len(world.spool.calls[0].input["messages"]) <= 3, "the record says what was sent"
+
+
+@pytest.mark.anyio
+async def test_a_hedge_that_finds_nobody_left_leaves_the_first_alone() -> None:
+    class Patient(ScriptedProvider):
+        async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
+            if call.deployment == SPARE:
+                raise ContextOverflow("too long")
+            await asyncio.sleep(0.05)
+            yield Delta(text="long answer")
+            yield Finished(reason="stop")
+
+    models = {
+        "assistant": {"use": ["main/large", "spare/small"], "longer": "long", "hedge_after": 0.01},
+        "long": {"use": ["spare/long"]},
+    }
+    world = World(models, main=ScriptedProvider(ContextOverflow("too long")), spare=Patient())
+    assert await world.ask() == "long answer"
 
 
 @pytest.mark.anyio

@@ -66,6 +66,7 @@ def test_the_recipe_reads_like_the_request_path() -> None:
         "Render",
         "Limit",
         "Route",
+        "Cache",
         "Attempts",
         "Meter",
     ]

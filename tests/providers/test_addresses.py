@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moat.adapters.providers.addresses import Reach, check_host, kind_of, literal, resolve
-from moat.adapters.providers.http1 import HttpClient
+from moat.adapters.providers.http1 import HttpClient, Timeouts
 from moat.domain.errors import AddressRefused, ConfigError, ProviderDown
 from tests.providers.peer import answering, peer, whole
 
@@ -147,6 +147,19 @@ async def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch:
         await client.aclose()
 
 
+def hang_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections to an address never be made, as through a firewall that drops packets."""
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    async def connect(factory: Any, host: str, *arguments: Any, **options: Any) -> Any:
+        if host == address:
+            await asyncio.sleep(60)
+        return await create_connection(factory, host, *arguments, **options)
+
+    monkeypatch.setattr(loop, "create_connection", connect)
+
+
 async def test_the_next_address_is_tried_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with peer(answering(whole(b"ok"))) as server:
         answer_with(["127.0.0.9", "127.0.0.1"], monkeypatch)
@@ -157,6 +170,12 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(monkeypatch: p
         with pytest.raises(ProviderDown, match="cannot connect"):
             async with client.request("POST", server.url.replace("127.0.0.1", "else.example.com")):
                 pass
+        answer_with(["127.0.0.7", "127.0.0.1"], monkeypatch)
+        hang_at("127.0.0.7", monkeypatch)
+        async with client.request(
+            "POST", server.url.replace("127.0.0.1", "slow.example.com"), timeouts=Timeouts(connect=1.0)
+        ) as response:
+            assert await response.read(10) == b"ok"
         answer_with([], monkeypatch)
         with pytest.raises(ProviderDown, match="cannot find the host"):
             async with client.request("POST", server.url.replace("127.0.0.1", "none.example.com")):

@@ -380,6 +380,16 @@ async def test_nonsense_and_silence_are_typed_errors() -> None:
             await ask(build(server.url, **quick), call_for())
 
 
+async def test_an_abandoned_stream_closes_its_connection() -> None:
+    async with peer(dribbling(chunked(START + HELLO, end=False, headers=(STREAM,)), b"")) as server:
+        provider = build(server.url)
+        events = provider.answer(call_for(stream=True))
+        assert await anext(events) == Delta(text="Hello")
+        await events.aclose()
+        await server.all_closed()
+        await provider.aclose()
+
+
 TITAN, COHERE = "amazon.titan-embed-text-v2:0", "cohere.embed-english-v3"
 
 

@@ -171,6 +171,14 @@ async def test_other_statuses() -> None:
     assert all(error.what.endswith(": no") for error in errors)
 
 
+async def test_vertex_says_too_long_in_other_words() -> None:
+    message = "Unable to submit request because the input token count is 1500000 but model only supports up to 1048576."
+    with gemini_server(
+        Reply({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}, 400)
+    ) as server:
+        assert isinstance(await refusal(server.url, new_call()), ContextOverflow)
+
+
 async def test_a_header_says_better_when_to_come_back() -> None:
     reply = Reply(json.loads(fixture("error_quota.json")), 429, {"retry-after": "3"})
     with gemini_server(reply) as server:
@@ -236,6 +244,13 @@ async def test_nonsense_is_no_answer(body: bytes) -> None:
     async with peer(answering(whole(body, b"content-type: application/json"))) as at:
         with pytest.raises(ProviderDown):
             await ask(at.url, new_call())
+
+
+async def test_an_error_where_a_stream_was_asked_for() -> None:
+    error = fixture("error_quota.json")
+    async with peer(answering(whole(b"[" + error + b"]", b"content-type: application/json"))) as at:
+        with pytest.raises(ProviderOverloaded):
+            await ask(at.url, new_call(stream=True))
 
 
 async def test_a_page_where_a_stream_was_asked_for() -> None:

@@ -88,8 +88,8 @@ class Clock:
 
 
 def tokens(url: str, clock: Clock) -> Tokens:
-    read = read_account(json.dumps(account(url)), Path("/"))
-    return Tokens(read, signer(read), where="provider v", clock=clock)
+    read = read_account(json.dumps(account(url)), where="w")
+    return Tokens(read, signer(read, where="w"), where="provider v", clock=clock)
 
 
 async def test_a_token_is_claimed_once_and_replaced_ahead_of_its_end() -> None:
@@ -128,8 +128,8 @@ async def test_while_the_old_token_lasts_nobody_notices_that_there_is_no_new_one
 async def test_a_claim_that_is_refused_is_our_fault() -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with on_loopback(TokenServer()) as url:
-        read = read_account(json.dumps(account(url, other)), Path("/"))
-        found = Tokens(read, signer(read), where="provider v")
+        read = read_account(json.dumps(account(url, other)), where="w")
+        found = Tokens(read, signer(read, where="w"), where="provider v")
         with pytest.raises(ProviderRefused) as caught:
             await found.token()
         await found.aclose()
@@ -153,7 +153,7 @@ async def test_a_service_account_from_a_file_asks_with_its_token(tmp_path: Path)
     server = TokenServer()
     with on_loopback(server) as url, gemini_server(says("Hello")) as google:
         (tmp_path / "key.json").write_text(json.dumps(account(url)))
-        config = {"service_account": "key.json", "base_url": f"{google.url}/v1"}
+        config = {"credentials_file": "key.json", "base_url": f"{google.url}/v1"}
         events = await ask(config, tmp_path, new_call())
     assert isinstance(events[0], Delta)
     assert events[0].text == "Hello"
@@ -166,7 +166,7 @@ async def test_a_token_that_is_refused_is_not_used_again(tmp_path: Path) -> None
     server = TokenServer()
     refused = {"error": {"code": 401, "message": "token ya29.1 expired", "status": "UNAUTHENTICATED"}}
     with on_loopback(server) as url, gemini_server(Reply(refused, 401), says("Hello")) as google:
-        config = VertexConfig(project="p1", base_url=google.url, service_account=json.dumps(account(url)))
+        config = VertexConfig(project="p1", base_url=google.url, credentials=json.dumps(account(url)))
         provider = KIND.build(config, around(tmp_path))
         with pytest.raises(ProviderRefused) as caught:
             [event async for event in provider.answer(new_call())]
@@ -200,13 +200,13 @@ def test_addresses(location: str, model: str, url: str | None) -> None:
     "config",
     [
         {},
-        {"access_token": "t", "service_account": "{}"},
-        {"service_account": "{}"},
-        {"service_account": "missing.json"},
-        {"service_account": json.dumps(account("https://t") | {"type": "authorized_user"})},
-        {"service_account": json.dumps(account("https://t") | {"private_key": "secret nonsense"})},
-        {"service_account": json.dumps(account("https://t", ec.generate_private_key(ec.SECP256R1())))},
-        {"service_account": json.dumps(account("ftp://t"))},
+        {"access_token": "t", "credentials": "{}"},
+        {"credentials": "{}"},
+        {"credentials_file": "missing.json"},
+        {"credentials": json.dumps(account("https://t") | {"type": "authorized_user"})},
+        {"credentials": json.dumps(account("https://t") | {"private_key": "secret nonsense"})},
+        {"credentials": json.dumps(account("https://t", ec.generate_private_key(ec.SECP256R1())))},
+        {"credentials": json.dumps(account("ftp://t"))},
         {"access_token": "t\nx"},
         {"access_token": "t", "base_url": "x"},
     ],
@@ -220,7 +220,7 @@ def test_what_cannot_work_is_refused_when_it_is_configured(config: dict[str, str
 async def test_signing_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(ConfigError, match=r"moat\[vertex\]"):
-        signer(ServiceAccount(client_email="a", private_key="b"))
+        signer(ServiceAccount(client_email="a", private_key="b"), where="w")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,21 @@ def test_speech_counts_characters_and_keeps_its_type() -> None:
     assert finished.usage == Usage(units=6)
 
 
+@pytest.mark.parametrize(
+    ("raw", "usage"),
+    [
+        (b"1\n00:00:00,000 --> 00:00:02,500\nGood\n\n2\n00:00:02,500 --> 01:02:03,001\nday\n", 3724),
+        (b"WEBVTT\n\n00:00.000 --> 00:02.000\nGood day\n", 2),
+        (b"Good day\n", None),
+        (b"--> 99999:00:00,000", None),
+    ],
+)
+def test_subtitles_say_how_long_they_are(raw: bytes, usage: int | None) -> None:
+    finished = read_answer(call_of("transcription"), raw, "text/plain", where="")[1]
+
+    assert finished.usage == (None if usage is None else Usage(units=usage, estimated=True))
+
+
 @pytest.mark.parametrize(("operation", "kind"), [("speech", "application/octet-stream"), ("translation", "text/plain")])
 def test_bytes_without_a_type_get_the_usual_one(operation: str, kind: str) -> None:
     assert read_answer(call_of(operation), b"\xff", "", where="")[0].content_type == kind
@@ -106,9 +121,11 @@ def test_what_is_no_answer_is_an_error(operation: str, raw: bytes, what: str) ->
         read_answer(call_of(operation), raw, "application/json", where="provider x")
 
 
-def test_silence_is_no_speech() -> None:
-    with pytest.raises(ProviderDown, match="empty"):
-        read_answer(call_of("speech", input="a"), b"", "audio/mpeg", where="provider x")
+@pytest.mark.parametrize(("raw", "kind", "what"), [(b"", "audio/mpeg", "nothing"), (b"<html>", "text/html", "page")])
+def test_silence_and_web_pages_are_no_speech(raw: bytes, kind: str, what: str) -> None:
+    for operation in ("speech", "transcription"):
+        with pytest.raises(ProviderDown, match=what):
+            read_answer(call_of(operation, input="a"), raw, kind, where="provider x")
 
 
 def test_requests_carry_the_deployments_model_and_their_own_words() -> None:

@@ -1,5 +1,7 @@
 """Servers that are almost OpenAI: what they are sent, and what is read from their answers."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -70,6 +72,12 @@ def test_every_preset_is_whole(name: str) -> None:
     assert body["model"] == "m"
     assert len(body["messages"]) == 4
     assert all("thinking_blocks" not in message for message in body["messages"])
+
+
+def test_the_table_in_the_docs_is_this_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z]+)` \| `(https?://[^`]+)` \|", page, flags=re.MULTILINE))
+    assert rows == {name: known.base_url for name, known in PRESETS.items()}
 
 
 def test_without_anything_it_is_openai_and_elsewhere_nothing_is_changed() -> None:

@@ -168,3 +168,11 @@ def test_a_reload_forgets_other_providers_and_keeps_the_rest() -> None:
     assert [state.deployment for state in known.snapshot()] == ["main/large", "spare/small"]
     fail(known, ProviderDown("x"), 3)
     assert known.snapshot()[0].wait == 99
+
+
+def test_a_full_pool_of_our_own_is_not_the_providers_illness() -> None:
+    known, _ = health()
+    busy = ProviderOverloaded("all 512 connections were busy")
+    busy.sent = False
+    fail(known, busy, 20)
+    known.check(MAIN)

@@ -92,7 +92,7 @@ ROWS = (
     ),
     # 210,000 tokens of input: all at the long prices, 210000 x 6 + 1000 x 22.50
     Golden("Anthropic, long input", "claude-sonnet-4-5", Usage(input=210_000, output=1000), "1.2825", ANTHROPIC),
-    # It sent {"promptTokenCount": 1000, "cachedContentTokenCount": 600, "candidatesTokenCount": 80, "thoughtsTokenCount": 400}
+    # It sent promptTokenCount 1000, cachedContentTokenCount 600, candidatesTokenCount 80, thoughtsTokenCount 400:
     # thoughts are output: 400 x 0.30 + 600 x 0.03 + 480 x 2.50
     Golden(
         "Gemini, thoughts and cache",
@@ -190,6 +190,13 @@ def test_pieces_of_a_model_billed_by_tokens_are_not_free() -> None:
     assert table.cost(deployment, "speech", Usage(input=50)) is None
     assert table.cost(deployment, "chat", Usage(units=3)) is None
     assert table.cost(deployment, "speech", Usage()) == table.cost(deployment, "chat", Usage()) == 0
+
+
+def test_what_claude_keeps_for_an_hour_costs_twice_its_input_everywhere() -> None:
+    here, there = published("claude-sonnet-4-20250514", "", "vertex"), published("claude-sonnet-4-20250514", ANTHROPIC)
+    assert here is not None
+    assert there is not None
+    assert here.at(0).cache_write_long == there.at(0).cache_write_long == 2 * here.at(0).input
 
 
 def test_prices_follow_the_calendar() -> None:

@@ -2,21 +2,27 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from moat.adapters.duckdb import DuckTraces
+from moat.domain.errors import StorageError
 from moat.domain.spans import Span
 from moat.ports.traces import TraceFilter
-from moat.telemetry import owners
+from moat.telemetry import intents
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
 
@@ -42,89 +48,108 @@ def opened(path: Path) -> SegmentSpool:
     return spool
 
 
-def attempts(store: DuckTraces, number: int) -> list[tuple[str, str, int | None]]:
-    return [(found.kind, found.error, found.cost) for found in store.trace(f"{number:032x}")]
+def attempts(store: DuckTraces, number: int) -> list[tuple[str, int | None]]:
+    return [(found.error, found.cost) for found in store.trace(f"{number:032x}")]
+
+
+def worst(number: int, **fields: object) -> Span:
+    return span(number, "attempt", error="unknown_outcome", usage_estimated=True, cost=9, **fields)
 
 
 @pytest.fixture
-def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+def store(tmp_path: Path) -> Iterator[DuckTraces]:
     with closing(DuckTraces.open(tmp_path / "t.duckdb")) as opened_store:
         yield opened_store
 
 
-def test_an_intent_is_replaced_by_its_attempt_whichever_segment_that_is_in(tmp_path: Path, store: DuckTraces) -> None:
+def test_what_is_recorded_leaves_no_trace_of_its_beginning(tmp_path: Path, store: DuckTraces) -> None:
     spool = opened(tmp_path / "spool")
     shipper = Shipper(tmp_path / "spool", store, spool=spool)
-    spool.append([span(1, "intent", owner=spool.owner.name, cost=9)])
-    spool.append([span(1, "attempt", cost=4), span(2, "intent", owner=spool.owner.name, cost=9)])
+    first, second = spool.begin(worst(1)), spool.begin(worst(2))
+    spool.append([span(1, "attempt", cost=4)], [first])
     shipper.drain()
-    assert store.owners() == {spool.owner.name}
-    assert (attempts(store, 1), attempts(store, 2)) == ([("attempt", "", 4)], [])
-    shipper.drain()
-    assert store.owners() == {spool.owner.name}, "alive: the outcome is still to come"
-    spool.append([span(2, "attempt", cost=5)])
-    shipper.drain()
-    assert store.owners() == set()
-    assert attempts(store, 2) == [("attempt", "", 5)]
+    assert (attempts(store, 1), attempts(store, 2)) == ([("", 4)], []), "under way: its outcome is still to come"
+    spool.append([span(2, "attempt", cost=5)], [second])
     spool.close()
+    shipper.ship()
+    assert attempts(store, 2) == [("", 5)]
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_what_a_dead_process_began_has_an_unknown_outcome_at_its_worst(tmp_path: Path, store: DuckTraces) -> None:
+def test_what_was_never_recorded_has_an_unknown_outcome_at_its_worst(tmp_path: Path, store: DuckTraces) -> None:
     spool = opened(tmp_path / "spool")
-    spool.append([span(1, "intent", owner=spool.owner.name, cost=9, input_tokens=3, provider="p", tenant="acme")])
-    Shipper(tmp_path / "spool", store, spool=spool).drain()
+    spool.begin(worst(1, input_tokens=3, provider="p", tenant="acme"))
     spool.close()
     Shipper(tmp_path / "spool", store).ship()
     (found,) = store.trace(f"{1:032x}")
-    assert (found.kind, found.error, found.cost, found.usage_estimated) == ("attempt", "unknown_outcome", 9, True)
-    assert (found.input_tokens, found.provider, found.tenant) == (3, "p", "acme")
-    assert store.owners() == set()
+    assert found == worst(1, input_tokens=3, provider="p", tenant="acme")
     assert sum(row.cost for row in store.spending(["tenant"], TraceFilter())) == 9
 
 
-def test_open_intents_outlive_the_store_and_a_segment_that_comes_again(tmp_path: Path) -> None:
+def test_an_outcome_that_was_recorded_before_counts(tmp_path: Path, store: DuckTraces) -> None:
+    """Killed between the record and the end of its slot; and by the shipper twice."""
     spool = opened(tmp_path / "spool")
-    name = spool.owner.name
-    spool.append([span(1, "intent", owner=name), span(2, "intent", owner=name), span(2, "attempt")])
-    spool.rotate()
-    (path,) = (tmp_path / "spool").glob("*.ndjson")
-    again = tmp_path / "again.ndjson"
-    again.write_bytes(path.read_bytes())
-    with closing(DuckTraces.open(tmp_path / "t.duckdb")) as first:
-        Shipper(tmp_path / "spool", first, spool=spool).drain()
-    with closing(DuckTraces.open(tmp_path / "t.duckdb")) as second:
-        second.ingest([again])
-        assert second.owners() == {name}
-        assert second.conclude({name}) == 1
-        second.ingest([again])
-        assert second.owners() == set(), "its outcome is known by now"
-        assert second.conclude({name}) == 0
-        assert len(second.trace(f"{1:032x}")) == len(second.trace(f"{2:032x}")) == 1
+    spool.begin(worst(1))
+    spool.append([span(1, "attempt", cost=4)])
     spool.close()
+    again = {path: path.read_bytes() for path in (tmp_path / "spool").iterdir()}
+    assert len(again) == 2
+    for _ in range(2):
+        Shipper(tmp_path / "spool", store).ship()
+        assert attempts(store, 1) == [("", 4)]
+        for path, content in again.items():
+            path.write_bytes(content)
 
 
-def test_the_living_are_known_and_the_dead_leave_nothing(tmp_path: Path) -> None:
-    script = f"""
-import os, sys
-from pathlib import Path
-from moat.telemetry.owners import Owner
-owner = Owner()
-owner.begin(Path({str(tmp_path)!r}))
-print(owner.name, flush=True)
-sys.stdin.read()
-"""
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        name = process.stdout.readline().decode().strip()
-        mine = owners.Owner()
-        mine.begin(tmp_path)
-        assert owners.alive(tmp_path) == {name, mine.name}
-        process.kill()
-        process.wait()
-        assert owners.alive(tmp_path) == {mine.name}
-        mine.end()
-        mine.end()
-        assert list(tmp_path.iterdir()) == []
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 200)), max_size=300))
+def test_the_slots_hold_exactly_what_is_under_way(steps: list[tuple[bool, int]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        held, under_way, number = intents.Intents(), dict[int, int](), 0
+        held.open(Path(directory))
+        for begins, choice in steps:
+            if begins or not under_way:
+                number += 1
+                slot = held.begin(worst(number))
+                assert slot not in under_way
+                under_way[slot] = number
+            else:
+                slot = list(under_way)[choice % len(under_way)]
+                held.end(slot)
+                del under_way[slot]
+        held.close()
+        held.close()
+        lines = [line for path in Path(directory).glob("*.ndjson") for line in path.read_bytes().splitlines()]
+        assert sorted(msgspec.json.decode(line)["span_id"] for line in lines) == sorted(
+            f"{number:016x}" for number in under_way.values()
+        )
+
+
+def test_long_names_fit_into_a_slot(tmp_path: Path, store: DuckTraces) -> None:
+    spool = opened(tmp_path / "spool")
+    long = "漢" * 256
+    spool.begin(worst(1, user=long, session=long, feature=long, tenant=long, model=long, alias=long, prompt=long))
+    spool.begin(worst(2))
+    spool.close()
+    Shipper(tmp_path / "spool", store).ship()
+    assert store.trace(f"{1:032x}")[0].user == "漢" * 64
+    assert attempts(store, 2) == [("unknown_outcome", 9)]
+
+
+def test_a_full_disk_refuses_to_begin(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool")
+    for number in range(intents.FIRST):
+        spool.begin(worst(number))
+    used = sum(path.stat().st_size for path in (tmp_path / "spool").iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (used, before[1]))  # Python ignores SIGXFSZ
+    try:
+        with pytest.raises(StorageError, match="cannot be noted"):
+            spool.begin(worst(100))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    spool.begin(worst(100))
+    spool.close()
 
 
 CALLS = """
@@ -158,7 +183,7 @@ async def main():
     spool = SegmentSpool(Path(sys.argv[1]), fsync="never", interval=0.002, max_bytes=50_000)
     spool.open()
     os.write(1, b"pid %d\\n" % os.getpid())
-    run = build(replace(fake_ports(Billing()), spool=spool, owner=spool.owner.name))
+    run = build(replace(fake_ports(Billing()), spool=spool))
     await asyncio.gather(*[calls(run) for _ in range(4)])
 
 
@@ -201,7 +226,6 @@ def test_kill_9_at_200_points_leaves_a_row_for_every_attempt_that_was_billed(tmp
     assert not never_billed - unknown, "a row that says more than was asked"
     assert sum(unknown.values()) <= 4 * 200, "at most what was under way"
     assert unknown
-    assert store.owners() == set()
 
 
 def rows_of(store: DuckTraces) -> tuple[Counter[str], Counter[str]]:
@@ -210,8 +234,3 @@ def rows_of(store: DuckTraces) -> tuple[Counter[str], Counter[str]]:
         found = cursor.execute("SELECT request_id, error FROM spans WHERE kind = 'attempt'").fetchall()
     rows = Counter(request for request, _ in found)
     return rows, Counter(request for request, error in found if error == "unknown_outcome")
-
-
-def test_an_intent_is_a_line_like_any_other() -> None:
-    intent = span(1, "intent", owner="1-abcdef01", cost=3)
-    assert msgspec.json.decode(msgspec.json.encode(intent), type=Span) == intent

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -50,12 +50,6 @@ class Store:
         self.failures = list(failures)
         self.lines: list[bytes] = []
         self.batches: list[int] = []
-
-    def owners(self) -> set[str]:
-        return set()
-
-    def conclude(self, owners: Collection[str]) -> int:
-        raise AssertionError("nobody has intents here")
 
     def ingest(self, segments: Sequence[Path]) -> int:
         if self.failures and (failure := self.failures.pop(0)):

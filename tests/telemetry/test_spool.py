@@ -194,7 +194,7 @@ def test_a_full_disk_refuses_and_resumes_without_repair(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)], capture_output=True, check=False
     ).returncode == 0  # fmt: skip
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if not mounted:

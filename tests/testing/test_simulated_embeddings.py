@@ -3,6 +3,7 @@
 import base64
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from moat.domain.calls import Delta, Finished
 from moat.domain.errors import ProviderRefused, Unsupported
-from moat.testing.fakes import new_call
+from moat.pipeline.recipe import build
+from moat.testing.fakes import FixedModels, fake_ports, new_call
 from moat.testing.loopback import on_loopback
 from moat.testing.replay import Recording, ReplayProvider
 from moat.testing.server import ProviderServer
@@ -108,3 +110,17 @@ def test_the_official_sdk_reaches_it_over_the_server(tmp_path: Path) -> None:
     assert (vectors.model, len(vectors.data), len(vectors.data[0].embedding)) == ("simulated/large", 2, 256)
     assert (answer.output_text, answer.model) == ("Hello to you.", "simulated/large")
     assert streamed[-1].type == "response.completed"
+
+
+@pytest.mark.anyio
+async def test_the_next_deployment_answers_what_the_first_does_not_offer(tmp_path: Path) -> None:
+    recording = ReplayProvider(Recording(tmp_path / "none.jsonl"))
+    models = FixedModels({"assistant": ["old/a", "new/b"]}, {"old": recording, "new": provider(tmp_path)})
+    ports = replace(fake_ports(recording), models=models)
+    call = msgspec.structs.replace(new_call(input="twelve chars"), operation="embeddings", messages=[])
+
+    finished = [event async for event in build(ports)(call)][-1]
+
+    assert isinstance(finished, Finished)
+    assert finished.model == "simulated/b"
+    assert [attempt.error for attempt in call.journal.attempts] == ["unsupported_operation", ""]

@@ -1,9 +1,7 @@
 """What lint needs to know of money and traffic: prices of moat.yaml, calls in the trace store."""
 
-from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
-from moat.bootstrap.settings import environment
-from moat.bootstrap.spending import monthly_calls, primary_cost
+from moat.bootstrap.spending import monthly_calls, offline_prices, primary_cost
 from moat.domain.errors import ConfigError
 from moat.domain.usage import Usage
 from moat.prompts.linting.tokens import Economics
@@ -17,7 +15,7 @@ def economics(project: Project) -> Economics:
 def _prices(project: Project) -> dict[str, int]:
     """Picodollars for an input token at the first deployment of each alias."""
     try:
-        table = price_table(project.settings, environment())
+        table = offline_prices(project)
     except ConfigError:  # `moat config check` reports it
         return {}
     found = {alias: primary_cost(project, table, alias, Usage(input=1)) for alias in project.settings.config.models}

@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from moat.bootstrap.evaluating import Evaluating
-from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
 from moat.bootstrap.prompt_costs import volume_of
-from moat.bootstrap.settings import environment
-from moat.bootstrap.spending import EVALS, MONTH_NS, primary_cost
+from moat.bootstrap.spending import EVALS, MONTH_NS, offline_prices, primary_cost
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.wiring import State
 from moat.domain.calls import Message
@@ -47,6 +45,7 @@ class Estimating:
         self._project = project
         self._state = state
         self._suites = list(evaluating.suites.values())
+        self._prices = offline_prices(project)
 
     def estimate(self, candidate: PromptVersion, baseline: PromptVersion | None, volume: int) -> Estimate:
         """Tokens per request and their price for both; `volume` calls a month, 0: as `volume_of` finds them."""
@@ -64,8 +63,7 @@ class Estimating:
     def _side(self, prompt: PromptVersion, tokens: Tokens) -> Side:
         model = prompt.model or next((s.model for s in self._covering(prompt) if s.model), "")
         usage = usage_of(tokens)
-        prices = price_table(self._project.settings, environment())
-        cost = None if usage is None else primary_cost(self._project, prices, model, usage)
+        cost = None if usage is None else primary_cost(self._project, self._prices, model, usage)
         return Side(prompt=prompt.id, model=model, tokens=tokens, cost=cost)
 
     def _covering(self, prompt: PromptVersion) -> list[Suite]:

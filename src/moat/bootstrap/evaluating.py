@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from moat.adapters.system import SystemClock
 from moat.bootstrap.background import BackgroundTasks
-from moat.bootstrap.models import ProviderShelf
+from moat.bootstrap.models import ProviderShelf, all_targets
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import load_suites, shown, unknown_required
 from moat.bootstrap.wiring import Standing, State, pipeline_ports
@@ -55,8 +55,8 @@ class UnderTest:
 
 
 def deployments(config: Config, alias: str) -> tuple[str, ...]:
-    """What a model alias means: `provider/model` in the order they are tried; nothing for an unknown one."""
-    return tuple(config.models[alias].use) if alias in config.models else ()
+    """What a model alias means: `provider/model` as written, those of its rules included; nothing for an unknown one."""
+    return tuple(all_targets(config.models[alias])) if alias in config.models else ()
 
 
 def baseline_digest(baseline: PromptVersion | None) -> str:

@@ -156,7 +156,7 @@ def _tariff(alias: str, deployment: Deployment, settings: Settings, environ: Map
         return None
     kind, options = _configured(deployment.provider, settings, environ)
     url = getattr(options, "base_url", None)
-    return published(deployment.model, url if isinstance(url, str) else "", kind.name)
+    return published(deployment.model, url if isinstance(url, str) else "", getattr(options, "preset", "") or kind.name)
 
 
 def _capacities(settings: Settings, environ: Mapping[str, str]) -> dict[Deployment, Capacity]:

@@ -2,10 +2,8 @@
 
 import msgspec
 
-from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
-from moat.bootstrap.settings import environment
-from moat.bootstrap.spending import monthly_calls, primary_cost
+from moat.bootstrap.spending import monthly_calls, offline_prices, primary_cost
 from moat.domain.releases import PromptVersion
 from moat.domain.usage import Usage
 from moat.prompts.diff import PromptDiff
@@ -27,7 +25,7 @@ class CostDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 def cost_delta(project: Project, change: PromptDiff, before: PromptVersion, after: PromptVersion) -> CostDelta | None:
     """The difference in input tokens, each version at its own model's price; None when one has no known price."""
-    prices = price_table(project.settings, environment())
+    prices = offline_prices(project)
     sides = ((before, change.before_tokens), (after, change.after_tokens))
     old, new = (primary_cost(project, prices, prompt.model, Usage(input=tokens)) for prompt, tokens in sides)
     if old is None or new is None:

@@ -155,6 +155,15 @@ def _in_url(value: str) -> bool:
     return bool(url.username or url.password) or any(_SECRET.search(name) for name, _ in parse_qsl(url.query))
 
 
+def without_secrets(value: Any, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with a word for each variable that a value refers to without default and that is not set.
+
+    For questions that need no credential, such as what a provider's models cost.
+    """
+    names = _REFERENCE.findall(msgspec.json.encode(value).decode())
+    return {**environ, **{name: "unset" for name, default in names if not default and not environ.get(name)}}
+
+
 def resolve(value: Any, settings: Settings, path: list[str | int], environ: Mapping[str, str]) -> Any:
     """A configuration value with `${VAR}` and `${VAR:-default}` replaced.
 

@@ -9,7 +9,7 @@ from moat.adapters.remote import RemoteTraces
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.models import all_targets, deployment_of, price_table
 from moat.bootstrap.project import STATE_FOLDER, Project
-from moat.bootstrap.settings import environment
+from moat.bootstrap.settings import environment, without_secrets
 from moat.bootstrap.traces import open_traces
 from moat.domain.errors import ConfigError, MoatError
 from moat.domain.usage import Usage
@@ -57,19 +57,26 @@ def reprice_stored(project: Project, since_ns: int, until_ns: int, *, dry_run: b
     traces = DuckTraces.open(project.traces_path)
     try:
         Shipper(project.spool_path, traces).drain()
-        return reprice(project, environment(), traces, project.author, since_ns, until_ns, dry_run)
+        environ = without_secrets(project.settings.config.providers, environment())
+        return reprice(project, environ, traces, project.author, since_ns, until_ns, dry_run)
     finally:
         traces.close()
+
+
+def offline_prices(project: Project) -> PriceTable:
+    """The price table for a command, which needs no provider's key. Raises `ConfigError`."""
+    settings = project.settings
+    return price_table(settings, without_secrets(settings.config.providers, environment()))
 
 
 def routes(project: Project) -> Routes | None:
     """Where the calls of each alias could go instead: its other deployments, and those of its `cheaper` alias.
 
-    None when moat.yaml cannot be priced here, for want of an environment variable: a report must not fail for it.
+    None when moat.yaml cannot be priced here: a report must not fail for it.
     """
     models = project.settings.config.models
     try:
-        prices = price_table(project.settings, environment())
+        prices = offline_prices(project)
     except ConfigError:
         return None
     others = {

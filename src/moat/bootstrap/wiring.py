@@ -85,7 +85,6 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
         ledger=standing.ledger,
         health=standing.health,
         cache=_cache(settings, standing.memory, clock),
-        owner=standing.spool.owner.name,
         capture_content=settings.config.telemetry.capture_content,
     )
 

@@ -18,6 +18,9 @@ _BESIDE = frozenset(
 )
 """Parameters that say how and for whom, not what."""
 
+_SAME = {"max_completion_tokens": "max_tokens"}
+"""Two names of one parameter."""
+
 _RICHER = ("logprobs", "audio", "store", "web_search_options")
 """Parameters that give an answer more than can be told in every wire format, or an effect."""
 
@@ -36,8 +39,8 @@ def fingerprint(call: Call) -> bytes:
         call.operation,
         call.plan.alias,
         sorted(str(deployment) for deployment in call.plan.deployments),
-        call.messages,
-        {name: value for name, value in call.params.items() if name not in _BESIDE},
+        [_plain(message) for message in call.messages],
+        _shaping(call.params),
         journal.release.id if journal.release else "",
         journal.prompt.id if journal.prompt else "",
         call.caller.tenant,
@@ -60,6 +63,23 @@ def is_cacheable(call: Call, *, tools: bool) -> bool:
     if any(_runs_elsewhere(tool) for tool in _list(params.get("tools"))):
         return False
     return tools or not any(_is_tool_result(message) for message in call.messages)
+
+
+def _shaping(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that shape the answer."""
+    found = {_SAME.get(name, name): value for name, value in params.items() if name not in _BESIDE}
+    own = found.get("anthropic")
+    if isinstance(own, dict) and own.keys() <= {"anthropic_version"}:  # every client of Anthropic's sends it
+        del found["anthropic"]
+    return found
+
+
+def _plain(message: Message) -> Message:
+    """A content of nothing but one text, which some clients send as a list, as that text."""
+    match message.get("content"):
+        case [{"type": "text", "text": str(text), **rest}] if not rest:
+            return {**message, "content": text}
+    return message
 
 
 def _runs_elsewhere(tool: Any) -> bool:

@@ -33,7 +33,7 @@ COMMANDS = {
     "rollback": ("moat.cli.rollback", "Go back to what an environment served before."),
     "rerun": ("moat.cli.rerun", "Ask recorded calls again of another prompt version, side by side."),
     "traces": ("moat.cli.traces", "Look at recorded calls."),
-    "report": ("moat.cli.report", "Who spent what, how fast, how reliably."),
+    "report": ("moat.cli.report", "Calls by any dimensions: how many, how fast, how reliable, at what cost."),
     "spend": ("moat.cli.spend", "What calls cost: totals, trend, forecast, weekly report, review, re-pricing."),
     "cost": ("moat.cli.cost", "What a prompt change will cost: exit 1 above a limit."),
     "limits": ("moat.cli.limits", "How far rates and budgets are used up."),

@@ -131,6 +131,8 @@ class Attempt(msgspec.Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     cost: int | None = None
     """Picodollars; None when the model has no price."""
+    intent: int = -1
+    """Its number in the spool, until it is recorded; -1 when it was never begun there."""
     price_version: str = ""
     """Of the price table that `cost` was worked out with; empty without a price."""
     finish_reason: str = ""

@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-SpanKind = Literal["call", "attempt", "intent", "app"]
+SpanKind = Literal["call", "attempt", "app"]
 """`call`: one request through the pipeline, with totals over its attempts. `attempt`: one try at a provider.
-`intent`: written before a try, with its worst case; the attempt with the same id replaces it. `app`: a span an
-application reported about itself."""
+`app`: a span an application reported about itself."""
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,8 +64,6 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`hit`, `similar` or `miss`; empty when no cache was asked."""
     saved: int = 0
     """Picodollars that a cache saved."""
-    owner: str = ""
-    """Of an intent: the process that wrote it."""
     first_token_ns: int = 0
     finish_reason: str = ""
     error: str = ""

@@ -13,7 +13,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt used, of every kind that has a price of its own.
 
     Parts are counted in their whole too: `cached`, `cache_write` and `audio_input` are part of `input`, `reasoning`
-    and `audio_output` of `output`, `cache_write_long` of `cache_write`, `cached_audio` of `cached`.
+    and `audio_output` of `output`, `cache_write_long` of `cache_write`, `cached_audio` of `cached` and of
+    `audio_input`.
     """
 
     input: int = 0

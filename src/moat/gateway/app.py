@@ -8,10 +8,11 @@ import msgspec
 
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound
+from moat.gateway import gemini_api
 from moat.gateway.endpoint import ModelEndpoint
-from moat.gateway.formats import anthropic, gemini_api, gemini_errors, openai_chat, openai_operations, responses
+from moat.gateway.formats import anthropic, anthropic_answer, gemini_errors, openai_chat, openai_operations, responses
+from moat.gateway.formats.openai_models import ModelList
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
-from moat.gateway.models import ModelList
 from moat.gateway.serving import Live
 from moat.gateway.traces import TraceIntake
 from moat.ports.spool import Spool
@@ -39,6 +40,9 @@ class Gateway:
                 anthropic.AnthropicCount(), live, max_body, pipeline=attrgetter("count")
             ),
             ("POST", "/v1/responses"): ModelEndpoint(responses.OpenAIResponses(), live, max_body),
+            ("POST", "/v1/responses/input_tokens"): ModelEndpoint(
+                responses.OpenAIInputTokens(), live, max_body, pipeline=attrgetter("count")
+            ),
             **{
                 ("POST", path): ModelEndpoint(openai_operations.OpenAIOperation(operation), live, max_body)
                 for path, operation in openai_operations.ENDPOINTS.items()
@@ -119,5 +123,8 @@ class Gateway:
 
 def _error_body(scope: Scope, error: MoatError) -> bytes:
     """An error outside of any endpoint, in the format of those around its path."""
-    google = scope["path"].startswith("/v1beta/")
-    return gemini_errors.error_body(error) if google else openai_chat.error_body(error)
+    if scope["path"].startswith("/v1beta/"):
+        return gemini_errors.error_body(error)
+    if scope["path"].startswith("/v1/messages"):
+        return anthropic_answer.error_body(error)
+    return openai_chat.error_body(error)

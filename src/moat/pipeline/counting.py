@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event, Finished
-from moat.domain.errors import ProviderError
+from moat.domain.errors import ContextOverflow, ProviderError, ProviderRefused
 from moat.domain.usage import Usage
 from moat.pipeline.compose import Next, compose
 from moat.pipeline.estimates import input_tokens
@@ -22,7 +22,19 @@ def build_counter(ports: Ports) -> Next:
     The one event is a `Finished` whose usage has the count; `estimated` when nobody counted. Counting is free, so it is
     neither limited nor recorded.
     """
-    return compose([stage(ports) for stage in (Resolve, Render, Route)], _count(ports.models))
+    return compose([Resolve(ports), Render(ports), _too_long, Route(ports)], _count(ports.models))
+
+
+def _too_long(call: Call, next: Next) -> AsyncGenerator[Event, None]:
+    """What no deployment takes is counted all the same: that is what people count for."""
+    try:
+        return next(call)
+    except ContextOverflow:
+        return _estimate(call)
+
+
+async def _estimate(call: Call) -> AsyncGenerator[Event, None]:
+    yield Finished(reason="stop", usage=Usage(input=input_tokens(call), estimated=True))
 
 
 def _count(models: Models) -> Next:
@@ -34,9 +46,9 @@ def _count(models: Models) -> Next:
         if isinstance(provider, TokenCounter):
             try:
                 usage = Usage(input=await provider.count_tokens(replace(call, deployment=deployment)))
+            except ProviderRefused:
+                raise
             except ProviderError as error:
-                if not error.retryable:
-                    raise
                 call.journal.notices.append(f"estimated, as {deployment} did not count: {error.code}")
         yield Finished(reason="stop", usage=usage, model=deployment.model)
 

@@ -101,6 +101,8 @@ class Course:
                 if why is not None and self._ports.health is not None:
                     self._ports.health.again(deployment, why)
                 return turn
+            if why == "hedge":  # the first is still being asked: nothing else is done to the call for its sake
+                raise self._final()
             self._make_room()
 
     def failed(self, tried: Try, error: ProviderError, left: float) -> float | None:
@@ -114,10 +116,8 @@ class Course:
             raise error
         if left <= 0:
             raise DeadlinePassed(f"the deadline passed; the last error: {error.what}") from error
-        wait = self._wait(tried, error, left)
-        if wait is None:
-            self._errors.append(error)
-        return wait
+        self._errors.append(error)
+        return self._wait(tried, error, left)
 
     def overdue(self, tried: Try, error: DeadlinePassed) -> BaseException:
         """What a passed deadline says of a deployment that was silent: nothing, when it was the caller's own or most
@@ -179,4 +179,6 @@ class Course:
         resting = [error for error in self._errors if isinstance(error, CircuitOpen)]
         if resting:
             return min(resting, key=lambda error: error.retry_after or 0.0)
+        if not self._errors:  # a second lane, and the first has the last deployment
+            return CircuitOpen("there is no other deployment to ask")
         return max(self._errors, key=lambda error: isinstance(error, ContextOverflow))

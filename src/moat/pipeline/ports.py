@@ -31,8 +31,6 @@ class Ports:
     """None: every deployment is tried."""
     cache: ResponseCache | None = None
     """None: every call goes to a model."""
-    owner: str = ""
-    """Names this process in what it writes before it knows the outcome."""
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
 

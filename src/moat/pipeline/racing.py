@@ -47,13 +47,16 @@ async def race(ask: Answering, after: float) -> AsyncGenerator[Event, None]:
 
 async def _first(runners: Sequence["_Runner"]) -> "_Runner":
     """The first that has an event; when all have ended without one, the last to end."""
-    racing = {runner.event: runner for runner in runners}
+    racing = list(runners)
     while True:
-        done, waiting = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
-        begun = [racing[event] for event in done if event.result() is not None]
-        if begun or not waiting:
-            return (begun or [racing[event] for event in done])[0]
-        racing = {event: racing[event] for event in waiting}
+        await asyncio.wait([runner.event for runner in racing], return_when=asyncio.FIRST_COMPLETED)
+        for runner in racing:
+            if runner.event.done() and runner.event.result() is not None:
+                return runner
+        waiting = [runner for runner in racing if not runner.event.done()]
+        if not waiting:
+            return racing[0]
+        racing = waiting
 
 
 class _Runner:

@@ -7,7 +7,7 @@ import msgspec
 from moat.domain.calls import Attempt, Call
 from moat.domain.errors import MoatError
 from moat.domain.spans import Span
-from moat.domain.usage import Usage
+from moat.domain.usage import COUNTS, Usage
 from moat.pipeline.answers import Answer
 
 
@@ -21,36 +21,41 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """None when the answer is complete."""
 
 
+UNKNOWN = "unknown_outcome"
+"""Error of an attempt that nobody saw the end of."""
+
 MAX_ERROR = 2000
 """Characters of an error message that a record keeps."""
 
 
 def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
     """One span for the call, with totals, and one below it for each attempt."""
-    root = _call_span(call, outcome)
-    if capture_content:
-        root = msgspec.structs.replace(root, input=_input(call), output=_output(outcome.answer))
-    return [root, *(_attempt_span(call, attempt) for attempt in call.journal.attempts)]
+    whose = _whose(call)
+    content = {"input": _input(call), "output": _output(outcome.answer)} if capture_content else {}
+    root = _call_span(call, outcome, {**whose, **content})
+    return [root, *[_attempt_span(call, attempt, whose) for attempt in call.journal.attempts]]
 
 
-def intent_of(call: Call, attempt: Attempt, worst: Usage, cost: int | None, owner: str) -> Span:
-    """What is written before a try is sent: if nothing follows, this is what may have been spent."""
+def unknown_outcome(call: Call, attempt: Attempt, worst: Usage, cost: int | None) -> Span:
+    """How a try must be recorded whose process dies before it knows more: with the most that it may have taken."""
     return Span(
         span_id=attempt.span_id,
-        kind="intent",
+        kind="attempt",
         name=_name(call, attempt),
         started_ns=attempt.started_ns,
         duration_ns=0,
         provider=attempt.deployment.provider,
         cost=cost,
         price_version=attempt.price_version,
-        owner=owner,
+        error=UNKNOWN,
+        error_message="the process that sent it died; tokens and cost are the most it may have taken",
         **_below(call, attempt),
+        **_whose(call),
         **_tokens(worst),
     )
 
 
-def _call_span(call: Call, outcome: Outcome) -> Span:
+def _call_span(call: Call, outcome: Outcome, given: dict[str, Any]) -> Span:
     journal = call.journal
     last = journal.answering
     finished, error = outcome.answer.finished, outcome.error
@@ -75,12 +80,12 @@ def _call_span(call: Call, outcome: Outcome) -> Span:
         error_message=error.what[:MAX_ERROR] if error else "",
         attempts=len(journal.attempts),
         attributes=_attributes(call),
-        **_whose(call),
+        **given,
         **_tokens(journal.usage),
     )
 
 
-def _attempt_span(call: Call, attempt: Attempt) -> Span:
+def _attempt_span(call: Call, attempt: Attempt, whose: dict[str, Any]) -> Span:
     return Span(
         span_id=attempt.span_id,
         kind="attempt",
@@ -96,15 +101,16 @@ def _attempt_span(call: Call, attempt: Attempt) -> Span:
         error=attempt.error,
         error_message=attempt.error_message[:MAX_ERROR],
         **_below(call, attempt),
+        **whose,
         **_tokens(attempt.usage),
     )
 
 
 def _attributes(call: Call) -> dict[str, Any]:
     told = {
-        "moat.notices": list(call.journal.notices),
+        "moat.notices": call.journal.notices,
         "moat.client_request_id": call.client_request,
-        "moat.tags": list(call.caller.tags),
+        "moat.tags": call.caller.tags,
         "moat.data_class": call.caller.data_class,
     }
     return {name: value for name, value in told.items() if value}
@@ -138,7 +144,6 @@ def _below(call: Call, attempt: Attempt) -> dict[str, Any]:
         "parent_id": call.trace.span_id,
         "model": attempt.deployment.model,
         "alias": attempt.alias,
-        **_whose(call),
     }
 
 
@@ -152,20 +157,16 @@ def _asked(call: Call) -> str:
     return call.model or (journal.prompt.model if journal.prompt else "")
 
 
+_SPECIAL = {name: f"{name}_tokens" for name in COUNTS if name not in ("input", "output", "units")} | {"units": "units"}
+"""Counts that most attempts have none of."""
+
+
 def _tokens(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input,
-        "output_tokens": usage.output,
-        "cached_tokens": usage.cached,
-        "cache_write_tokens": usage.cache_write,
-        "cache_write_long_tokens": usage.cache_write_long,
-        "reasoning_tokens": usage.reasoning,
-        "audio_input_tokens": usage.audio_input,
-        "audio_output_tokens": usage.audio_output,
-        "cached_audio_tokens": usage.cached_audio,
-        "units": usage.units,
-        "usage_estimated": usage.estimated,
-    }
+    found = {"input_tokens": usage.input, "output_tokens": usage.output, "usage_estimated": usage.estimated}
+    for name, field in _SPECIAL.items():
+        if count := getattr(usage, name):
+            found[field] = count
+    return found
 
 
 def _first_token(call: Call, started_ns: int) -> int:

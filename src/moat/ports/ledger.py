@@ -63,6 +63,11 @@ class Admission(Protocol):
 class Ledger(Protocol):
     """Counts calls, tokens and money against the limits of `moat.yaml`."""
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is limited or watched at present: it need not be asked."""
+        ...
+
     async def admit(self, call: Call) -> Admission:
         """Count the call. Raises `LimitExceeded` saying which limit, and when there is room again.
 

@@ -204,19 +204,6 @@ class TraceWriter(Protocol):
         comes again) changes nothing. A line that is not a span is set aside in the `rejects` table with its
         reason, never an error and never dropped. Raises `DocumentError` for segments it can never take,
         `StorageError` when it cannot take them now.
-
-        An intent is kept apart until the attempt with its `span_id` comes.
-        """
-        ...
-
-    def owners(self) -> set[str]:
-        """Processes that have intents without an outcome."""
-        ...
-
-    def conclude(self, owners: Collection[str]) -> int:
-        """Make attempts of what these processes, now dead, began and did not conclude; how many there were.
-
-        They carry the error `unknown_outcome` and the worst case as an estimate. Raises `StorageError`.
         """
         ...
 

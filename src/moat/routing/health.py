@@ -23,6 +23,10 @@ from moat.routing.latency import Latency
 from moat.routing.quotas import Quotas
 
 
+SLACK = 0.02
+"""Seconds: the timer of a try that waited as long as it was asked to may end a moment early."""
+
+
 class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     """How one deployment stands."""
 
@@ -82,10 +86,10 @@ class DeploymentHealth:
         """See `moat.ports.models.Health`."""
         known, now = self._of(deployment), self._now()
         wait = known.breaker.wait(now)
-        if wait > 0:
+        if wait > SLACK:
             raise self._open(deployment, f"failed {known.breaker.in_a_row} times in a row", wait)
         wait = known.quotas.wait(now, tokens)
-        if wait > 0:
+        if wait > SLACK:
             raise self._open(deployment, "has no room by its own limits", wait)
         known.quotas.take(tokens)
         known.counts["tries"] += 1

@@ -65,6 +65,11 @@ class LimitLedger:
         self.spikes.adopt(rules.spikes)
         self._rules, self._counters = rules, tuple(found)
 
+    @property
+    def idle(self) -> bool:
+        """No limits, no breaker."""
+        return not self._counters and self._rules.spikes is None
+
     def balances(self) -> list[Balance]:
         """How far every limit is used up."""
         now = self._clock.now_ns()

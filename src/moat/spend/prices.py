@@ -9,7 +9,7 @@ import msgspec
 from moat.domain.calls import Deployment
 from moat.domain.config import ModelPrice
 from moat.domain.errors import ConfigError
-from moat.domain.usage import COUNTS, PICODOLLARS, Usage
+from moat.domain.usage import PICODOLLARS, Usage
 
 MILLION = 10**6
 DECIMALS = 6
@@ -46,7 +46,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         """Picodollars for one request that used this, exact. One long input makes all its tokens dearer, as providers
         bill. What used nothing (it never reached a model) costs nothing.
         """
-        if not any(getattr(usage, name) for name in COUNTS):
+        if not (usage.input or usage.output or usage.units):
             return 0
         return self._at(usage.input)._sum(usage) + self.request
 

@@ -26,9 +26,14 @@ PUBLISHERS = {
     "vertex": "google",
     "azure": "azure",
     "bedrock": "aws",
-    "litellm": "litellm",
+    "moonshot": "moonshotai",
+    "xai": "x-ai",
+    **{name: name for name in ("cerebras", "cohere", "deepseek", "fireworks", "groq", "mistral", "openrouter")},
+    **{name: name for name in ("perplexity", "together", "zai")},
 }
-"""Kind of provider to the publisher of its prices, where the address does not tell it."""
+"""Kind of provider, or preset of one, to the publisher of its prices, where the address does not tell it."""
+LITELLM = "litellm"
+"""The kind whose models say themselves where they are: `anthropic/claude-sonnet-4-5`; without a word, at OpenAI."""
 
 GAPS: dict[tuple[str, str], ModelPrice] = {
     ("openai", "gpt-4o-audio-preview"): ModelPrice(input="2.5", output="10", audio_input="40", audio_output="80"),
@@ -41,6 +46,10 @@ GAPS: dict[tuple[str, str], ModelPrice] = {
 }
 """What the package has not, or not whole: https://platform.openai.com/docs/pricing (audio tokens of the previews) and
 https://cohere.com/pricing (a search of rerank)."""
+
+CLAUDE_HOUR = 2
+"""Times the price of input that Anthropic takes for what is cached for an hour, where an entry leaves it out:
+https://docs.claude.com/en/docs/build-with-claude/prompt-caching#pricing"""
 
 _TOKENS = {
     "output": ("output_mtok", "output_text_mtok"),
@@ -76,7 +85,8 @@ _REVISION = re.compile(r"-\d{3}$")
 def published(model: str, base_url: str, kind: str = "") -> Tariff | None:
     """The published rates of a model, at all times; None when none are known.
 
-    The publisher is the one whose API stands at `base_url`, else the one that a `kind` of provider belongs to.
+    The publisher is the one whose API stands at `base_url`, else the one that a `kind` of provider, or a preset of one,
+    belongs to.
     """
     publisher, info = _find(model, base_url, kind)
     gap = GAPS.get((publisher, info.id if info is not None else model.lower()))
@@ -116,7 +126,11 @@ def _find(model: str, base_url: str, kind: str) -> tuple[str, Any]:
     from genai_prices import data_snapshot
 
     snapshot = data_snapshot.get_snapshot()
-    for name, url in ((None, base_url or None), (PUBLISHERS.get(kind), None)):
+    publisher_of = PUBLISHERS.get(kind)
+    if kind == LITELLM:
+        where, slash, model = model.partition("/") if "/" in model else ("", "", model)
+        publisher_of = PUBLISHERS.get(where, where) if slash else "openai"
+    for name, url in ((None, base_url or None), (publisher_of, None)):
         if name is None and url is None:
             continue
         try:
@@ -177,6 +191,8 @@ def _rates(prices: Any, info: Any) -> Rates | None:
         found = next((price for price in (_get(prices, key) for key in keys) if price is not None), None)
         default = _DEFAULTS.get(name)
         parts[name] = found if found is not None else parts[default] if default else Decimal(0)
+    if "claude" in info.id and _get(prices, "cache_write_1h_mtok") is None and isinstance(plain, Decimal):
+        parts["cache_write_long"] = plain * CLAUDE_HOUR
     other = {"unit": to_picodollars(pieces), "request": to_picodollars(each_request)}
     above = tuple((start, _flat(parts, start, other)) for start in sorted({start for start, _ in _tiers(prices)}))
     return msgspec.structs.replace(_flat(parts, 0, other), above=above)

@@ -164,12 +164,20 @@ def names(by: Sequence[Dimension]) -> tuple[Column, ...]:
 
 def by_dimensions(by: Sequence[Dimension], groups: Sequence[Spend], total: Spend, title: str = "Spend") -> Sheet:
     """One row for each group, dearest first, and the total, which is asked for by itself: with models or providers as
-    dimensions, a call with a fallback counts in two groups.
+    dimensions, a call with a fallback counts in two groups. Without dimensions the total is the only row.
     """
-    rows = tuple((*group.group, *measures(group, total)) for group in groups)
-    words = ("total", *[""] * (len(by) - 1)) if by else ()
-    sums = (*words, *measures(total, total)) if total.calls or total.requests else ()
-    return Sheet(title=title, columns=(*names(by), *MEASURES), rows=rows, total=sums, notes=remarks(total))
+    sums = measures(total, total)
+    if by:
+        rows = [(*_said(by, group.group), *measures(group, total)) for group in groups]
+        sums = ("total", *[""] * (len(by) - 1), *sums) if rows else ()
+    else:
+        rows, sums = [sums] if total.calls or total.requests else [], ()
+    return Sheet(title=title, columns=(*names(by), *MEASURES), rows=tuple(rows), total=sums, notes=remarks(total))
+
+
+def _said(by: Sequence[Dimension], group: Sequence[str]) -> list[str]:
+    """A group's values; a record leaves the operation out when it is a chat."""
+    return ["chat" if name == "operation" and not value else value for name, value in zip(by, group, strict=True)]
 
 
 def remarks(total: Spend) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
     <unix ns>-<pid>-<random>.open      being written; its writer holds an flock(2) on it while it lives
     <unix ns>-<pid>-<random>.ndjson    sealed: whole lines only, ready to be shipped
+    <pid>-<random>.intents             what is begun: see `moat.telemetry.intents`
     rejected/                          segments that no store would take, each with a `.reason`
 
 A line is one `moat.domain.spans.Span` as JSON. flock needs a local file system (or NFS with locking).
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -75,6 +77,22 @@ class Segment:
         else:
             self.path.unlink(missing_ok=True)
         os.close(self._fd)
+
+
+def write_sealed(directory: Path, lines: bytes) -> None:
+    """Make a sealed segment of whole lines, durable, or none. Raises `OSError`."""
+    path = directory / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        if os.write(fd, lines) != len(lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(fd)
+        path.rename(path.with_suffix(SEALED))
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
 
 
 def sealed(directory: Path) -> list[Path]:

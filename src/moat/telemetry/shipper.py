@@ -8,7 +8,7 @@ from pathlib import Path
 
 from moat.domain.errors import InputError, MoatError, StorageError
 from moat.ports.traces import TraceWriter
-from moat.telemetry.owners import alive
+from moat.telemetry import intents
 from moat.telemetry.segments import REJECTED, recover, sealed
 from moat.telemetry.spool import SegmentSpool
 
@@ -69,14 +69,12 @@ class Shipper:
         with self._shipping:
             before = self._shipped
             try:
-                # Who was dead before has written its last, and all of that is shipped below.
-                living = alive(self._directory)
-                recover(self._directory)
+                # Who was dead before has recorded its last: what it left begun comes after that.
+                with intents.dead(self._directory) as begun:
+                    recover(self._directory)
+                    intents.conclude(begun)
                 for batch in self._batches():
                     self._ship(batch)
-                dead = self._writer.owners() - living - alive(self._directory)
-                if dead:
-                    self._writer.conclude(dead)
             except OSError as error:
                 self._note(str(error))
                 raise StorageError(f"the spool cannot be read: {error}", where=str(self._directory)) from error

@@ -1,6 +1,7 @@
 """The ports of the request path, in memory: small, honest, for tests of anything built on them."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
@@ -44,19 +45,31 @@ class FakeClock:
 
 
 class ListSpool:
-    """Keeps spans in a list, and intents in another. Set `full` to make it refuse."""
+    """Keeps spans in a list, and by number what is begun. Set `full` to make it refuse."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
-        self.intents: list[Span] = []
+        self.begun: dict[int, Span] = {}
+        self._numbers = itertools.count()
         self.full = False
 
-    def append(self, spans: Sequence[Span]) -> None:
+    def begin(self, attempt: Span) -> int:
+        """Remember it."""
+        self._check()
+        number = next(self._numbers)
+        self.begun[number] = attempt
+        return number
+
+    def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
         """Keep them all, or none."""
+        self._check()
+        self.spans.extend(spans)
+        for number in ends:
+            del self.begun[number]
+
+    def _check(self) -> None:
         if self.full:
             raise StorageError("the disk is full", where="spool", remedy="Free some space.")
-        for span in spans:
-            (self.intents if span.kind == "intent" else self.spans).append(span)
 
     @property
     def calls(self) -> list[Span]:

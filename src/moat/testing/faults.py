@@ -3,7 +3,7 @@
 One fault is a word and what is particular to it, as `moat simulate --fault` takes it:
 
     429,retry_after=2,rate=0.2      a fifth of the requests are told to come back in two seconds
-    idle,after=3,first=1            the first request's answer falls silent after three pieces
+    idle,after=3,first=1            the first request's answer falls silent after three words
 
 A script is a YAML file of several; the first that applies to a request strikes:
 
@@ -46,7 +46,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retry_form: Literal["seconds", "ms", "date"] = "seconds"
     """How it names them."""
     after: Count = 2
-    """Pieces of the answer that go out before the fault: events of a stream, quarters of a whole body."""
+    """How much of the answer goes out before the fault: words of a stream, quarters of a whole body."""
     seconds: Seconds = 0.0
     """How long the fault lasts; 0: as its kind does by itself."""
 

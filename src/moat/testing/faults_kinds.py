@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from moat.testing.faults import Fault
-from moat.testing.faults_reply import FOREVER, Case, Reply, refuse_with_status, say
+from moat.testing.faults_reply import FOREVER, Case, Reply, before, refuse_with_status, say
 from moat.testing.faults_wire import Asked, Piece, UsageFault, Wire, answer_to
 
 _encode = msgspec.json.Encoder().encode
@@ -132,25 +132,25 @@ def _slow_first_piece(case: Case) -> None:
     case.reply.silence = case.fault.seconds or FOREVER
 
 
-@fault("reset-body", "resets the connection after `after` pieces (2)")
+@fault("reset-body", "resets the connection after `after` words (2)")
 def _reset_body(case: Case) -> None:
-    case.reply.stop, case.reply.ending = case.fault.after, "reset"
+    case.reply.stop, case.reply.ending = before(case), "reset"
 
 
-@fault("close-body", "closes the connection after `after` pieces (2), the body unfinished")
+@fault("close-body", "closes the connection after `after` words (2), the body unfinished")
 def _close_body(case: Case) -> None:
-    case.reply.stop, case.reply.ending = case.fault.after, "close"
+    case.reply.stop, case.reply.ending = before(case), "close"
 
 
-@fault("idle", "falls silent after `after` pieces (2), for `seconds` (3600)")
+@fault("idle", "falls silent after `after` words (2), for `seconds` (3600)")
 def _idle(case: Case) -> None:
-    case.reply.stop, case.reply.ending = case.fault.after, "silence"
+    case.reply.stop, case.reply.ending = before(case), "silence"
     case.reply.silence = case.fault.seconds or FOREVER
 
 
-@fault("half-close", "says after `after` pieces (2) that no more will come, and keeps the connection open")
+@fault("half-close", "says after `after` words (2) that no more will come, and keeps the connection open")
 def _half_close(case: Case) -> None:
-    case.reply.stop, case.reply.ending = case.fault.after, "half-close"
+    case.reply.stop, case.reply.ending = before(case), "half-close"
 
 
 @fault("dribble", "sends the body byte by byte, `seconds` (0.05) apart")
@@ -158,9 +158,9 @@ def _dribble(case: Case) -> None:
     case.reply.drip = case.fault.seconds or 0.05
 
 
-@fault("comments", "sends `after` pieces (2), then comments only, `seconds` (0.05) apart, for ever")
+@fault("comments", "sends `after` words (2), then comments only, `seconds` (0.05) apart, for ever")
 def _comments(case: Case) -> None:
-    pieces = itertools.islice(case.reply.pieces, case.fault.after)
+    pieces = itertools.islice(case.reply.pieces, before(case))
     case.reply.pieces = itertools.chain(pieces, itertools.repeat(Piece(b": keep-alive\n\n")))
     case.reply.framing, case.reply.pause = "chunked", case.fault.seconds or 0.05
 
@@ -173,7 +173,7 @@ def _no_end(case: Case) -> None:
 @fault("no-done", "ends the body rightly, without the end mark of the stream")
 def _no_done(case: Case) -> None:
     pieces = list(case.reply.pieces)
-    case.reply.pieces = pieces[: case.fault.after] if case.answer.asked.stream else pieces[:-1]
+    case.reply.pieces = pieces[: before(case)] if case.answer.asked.stream else pieces[:-1]
 
 
 @fault("long-length", "declares a longer body than it sends, and closes")
@@ -237,7 +237,7 @@ def _truncated_json(case: Case) -> None:
         _body(case, body[: len(body) // 2])
         return
     pieces = list(case.reply.pieces)
-    at = min(case.fault.after, len(pieces) - 1)
+    at = min(before(case), len(pieces) - 1)
     cut = pieces[at].data.rstrip()
     case.reply.pieces = [*pieces[:at], Piece(cut[: len(cut) // 2 + 10] + b"\n\n", 1), *pieces[at + 1 :]]
 
@@ -268,7 +268,7 @@ def _instead(case: Case, data: bytes) -> None:
         _body(case, data)
         return
     pieces = list(case.reply.pieces)
-    at = min(case.fault.after, len(pieces) - 1)
+    at = min(before(case), len(pieces) - 1)
     kind = pieces[at].data.partition(b"data: ")[0]
     case.reply.pieces = [*pieces[:at], Piece(kind + b"data: " + data + b"\n\n", 1), *pieces[at + 1 :]]
 
@@ -297,13 +297,13 @@ def _error_200(case: Case) -> None:
     case.reply.billed = False
 
 
-@fault("error-event", "sends an error event after `after` pieces (2), and ends")
+@fault("error-event", "sends an error event after `after` words (2), and ends")
 def _error_event(case: Case) -> None:
     if not case.answer.asked.stream:
         _error_200(case)
         return
     event = Piece(case.wire.failed_event("a simulated error in the middle of the answer"))
-    case.reply.pieces = [*itertools.islice(case.reply.pieces, case.fault.after), event]
+    case.reply.pieces = [*itertools.islice(case.reply.pieces, before(case)), event]
 
 
 @fault("invalid-utf8", "sends bytes that are not UTF-8")

@@ -68,6 +68,7 @@ def say(case: Case) -> None:
 
 
 def refuse_with_status(case: Case) -> None:
+    """The error that the fault's status stands for."""
     chosen, reply = case.fault, case.reply
     reply.status, reply.billed = chosen.status, False
     reply.headers = [("content-type", "application/json")]
@@ -83,3 +84,17 @@ def _retry_after(seconds: float, form: str) -> tuple[str, str]:
     if form == "date":
         return "retry-after", email.utils.formatdate(time.time() + seconds, usegmt=True)
     return "retry-after", f"{seconds:g}"
+
+
+def before(case: Case) -> int:
+    """How many pieces go out before the fault: the events of `after` words and what stands around them, or so many
+    quarters of a whole body.
+    """
+    left = case.fault.after
+    if not case.answer.asked.stream:
+        return left
+    for position, piece in enumerate(case.reply.pieces):
+        if not left:
+            return position
+        left -= bool(piece.tokens)
+    return sum(1 for _ in case.reply.pieces)

@@ -187,7 +187,7 @@ class MessagesWire:
 
     def failed_event(self, message: str) -> bytes:
         """An `error` event."""
-        return b"event: error\n" + _sse(self.failed(529, message))
+        return b"event: error\n" + _sse(self.failed(500, message))
 
     def _message(self, answer: Answer) -> dict[str, Any]:
         return {

@@ -64,18 +64,9 @@ _COUNTS = (
     *("cache_write_long_tokens", "audio_input_tokens", "audio_output_tokens", "cached_audio_tokens"),
     *("units", "saved"),
 )
-_INTENTS = """
-CREATE TABLE intents (
-    span_id VARCHAR NOT NULL,
-    started_ns BIGINT NOT NULL,
-    owner VARCHAR NOT NULL,
-    span VARCHAR NOT NULL
-)
-"""
 _MONEY = (
-    *(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in (*_TEXTS, "owner")),
+    *(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in _TEXTS),
     *(f"ALTER TABLE spans ADD COLUMN {name} BIGINT DEFAULT 0" for name in _COUNTS),
-    _INTENTS,
 )
 
 _OF_THE_CALL = (

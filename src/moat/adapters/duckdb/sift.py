@@ -57,27 +57,14 @@ class Reject(NamedTuple):
     content: bytes
 
 
-class Intent(NamedTuple):
-    """A try that was begun."""
-
-    span_id: str
-    started_ns: int
-    owner: str
-    span: str
-    """Its line."""
-
-
 class Sifted(NamedTuple):
     """What a segment holds."""
 
     rejects: list[Reject]
     skip: set[int]
-    """Numbers of the lines that are rejects, or repeat a span."""
+    """Numbers of the lines that are rejects or repeat a span."""
     longest: int
     """Bytes of the longest line that is a span."""
-    intents: list[Intent]
-    concluded: set[str]
-    """Ids of attempts."""
 
 
 def sift(segment: Path, seen: set[SpanKey]) -> Sifted:
@@ -86,23 +73,16 @@ def sift(segment: Path, seen: set[SpanKey]) -> Sifted:
     Raises `DocumentError` for a file that cannot be read.
     """
     rejects, skip, longest = list[Reject](), set[int](), 0
-    intents, concluded = list[Intent](), set[str]()
     for number, line in _lines(segment):
         found = _read(line)
         if isinstance(found, str):
             rejects.append(Reject(segment.name, number, found, line.rstrip(b"\n")))
-        elif found.kind == "intent":
-            intents.append(Intent(found.span_id, found.started_ns, found.owner, line.decode()))
-            longest = max(longest, len(line))
-            continue
         elif (key := (found.started_ns, found.trace_id, found.span_id)) not in seen:
             seen.add(key)
             longest = max(longest, len(line))
-            if found.kind == "attempt":
-                concluded.add(found.span_id)
             continue
         skip.add(number)
-    return Sifted(rejects, skip, longest, intents, concluded)
+    return Sifted(rejects, skip, longest)
 
 
 def write_clean(segment: Path, skip: set[int], target: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,10 +14,9 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import queries
-from moat.adapters.duckdb.intents import Intents
 from moat.adapters.duckdb.repricing import reprice
 from moat.adapters.duckdb.schema import migrate
-from moat.adapters.duckdb.sift import Intent, Reject, SpanKey, sift, write_clean
+from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
 from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.spans import Span
@@ -58,7 +57,6 @@ class DuckTraces:
         self._closed = False
         self._opening = threading.Lock()
         self._ingesting = threading.Lock()
-        self._intents = Intents()
 
     @classmethod
     def open(cls, path: Path, *, patience: float = 5.0) -> Self:
@@ -134,26 +132,8 @@ class DuckTraces:
                 # A line that msgspec takes and DuckDB does not: one with a key that stands twice.
                 return self._ingest(segments, rewrite=True)
 
-    def owners(self) -> set[str]:
-        """See `TraceWriter`."""
-        with self._ingesting, self._cursor() as cursor:
-            return self._intents.owners(cursor)
-
-    def conclude(self, owners: Collection[str]) -> int:
-        """See `TraceWriter`."""
-        with self._ingesting:
-            with self._cursor() as cursor:
-                outcomes = self._intents.outcomes(cursor, owners)
-            if outcomes:
-                with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
-                    path = Path(scratch) / "unknown.ndjson"
-                    path.write_bytes(msgspec.json.Encoder().encode_lines(outcomes))
-                    self._ingest([path], rewrite=False)
-            return len(outcomes)
-
     def _ingest(self, segments: Sequence[Path], *, rewrite: bool) -> int:
         seen, rejects, longest, paths = set[SpanKey](), list[Reject](), 0, list[str]()
-        intents, concluded = list[Intent](), set[str]()
         try:
             with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
                 for number, segment in enumerate(segments):
@@ -164,17 +144,13 @@ class DuckTraces:
                         write_clean(segment, sifted.skip, path)
                     paths.append(str(path))
                     rejects.extend(sifted.rejects)
-                    intents.extend(sifted.intents)
-                    concluded |= sifted.concluded
                     longest = max(longest, sifted.longest)
                 values = [paths, longest + _SLACK, min(seen)[0], max(seen)[0]] if seen else []
-                return self._commit(values, rejects, intents, concluded)
+                return self._commit(values, rejects)
         except OSError as error:
             raise StorageError(f"no room to ingest: {error}", where=error.filename or tempfile.gettempdir()) from error
 
-    def _commit(
-        self, values: list[Any], rejects: list[Reject], intents: list[Intent], concluded: Collection[str]
-    ) -> int:
+    def _commit(self, values: list[Any], rejects: list[Reject]) -> int:
         """One transaction; `values` are the parameters of `INGEST`, none when there is no span."""
         with self._cursor() as cursor:
             _make_log(self._path)
@@ -182,9 +158,7 @@ class DuckTraces:
             for reject in rejects:
                 cursor.execute(queries.REJECT, reject)
             new = cursor.execute(queries.INGEST, values).fetchone() if values else None
-            self._intents.apply(cursor, intents, concluded)
             cursor.execute("COMMIT")
-            self._intents.settle()
             return new[0] if new else 0
 
     def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.anthropic_answer import Stream, error_in_answer, read_body, whole
 from moat.adapters.providers.anthropic_request import Asked, Style, ask
-from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts, request_head
+from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts
 from moat.adapters.providers.openai_errors import Redactor, body_message, error_for
 from moat.adapters.providers.quota_headers import read_quota
-from moat.domain.calls import Call, Event
+from moat.domain.calls import Call, Event, traceparent
 from moat.domain.config import Seconds
 from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout, Unsupported
 from moat.ports.kinds import ProviderKind, Surroundings
@@ -42,6 +43,8 @@ class AnthropicConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     kind: str = "anthropic"
     base_url: str = "https://api.anthropic.com"
+    private_network: bool = False
+    """May the name in `base_url` lead to a private address?"""
     api_key: str = ""
     """Empty for servers that want none, or one in a header of their own."""
     version: str = "2023-06-01"
@@ -71,7 +74,6 @@ class AnthropicProvider:
         self._config = config
         self._url = config.base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
         self._headers = _headers(config)
-        request_head("POST", self._url, self._headers_for(Asked({}, (), "", "")))
         self._redact = Redactor([config.api_key, *config.headers.values()])
         self._style = Style(
             max_tokens=config.max_tokens, structured_outputs=config.structured_outputs, thinking=config.thinking
@@ -79,7 +81,9 @@ class AnthropicProvider:
         limits = config.timeouts
         self._timeouts = Timeouts(connect=limits.connect, first_byte=limits.first_token, idle=limits.idle)
         self._stream_timeouts = msgspec.structs.replace(self._timeouts, idle=None)
-        self._client = HttpClient(where=self._where, limits=Limits(connections=config.connections))
+        reach = Reach.PRIVATE if config.private_network else Reach.NAMED
+        self._client = HttpClient(where=self._where, limits=Limits(connections=config.connections), reach=reach)
+        self._client.check(self._url, self._headers_for(Asked({}, (), "", "")))
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
@@ -90,7 +94,8 @@ class AnthropicProvider:
         timeouts = self._stream_timeouts if call.stream else self._timeouts
         headers, body = self._headers_for(asked), _encode(asked.body)
         try:
-            async with self._client.request("POST", self._url, headers, body, timeouts) as response:
+            request = self._client.request("POST", self._url, headers, body, timeouts, trace=traceparent(call))
+            async with request as response:
                 self._note_quota(call.deployment.model, response)
                 if response.status != 200:
                     raise await self._error(response)
@@ -121,7 +126,8 @@ class AnthropicProvider:
         body = _encode({name: asked.body[name] for name in COUNTED if name in asked.body})
         url, headers = f"{self._url}/count_tokens", self._headers_for(asked)
         try:
-            async with self._client.request("POST", url, headers, body, self._timeouts) as response:
+            request = self._client.request("POST", url, headers, body, self._timeouts, trace=traceparent(call))
+            async with request as response:
                 if response.status != 200:
                     raise await self._error(response)
                 return _counted(await self._read(response), self._where)

@@ -118,7 +118,8 @@ class _Request:
         body |= own
         self._tools()
         self._structure()
-        self._thinking(self._max_tokens())
+        self._max_tokens()
+        self._thinking()
         self._sampling()
         self._identity()
         if self._call.stream:
@@ -144,11 +145,10 @@ class _Request:
         if left_out:
             self._notice(f"anthropic: left out {', '.join(sorted(left_out))}")
 
-    def _max_tokens(self) -> int | None:
+    def _max_tokens(self) -> None:
         asked = self._params.get("max_completion_tokens")
         asked = self._params.get("max_tokens") if asked is None else asked
         self._body["max_tokens"] = self._style.max_tokens if asked is None else asked
-        return asked if isinstance(asked, int) else None
 
     def _tools(self) -> None:
         tools = self._params.get("tools")
@@ -227,14 +227,14 @@ class _Request:
         self._body["tool_choice"] = {"type": "any"} if others else {"type": "tool", "name": name}
         self._answer_tool = name
 
-    def _thinking(self, asked: int | None) -> None:
+    def _thinking(self) -> None:
         """`thinking` as it is, else `reasoning_effort` as a budget, or as an effort where models choose themselves."""
         effort, config = self._params.get("reasoning_effort"), self._body.get("output_config")
         if effort is None or "thinking" in self._body or (isinstance(config, dict) and "effort" in config):
             return
         if effort == "none":
             self._body["thinking"] = {"type": "disabled"}
-        elif effort not in BUDGETS:
+        elif not isinstance(effort, str) or effort not in BUDGETS:
             raise Unsupported(f"can be none, {', '.join(BUDGETS)}", where="reasoning_effort")
         elif self._answer_tool or self._body.get("tool_choice", {}).get("type") in ("any", "tool"):
             self._notice("anthropic: no thinking, as it does not go with a tool that must be called")
@@ -244,18 +244,15 @@ class _Request:
         elif self._conversation.resumes_unsigned_tools:
             self._notice("anthropic: no thinking, as the tool calls came back without their thinking_blocks")
         else:
-            self._budget(BUDGETS[effort], asked)
+            self._budget(BUDGETS[effort])
 
-    def _budget(self, budget: int, asked: int | None) -> None:
-        """Thinking is part of `max_tokens`: the caller's is kept, ours grows."""
-        if asked is None:
-            self._body["max_tokens"] += budget
-        elif asked <= MIN_BUDGET:
+    def _budget(self, budget: int) -> None:
+        """Thinking is part of `max_tokens`, which budgets of money count on: a quarter is left for the answer."""
+        most = self._body["max_tokens"]
+        if not isinstance(most, int) or most <= MIN_BUDGET:
             self._notice(f"anthropic: no thinking, as max_tokens is not above {MIN_BUDGET}")
             return
-        else:
-            budget = max(MIN_BUDGET, min(budget, asked - asked // 4))
-        self._body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        self._body["thinking"] = {"type": "enabled", "budget_tokens": max(MIN_BUDGET, min(budget, most - most // 4))}
 
     def _sampling(self) -> None:
         body = self._body

@@ -52,6 +52,14 @@ class Conversation:
         if not self.turns:
             raise Unsupported("Bedrock's models need at least one user message", where="messages")
 
+    @property
+    def resumes_unsigned_tools(self) -> bool:
+        """Do tool results answer a turn that came without its thinking? Anthropic's models then refuse to think."""
+        last = next((turn for turn in reversed(self.turns) if turn["role"] == "assistant"), None)
+        if last is None or not any("toolUse" in block for block in last["content"]):
+            return False
+        return "reasoningContent" not in last["content"][0]
+
     def _add(self, message: Message, where: str) -> None:
         role = message["role"]
         if role in ("system", "developer"):
@@ -188,10 +196,10 @@ def _text(text: str) -> list[Block]:
 
 def _cache_point(holder: dict[str, Any]) -> list[Block]:
     """What ends with `cache_control` is kept, for five minutes or an hour."""
-    control = holder.get("cache_control")
-    if not isinstance(control, dict):
-        return []
-    return [cache_point(control)]
+    extra = holder.get("extra_content")
+    own = extra.get("anthropic") if isinstance(extra, dict) else None
+    control = holder.get("cache_control") or (own.get("cache_control") if isinstance(own, dict) else None)
+    return [cache_point(control)] if isinstance(control, dict) else []
 
 
 def cache_point(control: dict[str, Any]) -> Block:

@@ -46,6 +46,7 @@ LEFT_OUT = frozenset({"seed", "frequency_penalty", "presence_penalty", "verbosit
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 """Tokens of thinking that stand for a `reasoning_effort`, for Anthropic's models."""
 MIN_BUDGET = 1024
+TIERS = ("flex", "priority", "reserved")
 ANSWER_TOOL = "json_answer"
 
 _NOTHING: Json = {"json": {"type": "object"}}
@@ -131,8 +132,7 @@ class _Request:
         params = self._params
         specs = [spec for tool in params.pop("tools", []) for spec in _tool(tool)]
         choice = params.pop("tool_choice", "auto")
-        if params.pop("parallel_tool_calls", True) is False and specs:
-            self._notice("parallel_tool_calls was left out: Bedrock has no counterpart")
+        one_by_one = params.pop("parallel_tool_calls", True) is False and bool(specs)
         if choice == "none" and not self._conversation.tools:
             return
         if choice == "none" and specs:
@@ -142,6 +142,12 @@ class _Request:
             specs = [{"toolSpec": {"name": name, "inputSchema": _NOTHING}} for name in self._conversation.tools]
         if specs:
             self.body["toolConfig"] = {"tools": specs, **_choice(choice)}
+        if one_by_one and self._is("anthropic."):
+            # Converse refuses a type here beside its own `toolChoice`.
+            kind = {} if "toolChoice" in self.body["toolConfig"] else {"type": "auto"}
+            self._extra["tool_choice"] = {**kind, "disable_parallel_tool_use": True}
+        elif one_by_one:
+            self._notice("parallel_tool_calls was left out: Bedrock has no counterpart")
 
     def _format(self) -> None:
         form = self._params.pop("response_format", None)
@@ -169,6 +175,9 @@ class _Request:
     def _thinking(self) -> None:
         """`thinking` as it is, else a `reasoning_effort` in the words of the model's maker."""
         effort = self._params.pop("reasoning_effort", None)
+        own = self._params.get("anthropic")
+        if isinstance(own, dict) and "thinking" in own and self._is("anthropic."):
+            self._params.setdefault("thinking", own["thinking"])
         if effort is None or "thinking" in self._params:
             return
         if effort not in ("none", *BUDGETS):
@@ -191,6 +200,9 @@ class _Request:
         if self.body.get("toolConfig", {}).get("toolChoice", {}).keys() & {"any", "tool"}:
             self._notice("no thinking, as it does not go with a tool that must be called")
             return
+        if self._conversation.resumes_unsigned_tools:
+            self._notice("no thinking, as the tool calls came back without their thinking_blocks")
+            return
         budget, most = BUDGETS[effort], self._inference.get("maxTokens")
         if not isinstance(most, int):
             self._inference["maxTokens"] = budget + 4096
@@ -206,8 +218,10 @@ class _Request:
 
     def _service(self) -> None:
         tier = self._params.pop("service_tier", "auto")
-        if tier not in ("auto", "default"):
+        if tier in TIERS:
             self.body["serviceTier"] = {"type": tier}
+        elif tier not in ("auto", "default"):
+            self._notice(f"service_tier {tier} was left out: there are {', '.join(TIERS)}")
         metadata = self._params.pop("metadata", None)
         if isinstance(metadata, dict) and metadata:
             self.body["requestMetadata"] = {str(name)[:256]: str(value)[:256] for name, value in metadata.items()}

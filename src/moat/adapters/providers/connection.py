@@ -23,10 +23,8 @@ class Unanswered(ProviderDown):
     """A kept connection was closed before a byte of the answer came.
 
     Most likely the peer had closed it already, but it may also have taken the request, and bill it: another try is a
-    try of its own, for the caller to make, at once.
+    try of its own, for the caller to make.
     """
-
-    retry_after = 0.0
 
 
 class Connection(asyncio.Protocol):

@@ -241,8 +241,8 @@ class GeminiProvider:
             body = await response.read(MAX_ERROR_BYTES)
         if status == 401:
             self._access.refused()
-        if status != 200:
-            raise error_of(status, headers, body, where=self._where)
+        if status != 200 or b'"error"' in body:
+            raise error_of(0 if status == 200 else status, headers, body, where=self._where)
         raise ProviderDown(f"answered with {kind[:80]!r} where a stream was asked for", where=self._where)
 
 

@@ -139,7 +139,8 @@ class Reader:
                 calls.append(self._call(part.function_call, part.thought_signature or ""))
             elif part.inline_data is not None and not self._speaks_gemini:
                 kind = part.inline_data.mime_type
-                raise Unsupported(f"answers with {kind}, which only a client that speaks Gemini can be given")
+                what = f"answers with {kind}, which only a client that speaks Gemini can be given"
+                raise Unsupported(what, where=self._where)
             elif part.text:
                 (thoughts if part.thought else texts).append(part.text)
         if candidate is not None and candidate.finish_reason:

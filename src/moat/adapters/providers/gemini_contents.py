@@ -5,9 +5,10 @@ What has no counterpart there is `Unsupported`, with its place in the request; n
 
 import base64
 import mimetypes
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -21,6 +22,7 @@ UNSIGNED = "skip_thought_signature_validator"
 """What Google documents for function calls that another model made: they have no thought signature of its own."""
 
 _ROLES = {"user": "user", "tool": "user", "function": "user", "assistant": "model"}
+_URL_END = re.compile(r"[?#].*")
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mp3", "flac": "audio/flac", "ogg": "audio/ogg", "aac": "audio/aac"}
 
 
@@ -44,7 +46,7 @@ def conversation(messages: list[Message], *, signed: bool) -> Conversation:
         if role in ("system", "developer"):
             system += _parts(message.get("content"), where)
             continue
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise Unsupported(f"Gemini has no role {role!r}", where=f"{where}.role")
         if role == "assistant":
             parts = _said(message, names, where)
@@ -74,12 +76,15 @@ def _sign(turns: list[Content]) -> None:
 def _said(message: Message, names: dict[str, str], where: str) -> list[Part]:
     """An assistant's message; notes in `names` what its tool calls are called."""
     parts: list[Part] = []
-    if thought := message.get("reasoning_content"):
+    if thought := _word(message, "reasoning_content", where):
         parts.append({"text": thought, "thought": True})
     parts += _parts(message.get("content"), where)
-    if refusal := message.get("refusal"):
+    if refusal := _word(message, "refusal", where):
         parts.append({"text": refusal})
-    for position, call in enumerate(message.get("tool_calls") or ()):
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise Unsupported("must be a list", where=f"{where}.tool_calls")
+    for position, call in enumerate(calls):
         made = _function_call(call, f"{where}.tool_calls[{position}]")
         names[made["functionCall"].get("id", "")] = made["functionCall"]["name"]
         parts.append(made)
@@ -91,8 +96,8 @@ def _function_call(call: Any, where: str) -> Part:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise Unsupported("Gemini knows only function calls with a name", where=where)
     made: dict[str, Any] = {"name": function["name"], "args": _arguments(function.get("arguments"), where)}
-    if call.get("id"):
-        made["id"] = call["id"]
+    if call_id := _word(call, "id", where):
+        made["id"] = call_id
     part: Part = {"functionCall": made}
     if signature := google_extra(call).get("thought_signature"):
         part["thoughtSignature"] = signature
@@ -111,8 +116,8 @@ def _arguments(text: Any, where: str) -> dict[str, Any]:
 
 def _result(message: Message, names: dict[str, str], where: str) -> Part:
     """A tool's result: an object as it is, any other text as Google has it, as `output` or `error`."""
-    call_id = message.get("tool_call_id") or ""
-    name = names.get(call_id) or message.get("name")
+    call_id = _word(message, "tool_call_id", where)
+    name = names.get(call_id) or _word(message, "name", where)
     if not name:
         raise Unsupported(f"answers no tool call of this conversation: {call_id!r}", where=f"{where}.tool_call_id")
     content, media = message.get("content"), []
@@ -146,13 +151,13 @@ def _parts(content: Any, where: str) -> list[Part]:
 def _part(part: Any, where: str) -> Iterator[Part]:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("text", "refusal"):
-        if text := part.get(kind):
+        if text := _word(part, kind, where):
             signature = google_extra(part).get("thought_signature")
             yield {"text": text, "thoughtSignature": signature} if signature else {"text": text}
     elif kind == "image_url":
         image = part.get("image_url")
         image = image if isinstance(image, dict) else {"url": image}
-        yield _media(image.get("url"), image.get("format") or "", f"{where}.image_url.url")
+        yield _media(image.get("url"), _word(google_extra(part), "mime_type", where), f"{where}.image_url.url")
     elif kind == "input_audio":
         yield _audio(part.get("input_audio"), f"{where}.input_audio")
     elif kind == "file":
@@ -164,9 +169,11 @@ def _part(part: Any, where: str) -> Iterator[Part]:
 
 
 def _audio(audio: Any, where: str) -> Part:
-    if not isinstance(audio, dict) or not isinstance(audio.get("data"), str) or audio.get("format") not in _AUDIO:
+    audio = audio if isinstance(audio, dict) else {}
+    kind = _AUDIO.get(_word(audio, "format", where))
+    if kind is None or not isinstance(audio.get("data"), str):
         raise Unsupported(f"needs `data` and a `format` of {', '.join(_AUDIO)}", where=where)
-    return {"inlineData": {"mimeType": _AUDIO[audio["format"]], "data": audio["data"]}}
+    return {"inlineData": {"mimeType": kind, "data": audio["data"]}}
 
 
 def _file(file: Any, where: str) -> Part:
@@ -174,10 +181,10 @@ def _file(file: Any, where: str) -> Part:
     file = file if isinstance(file, dict) else {}
     data, uri = file.get("file_data"), file.get("file_url") or file.get("file_id")
     if data:
-        name = file.get("filename") or ""
+        name = _word(file, "filename", where)
         return _media(data, mimetypes.guess_type(name)[0] or "", f"{where}.file_data")
     if isinstance(uri, str) and uri.startswith(("https://", "gs://")):
-        return _media(uri, file.get("format") or "", f"{where}.file_id")
+        return _media(uri, "", f"{where}.file_id")
     raise Unsupported("needs `file_data`, or the URI of a file at Google as `file_id`", where=where)
 
 
@@ -189,7 +196,7 @@ def _media(url: Any, mime: str, where: str) -> Part:
         return {"inlineData": _inline(url, mime, where)}
     if not url.startswith(("https://", "http://", "gs://")):
         raise Unsupported("must be a data, http, https or gs URL", where=where)
-    mime = mime or mimetypes.guess_type(urlsplit(url).path)[0] or ""
+    mime = mime or mimetypes.guess_type(_URL_END.sub("", url))[0] or ""
     return {"fileData": {"fileUri": url, **({"mimeType": mime} if mime else {})}}
 
 
@@ -202,6 +209,14 @@ def _inline(url: str, mime: str, where: str) -> dict[str, str]:
     if "base64" not in parameters:
         data = base64.b64encode(unquote_to_bytes(data)).decode()
     return {"mimeType": kind or mime or "text/plain", "data": data}
+
+
+def _word(holder: dict[str, Any], name: str, where: str) -> str:
+    """A text that may be absent."""
+    value = holder.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Unsupported("must be text", where=f"{where}.{name}")
+    return value or ""
 
 
 def google_extra(holder: dict[str, Any]) -> dict[str, Any]:

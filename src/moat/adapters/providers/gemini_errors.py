@@ -9,7 +9,8 @@ from moat.adapters.providers.openai_errors import body_message, error_for
 from moat.domain.errors import ContextOverflow, ProviderDown, ProviderError, ProviderRefused
 
 _TOO_LONG = re.compile(
-    r"token count .{0,60}exceeds|exceeds the maximum number of( input)? tokens|input context is too long", re.IGNORECASE
+    r"token count .{0,60}exceeds|token count is \d+ but .{0,9}model only supports|exceeds the maximum number of tokens",
+    re.IGNORECASE,
 )
 _OURS = ("API_KEY_INVALID", "API_KEY_EXPIRED", "FAILED_PRECONDITION")
 """A bad key, no billing, a place Google does not serve: 400s that are not about the request."""

@@ -142,6 +142,8 @@ def _beyond_text(call: Call, params: Json) -> Json:
     """Log probabilities, sound and pictures: only a client that speaks Gemini can be given them."""
     config: Json = {}
     modalities = params.pop("modalities", None) or ["text"]
+    if not isinstance(modalities, list):
+        raise Unsupported("must be a list", where="modalities")
     if modalities != ["text"]:
         config["responseModalities"] = [str(modality).upper() for modality in modalities]
     if params.pop("logprobs", False):
@@ -180,7 +182,7 @@ def _thinking(params: Json, generation: int) -> Json:
         raise Unsupported("must say `enabled`, `adaptive` or `disabled`", where="thinking.type")
     if effort is None:
         return {"includeThoughts": True} if kind else {}
-    if effort not in _BUDGETS:
+    if not isinstance(effort, str) or effort not in _BUDGETS:
         raise Unsupported(f"Gemini has no effort {effort!r}", where="reasoning_effort")
     if generation >= 3:
         return {"thinkingLevel": effort.upper(), "includeThoughts": True}
@@ -189,7 +191,7 @@ def _thinking(params: Json, generation: int) -> Json:
 
 def _tier(params: Json) -> str | None:
     tier = params.pop("service_tier", "auto")
-    if tier not in _TIERS:
+    if not isinstance(tier, str) or tier not in _TIERS:
         raise Unsupported(f"Gemini has no service tier {tier!r}", where="service_tier")
     return _TIERS[tier]
 
@@ -197,7 +199,7 @@ def _tier(params: Json) -> str | None:
 def _tools(params: Json) -> Json:
     """`tools` and `toolConfig`."""
     functions, others = [], []
-    for index, tool in enumerate(params.pop("tools", None) or ()):
+    for index, tool in enumerate(_list(params.pop("tools", None), "tools")):
         kind = tool.get("type") if isinstance(tool, dict) else None
         if kind == "function" and isinstance(tool.get("function"), dict):
             functions.append(_declaration(tool["function"]) | google_extra(tool))
@@ -235,7 +237,10 @@ def _choice(choice: Any) -> Json:
     if isinstance(allowed, dict) and allowed.get("mode") in ("auto", "required"):
         # ANY and VALIDATED are the only modes that heed names.
         mode = "ANY" if allowed["mode"] == "required" else "VALIDATED"
-        return {"mode": mode, "allowedFunctionNames": [_name(tool) for tool in allowed.get("tools") or ()]}
+        return {
+            "mode": mode,
+            "allowedFunctionNames": [_name(tool) for tool in _list(allowed.get("tools"), "tool_choice")],
+        }
     raise Unsupported("Gemini has no counterpart of this choice", where="tool_choice")
 
 
@@ -245,3 +250,10 @@ def _name(tool: Any) -> str:
     if not isinstance(name, str):
         raise Unsupported("names no function", where="tool_choice")
     return name
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    """A list that may be absent."""
+    if value is not None and not isinstance(value, list):
+        raise Unsupported("must be a list", where=where)
+    return value or []

@@ -42,32 +42,27 @@ class _Exchanged(msgspec.Struct):
     expires_in: float = LIFETIME
 
 
-def read_account(text: str, root: Path) -> ServiceAccount:
-    """A service account from its JSON, or from the file that holds it; relative paths start at `root`.
-
-    Raises `ConfigError`, which never repeats what it read.
-    """
-    where = "service_account"
-    if not text.lstrip().startswith("{"):
-        path = root / text
-        where = str(path)
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_FILE)
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", where=where) from None
-    else:
-        data = text.encode()
+def read_file(path: Path) -> str:
+    """What a file of credentials holds, as far as it may. Raises `ConfigError`."""
     try:
-        account = msgspec.json.decode(data, type=ServiceAccount)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with path.open("rb") as file:
+            return file.read(MAX_FILE).decode("utf-8", "replace")
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def read_account(text: str, *, where: str) -> ServiceAccount:
+    """A service account from its JSON. Raises `ConfigError`, which never repeats what it read."""
+    try:
+        account = msgspec.json.decode(text, type=ServiceAccount)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         account = None
     if account is None or account.type != "service_account":
         raise ConfigError("is not the JSON key of a service account", where=where, remedy="Google Cloud makes one.")
     return account
 
 
-def signer(account: ServiceAccount) -> Sign:
+def signer(account: ServiceAccount, *, where: str) -> Sign:
     """Signs with RS256 (RFC 7518, 3.3). Raises `ConfigError` for a key that is none, or when it cannot sign at all."""
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -77,14 +72,16 @@ def signer(account: ServiceAccount) -> Sign:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise ConfigError(
-            "a service account needs the package cryptography", remedy="Install it: pip install 'moat[vertex]'."
+            "a service account needs the package cryptography",
+            where=where,
+            remedy="Install it: pip install 'moat[vertex]'.",
         ) from None
     try:
         key = load_pem_private_key(account.private_key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigError("is not a private key in PEM", where="service_account.private_key") from None
+        raise ConfigError("its private_key is no key in PEM", where=where) from None
     if not isinstance(key, RSAPrivateKey):
-        raise ConfigError("is not an RSA key", where="service_account.private_key")
+        raise ConfigError("its private_key is no RSA key", where=where)
     return lambda message: key.sign(message, PKCS1v15(), SHA256())
 
 
@@ -127,10 +124,11 @@ class Tokens:
         """While the old token lasts, a failure to replace it harms nobody."""
         try:
             found = await self._exchange()
-        except ProviderError:
-            if self._clock() >= self._ends:
-                raise
-            return
+        except ProviderError as error:
+            if self._clock() < self._ends:
+                return
+            error.sent = False
+            raise
         self.current, self._ends = found.access_token, self._clock() + found.expires_in
 
     async def _exchange(self) -> _Exchanged:

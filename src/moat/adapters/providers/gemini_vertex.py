@@ -6,7 +6,7 @@ The same bodies as the Gemini API's, below a project and a location, for an acce
 from urllib.parse import quote
 
 from moat.adapters.providers.gemini import GeminiProvider, GoogleConfig, request_headers
-from moat.adapters.providers.gemini_tokens import Tokens, read_account, signer
+from moat.adapters.providers.gemini_tokens import Tokens, read_account, read_file, signer
 from moat.adapters.providers.http1 import Headers, request_head
 from moat.domain.errors import ConfigError
 from moat.ports.kinds import ProviderKind, Surroundings
@@ -18,7 +18,7 @@ _OWN_HOSTS = {"global": "aiplatform.googleapis.com"} | {
 
 
 class VertexConfig(GoogleConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A provider of kind `vertex` in `moat.yaml`. It states `access_token` or `service_account`."""
+    """A provider of kind `vertex` in `moat.yaml`. It states `access_token`, `credentials` or `credentials_file`."""
 
     kind: str = "vertex"
     project: str
@@ -27,8 +27,10 @@ class VertexConfig(GoogleConfig, frozen=True, kw_only=True, forbid_unknown_field
     """Up to, not including, `/projects/`; empty: the location's own."""
     access_token: str = ""
     """One that somebody else keeps fresh."""
-    service_account: str = ""
-    """The JSON key of a service account, or the path of its file, relative to the project."""
+    credentials: str = ""
+    """The JSON key of a service account."""
+    credentials_file: str = ""
+    """Path of the file that holds it, relative to the project."""
 
 
 class VertexAccess:
@@ -77,12 +79,17 @@ class VertexAccess:
 
 
 def _build(config: VertexConfig, around: Surroundings) -> GeminiProvider:
-    if bool(config.access_token) == bool(config.service_account):
-        raise ConfigError(f"provider {around.name} needs either `access_token` or `service_account`")
+    stated = [name for name in ("access_token", "credentials", "credentials_file") if getattr(config, name)]
+    if len(stated) != 1:
+        raise ConfigError(f"provider {around.name} needs one of `access_token`, `credentials` and `credentials_file`")
     tokens = None
-    if config.service_account:
-        account = read_account(config.service_account, around.root)
-        tokens = Tokens(account, signer(account), where=f"provider {around.name}")
+    if not config.access_token:
+        text, where = config.credentials, f"provider {around.name}: credentials"
+        if config.credentials_file:
+            where = str(around.root / config.credentials_file)
+            text = read_file(around.root / config.credentials_file)
+        account = read_account(text, where=where)
+        tokens = Tokens(account, signer(account, where=where), where=f"provider {around.name}")
     return GeminiProvider(VertexAccess(config, tokens), config, name=around.name)
 
 

@@ -218,7 +218,7 @@ def _texts(value: Any) -> list[str]:
     return [text for each in inner for text in _texts(each)]
 
 
-def load() -> Any:
+def load(*, where: str = "") -> Any:
     """The SDK, told to be quiet. It takes seconds. Raises `ConfigError` when it is not installed."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -226,7 +226,7 @@ def load() -> Any:
         sdk: Any = import_module("litellm")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"kind `litellm` needs the package litellm ({error})", remedy="pip install 'moat[litellm]'"
+            f"kind `litellm` needs the package litellm ({error})", where=where, remedy="pip install 'moat[litellm]'"
         ) from None
     sdk.telemetry = False
     sdk.suppress_debug_info = True
@@ -234,7 +234,7 @@ def load() -> Any:
 
 
 def _build(config: LitellmConfig, around: Surroundings) -> LitellmProvider:
-    return LitellmProvider(config, load(), name=around.name)
+    return LitellmProvider(config, load(where=f"provider {around.name}"), name=around.name)
 
 
 KIND = ProviderKind("litellm", LitellmConfig, _build)

@@ -6,6 +6,7 @@ and vLLM, which count in `meta.billed_units`, `meta.tokens` or `usage`.
 """
 
 import math
+import re
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -24,6 +25,9 @@ MAX_SECONDS = 10**7
 """Of audio in one answer; what says more is mistaken."""
 
 _NOTHING = msgspec.Raw(b"null")
+
+_STAMP = re.compile(rb"--> (?:([0-9]{1,5}):)?([0-9]{2}):([0-9]{2})[.,]([0-9]{3})")
+"""The end of a subtitle, in SubRip and WebVTT."""
 
 PATHS: dict[Operation, str] = {
     "chat": "/chat/completions",
@@ -76,15 +80,15 @@ def ask(call: Call) -> Asked:
 def read_answer(call: Call, raw: bytes, content_type: str, *, where: str) -> tuple[Delta, Finished]:
     """An answer in one piece. Raises `ProviderDown` for what is no answer."""
     if call.operation in _BINARY and "json" not in content_type.lower():
-        if not raw:
-            raise ProviderDown("sent an empty answer", where=where)
+        if not raw or "html" in content_type.lower():
+            raise ProviderDown(f"sent {'a web page' if raw else 'nothing'} where an answer should be", where=where)
         heard = call.operation != "speech"
         delta = Delta(
             text=raw.decode("utf-8", "replace") if heard else "",
             raw=raw,
             content_type=content_type or ("text/plain" if heard else "application/octet-stream"),
         )
-        return delta, Finished(reason="stop", usage=usage_of(call, _Body()))
+        return delta, Finished(reason="stop", usage=_subtitled(raw) if heard else usage_of(call, _Body()))
     body = _read(raw, where)
     finished = Finished(reason=body.reason or "stop", usage=usage_of(call, body), model=_word(body.model))
     return Delta(text=body.said, raw=raw), finished
@@ -170,6 +174,16 @@ def _units(call: Call, said: "_Counts | None", body: "_Body") -> int:
     except (TypeError, ValueError):
         return 0
     return math.ceil(seconds) if 0 < seconds < MAX_SECONDS else 0
+
+
+def _subtitled(raw: bytes) -> Usage | None:
+    """Subtitles count no usage, but say how long they are; plain text says nothing."""
+    stamps = _STAMP.findall(raw)
+    if not stamps:
+        return None
+    hours, minutes, seconds, thousandths = (int(digits or 0) for digits in stamps[-1])
+    whole = hours * 3600 + minutes * 60 + seconds + (thousandths > 0)
+    return Usage(units=whole, estimated=True) if whole < MAX_SECONDS else None
 
 
 class _Details(msgspec.Struct):

@@ -79,26 +79,27 @@ class Pool:
     async def _open(self, timeout: float) -> Connection:
         try:
             async with asyncio.timeout(timeout):
-                return await self._connect()
+                return await self._connect(timeout)
         except BaseException as error:
             self._hand_on(None)
             if isinstance(error, OSError):
-                raise self._explain(error, timeout) from error
+                raise _unsent(self._explain(error, timeout)) from error
             raise
 
-    async def _connect(self) -> Connection:
-        """To the first address that answers, among those that may be connected to."""
+    async def _connect(self, timeout: float) -> Connection:
+        """To the first address that answers, among those that may be connected to; each has its share of the time."""
         loop = asyncio.get_running_loop()
         addresses = await resolve(self._host, self._port, self._reach, where=self._where)
         for left in range(len(addresses) - 1, -1, -1):
             try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._where, self._max_head, self._forget),
-                    addresses[-1 - left],
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
-                )
+                async with asyncio.timeout(timeout / len(addresses)):
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(loop, self._where, self._max_head, self._forget),
+                        addresses[-1 - left],
+                        self._port,
+                        ssl=self._tls,
+                        server_hostname=self._host if self._tls else None,
+                    )
             except OSError:
                 if not left:
                     raise
@@ -128,9 +129,8 @@ class Pool:
                 return await turn
         except TimeoutError:
             self._give_up(turn)
-            raise ProviderOverloaded(
-                f"all {self._limit} connections were busy for {timeout:g} s", where=self._where
-            ) from None
+            busy = f"all {self._limit} connections were busy for {timeout:g} s"
+            raise _unsent(ProviderOverloaded(busy, where=self._where)) from None
         except asyncio.CancelledError:
             self._give_up(turn)
             raise
@@ -167,3 +167,9 @@ class Pool:
 
     def _gone(self) -> ProviderDown:
         return ProviderDown("the client was closed", where=self._where)
+
+
+def _unsent(error: ProviderError) -> ProviderError:
+    """An error from before the request left: nobody bills it, and a full pool is no fault of the provider."""
+    error.sent = False
+    return error

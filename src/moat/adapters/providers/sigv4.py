@@ -52,7 +52,9 @@ def signed(
         added.append(("x-amz-security-token", credentials.session_token))
     sent = (*headers, *added)
     parts = urlsplit(url)
-    fields = sorted([("host", parts.netloc), *((name.lower(), " ".join(value.split())) for name, value in sent)])
+    fields = sorted(
+        [("host", parts.netloc.lower()), *((name.lower(), " ".join(value.split())) for name, value in sent)]
+    )
     names = ";".join(name for name, _ in fields)
     request = "\n".join(
         (

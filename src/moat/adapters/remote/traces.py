@@ -16,6 +16,9 @@ from moat.ports.traces import Dimension, Repricing, Spend, TraceFilter, Usages
 
 T = TypeVar("T")
 
+REPRICE_SECONDS = 1800.0
+"""It goes through the whole history."""
+
 
 class RemoteTraces:
     """Implements `moat.ports.traces.TraceReader`."""
@@ -52,16 +55,16 @@ class RemoteTraces:
 
     def reprice(self, order: dict[str, Any]) -> Repricing:
         """Price attempts anew with the server's own prices; `order` is the body of `POST /api/v1/spend/reprice`."""
-        return self._ask("/api/v1/spend/reprice", Repricing, msgspec.json.encode(order))
+        return self._ask("/api/v1/spend/reprice", Repricing, msgspec.json.encode(order), REPRICE_SECONDS)
 
     def _get(self, path: str, query: dict[str, Any], kind: type[T]) -> T:
         return self._ask(f"{path}?{urlencode(query)}", kind)
 
-    def _ask(self, path: str, kind: type[T], body: bytes | None = None) -> T:
+    def _ask(self, path: str, kind: type[T], body: bytes | None = None, timeout: float | None = None) -> T:
         headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
         request = urllib.request.Request(f"{self._url}{path}", data=body, headers=headers)
         try:
-            with DIRECT.open(request, timeout=self._timeout) as response:
+            with DIRECT.open(request, timeout=timeout or self._timeout) as response:
                 return msgspec.json.decode(response.read(), type=kind)
         except urllib.error.HTTPError as error:
             with error:

@@ -6,7 +6,7 @@ import msgspec
 
 from moat.domain.calls import Call, Delta, Event, Finished, ToolCallDelta, new_id
 from moat.domain.errors import MoatError
-from moat.domain.usage import Usage
+from moat.domain.usage import Usage, estimate_tokens
 from moat.pipeline.estimates import input_tokens
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def message_body(call: Call, events: list[Event]) -> bytes:
             **head(call, finished.model or call.model),
             "content": blocks.whole(),
             **stop_of(finished, called=blocks.called, refused=blocks.refused),
-            "usage": usage_body(finished.usage or Usage(estimated=True)),
+            "usage": usage_body(finished.usage or blocks.estimate(call)),
         }
     )
 
@@ -132,6 +132,12 @@ class Blocks:
         """The answer is complete: a call that was never named gets what an id and a name must be."""
         for block in self._tools.values():
             block.start["id"] = block.start["id"] or new_id("toolu")
+
+    def estimate(self, call: Call) -> Usage:
+        """For a provider that reported nothing: clients count on numbers."""
+        pieces = (piece for block in self.blocks for piece in block.pieces)
+        said = "".join(text for piece in pieces for name, text in piece.items() if name != "type")
+        return Usage(input=input_tokens(call), output=estimate_tokens(said), estimated=True)
 
     def whole(self) -> list[Json]:
         """The blocks with their pieces joined."""
@@ -246,7 +252,9 @@ class MessageEncoder:
         self._blocks.close()
         out = self._start() + self._grow(last=True)
         delta = stop_of(event, called=self._blocks.called, refused=self._blocks.refused)
-        return out + _event("message_delta", delta=delta, usage=usage_body(event.usage or Usage(estimated=True)))
+        return out + _event(
+            "message_delta", delta=delta, usage=usage_body(event.usage or self._blocks.estimate(self._call))
+        )
 
     def _grow(self, *, last: bool = False) -> bytes:
         """What can go out by now; everything when it is the last time."""

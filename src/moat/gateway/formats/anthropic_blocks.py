@@ -35,7 +35,7 @@ def user_messages(blocks: list[Block], where: str) -> list[Message]:
         if not found or found[-1]["role"] != "user":
             found.append({"role": "user", "content": []})
         found[-1]["content"].append(_part(block, f"{where}[{index}]"))
-    return found or [{"role": "user", "content": ""}]
+    return [_plain(message) for message in found] or [{"role": "user", "content": ""}]
 
 
 def assistant_messages(blocks: list[Block], where: str) -> list[Message]:
@@ -55,7 +55,20 @@ def assistant_messages(blocks: list[Block], where: str) -> list[Message]:
             found[-1].setdefault("tool_calls", []).append(_tool_call(block, f"{where}[{index}]"))
         else:
             found[-1]["content"] = [*(found[-1]["content"] or []), _part(block, f"{where}[{index}]")]
-    return found or [{"role": "assistant", "content": ""}]
+    return [_plain(message) for message in found] or [{"role": "assistant", "content": ""}]
+
+
+def system_message(blocks: list[Block], where: str) -> Message:
+    """Instructions."""
+    return _plain({"role": "system", "content": parts_of(blocks, where)})
+
+
+def _plain(message: Message) -> Message:
+    """A single text is text: prompts take it as their variable, and some servers take nothing else."""
+    content = message["content"]
+    if isinstance(content, list) and len(content) == 1 and content[0].keys() == {"type", "text"}:
+        message["content"] = content[0]["text"]
+    return message
 
 
 def parts_of(blocks: list[Block], where: str) -> list[dict[str, Any]]:
@@ -136,6 +149,7 @@ def _tool_result(block: Block, where: str) -> Message:
         message["content"] = parts_of(blocks_of(content, f"{where}.content"), f"{where}.content")
     if block.get("is_error") is True:
         message["is_error"] = True
+    message = _plain(message)
     return {**message, **_own(block, ("type", "tool_use_id", "content", "is_error"))}
 
 

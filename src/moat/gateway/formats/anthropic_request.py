@@ -11,7 +11,7 @@ from typing import Any
 from moat.domain.calls import Message
 from moat.domain.errors import RequestError
 from moat.gateway.format import Request, read_object, take_model, take_stream
-from moat.gateway.formats.anthropic_blocks import Block, assistant_messages, blocks_of, parts_of, user_messages
+from moat.gateway.formats.anthropic_blocks import Block, assistant_messages, blocks_of, system_message, user_messages
 from moat.gateway.formats.openai_chat import MODEL_PREFIX, prompt_as_model
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -51,7 +51,7 @@ def _system(system: Any) -> list[Message]:
         return []
     if isinstance(system, str):
         return [{"role": "system", "content": system}]
-    return [{"role": "system", "content": parts_of(blocks_of(system, "system"), "system")}]
+    return [system_message(blocks_of(system, "system"), "system")]
 
 
 def _messages(messages: Any) -> list[Message]:
@@ -73,7 +73,7 @@ def _messages(messages: Any) -> list[Message]:
         elif role == "assistant":
             found += assistant_messages(blocks, f"{where}.content")
         else:
-            found.append({"role": "system", "content": parts_of(blocks, f"{where}.content")})
+            found.append(system_message(blocks, f"{where}.content"))
     return found
 
 
@@ -97,6 +97,8 @@ def _params(data: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
         params["service_tier"] = _TIERS[data.pop("service_tier")]
     if user := _user(data.get("metadata")):
         params["user"] = user
+        if len(data["metadata"]) == 1:
+            del data["metadata"]  # said by `user` then
     own = {name: value for name, value in data.items() if value is not None}
     own |= _headers(headers)
     return {**params, "anthropic": own} if own else params

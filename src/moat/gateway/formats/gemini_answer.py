@@ -1,5 +1,7 @@
 """Answers in Gemini's shape (https://ai.google.dev/api/generate-content#generatecontentresponse)."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ _REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "conte
 _ENDS = (b'"finishReason"', b'"blockReason"')
 """What marks the last piece of a stream that Google sent."""
 
+_BLANK = re.compile(rb"\r?\n\r?\n")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -125,7 +128,7 @@ class ResponseEncoder:
             return b""
         parts = self._writer.parts(event)
         if event.raw is not None and self._untouched:
-            piece = self._element(_data(event.raw)) if self._array else event.raw
+            piece = b"".join(map(self._element, _objects(event.raw))) if self._array else event.raw
             if self._held or any(mark in event.raw for mark in _ENDS):
                 self._held += piece
                 return b""
@@ -154,9 +157,11 @@ class ResponseEncoder:
         return (b"[" if self._sent == 1 else b",\r\n") + body
 
 
-def _data(raw: bytes) -> bytes:
-    """The JSON in a server-sent event."""
-    return b"\n".join(line[5:].strip() for line in raw.splitlines() if line.startswith(b"data:"))
+def _objects(raw: bytes) -> Iterator[bytes]:
+    """The JSON in server-sent events."""
+    for event in _BLANK.split(raw):
+        if data := b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")):
+            yield data
 
 
 def response_body(call: Call, events: list[Event]) -> bytes:

@@ -199,13 +199,16 @@ def _file(file: Any, where: str) -> Part:
     uri = _word(file, "fileUri", where) if isinstance(file, dict) else ""
     if not uri:
         raise RequestError("must be an object with a text `fileUri`", where=where)
-    kind, address = _word(file, "mimeType", where), urlsplit(uri)
-    guessed = mimetypes.guess_type(address.path)[0] or ""
+    try:
+        address = urlsplit(uri)
+    except ValueError:
+        raise RequestError("is no address", where=f"{where}.fileUri") from None
+    kind, guessed = _word(file, "mimeType", where), mimetypes.guess_type(address.path)[0] or ""
     public = address.scheme in ("http", "https") and not (address.hostname or "").endswith("googleapis.com")
     if not public or not (kind or guessed).startswith("image/"):
         return {"type": "google", "google": {"fileData": file}}
-    image = {"url": uri} if kind in ("", guessed) else {"url": uri, "format": kind}
-    return {"type": "image_url", "image_url": image}
+    image: Part = {"type": "image_url", "image_url": {"url": uri}}
+    return image if kind in ("", guessed) else image | {"extra_content": {"google": {"mime_type": kind}}}
 
 
 def _text(part: Part, where: str) -> str:

@@ -88,6 +88,7 @@ class ResponseEncoder:
             "truncation": "disabled",
             **shown_params(call.params),
         }
+        self._journal = call.journal
         self._output = Output(seed)
         self._finished: Finished | None = None
         self._number = 0
@@ -122,8 +123,13 @@ class ResponseEncoder:
             status,
             model=finished.model or self._head["model"],
             incomplete_details={"reason": reason} if reason else None,
-            usage=usage_body(finished.usage or Usage(estimated=True)),
+            usage=usage_body(finished.usage or self._estimated()),
         )
+
+    def _estimated(self) -> Usage:
+        """What was noted of a try whose provider reported nothing: it is over when the whole response is made."""
+        attempts = self._journal.attempts
+        return attempts[-1].usage if attempts else Usage(estimated=True)
 
     def _begin(self) -> bytes:
         response = self._whole("in_progress")
@@ -192,3 +198,17 @@ class OpenAIResponses:
     def error(self, error: MoatError) -> bytes:
         """In OpenAI's shape."""
         return error_body(error)
+
+
+class OpenAIInputTokens(OpenAIResponses):
+    """`moat.gateway.format.Format` of `POST /v1/responses/input_tokens`: what a request would have to read."""
+
+    def parse(self, incoming: Incoming) -> Request:
+        """Never streamed."""
+        return msgspec.structs.replace(parse_response(incoming.body), stream=False)
+
+    def body(self, call: Call, events: list[Event]) -> tuple[bytes, Headers]:
+        """The count; a header says so when it is our estimate."""
+        usage = next((event.usage for event in events if isinstance(event, Finished)), None) or Usage(estimated=True)
+        estimated = [(b"x-moat-estimated", b"true")] if usage.estimated else []
+        return _encode({"object": "response.input_tokens", "input_tokens": usage.input}), [JSON, *estimated]

@@ -83,8 +83,9 @@ class _Turn:
         return bool(self.parts or self.refusals)
 
     def whole(self) -> Message:
-        """The message."""
-        message: Message = {"role": "assistant", "content": _plain(self.parts) if self.parts else None}
+        """The message. One that only thought says nothing, which is not the same as having no content."""
+        silent = None if self.tool_calls or self.refusals else ""
+        message: Message = {"role": "assistant", "content": _plain(self.parts) if self.parts else silent}
         if self.refusals:
             message["refusal"] = "".join(self.refusals)
         if self.tool_calls:

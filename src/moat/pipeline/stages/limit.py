@@ -16,8 +16,8 @@ class Limit:
         self._ledger = ports.ledger
 
     def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
-        """Count it and pass it on; without a ledger nothing is counted."""
-        return next(call) if self._ledger is None else _admitted(call, next, self._ledger)
+        """Count it and pass it on."""
+        return next(call) if self._ledger is None or self._ledger.idle else _admitted(call, next, self._ledger)
 
 
 async def _admitted(call: Call, next: Next, ledger: Ledger) -> AsyncGenerator[Event, None]:

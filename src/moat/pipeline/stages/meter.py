@@ -5,21 +5,21 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from moat.domain.calls import Attempt, Call, Delta, Event, Finished, new_span_id
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Trace, new_span_id
 from moat.domain.errors import MoatError, StreamCut
 from moat.pipeline.billing import Reserve, billed
 from moat.pipeline.compose import Next
 from moat.pipeline.endings import explain
 from moat.pipeline.ports import Ports
-from moat.pipeline.spans import intent_of
+from moat.pipeline.spans import unknown_outcome
 from moat.ports.ledger import Hold, Spending
 
 
 class Meter:
     """Notes an `Attempt` in the journal, complete when the try ends: finished, failed or abandoned.
 
-    Before it is sent, the most it may cost is held in every budget that applies, and an intent goes to the spool: a
-    process that dies leaves no try unrecorded.
+    Before it is sent, the most it may cost is held in every budget that applies, and the spool is told: a process
+    that dies leaves no try unrecorded.
     """
 
     def __init__(self, ports: Ports) -> None:
@@ -36,9 +36,10 @@ class Meter:
         finished: Finished | None = None
         try:
             cost = reserve.cost(reserve.output)
-            self._ports.spool.append([intent_of(call, attempt, reserve.usage, cost, self._ports.owner)])
+            attempt.intent = self._ports.spool.begin(unknown_outcome(call, attempt, reserve.usage, cost))
             call.journal.attempts.append(attempt)
-            async with aclosing(next(call)) as events:
+            below = Trace(call.trace.trace_id, attempt.span_id, call.trace.span_id)
+            async with aclosing(next(replace(call, trace=below))) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         if sent is None:
@@ -74,9 +75,10 @@ class Meter:
 
     async def _hold(self, call: Call, reserve: Reserve) -> tuple[Hold | None, Call]:
         """Room in the budgets, and the call with as long an answer as there is room for."""
-        if self._ports.ledger is None:
+        ledger = self._ports.ledger
+        if ledger is None or ledger.idle:
             return None, call
-        hold = await self._ports.ledger.hold(call, reserve.worst)
+        hold = await ledger.hold(call, reserve.worst)
         if hold.output >= reserve.output:
             return hold, call
         name = "max_completion_tokens" if "max_completion_tokens" in call.params else "max_tokens"

@@ -58,11 +58,12 @@ def attempts_are_what_is_paid(open_store: OpenTraces) -> None:
     with open_store() as store:
         fallback = [_attempt(1, 1, provider="dear", cost=700, error="provider_down"), _attempt(1, 2, cost=30)]
         _ingest(store, [_call(1, cost=730), *fallback, _call(2), _attempt(2, 1, cost=None, usage_estimated=True)])
-        _ingest(store, [_call(3, cost=0, cache="hit", saved=55)])
+        _ingest(store, [_call(3, cost=0, cache="hit", saved=55, alias="")])
         (total,) = store.spending([], TraceFilter())
         assert (total.calls, total.requests, total.failed, total.estimated) == (3, 3, 1, 1)
         assert (total.cost, total.unpriced, total.hits, total.saved) == (730, 1, 1, 55)
         assert total.usage == Usage(input=30, output=15, estimated=True)
+        assert [(row.group, row.calls) for row in store.spending(["alias"], TraceFilter())] == [(("assistant",), 3)]
         by_provider = store.spending(["provider"], TraceFilter())
         assert [(row.group, row.calls, row.requests, row.cost) for row in by_provider] == [
             (("dear",), 1, 1, 700),

@@ -16,8 +16,8 @@ from moat.gateway.format import MAX_NAME
 from moat.gateway.formats.gemini import CountTokens, GenerateContent
 from moat.gateway.formats.gemini_embeddings import EmbedContent
 from moat.gateway.formats.gemini_errors import error_body
+from moat.gateway.formats.openai_models import usable_models
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
-from moat.gateway.models import usable_models
 from moat.gateway.serving import Live
 
 PATHS = ("/v1beta/models", "/v1/models")
