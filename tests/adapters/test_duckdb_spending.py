@@ -55,20 +55,25 @@ def test_attempts_of_an_earlier_version_learn_from_their_call(tmp_path: Path, mo
 
 
 def test_more_attempts_than_one_batch_are_all_priced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repricing, "_ATTEMPTS", repricing._ATTEMPTS.replace(str(repricing.BATCH), "3"))
+    monkeypatch.setattr(repricing, "BATCH", 3)
     with closing(DuckTraces.open(tmp_path / "traces.duckdb")) as store:
         spending._ingest(store, [spending._attempt(n, 1) for n in range(1, 8)])
         done = store.reprice(RepriceOrder(actor="Ada", price_version="new"), lambda charge: charge.usage.input)
     assert [(change.attempts, change.after) for change in done.changes] == [(7, 70)]
 
 
-def test_a_price_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_a_price_that_fails_leaves_a_note_of_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(charge: Charge) -> int | None:
-        raise ZeroDivisionError
+        return 1 if charge.started_ns < spending._START + 3 else 1 // 0
 
+    monkeypatch.setattr(repricing, "BATCH", 2)
+    order = RepriceOrder(actor="Ada", price_version="new")
     with closing(DuckTraces.open(tmp_path / "traces.duckdb")) as store:
-        spending._ingest(store, [spending._attempt(1, 1)])
+        spending._ingest(store, [span for n in (1, 2, 3, 4) for span in (spending._call(n), spending._attempt(n, 1))])
         with pytest.raises(ZeroDivisionError):
-            store.reprice(RepriceOrder(actor="Ada", price_version="new"), broken)
-        assert [found.cost for found in store.spending([], TraceFilter())] == [100]
-        assert store.repricings() == []
+            store.reprice(order, broken)
+        assert [found.cost for found in store.spending([], TraceFilter())] == [202]
+        assert [(done.before, done.after) for done in store.repricings()] == [(200, 2)]
+        assert sorted(span.cost or 0 for span in store.search(TraceFilter())) == [1, 1, 100, 100]
+        store.reprice(order, lambda charge: 1)
+        assert [found.cost for found in store.spending([], TraceFilter())] == [4]

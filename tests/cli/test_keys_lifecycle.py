@@ -192,6 +192,6 @@ def test_people_are_told_what_became_of_a_key(project: Project) -> None:
     assert "The old one works until 20" in rotated
     assert "works no longer" in project.ok("keys", "rotate", id, "--overlap", "0s").out
     assert "expires" in project.ok("keys", "show", id).out
-    assert f"Key {id} is changed: expires, name." in project.ok("keys", "update", id, "--days", "0", "--name", "a").out
+    assert f"Key {id} is changed: name, expires." in project.ok("keys", "update", id, "--days", "0", "--name", "a").out
     assert f"Key {id} is revoked." in project.ok("keys", "revoke", id).out
-    assert "No keys yet" in project.ok("keys", "list", "--active").out
+    assert "No such keys" in project.ok("keys", "list", "--active").out

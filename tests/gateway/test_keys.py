@@ -267,3 +267,16 @@ def test_a_change_that_takes_nothing_from_a_call_does_not_end_it(start: Start) -
         next(iter(stream))
         serve(running, key(tenant="acme", name="another name", role="admin"))
         assert not provider.closed.wait(0.6)
+
+
+def test_a_call_takes_no_longer_than_its_caller_waits(start: Start) -> None:
+    provider = Endless()
+    running = start(provider)  # type: ignore[arg-type]
+    with pytest.raises(openai.APIStatusError) as raised:
+        running.client().chat.completions.create(
+            model="assistant", messages=HELLO, extra_headers={"x-moat-timeout": "0.1"}
+        )
+    assert (raised.value.status_code, raised.value.code) == (504, "deadline_passed")
+    assert provider.closed.is_set()
+    (call,) = running.spool.calls
+    assert call.error == "deadline_passed"

@@ -3,13 +3,17 @@
 import asyncio
 import gzip
 import json
+import re
+import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anthropic import Anthropic, InternalServerError
+from openai import InternalServerError as OpenAIServerError
 from openai import OpenAI, RateLimitError
 
 from moat.domain.errors import DocumentError, InputError
@@ -19,7 +23,7 @@ from moat.testing.faults_connection import COUNTS_PATH
 from moat.testing.faults_kinds import FAULTS
 from moat.testing.faults_server import FaultServer, faulty, serving_faults
 from moat.testing.faults_wire import Asked
-from tests.bootstrap.projects import in_process
+from tests.bootstrap.projects import MOAT, environment, in_process
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 CHAT, MESSAGES, EMBEDDINGS = "/v1/chat/completions", "/v1/messages", "/v1/embeddings"
@@ -247,3 +251,22 @@ def test_the_command_checks_what_it_is_given(capsys: pytest.CaptureFixture[str],
     listed = in_process(capsys, "simulate", "--list-faults")
     assert listed.code == 0
     assert all(name in listed.out for name in FAULTS)
+
+
+def test_the_command_serves_until_it_is_stopped_and_says_what_it_billed() -> None:
+    command = [MOAT, "simulate", "--fault", "503,first=1", "--port", "0"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment()
+    ) as run:
+        assert run.stderr is not None
+        url = re.search(r"http://[\d.]+:\d+", run.stderr.readline())
+        assert url is not None
+        with OpenAI(base_url=f"{url[0]}/v1", api_key="x", max_retries=0) as client:
+            with pytest.raises(OpenAIServerError):
+                client.chat.completions.create(model="large", messages=HELLO)
+            assert client.chat.completions.create(model="large", messages=HELLO).usage
+        run.send_signal(signal.SIGTERM)
+        _, said = run.communicate(timeout=20)
+    assert run.returncode == 0
+    assert "2 requests, billed 12 input and 12 output tokens" in said
+    assert re.search(r"1\s+none\n\s+1\s+503", said)

@@ -55,7 +55,7 @@ class UnderTest:
 
 
 def deployments(config: Config, alias: str) -> tuple[str, ...]:
-    """What a model alias means: `provider/model` as written, those of its rules included; nothing for an unknown one."""
+    """What a model alias means: `provider/model` as written, its rules' included; nothing for an unknown one."""
     return tuple(all_targets(config.models[alias])) if alias in config.models else ()
 
 

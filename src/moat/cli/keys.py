@@ -105,7 +105,7 @@ def list_keys(
             ]
             for k in keys
         ),
-        empty="No keys yet. `moat keys create --name my-app` makes one.",
+        empty="No such keys." if stored else "No keys yet. `moat keys create --name my-app` makes one.",
     )
 
 

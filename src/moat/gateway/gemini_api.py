@@ -88,7 +88,7 @@ def by_client(google: App, others: App) -> App:
     """For a path that two APIs have: Google's clients show themselves by their headers, or a key in the query."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        marked = any(name in _MARKS for name, _ in scope["headers"]) or b"key=" in scope["query_string"]
+        marked = any(name in _MARKS for name, _ in scope["headers"]) or "key" in _query(scope)
         await (google if marked else others)(scope, receive, send)
 
     return route

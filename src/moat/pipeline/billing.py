@@ -10,6 +10,12 @@ from moat.ports.ledger import Worst
 DEFAULT_OUTPUT = 4096
 """Tokens that an answer is taken to have at most, when neither the call nor anything known of the model says."""
 
+SHORTENED = ("chat", "completions")
+"""Operations whose answers take a largest length."""
+
+LEAST_AUDIO = 1000
+"""Bytes of a second of sound, at least: speech at 8 kbit/s."""
+
 MAX_TOKENS = 10**9
 """No answer has more; a provider that says so is mistaken, and its number would not fit into any record."""
 
@@ -29,10 +35,11 @@ class Reserve:
         self._deployment = call.deployment
         self._alias = call.plan.alias if call.plan else call.model
         self._input = most_input_tokens(call)
-        self._units = _units(call)
+        self._units = _units(call) or _most_seconds(call)
         self.output = _output(call, ports)
         """Tokens."""
-        self.worst = Worst(input_tokens(call), self._input, self.output, self.cost)
+        fixed = call.operation not in SHORTENED
+        self.worst = Worst(input_tokens(call), self._input, self.output, self.cost, fixed)
 
     def cost(self, output: int) -> int | None:
         """Picodollars with so many output tokens; None without a price."""
@@ -81,6 +88,11 @@ def _units(call: Call) -> int:
         text = call.params.get("input")
         return len(text) if isinstance(text, str) else 0
     return 1 if call.operation == "rerank" else 0
+
+
+def _most_seconds(call: Call) -> int:
+    """How long the sound can be that so many bytes hold; 0 for what hears none."""
+    return len(call.upload) // LEAST_AUDIO + 1 if call.operation in ("transcription", "translation") else 0
 
 
 def _plausible(usage: Usage) -> Usage:

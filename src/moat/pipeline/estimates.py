@@ -59,16 +59,23 @@ def most_input_tokens(call: Call) -> int:
     """As many tokens as the input can have: every known tokenizer makes at most one of a byte (UTF-8)."""
     if call.operation != "chat":
         return sum(_bytes(call.params.get(name)) for name in ("input", "prompt", "query", "documents"))
-    tools = call.params.get("tools")
-    asked = FRAME_TOKENS * (1 + len(call.messages)) + (len(msgspec.json.encode(tools)) if tools else 0)
-    for message in call.messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            asked += _length(content)
-        elif isinstance(content, list):
-            asked += sum(_part(part) for part in content)
-        if calls := message.get("tool_calls"):
-            asked += len(msgspec.json.encode(calls))
+    asked = FRAME_TOKENS * (1 + len(call.messages))
+    for name in ("tools", "response_format"):
+        if value := call.params.get(name):
+            asked += len(msgspec.json.encode(value))
+    return asked + sum(_message(message) for message in call.messages)
+
+
+def _message(message: Message) -> int:
+    content = message.get("content")
+    asked = 0
+    if isinstance(content, str):
+        asked = _length(content)
+    elif isinstance(content, list):
+        asked = sum(_part(part) for part in content)
+    for name in ("tool_calls", "thinking_blocks", "reasoning_content"):
+        if value := message.get(name):
+            asked += len(msgspec.json.encode(value))
     return asked
 
 

@@ -23,6 +23,8 @@ class Worst(msgspec.Struct, frozen=True):
     """Tokens."""
     cost: Callable[[int], int | None]
     """Picodollars with so many output tokens; None when there is no price."""
+    fixed: bool = False
+    """The answer cannot be asked to be shorter."""
 
 
 class Spending(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The trace store: everything that is asked about finished calls. No SQL outside its adapters."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -208,9 +208,10 @@ class TraceWriter(Protocol):
         ...
 
     def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
-        """Price stored attempts anew, in one transaction, and note it for `repricings`.
+        """Price stored attempts anew, and note it for `repricings`.
 
-        `price` answers None where there is no price: that attempt stays as it was. The cost of a call becomes the sum
-        over its attempts, unknown when one of them is. Raises `StorageError`.
+        Attempts, their calls and the note change together; a large history in several steps, and the note says how far
+        it came: doing it again does the rest. `price` answers None where there is no price: that attempt stays as it
+        was. The cost of a call becomes the sum over its attempts, unknown when one of them is. Raises `StorageError`.
         """
         ...

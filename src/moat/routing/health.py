@@ -22,7 +22,6 @@ from moat.routing.budget import RetryBudget
 from moat.routing.latency import Latency
 from moat.routing.quotas import Quotas
 
-
 SLACK = 0.02
 """Seconds: the timer of a try that waited as long as it was asked to may end a moment early."""
 

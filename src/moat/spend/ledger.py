@@ -102,7 +102,7 @@ class LimitLedger:
         places = [place for place in self._places(call) if place.limit.measure in ("tokens", "money")]
         output = worst.output
         for place in places:
-            if place.limit.action == "cap":
+            if place.limit.action == "cap" and not worst.fixed:
                 output = min(output, _fitting(place, worst))
         taken = []
         for place in places:

@@ -118,10 +118,7 @@ class DuckTraces:
         """See `TraceWriter`. What is ingested waits until it is done."""
         with self._ingesting, self._cursor() as cursor:
             _make_log(self._path)
-            cursor.execute("BEGIN")
-            done = reprice(cursor, order, price)
-            cursor.execute("ROLLBACK" if order.dry_run else "COMMIT")
-            return done
+            return reprice(cursor, order, price)
 
     def ingest(self, segments: Sequence[Path]) -> int:
         """See `TraceWriter`. Raises `DocumentError` when DuckDB or the disk cannot read one of the segments."""
