@@ -3,7 +3,7 @@
 from moat.domain.calls import Call, Finished
 from moat.domain.errors import ClientClosed, DeadlinePassed, MoatError, ProviderTimeout, Stopped
 from moat.domain.usage import COUNTS, Usage, estimate_tokens
-from moat.pipeline.estimates import input_tokens, most_input_tokens, stated_output
+from moat.pipeline.estimates import caches, input_tokens, most_input_tokens, sounds, stated_output
 from moat.pipeline.ports import Ports
 from moat.ports.ledger import Worst
 
@@ -36,6 +36,8 @@ class Reserve:
         self._alias = call.plan.alias if call.plan else call.model
         self._input = most_input_tokens(call)
         self._units = _units(call) or _most_seconds(call)
+        self._writes = caches(call)
+        self._sounds = sounds(call)
         self.output = _output(call, ports)
         """Tokens."""
         fixed = call.operation not in SHORTENED
@@ -43,14 +45,26 @@ class Reserve:
 
     def cost(self, output: int) -> int | None:
         """Picodollars with so many output tokens; None without a price."""
-        return self._prices.cost(
-            self._deployment, self._alias, Usage(input=self._input, output=output, units=self._units)
-        )
+        return self._prices.cost(self._deployment, self._alias, self._usage(output))
 
     @property
     def usage(self) -> Usage:
         """All of it."""
-        return Usage(input=self._input, output=self.output, units=self._units, estimated=True)
+        return self._usage(self.output)
+
+    def _usage(self, output: int) -> Usage:
+        """Every token of the dearest kind that the call can have."""
+        written = self._input if self._writes else 0
+        return Usage(
+            input=self._input,
+            output=output,
+            cache_write=written,
+            cache_write_long=written,
+            audio_input=self._input if self._sounds else 0,
+            audio_output=output if self._sounds else 0,
+            units=self._units,
+            estimated=True,
+        )
 
 
 def billed(call: Call, error: MoatError | None, finished: Finished | None, sent: str | None) -> Usage:

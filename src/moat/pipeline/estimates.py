@@ -107,3 +107,23 @@ def stated_output(call: Call) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
     return None
+
+
+def caches(call: Call) -> bool:
+    """Does the call ask for something to be written to the provider's cache, which is dearer than plain input?"""
+    if "cache_control" in call.params or any("cache_control" in tool for tool in _objects(call.params.get("tools"))):
+        return True
+    return any("cache_control" in part for message in call.messages for part in _objects(message.get("content")))
+
+
+def sounds(call: Call) -> bool:
+    """Does the call hold sound, or ask for it?"""
+    if call.params.get("modalities") or call.params.get("audio"):
+        return True
+    return any(
+        part.get("type") == "input_audio" for message in call.messages for part in _objects(message.get("content"))
+    )
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         """Begin to serve."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._books.accepted += 1
         self._books.open += 1
 

@@ -1,0 +1,210 @@
+"""What a try may take at most, and what it took."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace as changed
+
+from moat.domain.calls import Call, Delta, Deployment, Event, Finished
+from moat.domain.config import LimitConfig
+from moat.domain.errors import MoatError, ProviderDown, ProviderOverloaded, ProviderTimeout, StreamCut
+from moat.domain.usage import Usage
+from moat.pipeline.billing import DEFAULT_OUTPUT, LEAST_AUDIO, Reserve, billed
+from moat.pipeline.estimates import PART_TOKENS, input_tokens, most_input_tokens
+from moat.pipeline.recipe import build
+from moat.ports.models import Capacity
+from moat.spend.ledger import LimitLedger, Rules
+from moat.spend.limits import compiled
+from moat.testing.fakes import FakeClock, FixedModels, fake_ports, new_call
+from moat.testing.scripted import ScriptedProvider
+
+
+class Spacious(FixedModels):
+    """Every deployment can give 700 tokens."""
+
+    def capacity(self, deployment: Deployment) -> Capacity:
+        return Capacity(context=10_000, output=700)
+
+
+def reserve(call: Call, *, known: bool = False) -> Reserve:
+    provider = ScriptedProvider()
+    models = (Spacious if known else FixedModels)({"assistant": ["fake/large"]}, {"fake": provider})
+    return Reserve(call, replace(fake_ports(provider), models=models))
+
+
+@pytest.mark.promise("money-2")
+@pytest.mark.parametrize(
+    ("params", "known", "output"),
+    [
+        ({}, True, 700),
+        ({}, False, DEFAULT_OUTPUT),
+        ({"max_tokens": 5}, True, 5),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, True, 9),
+        ({"max_tokens": "many"}, True, 700),
+        ({"max_tokens": True}, True, 700),
+        ({"n": 3, "max_tokens": 5}, True, 15),
+        ({"n": 3}, True, 2100),
+    ],
+)
+def test_the_longest_answer_is_what_the_call_says_else_the_models_ceiling(
+    params: dict[str, object], known: bool, output: int
+) -> None:
+    assert reserve(new_call(**params), known=known).output == output  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "output", "units"),
+    [
+        ("embeddings", {"input": ["Hi", "you"]}, 0, 0),
+        ("moderations", {"input": "Hi"}, 0, 0),
+        ("rerank", {"query": "Hi", "documents": ["a"]}, 0, 1),
+        ("images", {"prompt": "a cat", "n": 3}, DEFAULT_OUTPUT, 3),
+        ("images", {"prompt": "a cat"}, DEFAULT_OUTPUT, 1),
+        ("speech", {"input": "Hello"}, 0, 5),
+        ("completions", {"prompt": "Hi", "max_tokens": 7}, 7, 0),
+    ],
+)
+def test_other_operations_take_pieces_and_texts(operation: str, params: dict, output: int, units: int) -> None:
+    call = changed(new_call(), operation=operation, messages=[], params=params)
+    found = reserve(call).usage
+    assert (found.output, found.units) == (output, units)
+    assert found.estimated
+
+
+def test_sound_is_as_long_as_its_bytes_can_hold() -> None:
+    call = changed(new_call(), operation="transcription", messages=[], upload=b"x" * (90 * LEAST_AUDIO))
+    assert reserve(call).usage.units == 91
+
+
+def test_the_dearest_kind_of_token_is_held() -> None:
+    cached = changed(new_call(), messages=[{"role": "user", "content": [{"text": "Hi", "cache_control": {}}]}])
+    found = reserve(cached).usage
+    assert found.cache_write == found.cache_write_long == found.input > 0
+    heard = reserve(changed(new_call(), messages=[{"role": "user", "content": [{"type": "input_audio"}]}])).usage
+    assert (heard.audio_input, heard.audio_output) == (heard.input, heard.output)
+    assert reserve(new_call(tools=[{"type": "function", "cache_control": {}}])).usage.cache_write
+    assert reserve(new_call(modalities=["audio"])).usage.audio_output
+
+
+TEXTS = st.text(max_size=60)
+PARTS = st.one_of(
+    TEXTS.map(lambda text: {"type": "text", "text": text}),
+    st.just({"type": "image_url", "image_url": {"url": "data:"}}),
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": st.just("user"), "content": st.one_of(TEXTS, st.lists(PARTS, max_size=3))}),
+    max_size=4,
+)
+
+
+@given(MESSAGES)
+def test_no_tokenizer_makes_more_of_a_conversation_than_is_held(messages: list[dict]) -> None:
+    call = changed(new_call(), messages=messages)
+    texts = [message["content"] for message in messages if isinstance(message["content"], str)]
+    parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
+    texts += [part["text"] for part in parts if "text" in part]
+    images = sum("text" not in part for part in parts)
+    assert most_input_tokens(call) >= sum(len(text.encode()) for text in texts) + PART_TOKENS * images
+    assert most_input_tokens(call) >= input_tokens(call)
+
+
+@pytest.mark.promise("money-5")
+@pytest.mark.parametrize(
+    ("error", "finished", "sent", "usage"),
+    [
+        (None, Finished(reason="stop", usage=Usage(input=3, output=0)), "", Usage(input=3, output=0)),
+        (None, Finished(reason="stop"), "four", Usage(input=2, output=1, estimated=True)),
+        (StreamCut("cut"), None, "four", Usage(input=2, output=1, estimated=True)),
+        (StreamCut("cut"), None, None, Usage()),
+        (ProviderDown("refused"), None, None, Usage()),
+        (ProviderTimeout("silence"), None, None, Usage(input=2, output=0, estimated=True)),
+        (None, Finished(reason="stop", usage=Usage(input=-3, output=10**12)), "", Usage(output=10**9, estimated=True)),
+    ],
+)
+def test_what_is_billed(error: MoatError | None, finished: Finished | None, sent: str | None, usage: Usage) -> None:
+    assert billed(new_call("Hello"), error, finished, sent) == usage
+
+
+def test_a_timeout_before_anything_was_sent_costs_nothing() -> None:
+    error = ProviderTimeout("no connection")
+    error.sent = False
+    assert billed(new_call("Hello"), error, None, None) == Usage()
+
+
+@pytest.mark.promise("money-7")
+def test_nothing_is_held_after_10000_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors, cuts, hang-ups and cancellations at random, with retries and fallbacks: every try is billed once."""
+    chance = random.Random(5)
+    told: list[int] = []
+
+    class Faulty(ScriptedProvider):
+        async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
+            fate = chance.randrange(6)
+            if fate == 0:
+                raise chance.choice([ProviderDown("down"), ProviderOverloaded("busy", retry_after=0.0)])
+            yield Delta(text="a")
+            await asyncio.sleep(0)
+            if fate == 1:
+                raise ProviderDown("broke")
+            if fate == 2:
+                return  # no end
+            told.append(1)
+            yield Finished(reason="stop", usage=Usage(input=1, output=1), model="m")
+
+    ledger = LimitLedger(FakeClock())
+    limits = [
+        LimitConfig(name="tokens", tokens=10**9, per=["tenant"]),
+        LimitConfig(name="money", money="1000"),
+        LimitConfig(name="at-once", concurrent=10**6),
+    ]
+    ledger.adopt(Rules(compiled(limits), frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    provider = Faulty()
+    models = FixedModels({"assistant": ["fake/large", "fake/small"]}, {"fake": provider}, retries=1)
+    ports = replace(fake_ports(provider), models=models, ledger=ledger)
+    run = build(ports)
+
+    async def one() -> None:
+        with suppress(MoatError, asyncio.TimeoutError):
+            async with aclosing(run(new_call("Hi"))) as events:
+                async for _ in events:
+                    if chance.random() < 0.1:
+                        return  # the client hangs up
+
+    async def some() -> None:
+        tasks = [asyncio.create_task(one()) for _ in range(100)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            if chance.random() < 0.05:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def all_of_them() -> None:
+        monkeypatch.setattr(asyncio, "sleep", _at_once(asyncio.sleep))
+        for _ in range(100):
+            await some()
+
+    asyncio.run(all_of_them())
+    spool = ports.spool
+    attempts = [span for span in spool.spans if span.kind == "attempt"]  # type: ignore[attr-defined]
+    assert len(attempts) > 10_000
+    assert len({span.span_id for span in attempts}) == len(attempts)
+    assert [balance.held for balance in ledger.balances()] == [0, 0, 0]
+    tokens, money, _ = ledger.balances()
+    assert tokens.used == sum(span.input_tokens + span.output_tokens for span in attempts)
+    assert money.used == sum(span.cost or 0 for span in attempts)
+    assert spool.begun == {}, "nothing is still to come"  # type: ignore[attr-defined]
+
+
+def _at_once(sleep):  # type: ignore[no-untyped-def]
+    """Pauses between retries are not what this is about."""
+
+    async def short(seconds: float, *rest: object) -> None:
+        await sleep(0)
+
+    return short
