@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from moat.adapters.providers.openai import OpenAITimeouts
+from moat.adapters.providers.exchange import ProviderTimeouts
 from moat.testing.faults import Script
 from moat.testing.faults_choice import parse_fault
 from tests.faults.endpoints import ENDPOINTS
@@ -73,7 +73,7 @@ def test_retry_after_is_honoured_in_all_its_forms(options: str, least: float) ->
 
 @pytest.mark.promise("up-1")
 def test_the_deadline_holds_over_all_tries() -> None:
-    with world(limits=OpenAITimeouts(first_token=DEADLINE, idle=DEADLINE)) as here:
+    with world(limits=ProviderTimeouts(first_token=DEADLINE, idle=DEADLINE)) as here:
         for fault in ("hang", "slow-first-piece", "hang-head", "idle"):
             outcome, attempts, seconds = asked(here, f"within:0.5:{fault}")
             assert (outcome, attempts) == ("504", ["deadline_passed"]), fault
@@ -85,11 +85,11 @@ def test_the_deadline_holds_over_all_tries() -> None:
 
 @pytest.mark.promise("up-8")
 def test_the_first_piece_and_silence_have_limits_of_their_own() -> None:
-    quick_start = OpenAITimeouts(first_token=0.3, idle=DEADLINE)
+    quick_start = ProviderTimeouts(first_token=0.3, idle=DEADLINE)
     with world(Script(pace=0.5, words=1), quick_start) as here:
         assert asked(here, "good", stream=True)[0] == "200", "pieces may be slower than the first"
         assert asked(here, "slow-first-piece", stream=True)[:2] == ("504", ["provider_timeout"])
-    slow_start = OpenAITimeouts(first_token=DEADLINE, idle=0.3)
+    slow_start = ProviderTimeouts(first_token=DEADLINE, idle=0.3)
     with world(Script(words=3), slow_start) as here:
         assert asked(here, "slow,seconds=0.5", stream=True)[0] == "200", "the first may be slower than the others"
         assert asked(here, "idle", stream=True)[:2] == ("cut", ["provider_timeout"])

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from moat.adapters.providers.anthropic import AnthropicConfig, AnthropicProvider, AnthropicTimeouts
-from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider, OpenAITimeouts
+from moat.adapters.providers.anthropic import AnthropicConfig, AnthropicProvider
+from moat.adapters.providers.exchange import ProviderTimeouts
+from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider
 from moat.adapters.system import SystemClock
 from moat.domain.calls import Call, Deployment, Plan
 from moat.domain.keys import Key, hash_secret
@@ -113,24 +114,24 @@ class Backdoor:
         await respond(send, 200, json.dumps({"tasks": count}).encode(), [JSON])
 
 
-BRIEF = OpenAITimeouts(connect=2.0, first_token=LIMIT, idle=LIMIT)
-PATIENT = OpenAITimeouts(connect=2.0, first_token=DEADLINE, idle=DEADLINE)
+BRIEF = ProviderTimeouts(connect=2.0, first_token=LIMIT, idle=LIMIT)
+PATIENT = ProviderTimeouts(connect=2.0, first_token=DEADLINE, idle=DEADLINE)
 
 
-def provider(url: str, name: str, limits: OpenAITimeouts) -> OpenAIProvider:
+def provider(url: str, name: str, limits: ProviderTimeouts) -> OpenAIProvider:
     """A client of a fault server."""
     return OpenAIProvider(OpenAIConfig(base_url=f"{url}/v1", api_key="sk-simulated", timeouts=limits), name=name)
 
 
-def anthropic(url: str, limits: OpenAITimeouts) -> AnthropicProvider:
+def anthropic(url: str, limits: ProviderTimeouts) -> AnthropicProvider:
     """A client of a fault server that speaks Anthropic's messages to it."""
-    same = AnthropicTimeouts(connect=limits.connect, first_token=limits.first_token, idle=limits.idle)
+    same = ProviderTimeouts(connect=limits.connect, first_token=limits.first_token, idle=limits.idle)
     around = Surroundings(name="anthropic", root=Path(), provider=lambda name: provider(url, name, limits))
     return AnthropicProvider(AnthropicConfig(base_url=url, api_key="sk-simulated", timeouts=same), around)
 
 
 @contextmanager
-def world(script: Script = PACED, limits: OpenAITimeouts = BRIEF) -> Iterator[World]:
+def world(script: Script = PACED, limits: ProviderTimeouts = BRIEF) -> Iterator[World]:
     """A gateway over two fault servers: `faulty`, within limits, and `spare`, which has no faults."""
     with faulty(script) as faults, faulty() as spare:
         providers: dict[str, Upstream] = {

@@ -7,7 +7,8 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider, OpenAITimeouts
+from moat.adapters.providers.exchange import ProviderTimeouts
+from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider
 from moat.testing.loopback import on_loopback
 from tests.gateway.conftest import SECRET, Over, Start
 from tests.gateway.openai_peer import CHAT_USAGE, Answer, OpenAIPeer, chat, chat_stream
@@ -143,12 +144,13 @@ def test_the_sdk_tries_again_on_429_and_503(over: Over) -> None:
 
 def test_a_silent_provider_is_a_timeout_on_either_side(start: Start) -> None:
     """The provider's limit gives 504; the SDK's own limit hangs up, and the call is recorded as that."""
+
     async def silent(scope: Any, receive: Any, send: Any) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
     with on_loopback(silent) as url:
-        config = OpenAIConfig(base_url=f"{url}/v1", timeouts=OpenAITimeouts(first_token=0.5))
+        config = OpenAIConfig(base_url=f"{url}/v1", timeouts=ProviderTimeouts(first_token=0.5))
         gateway = start(OpenAIProvider(config))
         with pytest.raises(openai.InternalServerError) as caught:
             gateway.client().chat.completions.create(model="assistant", messages=HELLO)

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from moat.adapters.providers.anthropic import KIND, AnthropicConfig, AnthropicProvider, AnthropicTimeouts
+from moat.adapters.providers.anthropic import KIND, AnthropicConfig, AnthropicProvider
 from moat.adapters.providers.anthropic_answer import Stream
 from moat.adapters.providers.anthropic_request import Style, ask
 from moat.adapters.providers.anthropic_schema import strict_schema
+from moat.adapters.providers.exchange import ProviderTimeouts
 from moat.domain.calls import Call, Delta, Event, Finished, Wire
 from moat.domain.errors import (
     ConfigError,
@@ -34,8 +35,8 @@ pytestmark = pytest.mark.anyio
 
 EVENTS = (b"content-type: text/event-stream",)
 JSON = b"content-type: application/json"
-QUICK = AnthropicTimeouts(connect=5, first_token=0.6, idle=0.1)
-PATIENT = AnthropicTimeouts(connect=20, first_token=20, idle=20)
+QUICK = ProviderTimeouts(connect=5, first_token=0.6, idle=0.1)
+PATIENT = ProviderTimeouts(connect=20, first_token=20, idle=20)
 STYLE = Style(max_tokens=4096, structured_outputs="native", thinking="budget")
 
 
@@ -49,7 +50,7 @@ def around(quotas: list[tuple[str, Quota]] | None = None) -> Surroundings:
     )
 
 
-def provider(server: Peer, timeouts: AnthropicTimeouts = PATIENT, **settings: Any) -> AnthropicProvider:
+def provider(server: Peer, timeouts: ProviderTimeouts = PATIENT, **settings: Any) -> AnthropicProvider:
     config = AnthropicConfig(base_url=server.url, timeouts=timeouts, **settings)
     return AnthropicProvider(config, around())
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from moat.adapters.providers.exchange import ProviderTimeouts
 from moat.adapters.providers.gemini import KIND, ApiKey, GeminiConfig, GeminiProvider
-from moat.adapters.providers.openai import OpenAITimeouts
 from moat.domain.calls import Call, Delta, Deployment, Event, Finished, ToolCallDelta
 from moat.domain.errors import (
     ConfigError,
@@ -29,16 +29,16 @@ from tests.providers.peer import answering, chunked, dribbling, keeping, peer, w
 pytestmark = pytest.mark.anyio
 
 EVENTS = b"content-type: text/event-stream"
-PATIENT = OpenAITimeouts(connect=20, first_token=20, idle=20)
-QUICK = OpenAITimeouts(connect=5, first_token=0.6, idle=0.1)
+PATIENT = ProviderTimeouts(connect=20, first_token=20, idle=20)
+QUICK = ProviderTimeouts(connect=5, first_token=0.6, idle=0.1)
 
 
-def provider(url: str, timeouts: OpenAITimeouts = PATIENT, **settings: Any) -> GeminiProvider:
+def provider(url: str, timeouts: ProviderTimeouts = PATIENT, **settings: Any) -> GeminiProvider:
     config = GeminiConfig(base_url=f"{url}/v1beta", api_key=KEY, timeouts=timeouts, **settings)
     return GeminiProvider(ApiKey(config), config, name="g")
 
 
-async def ask(url: str, call: Call, timeouts: OpenAITimeouts = PATIENT) -> list[Event]:
+async def ask(url: str, call: Call, timeouts: ProviderTimeouts = PATIENT) -> list[Event]:
     asked = provider(url, timeouts)
     try:
         return [event async for event in asked.answer(call)]

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from moat.adapters.providers.openai import KIND, OpenAIConfig, OpenAIProvider, OpenAITimeouts
+from moat.adapters.providers.exchange import ProviderTimeouts
+from moat.adapters.providers.openai import KIND, OpenAIConfig, OpenAIProvider
 from moat.domain.calls import Delta, Event, Finished, ToolCallDelta
 from moat.domain.errors import (
     ConfigError,
@@ -29,11 +30,11 @@ from tests.providers.peer import Handler, Peer, answering, chunked, dribbling, k
 pytestmark = pytest.mark.anyio
 
 EVENTS = b"content-type: text/event-stream"
-QUICK = OpenAITimeouts(connect=5, first_token=0.6, idle=0.1)
-PATIENT = OpenAITimeouts(connect=20, first_token=20, idle=20)
+QUICK = ProviderTimeouts(connect=5, first_token=0.6, idle=0.1)
+PATIENT = ProviderTimeouts(connect=20, first_token=20, idle=20)
 
 
-def provider(server: Peer, timeouts: OpenAITimeouts = PATIENT, **settings: Any) -> OpenAIProvider:
+def provider(server: Peer, timeouts: ProviderTimeouts = PATIENT, **settings: Any) -> OpenAIProvider:
     return OpenAIProvider(OpenAIConfig(base_url=server.url + "/v1", timeouts=timeouts, **settings), name="x")
 
 
@@ -414,7 +415,7 @@ async def test_a_thousand_faulty_answers_leak_no_socket() -> None:
         return serve
 
     async with peer(handler) as server:
-        asked = provider(server, OpenAITimeouts())
+        asked = provider(server, ProviderTimeouts())
 
         async def work() -> None:
             for _ in range(50):

@@ -167,7 +167,9 @@ class ProviderError(MoatError):
     retry_after: float | None = None
     """Seconds the provider asked us to wait, when it did."""
     sent: bool = True
-    """May the provider have got the request? Then it may bill it."""
+    """May the provider have got the request?"""
+    worked: bool | None = None
+    """Had it begun to answer, so that it bills what it made? None: not as far as is known."""
 
 
 class ProviderRefused(ProviderError):

@@ -74,7 +74,7 @@ def billed(call: Call, error: MoatError | None, finished: Finished | None, sent:
     """
     if finished is not None and finished.usage is not None:
         return _plausible(finished.usage)
-    worked = sent is not None or finished is not None
+    worked = sent is not None or finished is not None or bool(getattr(error, "worked", False))
     if not worked and not (isinstance(error, _ABANDONED) and getattr(error, "sent", True)):
         return Usage()
     return Usage(input=input_tokens(call), output=estimate_tokens(sent or ""), units=_units(call), estimated=True)

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider, OpenAITimeouts
+from moat.adapters.providers.exchange import ProviderTimeouts
+from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider
 from moat.adapters.providers.openai_operations import PATHS
 from moat.domain.calls import Call
 from moat.domain.errors import ConfigError, Unsupported
@@ -33,7 +34,7 @@ class AzureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     api_version: str = ""
     """Such as `2024-10-21`: deployments in the path. Empty: the v1 API."""
     headers: dict[str, str] = {}
-    timeouts: OpenAITimeouts = OpenAITimeouts()
+    timeouts: ProviderTimeouts = ProviderTimeouts()
     connections: int = 512
     private_network: bool = False
     """May the name in `base_url` lead to a private address, as a private endpoint's does?"""

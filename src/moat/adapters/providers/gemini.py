@@ -1,24 +1,28 @@
 """Google's Gemini API (https://ai.google.dev/api), and what it shares with Vertex AI: chat and embeddings."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from moat.adapters.providers import gemini_embeddings
-from moat.adapters.providers.addresses import Reach
+from moat.adapters.providers.exchange import (
+    EVENT_STREAM,
+    LAST_WORDS,
+    Asking,
+    Exchange,
+    ProviderTimeouts,
+    Refusal,
+)
 from moat.adapters.providers.gemini_answer import Reader
 from moat.adapters.providers.gemini_errors import error_of
 from moat.adapters.providers.gemini_request import request_body
-from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts, request_head
-from moat.adapters.providers.openai import LAST_WORDS, MAX_BODY_BYTES, MAX_ERROR_BYTES, OpenAITimeouts
-from moat.adapters.providers.openai_errors import Redactor
+from moat.adapters.providers.http1 import Headers, request_head
 from moat.adapters.providers.sse import EventParser
-from moat.domain.calls import Call, Event, traceparent
-from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout, Unsupported
+from moat.domain.calls import Call, Event
+from moat.domain.errors import ProviderDown, ProviderError, Unsupported
 from moat.ports.kinds import ProviderKind, Surroundings
 
 _encode = msgspec.json.encode
@@ -36,7 +40,7 @@ class GoogleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     headers: dict[str, str] = {}
     """Further request headers."""
-    timeouts: OpenAITimeouts = OpenAITimeouts()
+    timeouts: ProviderTimeouts = ProviderTimeouts()
     connections: int = 512
     """At most so many at once."""
     private_network: bool = False
@@ -121,30 +125,23 @@ class GeminiProvider:
         """Raises `ConfigError` for an address that cannot be asked."""
         self._where = f"provider {name}"
         self._access = access
-        self._limits = limits = config.timeouts
-        self._timeouts = Timeouts(connect=limits.connect, first_byte=limits.first_token, idle=limits.idle)
-        self._stream_timeouts = msgspec.structs.replace(self._timeouts, idle=None)
-        reach = Reach.PRIVATE if config.private_network else Reach.NAMED
-        self._client = HttpClient(where=self._where, limits=Limits(connections=config.connections), reach=reach)
-        self._client.check(access.url("any"))
+        self._exchange = Exchange(self._where, config, self._refused, access.secrets)
+        self._exchange.client.check(access.url("any"))
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
-        try:
-            if call.operation == "embeddings":
-                for event in await self._embed(call):
+        if call.operation == "embeddings":
+            for event in await self._embed(call):
+                yield event
+        elif call.operation != "chat":
+            raise Unsupported(f"Gemini offers no {call.operation}", where=self._where)
+        elif call.stream:
+            async with aclosing(self._stream(call)) as events:
+                async for event in events:
                     yield event
-            elif call.operation != "chat":
-                raise Unsupported(f"Gemini offers no {call.operation}", where=self._where)
-            elif call.stream:
-                async with contextlib.aclosing(self._stream(call)) as events:
-                    async for event in events:
-                        yield event
-            else:
-                for event in await self._whole(call):
-                    yield event
-        except ProviderError as error:
-            raise self._masked(error) from None
+        else:
+            for event in await self._whole(call):
+                yield event
 
     async def count_tokens(self, call: Call) -> int:
         """Implements `moat.ports.models.TokenCounter`."""
@@ -154,40 +151,32 @@ class GeminiProvider:
             body = {name: body[name] for name in _COUNTED if name in body}
         else:
             body = {"generateContentRequest": {"model": model if "/" in model else f"models/{model}", **body}}
-        try:
-            raw = await self._read(call, "countTokens", _encode(body))
-            return msgspec.json.decode(raw, type=_Counted).total_tokens
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise ProviderDown("sent something that is not a count of tokens", where=self._where) from None
-        except ProviderError as error:
-            raise self._masked(error) from None
+        async with await self._request(call, "countTokens", _encode(body)) as response:
+            try:
+                return msgspec.json.decode(await self._exchange.read(response), type=_Counted).total_tokens
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise ProviderDown("sent something that is not a count of tokens", where=self._where) from None
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._exchange.aclose()
         await self._access.aclose()
 
     @property
     def open_connections(self) -> int:
         """Busy and idle."""
-        return self._client.open_connections
-
-    def _masked(self, error: ProviderError) -> ProviderError:
-        error.what = Redactor(self._access.secrets())(error.what)
-        error.args = (error.what,)
-        return error
+        return self._exchange.open_connections
 
     async def _stream(self, call: Call) -> AsyncGenerator[Event, None]:
         reader, parser = Reader(call, where=self._where), EventParser(where=self._where)
-        body = _encode(request_body(call))
-        async with await self._request(call, "streamGenerateContent?alt=sse", body, self._stream_timeouts) as response:
-            await self._check(response, events=True)
+        body, method = _encode(request_body(call)), "streamGenerateContent?alt=sse"
+        async with await self._request(call, method, body, EVENT_STREAM) as response:
             try:
                 async for chunk in response:
                     for event in parser.feed(chunk):
                         if event.data is None:
                             continue
-                        response.allow(self._limits.idle)
+                        self._exchange.heard(response)
                         delta = reader.take(event.data, event.raw)
                         if delta is not None:
                             yield delta
@@ -200,50 +189,36 @@ class GeminiProvider:
 
     async def _whole(self, call: Call) -> list[Event]:
         reader = Reader(call, where=self._where)
-        raw = await self._read(call, "generateContent", _encode(request_body(call)))
-        delta = reader.take(raw, raw)
-        if not reader.ended:
-            raise ProviderDown("sent an answer without an end", where=self._where)
-        events: list[Event] = [delta] if delta is not None else []
-        return [*events, reader.finish()]
+        async with await self._request(call, "generateContent", _encode(request_body(call))) as response:
+            raw = await self._exchange.read(response)
+            delta = reader.take(raw, raw)
+            if not reader.ended:
+                raise ProviderDown("sent an answer without an end", where=self._where)
+            events: list[Event] = [delta] if delta is not None else []
+            return [*events, reader.finish()]
 
     async def _embed(self, call: Call) -> tuple[Event, Event]:
         asked = gemini_embeddings.ask(call, vertex=self._access.vertex)
-        raw = await self._read(call, asked.method, _encode(asked.body))
-        return gemini_embeddings.read_answer(call, raw, where=self._where)
+        async with await self._request(call, asked.method, _encode(asked.body)) as response:
+            raw = await self._exchange.read(response)
+            return gemini_embeddings.read_answer(call, raw, where=self._where)
 
-    async def _request(self, call: Call, method: str, body: bytes, timeouts: Timeouts) -> Response:
+    async def _request(self, call: Call, method: str, body: bytes, wanted: str = "") -> Asking:
         assert call.deployment is not None, "Attempts sets the deployment"
         url = f"{self._access.url(call.deployment.model)}:{method}"
-        headers = await self._access.headers()
-        return self._client.request("POST", url, headers, body, timeouts, trace=traceparent(call))
+        try:
+            headers = await self._access.headers()
+        except ProviderError as error:
+            raise self._exchange.masked(error) from None
+        return self._exchange.ask(call, url, headers, body, wanted=wanted)
 
-    async def _read(self, call: Call, method: str, body: bytes) -> bytes:
-        """An answer in one piece. However it dribbles in, it has `first_token + idle` seconds for its body."""
-        limit = self._limits.first_token + self._limits.idle
-        async with await self._request(call, method, body, self._timeouts) as response:
-            await self._check(response)
-            try:
-                async with asyncio.timeout(None if response.complete else limit):
-                    return await response.read(MAX_BODY_BYTES)
-            except TimeoutError:
-                raise ProviderTimeout(f"did not end its answer within {limit:g} s", where=self._where) from None
-
-    async def _check(self, response: Response, *, events: bool = False) -> None:
-        """Raise what a status other than 200 means, or a 200 that is no stream where one was asked for."""
-        kind = response.headers.get("content-type", "text/event-stream").lower()
-        if response.status == 200 and (not events or "text/event-stream" in kind):
-            return
-        status, headers = response.status, dict(response.headers)
-        response.allow(min(self._limits.idle, 5.0))
-        body = b""
-        with contextlib.suppress(ProviderError):
-            body = await response.read(MAX_ERROR_BYTES)
+    def _refused(self, refusal: Refusal) -> ProviderError | None:
+        status = refusal.status
         if status == 401:
             self._access.refused()
-        if status != 200 or b'"error"' in body:
-            raise error_of(0 if status == 200 else status, headers, body, where=self._where)
-        raise ProviderDown(f"answered with {kind[:80]!r} where a stream was asked for", where=self._where)
+        if status == 200 and b'"error"' not in refusal.body:
+            return None
+        return error_of(0 if status == 200 else status, refusal.headers, refusal.body, where=self._where)
 
 
 def _build(config: GeminiConfig, around: Surroundings) -> GeminiProvider:

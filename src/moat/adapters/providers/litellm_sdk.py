@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from moat.adapters.providers.openai import OpenAITimeouts
+from moat.adapters.providers.exchange import ProviderTimeouts
 from moat.adapters.providers.openai_errors import Redactor, error_for
 from moat.adapters.providers.openai_operations import read_answer
 from moat.adapters.providers.openai_presets import OTHERS
@@ -74,7 +74,7 @@ class LitellmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Empty: the provider's own."""
     options: dict[str, Any] = {}
     """Handed over with every call: `api_version`, `aws_region_name`, `vertex_project`, `extra_headers`, ..."""
-    timeouts: OpenAITimeouts = OpenAITimeouts()
+    timeouts: ProviderTimeouts = ProviderTimeouts()
     """`connect` is litellm's own affair."""
 
 

@@ -3,42 +3,23 @@
 Chat is here; what else such a server offers is asked in the same way, its bodies are in `openai_operations`.
 """
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
-from moat.adapters.providers.addresses import Reach
-from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts
-from moat.adapters.providers.openai_errors import Redactor, body_message, error_for
+from moat.adapters.providers.exchange import EVENT_STREAM, Exchange, ProviderTimeouts, Refusal, last_words
+from moat.adapters.providers.http1 import Headers, Response
+from moat.adapters.providers.openai_errors import body_message, error_for
 from moat.adapters.providers.openai_operations import PATHS, Asked, OperationStream, ask, read_answer
 from moat.adapters.providers.openai_presets import chat_body, preset
 from moat.adapters.providers.openai_stream import ChatStream, chat_answer
-from moat.adapters.providers.openai_wire import read_body
-from moat.adapters.providers.quota_headers import read_quota
-from moat.domain.calls import Call, Event, traceparent
-from moat.domain.config import Seconds
-from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout
+from moat.adapters.providers.openai_wire import error_sent
+from moat.domain.calls import Call, Event
+from moat.domain.errors import ProviderError
 from moat.domain.quotas import Quota
 from moat.ports.kinds import ProviderKind, Surroundings
 
-MAX_BODY_BYTES = 64 * 2**20
-MAX_ERROR_BYTES = 256 * 1024
-LAST_WORDS = 0.25
-"""Seconds in which the end of the HTTP body must follow `[DONE]`, for the connection to be kept."""
-
 _encode = msgspec.json.Encoder().encode
-
-
-class OpenAITimeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Separate limits, in seconds."""
-
-    connect: Seconds = 5.0
-    first_token: Seconds = 120.0
-    """From the request to the first event of a stream, or to the head of an answer in one piece."""
-    idle: Seconds = 60.0
-    """Between two events of a stream, or two reads of an answer in one piece. Comments are not events."""
 
 
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +38,7 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     organization: str = ""
     headers: dict[str, str] = {}
     """Further request headers."""
-    timeouts: OpenAITimeouts = OpenAITimeouts()
+    timeouts: ProviderTimeouts = ProviderTimeouts()
     connections: int = 512
     """At most so many at once."""
 
@@ -90,108 +71,58 @@ class OpenAIProvider:
         urls = {operation: base + path for operation, path in PATHS.items()}
         self._address = address or (lambda call: urls[call.operation])
         self._preset = preset(config.preset) if config.preset else None
-        self._quota = quota
         self._headers = _headers(config)
-        self._redact = Redactor([config.api_key, *config.headers.values()])
-        self._limits = config.timeouts
-        self._timeouts = Timeouts(
-            connect=config.timeouts.connect, first_byte=config.timeouts.first_token, idle=config.timeouts.idle
-        )
-        self._stream_timeouts = msgspec.structs.replace(self._timeouts, idle=None)
-        reach = Reach.PRIVATE if config.private_network else Reach.NAMED
-        self._client = HttpClient(where=self._where, limits=Limits(connections=config.connections), reach=reach)
-        self._client.check(urls["chat"], self._headers)
+        secrets = (config.api_key, *config.headers.values())
+        self._exchange = Exchange(self._where, config, self._refused, lambda: secrets, quota)
+        self._exchange.client.check(urls["chat"], self._headers)
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
-        assert call.deployment is not None, "Attempts sets the deployment"
-        model = call.deployment.model
-        url = self._address(call)
-        timeouts = self._stream_timeouts if call.stream else self._timeouts
-        try:
-            asked = self._ask_chat(call, model) if call.operation == "chat" else ask(call)
-            headers = self._headers
-            if call.upload:
-                headers = tuple((name, value) for name, value in headers if name != "content-type")
-                headers += (("content-type", asked.content_type),)
-            request = self._client.request("POST", url, headers, asked.body, timeouts, trace=traceparent(call))
-            async with request as response:
-                if (quota := read_quota(response.headers)) is not None:
-                    self._quota(model, quota)
-                if response.status != 200:
-                    raise await self._error(response)
-                if not call.stream:
-                    for event in await self._whole(response, call):
-                        yield event
-                    return
-                stream = (
-                    ChatStream(call, self._where) if call.operation == "chat" else OperationStream(call, self._where)
-                )
-                await self._expect_events(response)
-                async for chunk in response:
-                    delta = stream.feed(chunk)
-                    if stream.heard:
-                        response.allow(self._limits.idle)
-                    if delta is not None:
-                        yield delta
-                    if stream.done:
-                        break
-                yield stream.finish()
-                await _last_words(response)
-        except ProviderError as error:
-            error.what = self._redact(error.what)
-            error.args = (error.what,)
-            raise
+        asked = self._ask_chat(call) if call.operation == "chat" else ask(call)
+        headers, wanted = self._headers, EVENT_STREAM if call.stream else ""
+        if call.upload:
+            headers = tuple((name, value) for name, value in headers if name != "content-type")
+            headers += (("content-type", asked.content_type),)
+        async with self._exchange.ask(call, self._address(call), headers, asked.body, wanted=wanted) as response:
+            if not call.stream:
+                for event in self._whole(call, await self._exchange.read(response), response):
+                    yield event
+                return
+            stream = ChatStream(call, self._where) if call.operation == "chat" else OperationStream(call, self._where)
+            async for chunk in response:
+                delta = stream.feed(chunk)
+                if stream.heard:
+                    self._exchange.heard(response)
+                if delta is not None:
+                    yield delta
+                if stream.done:
+                    break
+            yield stream.finish()
+            await last_words(response)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._exchange.aclose()
 
     @property
     def open_connections(self) -> int:
         """Busy and idle."""
-        return self._client.open_connections
+        return self._exchange.open_connections
 
-    def _ask_chat(self, call: Call, model: str) -> Asked:
-        return Asked(_encode(chat_body(call, model, self._preset)), "application/json")
+    def _ask_chat(self, call: Call) -> Asked:
+        assert call.deployment is not None, "Attempts sets the deployment"
+        return Asked(_encode(chat_body(call, call.deployment.model, self._preset)), "application/json")
 
-    async def _whole(self, response: Response, call: Call) -> tuple[Event, Event]:
-        """An answer in one piece. However it dribbles in, it has `first_token + idle` seconds for its body."""
-        limit = self._limits.first_token + self._limits.idle
-        try:
-            async with asyncio.timeout(None if response.complete else limit):
-                raw = await response.read(MAX_BODY_BYTES)
-        except TimeoutError:
-            raise ProviderTimeout(f"did not end its answer within {limit:g} s", where=self._where) from None
+    def _whole(self, call: Call, raw: bytes, response: Response) -> tuple[Event, Event]:
         if call.operation != "chat":
             return read_answer(call, raw, response.headers.get("content-type", ""), where=self._where)
         return chat_answer(call, raw, where=self._where)
 
-    async def _expect_events(self, response: Response) -> None:
-        """Raise if a 200 is not a stream: some servers put an error there, or ignore `stream`."""
-        kind = response.headers.get("content-type", "text/event-stream")
-        if "text/event-stream" in kind.lower():
-            return
-        response.allow(self._limits.idle)
-        if "json" in kind.lower():
-            read_body(await response.read(MAX_ERROR_BYTES), where=self._where)
-        raise ProviderDown(f"answered with {kind[:80]!r} where a stream was asked for", where=self._where)
-
-    async def _error(self, response: Response) -> ProviderError:
-        """What a status other than 200 means. A body that is too long or does not end is left unread."""
-        status, headers = response.status, dict(response.headers)
-        response.allow(min(self._limits.idle, 5.0))
-        body = b""
-        with contextlib.suppress(ProviderError):
-            body = await response.read(MAX_ERROR_BYTES)
-        return error_for(status, headers, body_message(body), where=self._where)
-
-
-async def _last_words(response: Response) -> None:
-    """Let the body end, so that the connection can be kept; if it does not, no harm is done."""
-    response.allow(LAST_WORDS)
-    with contextlib.suppress(ProviderError):
-        await response.read(MAX_ERROR_BYTES)
+    def _refused(self, refusal: Refusal) -> ProviderError | None:
+        """Some servers answer 200 with an error where a stream was asked for."""
+        if refusal.status != 200:
+            return error_for(refusal.status, refusal.headers, body_message(refusal.body), where=self._where)
+        return error_sent(refusal.body, self._where)
 
 
 def _headers(config: OpenAIConfig) -> Headers:

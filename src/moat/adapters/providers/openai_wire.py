@@ -208,9 +208,19 @@ def error_inside(error: Any, where: str) -> ProviderError:
     what = f"sent an error in its answer: {error_message(error)}"
     code = error.get("code") if isinstance(error, dict) else None
     kind = error.get("type") if isinstance(error, dict) else None
-    if code in (429, 529, "429", "rate_limit_exceeded") or kind in ("overloaded_error", "rate_limit_error"):
-        return ProviderOverloaded(what, where=where)
-    return ProviderDown(what, where=where)
+    busy = code in (429, 529, "429", "rate_limit_exceeded") or kind in ("overloaded_error", "rate_limit_error")
+    found: ProviderError = ProviderOverloaded(what, where=where) if busy else ProviderDown(what, where=where)
+    found.worked = False
+    return found
+
+
+def error_sent(data: bytes, where: str) -> ProviderError | None:
+    """The error object in a body where an answer should be; None when there is none."""
+    try:
+        body = _decode_uncounted(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return error_inside(body.error, where) if body.error else None
 
 
 def error_message(error: Any) -> str:
