@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from moat.documents import Document
-from moat.domain.config import Config, ModelConfig
+from moat.domain.config import LEXICAL, Config, ModelConfig
 from moat.domain.errors import ConfigError
 
 Path = Sequence[str | int]
@@ -37,12 +37,25 @@ def _aliases(config: Config, document: Document) -> Iterator[ConfigError]:
                     where=document.place([*path, field]),
                     remedy=f"Models: {', '.join(name for name in sorted(config.models) if name != alias) or 'none'}.",
                 )
+        yield from _embedder(alias, config, document)
         if alias in (chain := _longer(config, alias)):
             yield ConfigError(
                 f"`longer` leads from {alias!r} back to it: {' -> '.join([alias, *chain])}",
                 where=document.place([*path, "longer"]),
                 remedy="The last model of the chain has no `longer`.",
             )
+
+
+def _embedder(alias: str, config: Config, document: Document) -> Iterator[ConfigError]:
+    cache, path = config.models[alias].cache, ["models", alias, "cache", "semantic", "embedder"]
+    name = LEXICAL if cache is None or cache.semantic is None else cache.semantic.embedder
+    if name != LEXICAL and (name not in config.models or name == alias):
+        others = sorted(config.models.keys() - {alias})
+        yield ConfigError(
+            f"{name!r} at {_shown(path)} is no other model",
+            where=document.place(path),
+            remedy=f"Write `lexical`, or the alias of an embeddings model. Models: {', '.join(others) or 'none'}.",
+        )
 
 
 def _longer(config: Config, alias: str) -> list[str]:

@@ -107,6 +107,8 @@ def serving(
     return Serving(
         run=build(ports),
         count=build_counter(ports),
+        ports=ports,
+        batch_discounts={name: found.batch_discount for name, found in settings.config.deployments.items()},
         keys=KeyRing(keys, ports.clock),
         prompts=ports.prompts,
         aliases=tuple(sorted(settings.config.models)),

@@ -1,6 +1,6 @@
 """The exact cache: the same answer to the same question."""
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -25,6 +25,22 @@ class Entry(msgspec.Struct, frozen=True):
     kept_ns: int
     """Monotonic."""
     size: int
+    alias: str = ""
+
+
+class Tally(msgspec.Struct):
+    """What the cache of one alias did since the server started, and holds now."""
+
+    hits: int = 0
+    misses: int = 0
+    similar: int = 0
+    """Answers given to a similar question."""
+    saved: int = 0
+    """Picodollars, of hits and similar ones."""
+    failed: int = 0
+    """Questions that the embedder made no vector of."""
+    entries: int = 0
+    bytes: int = 0
 
 
 class Memory:
@@ -34,6 +50,8 @@ class Memory:
         self._max_bytes = max_bytes
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self.bytes = 0
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        """By alias."""
 
     def __len__(self) -> int:
         """How many entries."""
@@ -56,12 +74,18 @@ class Memory:
         if entry.size > self._max_bytes // 8:
             return
         self._entries[key] = entry
-        self.bytes += entry.size
+        self._weigh(entry, 1)
         while self.bytes > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: bytes) -> None:
-        self.bytes -= self._entries.pop(key).size
+        self._weigh(self._entries.pop(key), -1)
+
+    def _weigh(self, entry: Entry, sign: int) -> None:
+        tally = self.tallies[entry.alias]
+        tally.entries += sign
+        tally.bytes += sign * entry.size
+        self.bytes += sign * entry.size
 
 
 class ExactCache:
@@ -98,7 +122,17 @@ class ExactCache:
             return
         kept = compact(events) if call.operation == "chat" else tuple(events)
         size = OVERHEAD + size_of(kept)
-        self._memory.put(key, Entry(kept, form_of(call), cost, self._clock.monotonic_ns(), size))
+        entry = Entry(kept, form_of(call), cost, self._clock.monotonic_ns(), size, call.plan.alias if call.plan else "")
+        self._memory.put(key, entry)
+
+    def count(self, call: Call) -> None:
+        """By alias."""
+        journal = call.journal
+        tally = self._memory.tallies[call.plan.alias if call.plan else ""]
+        tally.hits += journal.cache == "hit"
+        tally.misses += journal.cache == "miss"
+        tally.similar += journal.cache == "similar"
+        tally.saved += journal.saved
 
     def _config(self, call: Call) -> CacheConfig | None:
         return self._aliases.get(call.plan.alias) if call.plan else None

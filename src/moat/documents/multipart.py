@@ -25,6 +25,7 @@ class Field(NamedTuple):
     is_file: bool
     start: int
     stop: int
+    filename: str = ""
 
 
 def read_form(body: bytes, content_type: str) -> list[Field]:
@@ -37,10 +38,10 @@ def read_form(body: bytes, content_type: str) -> list[Field]:
     while at >= 0 and not body.startswith(b"--", after):
         if len(fields) == MAX_PARTS:
             raise _broken(f"has more than {MAX_PARTS} parts")
-        name, is_file, start = _part_head(body, after)
+        name, is_file, start, filename = _part_head(body, after)
         at = body.find(delimiter, start - 2)
         after = at + len(delimiter)
-        fields.append(Field(name, is_file, start, max(start, at)))
+        fields.append(Field(name, is_file, start, max(start, at), filename))
     if at < 0:
         raise _broken("does not begin with its boundary" if not fields else "ends without its last boundary")
     if body[after + 2 :].strip(b" \t\r\n"):
@@ -109,8 +110,8 @@ def _parameters(text: str) -> dict[str, str]:
     return found
 
 
-def _part_head(body: bytes, at: int) -> tuple[str, bool, int]:
-    """Name, is it a file?, and where the value begins; `at` is behind the part's delimiter."""
+def _part_head(body: bytes, at: int) -> tuple[str, bool, int, str]:
+    """Name, is it a file?, where the value begins, and the file's name; `at` is behind the part's delimiter."""
     end = body.find(b"\r\n\r\n", at, at + MAX_PART_HEAD)
     line_end = body.find(b"\r\n", at, at + MAX_PART_HEAD)
     if end < 0 or body[at:line_end].strip(b" \t"):
@@ -123,7 +124,8 @@ def _part_head(body: bytes, at: int) -> tuple[str, bool, int]:
     parameters = _parameters(semicolon + rest)
     if kind.strip().lower() != "form-data" or "name" not in parameters:
         raise _broken("has a part without a name")
-    return parameters["name"], "filename" in parameters or "filename*" in parameters, end + 4
+    is_file = "filename" in parameters or "filename*" in parameters
+    return parameters["name"], is_file, end + 4, parameters.get("filename", "")
 
 
 def _broken(what: str) -> RequestError:

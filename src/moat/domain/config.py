@@ -72,6 +72,31 @@ class QualityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     at_least: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
+LEXICAL = "lexical"
+"""The embedder that needs no model."""
+
+
+class SemanticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an answer may be given to a question that is only similar to the one it was made for."""
+
+    embedder: str = LEXICAL
+    """`lexical`: by the letters, with no model. Else the alias of an embeddings model."""
+    threshold: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.92
+    """Cosine of two questions from which they count as one."""
+    mode: Literal["shadow", "serve"] = "shadow"
+    """`shadow`: ask the model all the same, and measure. `serve`: answer, once that is proven."""
+    sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.05
+    """In `serve`: share of the similar questions for which the model is asked all the same, to go on measuring."""
+    min_compared: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Comparisons before anything is proven."""
+    max_false_hits: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.02
+    """Share of false hits that the upper end of their 95 % interval must stay below."""
+    agreement: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+    """Lexical similarity of two answers from which they count as one."""
+    unproven: bool = False
+    """Serve without proof."""
+
+
 class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Answers of an alias that may be given again to the same question, within one tenant and release."""
 
@@ -81,6 +106,8 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Also answers that call tools, and to conversations with tool results: for tools without effects, whose results
     are all in the conversation.
     """
+    semantic: SemanticConfig | None = None
+    """None: only the same question is answered."""
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,6 +150,8 @@ class DeploymentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Tokens of input and output together; 0: as published, else unbounded."""
     max_output: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Most tokens of an answer, which a call without `max_tokens` reserves; 0: as published."""
+    batch_discount: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """Share of the price that the provider's own batch API takes off."""
 
 
 class BreakerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -257,6 +286,18 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Memory for answers of aliases with `cache`."""
 
 
+class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files of requests, and the batches that run them."""
+
+    max_file_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 200.0
+    max_lines: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50_000
+    """Of one batch."""
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    """Lines of all batches that the gateway asks at one time: less than what users wait for."""
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 30.0
+    """Until files are deleted, and batches after their end."""
+
+
 class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The durable spool and what it keeps."""
 
@@ -282,6 +323,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     breaker: BreakerConfig = BreakerConfig()
     environments: dict[Name, EnvironmentConfig] = {}
     git: GitConfig = GitConfig()
+    batches: BatchConfig = BatchConfig()
     project: str = ""
     server: ServerConfig = ServerConfig()
     telemetry: TelemetryConfig = TelemetryConfig()

@@ -3,9 +3,12 @@
 from collections.abc import Collection, Iterable
 from typing import Literal
 
+from msgspec.structs import replace
+
 from moat.domain.calls import CacheUse, Caller
 from moat.domain.errors import AccessError, NotFound, RequestError
 from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
+from moat.domain.releases import PromptRef
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
 
@@ -51,7 +54,9 @@ class KeyRing:
     """Virtual keys by hash, in memory. Implements `moat.ports.keys.Authenticator`."""
 
     def __init__(self, keys: Iterable[Key], clock: Clock) -> None:
-        self._by_hash = {hash: key for key in keys for hash in (key.former_hash, key.hash) if hash}
+        known = list(keys)
+        self._by_hash = {hash: key for key in known for hash in (key.former_hash, key.hash) if hash}
+        self._by_id = {key.id: key for key in known}
         self._clock = clock
 
     def find(self, secret: str) -> Key:
@@ -68,6 +73,13 @@ class KeyRing:
             if not key.usable(now_ns):
                 why = f"the API key {key.id} is revoked or expired"
             raise AccessError.unauthenticated(why)
+        return key
+
+    def named(self, id: str) -> Key:
+        """The usable key with this id, for work that goes on without its request. Raises `AccessError`."""
+        key = self._by_id.get(id)
+        if key is None or not key.usable(self._clock.now_ns()):
+            raise AccessError.unauthenticated(f"the API key {id} is revoked or expired")
         return key
 
 
@@ -206,6 +218,14 @@ def cache_use_of(headers: dict[str, str]) -> CacheUse:
     if "no-store" in directives:
         return "off"
     return "refresh" if directives & {"no-cache", "max-age=0"} else "use"
+
+
+def placed(key: Key, caller: Caller, prompt: PromptRef) -> tuple[Caller, PromptRef]:
+    """A prompt in the environment that it names, or else the caller's. Raises `NotFound` as `check_environment`."""
+    check_environment(key, prompt.environment)
+    if prompt.environment:
+        caller = replace(caller, environment=prompt.environment)
+    return caller, replace(prompt, environment=caller.environment, released_only=bool(key.environment))
 
 
 def check_environment(key: Key, environment: str) -> None:

@@ -7,8 +7,6 @@ from contextlib import aclosing
 from functools import partial
 from operator import attrgetter
 
-from msgspec.structs import replace
-
 from moat.domain.calls import Call, Event, new_id, new_trace
 from moat.domain.errors import AccessError, MoatError
 from moat.domain.keys import Key
@@ -17,9 +15,9 @@ from moat.gateway.admission import (
     cache_use_of,
     caller_of,
     check_encoding,
-    check_environment,
     client_request_of,
     patience_of,
+    placed,
     read_headers,
 )
 from moat.gateway.format import Format, Incoming
@@ -126,10 +124,7 @@ class ModelEndpoint:
         caller = caller_of(key, headers, request.user)
         prompt = request.prompt
         if prompt is not None:
-            check_environment(key, prompt.environment)
-            if prompt.environment:
-                caller = replace(caller, environment=prompt.environment)
-            prompt = replace(prompt, environment=caller.environment, released_only=bool(key.environment))
+            caller, prompt = placed(key, caller, prompt)
         return Call(
             id=request_id,
             caller=caller,

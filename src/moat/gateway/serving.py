@@ -10,6 +10,7 @@ from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.idempotency import Answers
 from moat.pipeline.compose import Next
+from moat.pipeline.ports import Ports
 from moat.ports.prompts import Prompts
 from moat.prompts.drift import Drift
 from moat.routing.health import DeploymentState
@@ -43,6 +44,10 @@ class Serving:
     """All that moat.yaml defines."""
     count: Next = _no_counter
     """Counts the tokens of a call instead of answering it: see `moat.pipeline.counting`."""
+    ports: Ports | None = None
+    """What `run` is built on, for work that needs a pipeline with another end."""
+    batch_discounts: Mapping[str, float] = field(default_factory=dict)
+    """By `provider/model`, where moat.yaml states one: share of the price that its batch API takes off."""
 
 
 @dataclass

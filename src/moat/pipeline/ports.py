@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from moat.pipeline.compose import Stage
 from moat.ports.background import Background
-from moat.ports.cache import ResponseCache
+from moat.ports.cache import ResponseCache, SemanticCache
 from moat.ports.clock import Clock
 from moat.ports.ledger import Ledger
 from moat.ports.models import Health, Models
@@ -31,6 +31,8 @@ class Ports:
     """None: every deployment is tried."""
     cache: ResponseCache | None = None
     """None: every call goes to a model."""
+    semantic: SemanticCache | None = None
+    """None: only equal questions are answered from the cache."""
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
 

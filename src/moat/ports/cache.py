@@ -1,7 +1,7 @@
 """Answers that may be given again."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -34,4 +34,47 @@ class ResponseCache(Protocol):
 
     def keep(self, call: Call, key: bytes, events: Sequence[Event], cost: int) -> None:
         """Remember a complete answer, when it is of a kind that may be given again."""
+        ...
+
+    def count(self, call: Call) -> None:
+        """Whether it was answered from here stands in its journal."""
+        ...
+
+
+class Near(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as the semantic cache sees it, and the most similar question whose answer is there."""
+
+    partition: bytes
+    """Stands for everything but the text that is compared: only within one may anything be found."""
+    vector: Any
+    text: str
+    similar: str = ""
+    """The other question."""
+    similarity: float = 0.0
+    """Cosine."""
+    answer: Stored | None = None
+    """None: nothing similar."""
+    serve: bool = False
+    """Give that answer; else ask the model, and compare."""
+
+
+class SemanticCache(Protocol):
+    """Finds answers to questions that mean the same. It knows vectors; the answers lie in the `ResponseCache`."""
+
+    def mode(self, call: Call) -> Literal["off", "shadow", "serve"]:
+        """`serve`: look before the model is asked. `shadow`: only learn, after it has answered."""
+        ...
+
+    async def look(self, call: Call, key: bytes) -> Near | None:
+        """The most similar question to a call with this key. None when it has no text to compare.
+
+        Raises what the embedder raises.
+        """
+        ...
+
+    async def learn(self, call: Call, key: bytes, near: Near | None, events: Sequence[Event]) -> None:
+        """Remember the question of an answer that is kept, and compare that answer with what would have been given.
+
+        `near`: what `look` said; None: look now, unless the caller wanted a new answer. Errors of the embedder end it.
+        """
         ...

@@ -77,6 +77,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> Hold:
+        """Take room for a call that is made later, in budgets of a day or a month; rates are met when it is made.
+
+        What counts each call by itself is checked. `owed`: it was let in before, and is held whatever there is room
+        for. Raises as `hold`.
+        """
+        ...
+
     async def hold(self, call: Call, worst: Worst) -> Hold:
         """Take room for an attempt. Raises `LimitExceeded`, or `NoPrice` when a money budget applies to a model whose
         price is not known.

@@ -115,6 +115,22 @@ class LimitLedger:
             account.held += amount
         return Held(output, taken, lambda cost: self.spikes.note(call, cost))
 
+    async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> "Held":
+        """See `Ledger`."""
+        taken = []
+        for place in self._places(call):
+            limit = place.limit
+            if limit.measure not in ("tokens", "money") or limit.window in ("minute", "hour"):
+                continue
+            amount = 0 if owed and limit.window is None else _demand(place, worst, worst.output)
+            if limit.hard and limit.action != "cap" and amount > place.room and not owed:
+                raise refusal(place, amount)
+            if limit.window:
+                taken.append((place.account, limit.measure == "money", amount))
+        for account, _, amount in taken:
+            account.held += amount
+        return Held(worst.output, taken, lambda cost: None)
+
     def _places(self, call: Call) -> list[Place]:
         """The counters that a call falls on."""
         caller, now = call.caller, self._clock.now_ns()

@@ -21,9 +21,13 @@ OWN = "bedrock"
 FIELDS = "additionalModelRequestFields"
 GUARDED = frozenset({"modelId", "messages", "system", "toolConfig", "inferenceConfig"})
 GUARDED_FIELDS = frozenset(
-    {"messages", "prompt", "system", "tools", "max_tokens", "maxTokens", "max_completion_tokens"}
+    {"messages", "prompt", "inputText", "system", "tools", "toolConfig", "inferenceConfig", "textGenerationConfig"}
+    | {"max_tokens", "maxTokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"}
+    | {"max_tokens_to_sample", "max_gen_len", "maxTokenCount"}
 )
-"""What must stand where limits and guards look, and not there; nor among what is handed to the model."""
+"""What must stand where limits and guards look, and not among what is handed to the model: in the words of each maker
+whose models Bedrock has (https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html).
+"""
 IGNORED = frozenset(
     {"user", "safety_identifier", "store", "prompt_cache_key", "prompt_cache_retention", "stream_options"}
     | {"anthropic", "google"}
@@ -99,6 +103,8 @@ class _Request:
         self._thinking()
         self._service()
         self._extra |= {name: value for name, value in params.items() if name not in IGNORED | LEFT_OUT}
+        if held := sorted(self._extra.keys() & GUARDED_FIELDS):
+            raise Unsupported("a chat has no such parameter, and the model would heed it", where=held[0])
         self._merge(own)
         return Asked(self.body, self._answer_tool)
 
@@ -231,7 +237,9 @@ class _Request:
         return f".{maker}" in f".{self._model.rpartition('/')[2]}"
 
     def _notice(self, words: str) -> None:
-        self._call.journal.notices.append(f"bedrock: {words}")
+        notice = f"bedrock: {words}"
+        if notice not in self._call.journal.notices:  # another try says it again
+            self._call.journal.notices.append(notice)
 
 
 def request(call: Call, structured_outputs: Literal["native", "tool"]) -> Asked:

@@ -128,8 +128,8 @@ class ResponseEncoder:
 
     def _estimated(self) -> Usage:
         """What was noted of a try whose provider reported nothing: it is over when the whole response is made."""
-        attempts = self._journal.attempts
-        return attempts[-1].usage if attempts else Usage(estimated=True)
+        attempt = self._journal.answering
+        return attempt.usage if attempt is not None else Usage(estimated=True)
 
     def _begin(self) -> bytes:
         response = self._whole("in_progress")
