@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from moat.adapters.duckdb import DuckTraces, repricing, schema
+from moat.domain.errors import StorageError
 from moat.ports.traces import Charge, RepriceOrder, TraceFilter
 from moat.testing.contracts import spending
 from moat.testing.contracts.traces import OpenTraces
@@ -77,3 +78,37 @@ def test_a_price_that_fails_leaves_a_note_of_what_was_done(tmp_path: Path, monke
         assert sorted(span.cost or 0 for span in store.search(TraceFilter())) == [1, 1, 100, 100]
         store.reprice(order, lambda charge: 1)
         assert [found.cost for found in store.spending([], TraceFilter())] == [4]
+
+
+def test_a_large_store_is_filled_batch_by_batch_and_goes_on_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, calls = tmp_path / "traces.duckdb", 10
+    with monkeypatch.context() as earlier:
+        earlier.setattr(schema, "STEPS", schema.STEPS[:2])
+        DuckTraces.open(path).close()
+    with closing(duckdb.connect(str(path))) as connection:
+        for at in range(calls):
+            about = {"trace_id": f"t{at}", "started_ns": at * 10**9}
+            insert(connection, kind="attempt", span_id=f"a{at}", parent_id=f"c{at}", model="m", cost=7, **about)
+            insert(connection, kind="call", span_id=f"c{at}", model="assistant", tenant=f"u{at}", **about)
+        insert(connection, kind="attempt", span_id="a", parent_id="lost", trace_id="t", model="m")
+    monkeypatch.setattr(schema, "BATCH", 3)
+    fill, filled = schema._fill_batch, []
+
+    def killed(connection: duckdb.DuckDBPyConnection, batch: str) -> None:
+        if len(filled) == 3:
+            raise duckdb.InterruptException("killed")
+        filled.append(batch)
+        fill(connection, batch)
+
+    with monkeypatch.context() as first:
+        first.setattr(schema, "_fill_batch", killed)
+        with pytest.raises(StorageError, match="killed"):
+            DuckTraces.open(path)
+    with closing(duckdb.connect(str(path))) as connection:
+        assert connection.execute("SELECT max(version) FROM schema_version").fetchone() == (3,)
+        assert connection.execute("SELECT count(*) FROM spans WHERE alias <> ''").fetchone() == (9,)
+    with closing(DuckTraces.open(path)) as store:
+        found = {spend.group: spend.cost for spend in store.spending(["tenant", "alias"], TraceFilter())}
+    assert found == {("", ""): 0} | {(f"u{at}", "assistant"): 7 for at in range(calls)}

@@ -91,6 +91,7 @@ ROLES = (
     ("GET /api/v1/limits", "viewer admin"),
     ("GET /api/v1/spikes", "viewer admin"),
     ("POST /api/v1/spikes/reset", "admin"),
+    ("GET /api/v1/cache", "viewer admin"),
     ("POST /api/v1/webhooks/git", "signed"),
     ("GET /api/v1/keys", "admin"),
     ("POST /api/v1/keys", "admin"),

@@ -8,12 +8,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from moat.gateway import protocol
 from moat.gateway.http import JSON, Receive, Scope, Send, read_body, respond
 from moat.testing.loopback import on_loopback
+from moat.testing.scripted import ScriptedProvider
+from tests.gateway.conftest import SECRET, Start
 
 DEADLINE = 20.0
 
@@ -283,3 +286,21 @@ def test_idle_connections_make_room() -> None:
                 closed += 1
             client.close()
     assert closed >= 25
+
+
+def test_an_offer_of_another_protocol_is_answered_in_this_one(start: Start) -> None:
+    """As Java's HttpClient sends it by default: body and connection stay as they are."""
+    gateway = start(ScriptedProvider("Hello"))
+    body = b'{"model": "assistant", "messages": [{"role": "user", "content": "upgrade: h2c"}]}'
+    head = (
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer " + SECRET.encode() + b"\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAA\r\n"
+        b"content-type: application/json\r\ncontent-length: " + str(len(body)).encode() + b"\r\n\r\n"
+    )
+    address = urlsplit(gateway.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        for _ in range(2):
+            client.sendall(head + body)
+            answer = client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert gateway.provider.calls[0].messages[0]["content"] == "upgrade: h2c"

@@ -6,14 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
+from msgspec.structs import replace
 
 from moat.domain.calls import Call, Delta, Finished
 from moat.domain.config import LimitConfig
 from moat.domain.usage import Usage
-from moat.pipeline.estimates import FRAME_TOKENS
+from moat.pipeline.estimates import most_input_tokens
 from moat.spend.ledger import LimitLedger, Rules
 from moat.spend.limits import compiled
-from moat.testing.fakes import FakeClock
+from moat.testing.fakes import FakeClock, new_call
 from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import Start
 
@@ -51,7 +52,7 @@ def limit(**fields: object) -> LimitConfig:
 @pytest.mark.promise("money-1")
 def test_500_parallel_calls_never_take_more_than_the_budget(start: Start) -> None:
     """A budget for 37 calls at what they bill: one picodollar a token."""
-    worst = 2 * FRAME_TOKENS + len("Hi") + 1
+    worst = most_input_tokens(replace(new_call(), messages=HELLO, params={"max_tokens": 1})) + 1
     provider = Billing(Usage(input=worst - 1, output=1))
     cap = 37 * worst
     books = ledger(limit(money=f"{cap / 10**12:.12f}"))
@@ -87,7 +88,7 @@ def test_a_refusal_is_a_429_that_says_what_and_when(start: Start) -> None:
     with pytest.raises(openai.RateLimitError) as error:
         client.chat.completions.create(model="assistant", messages=HELLO)
     assert error.value.code == "limit_exceeded"
-    assert "1 requests a minute for tenant acme" in error.value.message
+    assert "1 of 1 requests a minute for tenant acme are used" in error.value.message
     assert 0 < int(error.value.response.headers["retry-after"]) <= 60
     assert gateway.spool.calls[-1].error == "limit_exceeded", "a refused call is recorded"
 
@@ -114,6 +115,7 @@ def test_a_capped_call_asks_for_a_shorter_answer(start: Start) -> None:
         {"max_completion_tokens": 99},
         {"max_tokens": 50},
     ]
+    assert "may have 99 tokens" in gateway.spool.calls[0].attributes["moat.notices"][0]
 
 
 def test_a_stream_that_is_left_counts_and_leaves_nothing_held(start: Start) -> None:

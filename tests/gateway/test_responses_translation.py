@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from moat.domain.calls import Delta, Event, Finished, ToolCallDelta
+from moat.domain.calls import Attempt, Delta, Deployment, Event, Finished, ToolCallDelta
 from moat.domain.errors import ProviderDown, RequestError
 from moat.domain.usage import Usage
 from moat.gateway.formats.responses import OpenAIResponses, parse_response
@@ -244,6 +244,23 @@ def test_a_response_shows_the_parameters_of_its_request(
     shown = shown_params(chat_params(asked))
 
     assert {name: shown[name] for name in asked} == asked
+
+
+def test_an_unreported_usage_is_that_of_the_try_which_answered() -> None:
+    call = new_call("Hi")
+    tries = [
+        Attempt(
+            span_id=number * 16,
+            deployment=Deployment("fake", "large"),
+            started_ns=1,
+            first_token_ns=first_token_ns,
+            usage=Usage(input=count, output=count, estimated=True),
+        )
+        for number, first_token_ns, count in (("1", 5, 7), ("2", 0, 99))  # the second lost a race
+    ]
+    call.journal.attempts.extend(tries)
+    body, _ = OpenAIResponses().body(call, [Delta(text="Yes"), Finished(reason="stop")])
+    assert json.loads(body)["usage"]["output_tokens"] == 7
 
 
 def test_parameters_unknown_here_pass_on() -> None:

@@ -11,12 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from moat.domain.calls import Call, Delta, Deployment, Event, Finished
+from moat.domain.calls import Call, Delta, Deployment, Event, Finished, ToolCallDelta
 from moat.domain.config import LimitConfig
-from moat.domain.errors import MoatError, ProviderDown, ProviderOverloaded, ProviderTimeout, StreamCut
+from moat.domain.errors import (
+    MoatError,
+    ProviderDown,
+    ProviderOverloaded,
+    ProviderTimeout,
+    RequestError,
+    StreamCut,
+)
 from moat.domain.usage import Usage
-from moat.pipeline.billing import DEFAULT_OUTPUT, LEAST_AUDIO, Reserve, billed
-from moat.pipeline.estimates import PART_TOKENS, input_tokens, most_input_tokens
+from moat.pipeline.billing import DEFAULT_OUTPUT, IMAGE_OUTPUT, Reserve, Seen, billed
+from moat.pipeline.estimates import LEAST_AUDIO, MOST_IMAGE, choices, input_tokens, most_input_tokens
 from moat.pipeline.recipe import build
 from moat.ports.models import Capacity
 from moat.spend.ledger import LimitLedger, Rules
@@ -64,9 +71,12 @@ def test_the_longest_answer_is_what_the_call_says_else_the_models_ceiling(
         ("embeddings", {"input": ["Hi", "you"]}, 0, 0),
         ("moderations", {"input": "Hi"}, 0, 0),
         ("rerank", {"query": "Hi", "documents": ["a"]}, 0, 1),
-        ("images", {"prompt": "a cat", "n": 3}, DEFAULT_OUTPUT, 3),
-        ("images", {"prompt": "a cat"}, DEFAULT_OUTPUT, 1),
-        ("speech", {"input": "Hello"}, 0, 5),
+        ("rerank", {"query": "Hi", "documents": ["a"] * 250}, 0, 3),
+        ("images", {"prompt": "a cat", "n": 3}, 3 * IMAGE_OUTPUT, 3),
+        ("images", {"prompt": "a cat"}, IMAGE_OUTPUT, 1),
+        ("speech", {"input": "Hello"}, 20, 5),
+        ("completions", {"prompt": ["Hi", "you"], "max_tokens": 7, "best_of": 4}, 56, 0),
+        ("completions", {"prompt": [1, 2, 3], "max_tokens": 7}, 7, 0),
         ("completions", {"prompt": "Hi", "max_tokens": 7}, 7, 0),
     ],
 )
@@ -110,31 +120,146 @@ def test_no_tokenizer_makes_more_of_a_conversation_than_is_held(messages: list[d
     parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
     texts += [part["text"] for part in parts if "text" in part]
     images = sum("text" not in part for part in parts)
-    assert most_input_tokens(call) >= sum(len(text.encode()) for text in texts) + PART_TOKENS * images
+    assert most_input_tokens(call) >= sum(len(text.encode()) for text in texts) + MOST_IMAGE * images
     assert most_input_tokens(call) >= input_tokens(call)
+
+
+def seen(*deltas: Delta) -> Seen:
+    found = Seen()
+    for delta in deltas:
+        found.add(delta)
+    return found
+
+
+FOUR = Delta(text="four")
+CALLED = Delta(tool_calls=(ToolCallDelta(name="look", arguments='{"id": 123456}'),))
 
 
 @pytest.mark.promise("money-5")
 @pytest.mark.parametrize(
-    ("error", "finished", "sent", "usage"),
+    ("error", "finished", "deltas", "usage"),
     [
-        (None, Finished(reason="stop", usage=Usage(input=3, output=0)), "", Usage(input=3, output=0)),
-        (None, Finished(reason="stop"), "four", Usage(input=2, output=1, estimated=True)),
-        (StreamCut("cut"), None, "four", Usage(input=2, output=1, estimated=True)),
-        (StreamCut("cut"), None, None, Usage()),
-        (ProviderDown("refused"), None, None, Usage()),
-        (ProviderTimeout("silence"), None, None, Usage(input=2, output=0, estimated=True)),
-        (None, Finished(reason="stop", usage=Usage(input=-3, output=10**12)), "", Usage(output=10**9, estimated=True)),
+        (None, Finished(reason="stop", usage=Usage(input=3, output=0)), [FOUR], Usage(input=3, output=0)),
+        (None, Finished(reason="stop"), [FOUR], Usage(input=2, output=1, estimated=True)),
+        (StreamCut("cut"), None, [FOUR], Usage(input=2, output=1, estimated=True)),
+        (
+            StreamCut("cut"),
+            None,
+            [FOUR, Delta(reasoning="four", text="four")],
+            Usage(input=2, output=3, estimated=True),
+        ),
+        (StreamCut("cut"), None, [CALLED], Usage(input=2, output=5, estimated=True)),
+        (StreamCut("cut"), None, [Delta(text="四個漢字")], Usage(input=2, output=4, estimated=True)),
+        (
+            StreamCut("cut"),
+            None,
+            [Delta(usage=Usage(input=90, output=1, cache_write=80)), FOUR, FOUR],
+            Usage(input=90, output=2, cache_write=80, estimated=True),
+        ),
+        (StreamCut("cut"), None, [], Usage()),
+        (ProviderDown("refused"), None, [], Usage()),
+        (ProviderTimeout("silence"), None, [], Usage(input=2, output=0, estimated=True)),
     ],
 )
-def test_what_is_billed(error: MoatError | None, finished: Finished | None, sent: str | None, usage: Usage) -> None:
-    assert billed(new_call("Hello"), error, finished, sent) == usage
+def test_what_is_billed(error: MoatError | None, finished: Finished | None, deltas: list[Delta], usage: Usage) -> None:
+    call = new_call("Hello")
+    assert billed(call, error, finished, seen(*deltas), reserve(call)) == usage
+
+
+def test_each_of_several_answers_is_billed() -> None:
+    call = new_call("Hello", n=3)
+    assert billed(call, StreamCut("cut"), None, seen(FOUR), reserve(call)).output == 3
+
+
+def test_what_had_begun_to_answer_is_billed_by_estimate() -> None:
+    error = ProviderDown("broke off")
+    error.worked = True
+    call = new_call("Hello")
+    assert billed(call, error, None, seen(), reserve(call)) == Usage(input=2, estimated=True)
+
+
+@pytest.mark.parametrize("absurd", [Usage(input=-3, output=5), Usage(input=5, output=10**9)])
+def test_a_usage_beyond_belief_counts_as_the_worst_case(absurd: Usage) -> None:
+    call = new_call("Hello", max_tokens=10)
+    held = reserve(call)
+    found = billed(call, None, Finished(reason="stop", usage=absurd), seen(), held)
+    assert found == held.usage
+    assert (found.output, found.estimated) == (10, True)
 
 
 def test_a_timeout_before_anything_was_sent_costs_nothing() -> None:
     error = ProviderTimeout("no connection")
     error.sent = False
-    assert billed(new_call("Hello"), error, None, None) == Usage()
+    call = new_call("Hello")
+    assert billed(call, error, None, seen(), reserve(call)) == Usage()
+
+
+def test_pieces_and_tokens_cost_the_dearer_of_the_two() -> None:
+    class Pieces:
+        version = "p"
+
+        def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+            if usage.units and usage.input:
+                return None
+            return usage.units * 1000 if usage.units else usage.input + usage.output
+
+    call = changed(new_call(), operation="images", messages=[], params={"prompt": "a cat", "n": 2})
+    held = Reserve(call, replace(fake_ports(ScriptedProvider()), prices=Pieces()))
+    assert held.cost(held.output) == 2 * IMAGE_OUTPUT + held.usage.input > 2000
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({}, {"max_tokens": DEFAULT_OUTPUT}),
+        ({"n": 4}, {"n": 4, "max_tokens": DEFAULT_OUTPUT}),
+        ({"max_tokens": 7}, {"max_tokens": 7}),
+        ({"max_completion_tokens": 7, "n": 2}, {"max_completion_tokens": 7, "n": 2}),
+    ],
+)
+@pytest.mark.promise("money-2")
+def test_a_model_is_told_the_length_that_a_budget_counts_on(params: dict, sent: dict) -> None:
+    provider = ScriptedProvider()
+    asked(provider, LimitConfig(name="budget", tokens=10**6), **params)
+    assert provider.calls[0].params == sent
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [({"n": 4}, 224), ({"n": 4, "max_tokens": 100}, 100), ({"n": 4, "max_tokens": 4000}, 224), ({}, 900)],
+)
+def test_a_cap_is_shared_by_all_answers(params: dict, sent: int) -> None:
+    provider = ScriptedProvider()
+    call = asked(provider, LimitConfig(name="each", tokens=1000, window="request", action="cap"), **params)
+    told = provider.calls[0].params["max_tokens"]
+    assert abs(told - sent) <= 100
+    assert told * choices(call) <= 1000
+
+
+@pytest.mark.parametrize("name", ["max_output_tokens", "models", "options"])
+def test_what_could_pass_a_budget_is_refused_where_one_applies(name: str) -> None:
+    provider = ScriptedProvider()
+    with pytest.raises(RequestError, match="a budget applies"):
+        asked(provider, LimitConfig(name="budget", tokens=10**6), **{name: 1})
+    assert provider.calls == []
+
+
+def asked(provider: ScriptedProvider, limit: LimitConfig, **params: object) -> Call:
+    ledger = LimitLedger(FakeClock())
+    ledger.adopt(Rules(compiled([limit]), frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    run = build(replace(fake_ports(provider), ledger=ledger))
+    call = new_call("Hi", **params)
+
+    async def drain() -> None:
+        async with aclosing(run(call)) as events:
+            async for _ in events:
+                pass
+
+    try:
+        asyncio.run(drain())
+    finally:
+        assert all(balance.held == 0 for balance in ledger.balances())
+    return call
 
 
 @pytest.mark.promise("money-7")

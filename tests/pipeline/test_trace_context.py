@@ -44,6 +44,48 @@ async def test_the_provider_is_told_which_try_it_answers() -> None:
     assert len({*seen}) == 2
 
 
+@pytest.mark.anyio
+async def test_the_state_goes_on_with_its_trace() -> None:
+    seen: list[tuple[int, str]] = []
+    server = ProviderServer(ScriptedProvider("hi"))
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((len(seen), ";".join(v.decode() for name, v in scope["headers"] if name == b"tracestate")))
+        await server(scope, receive, send)
+
+    with on_loopback(noting) as url:
+        provider = OpenAIProvider(OpenAIConfig(base_url=f"{url}/v1"))
+        models = FixedModels({"assistant": ["fake/large"]}, {"fake": provider})
+        run = build(with_fields(fake_ports(provider, spool=ListSpool()), models=models))
+        for parent in (THEIRS, ""):
+            call = replace(new_call(), trace=new_trace(parent, "rojo=00f067aa0ba902b7, congo=t61rcWkgMzE"))
+            async with aclosing(run(call)) as events:
+                _ = [event async for event in events]
+        await provider.aclose()
+    assert seen == [(0, "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), (1, "")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "goes_on"),
+    [
+        ("", ""),
+        ("a=1,,\tb@c=x y ", "a=1,b@c=x y"),
+        ("a=1,a=2", ""),
+        ("a=1\r\nx-evil: 1", ""),
+        ("A=1", ""),
+        ("a", ""),
+        ("a=\u00e9", ""),
+        ("a=1=2", ""),
+        (",".join(f"k{at}=1" for at in range(32)), ",".join(f"k{at}=1" for at in range(32))),
+        (",".join(f"k{at}=1" for at in range(33)), ""),
+    ],
+)
+def test_a_broken_state_is_left_behind(sent: str, goes_on: str) -> None:
+    trace = new_trace(THEIRS, sent)
+    assert (trace.state, trace.child().state) == (goes_on, goes_on)
+    assert new_trace("broken", sent).state == ""
+
+
 def test_the_header_is_w3cs() -> None:
     call = replace(new_call(), trace=new_trace(THEIRS))
     version, trace, span, flags = traceparent(call).split("-")

@@ -110,7 +110,7 @@ async def test_the_refusal_says_which_limit_how_far_and_when() -> None:
     (await held.hold(call(tenant="acme"), worst(each=DOLLAR // 10))).settle(Spending(10, DOLLAR))
     with pytest.raises(LimitExceeded) as error:
         await held.hold(call(tenant="acme"), worst(each=DOLLAR // 5))
-    assert error.value.what == ("limit daily: of $2.00 a day for tenant acme, $1.00 are used; this call may take $2.00")
+    assert error.value.what == ("limit daily: $1.00 of $2.00 a day for tenant acme are used; this call may take $2.00")
     assert error.value.remedy == "The next day begins at 2023-11-15T00:00:00+00:00."
     assert error.value.retry_after == 6400
     await held.hold(call(tenant="another"), worst(each=DOLLAR // 5))
@@ -137,7 +137,7 @@ async def test_requests_are_counted_once_a_call_and_a_refused_one_is_not() -> No
 async def test_concurrent_calls_leave_once() -> None:
     held = ledger(limit(concurrent=1, per=["user"]))
     first = await held.admit(call(user="u"))
-    with pytest.raises(LimitExceeded, match="1 concurrent calls are allowed for user u") as error:
+    with pytest.raises(LimitExceeded, match="1 of 1 concurrent calls for user u are under way") as error:
         await held.admit(call(user="u"))
     assert error.value.retry_after == 1.0
     first.leave()
@@ -158,7 +158,7 @@ async def test_a_copy_for_a_release_on_trial_is_no_request_of_the_caller() -> No
 async def test_a_limit_for_each_request_refuses_long_ones() -> None:
     held = ledger(limit(tokens=100, window="request"))
     await held.admit(replace(call("x" * 200), params={"max_tokens": 50}))
-    with pytest.raises(LimitExceeded, match="may take 101 tokens, and 100 tokens are allowed") as error:
+    with pytest.raises(LimitExceeded, match="may take 101 tokens, and 100 are allowed") as error:
         await held.admit(replace(call("x" * 200), params={"max_tokens": 51}))
     assert error.value.retry_after is None, "waiting does not help"
 
@@ -249,6 +249,7 @@ async def test_counters_live_on_over_a_change_of_the_file_and_new_ones_open_with
 @pytest.mark.anyio
 async def test_made_up_callers_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "MAX_ACCOUNTS", 3)
+    monkeypatch.setattr(counters, "SWEEP_NS", 0)
     held = ledger(limit(tokens=10, per=["user"]))
     for number in range(10):
         await held.admit(call(user=f"idle{number}"))
@@ -263,8 +264,38 @@ async def test_made_up_callers_cannot_fill_the_memory(monkeypatch: pytest.Monkey
 async def test_a_budget_holds_whatever_the_text_is_and_a_rate_goes_by_estimate() -> None:
     dense = Worst(input=10, most_input=40, output=0, cost=lambda tokens: 0)
     await ledger(limit(tokens=10, window="minute")).hold(call(), dense)
-    with pytest.raises(LimitExceeded, match="may take 40 tokens"):
+    with pytest.raises(LimitExceeded, match="may take 40"):
         await ledger(limit(tokens=10, window="month")).hold(call(), dense)
+
+
+@pytest.mark.anyio
+async def test_a_downgraded_call_counts_where_it_goes_and_is_exchanged_once() -> None:
+    held = ledger(
+        limit("a", tokens=0, action="downgrade"),
+        limit("b", tokens=0, action="downgrade"),
+        limit("small-rate", requests=1, match={"model": ["small"]}),
+        cheaper={"assistant": "small"},
+    )
+    first = await held.admit(call())
+    assert first.call.model == "small"
+    assert first.call.journal.notices == ["limit a: small answers instead of assistant"]
+    with pytest.raises(LimitExceeded, match="limit small-rate"):
+        await held.admit(call())
+
+
+@pytest.mark.anyio
+async def test_what_has_no_price_in_the_end_costs_what_was_held() -> None:
+    held = ledger(limit(money="1", window="day"))
+    (await held.hold(call(), worst(output=10, each=DOLLAR // 100))).settle(Spending(10, None))
+    assert [balance.used for balance in held.balances()] == [DOLLAR // 10]
+
+
+def test_rules_that_are_not_taken_up_change_nothing() -> None:
+    held = ledger(limit(tokens=5))
+    held.prepared(new_rules(limit(tokens=999)), lambda limit, since_ns: {})
+    assert [balance.limit.amount for balance in held.balances() if balance.limit] == []
+    asyncio.run(held.admit(call()))
+    assert [balance.limit.amount for balance in held.balances()] == [5]
 
 
 def test_the_price_of_an_alias_is_asked_for_soft_budgets() -> None:

@@ -18,7 +18,7 @@ from moat.domain.trips import Trip
 from moat.ports.ledger import Spending, Worst
 from moat.spend import spikes
 from moat.spend.ledger import LimitLedger, Rules
-from moat.spend.spikes import HOUR_NS, Rolling, SpikeBreaker, Usual, hour_of_week, usual_of
+from moat.spend.spikes import HOUR_NS, Rolling, SpikeBreaker, Usual, hour_of_week, usual_of, watched
 from moat.testing.fakes import FakeClock, new_call
 
 DOLLAR = 10**12
@@ -27,7 +27,7 @@ MONDAY_NOON = 1_705_320_000 * 10**9  # 2024-01-15T12:00Z
 
 def breaker(clock: FakeClock | None = None, usual: Usual | None = None, **config: object) -> SpikeBreaker:
     made = SpikeBreaker(clock or FakeClock(MONDAY_NOON))
-    made.adopt(SpikeConfig(**{"floor": "1", **config}))  # type: ignore[arg-type]
+    made.adopt(watched(SpikeConfig(**{"floor": "1", **config})))  # type: ignore[arg-type]
     made.learn(usual or {})
     return made
 
@@ -84,11 +84,13 @@ def test_a_question_again_and_again_is_refused_by_itself() -> None:
 
 def test_a_session_without_end_is_cut_off_as_a_whole() -> None:
     watch = breaker(session_calls=5)
-    for number in range(6):
-        watch.check(call(f"step {number}", session="s"))
-    with pytest.raises(LimitExceeded, match="session s is cut off: 6 calls of one session"):
-        watch.check(call("step 7", session="s"))
-    watch.check(call("step 1", session="t"))
+    for number in range(5):
+        watch.check(call(f"step {number}", tenant="acme", session="s"))
+    for _ in range(2):
+        with pytest.raises(LimitExceeded, match="session acme/s is cut off: 6 calls within"):
+            watch.check(call("step 6", tenant="acme", session="s"))
+    watch.check(call("step 1", tenant="acme", session="t"))
+    watch.check(call("step 1", tenant="another", session="s"))
 
 
 def test_an_alert_stops_nothing() -> None:
@@ -147,21 +149,21 @@ def test_trips_are_stored_followed_and_reset_with_who_and_why(tmp_path: Path) ->
         trips = SqliteTrips(state)
         watch = breaker()
         watch.note(call(feature="chat"), 2 * DOLLAR)
-        follow(watch, trips)
+        asyncio.run(follow(watch, trips))
         (stored,) = trips.open_trips()
         assert (stored.scope, stored.value, stored.spent) == ("feature", "chat", 2 * DOLLAR)
-        follow(watch, trips)
+        asyncio.run(follow(watch, trips))
         with pytest.raises(LimitExceeded):
             watch.check(call(feature="chat"))
 
         restarted = breaker()
-        follow(restarted, trips)
+        asyncio.run(follow(restarted, trips))
         with pytest.raises(LimitExceeded):
             restarted.check(call(feature="chat"))
 
         trips.reset("feature", "chat", actor="Ada", reason="the campaign", now_ns=5)
         for each in (watch, restarted):
-            follow(each, trips)
+            asyncio.run(follow(each, trips))
             each.check(call(feature="chat"))
             each.note(call(feature="chat"), DOLLAR // 2)
             each.check(call(feature="chat"))

@@ -30,6 +30,8 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """By calls under way, at their worst case."""
     resets_ns: int
     """Unix nanoseconds; 0 without a window."""
+    timezone: str = "UTC"
+    """Where its days and months begin."""
 
 
 def list_limits(request: Request, services: Services) -> list[LimitState]:
@@ -52,6 +54,7 @@ def state(balance: Balance) -> LimitState:
         used=balance.used,
         held=balance.held,
         resets_ns=balance.resets_ns,
+        timezone=str(limit.tz),
     )
 
 

@@ -45,7 +45,7 @@ def get_status(request: Request, services: Services) -> Status:
     serving = services.live.serving
     deployments = tuple(services.live.deployments())
     trips = [f"spending of {trip.scope} {trip.value}: {trip.why}" for trip in services.trips.open_trips()]
-    problems = (*serving.problems, *alerts(services.live.balances()), *trips[:MAX_ALERTS])
+    problems = (*serving.problems, *serving.warnings, *alerts(services.live.balances()), *trips[:MAX_ALERTS])
     return Status(serving.aliases, serving.released, problems, serving.drift, services.synced(), deployments)
 
 

@@ -1,6 +1,6 @@
 """The routes of the management API: all there are."""
 
-from moat.api import keys, limits, prompts, records, releases, spend, webhooks
+from moat.api import caches, keys, limits, prompts, records, releases, spend, webhooks
 
 ENDPOINTS = (
     *prompts.ENDPOINTS,
@@ -8,6 +8,7 @@ ENDPOINTS = (
     *records.ENDPOINTS,
     *spend.ENDPOINTS,
     *limits.ENDPOINTS,
+    *caches.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
 )

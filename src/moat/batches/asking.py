@@ -15,8 +15,8 @@ from moat.domain.errors import (
     MoatError,
     Overloaded,
     ProviderOverloaded,
-    StorageError,
     Stopped,
+    StorageError,
 )
 from moat.pipeline.recipe import build
 
@@ -31,9 +31,17 @@ BACKOFF = 1.0
 async def ask_lines(running: Running, slots: asyncio.Semaphore, workers: int) -> None:
     """Run all lines that have no result, until the batch stops. Raises `StorageError`; what is done stays done."""
     lines = running.left()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(workers):
-            group.create_task(_work(running, lines, slots))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(_work(running, lines, slots))
+    except* MoatError as group_of_errors:
+        raise _first(group_of_errors) from None
+
+
+def _first(group: BaseExceptionGroup[MoatError]) -> MoatError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _work(running: Running, lines: Iterator[Line], slots: asyncio.Semaphore) -> None:
@@ -63,11 +71,11 @@ async def _try(running: Running, line: Line, *, last: bool, backoff: float) -> f
         call = running.call(line)
         request_id = call.id
         await _ask(running, line, call)
-    except (StorageError, Stopped):
-        if running.stopping.is_set():
-            return None
+    except StorageError:
         raise
     except MoatError as error:
+        if isinstance(error, Stopped) and running.stopping.is_set():
+            return None
         seconds = _seconds(error, backoff)
         if seconds is not None and not last:
             return seconds

@@ -24,7 +24,7 @@ class FileShelf:
 
     def open(self, known: Collection[str]) -> None:
         """Make the folder, and delete what nobody knows. Raises `StorageError`."""
-        with _explained(self._folder):
+        with explained(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in self._folder.iterdir():
                 if path.name not in known:
@@ -41,7 +41,7 @@ class FileShelf:
     def keep(self, id: str, data: memoryview) -> None:
         """Store a file, on disk before this returns. Raises `StorageError`, and nothing of it is kept."""
         part = self.arriving()
-        with _explained(self._folder):
+        with explained(self._folder):
             try:
                 descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
                 with open(descriptor, "wb") as file:
@@ -55,7 +55,7 @@ class FileShelf:
 
     def remove(self, id: str) -> None:
         """Delete a file's bytes, if they are there. Raises `StorageError`."""
-        with _explained(self._folder):
+        with explained(self._folder):
             self.path(id).unlink(missing_ok=True)
 
 
@@ -67,7 +67,7 @@ class ResultFile:
     def __init__(self, path: Path) -> None:
         """Raises `StorageError`."""
         self._path = path
-        with _explained(path):
+        with explained(path):
             self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
             self.size = _whole_lines(self._descriptor)
             os.ftruncate(self._descriptor, self.size)
@@ -75,7 +75,7 @@ class ResultFile:
     def append(self, line: bytes) -> None:
         """Add a line. Raises `StorageError`, and nothing of it is kept."""
         data = line + b"\n"
-        with _explained(self._path):
+        with explained(self._path):
             try:
                 written = os.write(self._descriptor, data)
                 while written < len(data):
@@ -88,14 +88,14 @@ class ResultFile:
 
     def names(self) -> set[str]:
         """The `custom_id` of every line."""
-        with _explained(self._path), self._path.open("rb") as file:
+        with explained(self._path), self._path.open("rb") as file:
             return {_named(line).custom_id for line in file}
 
     def close(self) -> None:
         """All of it is on disk, or it is gone when there is none. Raises `StorageError`. Idempotent."""
         if self._descriptor < 0:
             return
-        with _explained(self._path):
+        with explained(self._path):
             if self.size:
                 os.fsync(self._descriptor)
                 _sync(self._path.parent)
@@ -138,7 +138,8 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """The system's errors as `StorageError`."""
     try:
         yield
     except OSError as error:

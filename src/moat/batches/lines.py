@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from moat.batches.files import explained
 from moat.domain.batches import Batch, Problem
 from moat.domain.calls import Call, new_id, new_trace
 from moat.domain.errors import RequestError
@@ -63,7 +64,7 @@ class Input:
 
     def raw_lines(self) -> Iterator[tuple[int, int, bytes]]:
         """Number, place and bytes of every line that is not blank; of one that is too long only the beginning."""
-        with self._path.open("rb") as file:
+        with explained(self._path), self._path.open("rb") as file:
             number = at = 0
             while raw := file.readline(self._max_line + 1):
                 number += 1
@@ -84,7 +85,7 @@ class Input:
 
     def line(self, number: int, at: int) -> Line:
         """One of them, again."""
-        with self._path.open("rb") as file:
+        with explained(self._path), self._path.open("rb") as file:
             file.seek(at)
             return self.read(number, at, file.readline(self._max_line + 1).removeprefix(b"\xef\xbb\xbf"))
 

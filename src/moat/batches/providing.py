@@ -30,10 +30,17 @@ GRACE_NS = 900 * 10**9
 
 
 class Pace(NamedTuple):
-    """Seconds between two looks at a provider's batch: at first, and at most."""
+    """Seconds."""
 
     first: float = 1.0
+    """Between two looks at a provider's batch, at first."""
     most: float = 60.0
+    """And at most."""
+    grace: float = 5.0
+    """How long lines under way may go on after the server was asked to stop."""
+
+
+PACE = Pace()
 
 
 def batch_api(models: Models, deployment: Deployment) -> BatchApi | None:

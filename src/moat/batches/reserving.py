@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from msgspec.structs import replace
 
+from moat.domain.batches import BATCH_PRICED
 from moat.domain.calls import Call, Deployment, Event, Finished, Journal
 from moat.domain.errors import LimitExceeded, Stopped
 from moat.domain.usage import Usage
@@ -20,8 +21,6 @@ from moat.pipeline.stages.route import Route
 from moat.ports.ledger import Admission, Hold, Ledger, Spending, Worst
 from moat.ports.prices import Prices
 
-BATCH_PRICED = "+batch"
-"""How versions of price tables end in records of what a provider's batch API ran."""
 DISCOUNT = 0.5
 """Where moat.yaml states none: what OpenAI, Anthropic, Google and others take off."""
 

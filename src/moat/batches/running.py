@@ -52,6 +52,8 @@ class Running:
         self.reserved = Reservation()
         self.stopping = asyncio.Event()
         """No further line is begun: the batch is being cancelled."""
+        self.leaving = False
+        """The server ends: what is left goes on with the next one."""
         if batch.cancelling_ns:
             self.stopping.set()
         self.paths = (shelf.path(batch.output_file), shelf.path(batch.error_file))

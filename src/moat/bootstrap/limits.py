@@ -1,14 +1,14 @@
 """The limits of a project: those of moat.yaml, those of the environment, and what was used of them before."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.settings import Settings
 from moat.bootstrap.spending import EVALS
-from moat.domain.calls import Deployment
-from moat.domain.config import LimitConfig, Scope
-from moat.domain.errors import ConfigError
+from moat.domain.config import Config, LimitConfig, Scope
+from moat.domain.errors import AccessError, ConfigError, LimitExceeded, PromptError
 from moat.domain.usage import Usage
 from moat.ports.prices import Prices
 from moat.ports.traces import Dimension, Spend, TraceFilter, TraceReader
@@ -17,6 +17,9 @@ from moat.spend.limits import Limit, Values, compiled
 
 PER_REQUEST = "MAX_TOKENS_PER_REQUEST"
 MONTHLY = "MONTHLY_TOKEN_BUDGET"
+
+NOT_ADMITTED = (LimitExceeded.code, AccessError.code, PromptError.code)
+"""Errors of calls that were refused before they were counted as requests."""
 
 _DIMENSIONS: dict[Scope, Dimension] = {
     "key": "key",
@@ -31,7 +34,7 @@ _DIMENSIONS: dict[Scope, Dimension] = {
 def ledger_rules(settings: Settings, prices: Prices, environ: Mapping[str, str]) -> Rules:
     """What the ledger needs of moat.yaml and the environment. Raises `ConfigError`."""
     config = settings.config
-    first = {alias: _deployment(model.use[0]) for alias, model in config.models.items()}
+    first = {alias: deployment_of(model.use[0]) for alias, model in config.models.items()}
     optional = frozenset(name for name, feature in config.features.items() if not feature.critical)
 
     def price(alias: str, usage: Usage) -> int | None:
@@ -59,10 +62,33 @@ def environment_limits(environ: Mapping[str, str], optional: frozenset[str] = fr
     return found
 
 
-def opening(traces: TraceReader) -> Opening:
-    """What was used of a limit before this process began, summed from the stored attempts."""
+def unpriced(config: Config, prices: Prices) -> list[str]:
+    """One sentence for each deployment without a price where a money limit could refuse its calls. Raises
+    `ConfigError`.
+    """
+    money = [limit for limit in compiled(config.limits) if limit.measure == "money" and limit.hard]
+    found = []
+    for alias, model in config.models.items():
+        names = [limit.name for limit in money if alias in limit.match.get("model", (alias,))]
+        for target in dict.fromkeys(all_targets(model)) if names else ():
+            if prices.cost(deployment_of(target), alias, Usage()) is None:
+                found.append(
+                    f"{alias}: {target} has no price, so the money limit {names[0]!r} refuses what it applies to: set "
+                    f"`price` in $.deployments or $.models.{alias}"
+                )
+    return found
+
+
+def opening(traces: TraceReader, flush: Callable[[], object] = lambda: None) -> Opening:
+    """What was used of a limit before it was counted, summed from the stored attempts.
+
+    `flush` brings what is not stored yet into the store.
+    """
 
     def used(limit: Limit, since_ns: int) -> Mapping[Values, int]:
+        flush()
+        if limit.measure == "requests":
+            return _calls(limit, since_ns)
         scopes: list[Scope] = [*dict.fromkeys((*limit.per, *limit.match, "environment"))]
         totals: dict[Values, int] = {}
         for row in traces.spending([_DIMENSIONS[scope] for scope in scopes], TraceFilter(since_ns=since_ns)):
@@ -72,13 +98,22 @@ def opening(traces: TraceReader) -> Opening:
                 totals[values] = totals.get(values, 0) + _amount(limit, row)
         return totals
 
+    def _calls(limit: Limit, since_ns: int) -> Mapping[Values, int]:
+        scopes: list[Scope] = [*dict.fromkeys((*limit.per, *limit.match, "environment"))]
+        by: list[Dimension] = [*(_DIMENSIONS[scope] for scope in scopes), "error"]
+        totals: dict[Values, int] = {}
+        for row in traces.usages(by, TraceFilter(since_ns=since_ns, shadow=False)):
+            said: dict[str, str] = dict(zip(scopes, row.group[:-1], strict=True))
+            values = limit.values(said)
+            if values is not None and said["environment"] != EVALS and row.group[-1] not in NOT_ADMITTED:
+                totals[values] = totals.get(values, 0) + row.calls
+        return totals
+
     return used
 
 
 def _amount(limit: Limit, row: Spend) -> int:
-    if limit.measure == "money":
-        return row.cost
-    return row.usage.total if limit.measure == "tokens" else row.calls
+    return row.cost if limit.measure == "money" else row.usage.total
 
 
 def _count(environ: Mapping[str, str], name: str) -> int | None:
@@ -88,8 +123,3 @@ def _count(environ: Mapping[str, str], name: str) -> int | None:
     if not text.isascii() or not text.isdigit():
         raise ConfigError(f"{text!r} is not a number of tokens", where=name, remedy="Write digits, such as 2000.")
     return int(text)
-
-
-def _deployment(target: str) -> Deployment:
-    provider, _, model = target.partition("/")
-    return Deployment(provider, model)

@@ -22,12 +22,17 @@ from moat.adapters.system import SystemClock
 from moat.api.app import management_api
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.batches.api import BatchApi
+from moat.batches.files import FileShelf
+from moat.batches.service import Batches
 from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.background import BackgroundTasks
+from moat.bootstrap.caches import open_caches
 from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.indexing import Indexing
 from moat.bootstrap.limits import opening
 from moat.bootstrap.lineage import lineage
+from moat.bootstrap.measuring import keep_measured
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.quality import keep_scored
@@ -38,7 +43,6 @@ from moat.bootstrap.spending import reprice
 from moat.bootstrap.spikes import keep_spikes
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
 from moat.bootstrap.wiring import Standing, State, open_state, pipeline_ports
-from moat.caching.exact import Memory
 from moat.domain.errors import ConflictError, StorageError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.domain.lineage import Lineage
@@ -154,27 +158,17 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
     and whatever fails to close.
     """
     settings = project.settings
-    telemetry = settings.config.telemetry
-    interval = min(SEAL_SECONDS, telemetry.fsync_interval)
     async with AsyncExitStack() as opened:
         shelf = ProviderShelf(environ)
         opened.push_async_callback(shelf.aclose)
         state = opened.enter_context(open_state(project))
-        traces = DuckTraces.open(project.traces_path)
-        opened.callback(traces.close)
-        spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
-        shipper = Shipper(project.spool_path, traces, spool=spool)
-        opened.push_async_callback(asyncio.to_thread, shipper.drain)
-        opened.callback(spool.close)
-        spool.open()
-
-        shipper.ship()  # what earlier processes left counts in the budgets
-
+        caches = opened.enter_context(open_caches(settings, state.false_hits))
+        traces, spool, shipper = _open_records(opened, project)
         background = BackgroundTasks()
         opened.push_async_callback(background.aclose)
         ledger = LimitLedger(SystemClock())
-        memory = Memory(round(settings.config.server.cache_mb * 2**20))
-        standing = Standing(environ, shelf, spool, background, shelf.health, ledger, opening(traces), memory)
+        used = opening(traces, shipper.drain)
+        standing = Standing(environ, shelf, spool, background, shelf.health, ledger, used, caches)
 
         def ports(settings: Settings, prompts: Prompts, renderer: Renderer) -> Ports:
             return pipeline_ports(settings, prompts, renderer, standing)
@@ -182,25 +176,53 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
         snapshots = Snapshots(project.root, state, local, ports)
         opened.callback(snapshots.close)
         live = Live(snapshots.serving(), deployments=shelf.health.snapshot, balances=ledger.balances)
+        live.caches = lambda: caches.states(snapshots.settings.config)
         indexing = Indexing(project.repository, state.registry, SystemClock())
         sync = ServerSync(project.root, state, snapshots.synced)
+        max_body = round(settings.config.server.max_body_mb * 2**20)
+        files = FileShelf(project.files_path)
+        batches = Batches(
+            live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock()
+        )
         works = (
             partial(keep_fresh, live, snapshots),
             partial(keep_indexed, snapshots, indexing),
             partial(keep_compared, snapshots, Drifting(project.repository, state.releases)),
             partial(keep_synced, snapshots, sync),
             partial(keep_spikes, ledger.spikes, state.trips, traces),
+            partial(keep_measured, caches.book, state.false_hits),
             partial(keep_scored, shelf, state, lambda: snapshots.settings),
+            batches.run,
         )
         for work in (*works, shipper.run, shelf.close_retired):
             opened.push_async_callback(_cancel, asyncio.create_task(_forever(work)))
         services = _services(project, environ, state, traces, _Holding(live, snapshots, sync))
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
-        management = management_api(services)
-        max_body = round(settings.config.server.max_body_mb * 2**20)
-        dropped = partial(getattr, background, "dropped")
-        yield Gateway(live, spool, max_body=max_body, management=management, dropped=dropped), live
+        gateway = Gateway(
+            live,
+            spool,
+            max_body=max_body,
+            management=management_api(services),
+            batches=BatchApi(live, batches),
+            dropped=partial(getattr, background, "dropped"),
+        )
+        yield gateway, live
+
+
+def _open_records(opened: AsyncExitStack, project: Project) -> tuple[DuckTraces, SegmentSpool, Shipper]:
+    """Where calls are recorded. What earlier processes left is shipped at once: it counts in the budgets."""
+    telemetry = project.settings.config.telemetry
+    traces = DuckTraces.open(project.traces_path)
+    opened.callback(traces.close)
+    interval = min(SEAL_SECONDS, telemetry.fsync_interval)
+    spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
+    shipper = Shipper(project.spool_path, traces, spool=spool)
+    opened.push_async_callback(asyncio.to_thread, shipper.drain)
+    opened.callback(spool.close)
+    spool.open()
+    shipper.ship()
+    return traces, spool, shipper
 
 
 class _Holding(NamedTuple):

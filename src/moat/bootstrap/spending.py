@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteTraces
+from moat.batches.reserving import BatchPrices
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.models import all_targets, deployment_of, price_table
 from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.settings import environment, without_secrets
 from moat.bootstrap.traces import open_traces
+from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import ConfigError, MoatError
 from moat.domain.usage import Usage
 from moat.ports.traces import Charge, RepriceOrder, Repricing, TraceFilter
@@ -38,9 +40,12 @@ def reprice(
     """
     met = traces.deployments(TraceFilter(since_ns=since_ns, until_ns=until_ns))
     prices = price_table(project.settings, environ, met)
+    deployments = project.settings.config.deployments
+    of_batches = BatchPrices(prices, {name: found.batch_discount for name, found in deployments.items()})
 
     def price(charge: Charge) -> int | None:
-        return prices.cost(charge.deployment, charge.alias, charge.usage, charge.started_ns)
+        table = of_batches if charge.price_version.endswith(BATCH_PRICED) else prices
+        return table.cost(charge.deployment, charge.alias, charge.usage, charge.started_ns)
 
     order = RepriceOrder(
         actor=actor, price_version=prices.version, since_ns=since_ns, until_ns=until_ns, dry_run=dry_run

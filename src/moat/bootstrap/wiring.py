@@ -4,13 +4,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from moat.adapters.sqlite import SqliteKeys, SqliteRegistry, SqliteReleases, SqliteRuns, SqliteState, SqliteTrips
+from moat.adapters.sqlite import (
+    SqliteBatches,
+    SqliteFalseHits,
+    SqliteKeys,
+    SqliteRegistry,
+    SqliteReleases,
+    SqliteRuns,
+    SqliteState,
+    SqliteTrips,
+)
 from moat.adapters.system import SystemClock
-from moat.bootstrap.limits import ledger_rules
+from moat.bootstrap.caches import Caches, cached
+from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.models import ProviderShelf, price_table, router
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
-from moat.caching.exact import ExactCache, Memory
 from moat.domain.keys import Key
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
@@ -19,7 +28,6 @@ from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.background import Background
-from moat.ports.clock import Clock
 from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
 from moat.prompts.drift import Drift
@@ -36,6 +44,8 @@ class State:
     keys: SqliteKeys
     registry: SqliteRegistry
     trips: SqliteTrips
+    batches: SqliteBatches
+    false_hits: SqliteFalseHits
 
 
 @contextmanager
@@ -44,7 +54,13 @@ def open_state(project: Project) -> Iterator[State]:
     store = SqliteState.open(project.state_path)
     try:
         yield State(
-            SqliteReleases(store), SqliteRuns(store), SqliteKeys(store), SqliteRegistry(store), SqliteTrips(store)
+            SqliteReleases(store),
+            SqliteRuns(store),
+            SqliteKeys(store),
+            SqliteRegistry(store),
+            SqliteTrips(store),
+            SqliteBatches(store),
+            SqliteFalseHits(store),
         )
     finally:
         store.close()
@@ -64,18 +80,18 @@ class Standing:
     """None: nothing is limited, as in evals."""
     opening: Opening = lambda limit, since_ns: {}
     """What was used of a limit before this process began."""
-    memory: Memory | None = None
-    """Holds answers that may be given again; None: every call goes to a model, as in evals."""
+    caches: Caches | None = None
+    """None: every call goes to a model, as in evals."""
 
 
 def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, standing: Standing) -> Ports:
     """The ports of a pipeline on this project, the same for the gateway and for evals."""
     prices = price_table(settings, standing.environ)
+    limits = None
     if standing.ledger is not None:
-        standing.ledger.adopt(ledger_rules(settings, prices, standing.environ), standing.opening)
-    clock = SystemClock()
-    return Ports(
-        clock=clock,
+        limits = standing.ledger.prepared(ledger_rules(settings, prices, standing.environ), standing.opening)
+    ports = Ports(
+        clock=SystemClock(),
         models=router(settings, standing.environ, standing.shelf, prices),
         prices=prices,
         prompts=prompts,
@@ -84,14 +100,11 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
         background=standing.background,
         ledger=standing.ledger,
         health=standing.health,
-        cache=_cache(settings, standing.memory, clock),
         capture_content=settings.config.telemetry.capture_content,
     )
-
-
-def _cache(settings: Settings, memory: Memory | None, clock: Clock) -> ExactCache | None:
-    aliases = {alias: model.cache for alias, model in settings.config.models.items() if model.cache is not None}
-    return ExactCache(aliases, memory, clock) if aliases and memory is not None else None
+    if standing.ledger is not None and limits is not None:
+        standing.ledger.take(limits)  # not before: a file that is refused changes no budget
+    return ports if standing.caches is None else cached(ports, settings, standing.caches)
 
 
 def serving(
@@ -115,6 +128,7 @@ def serving(
         environments=tuple(sorted(settings.config.environments)),
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in assignments)),
         problems=tuple(problems),
+        warnings=tuple(unpriced(settings.config, ports.prices)),
         assignments={(a.environment, a.prompt): a for a in assignments},
         releases=releases,
         drift=tuple(drift),

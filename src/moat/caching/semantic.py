@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from moat.caching.evidence import Book, may_serve
 from moat.caching.exact import Memory
+from moat.caching.false_hits import Book, may_serve
 from moat.caching.index import VectorIndex, unit
-from moat.caching.lexical import likeness
+from moat.caching.lexical import MAX_CHARACTERS, likeness
 from moat.caching.question import fingerprint
 from moat.domain.calls import Call, Event
 from moat.domain.config import SemanticConfig
 from moat.domain.errors import MoatError, ProviderDown
-from moat.domain.evidence import Example, Subject
+from moat.domain.false_hits import Example, Subject
 from moat.pipeline.answers import Answer
 from moat.ports.cache import Near, ResponseCache
 from moat.ports.clock import Clock
@@ -50,8 +50,8 @@ class Semantic:
 
 
 class SemanticAnswers:
-    """Implements `moat.ports.cache.SemanticCache`. Vectors here, answers in the exact cache: what is gone there, for its
-    age or for lack of room, is found by nobody.
+    """Implements `moat.ports.cache.SemanticCache`. Vectors lie here, answers in the exact cache: what is gone there,
+    for its age or for lack of room, is found by nobody.
     """
 
     def __init__(
@@ -69,12 +69,8 @@ class SemanticAnswers:
         found = self._of(call)
         if found is None:
             return "off"
-        config = found.config
-        if config.mode == "serve" and (
-            config.unproven or is_proven(self._stock.book.about(_subject(call, found)), config)
-        ):
-            return "serve"
-        return "shadow"
+        known = self._stock.book.about(_subject(call, found))
+        return "serve" if may_serve(known, found.config) else "shadow"
 
     async def look(self, call: Call, key: bytes) -> Near | None:
         """By the last text of the user; all else must be equal."""
@@ -89,7 +85,8 @@ class SemanticAnswers:
         except MoatError:
             self._stock.memory.tallies[_alias(call)].failed += 1
             raise
-        near = Near(partition=_partition(call, text, embedding.space), vector=vector, text=text)
+        partition = _partition(call, text, f"{found.embedder.name} {embedding.space}")
+        near = Near(partition=partition, vector=vector, text=text)
         for match in self._stock.index.near(near.partition, vector, found.config.threshold):
             if match.key == key:
                 continue
@@ -150,12 +147,14 @@ def question_of(call: Call) -> str | None:
 
 def agree(one: Answer, other: Answer, agreement: float) -> bool:
     """Do two answers say the same? They call the same tools in the same way, name the same numbers, and their texts are
-    equal but for case and white space, or lexically as similar as `agreement` demands.
+    equal but for case and white space, or, up to `MAX_CHARACTERS`, lexically as similar as `agreement` demands.
     """
     if _called(one) != _called(other):
         return False
     if _plain(one.text) == _plain(other.text):
         return True
+    if max(len(one.text), len(other.text)) > MAX_CHARACTERS:  # the rest would not be looked at
+        return False
     return _numbers(one.text) == _numbers(other.text) and likeness(one.text, other.text) >= agreement
 
 

@@ -3,6 +3,7 @@
 import msgspec
 import typer
 
+from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.model_checks import unknown_quality
 from moat.bootstrap.models import ProviderShelf, price_table
 from moat.bootstrap.plugins import SHIPPED, provider_kind
@@ -24,11 +25,12 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     settings = project.settings
     environ = environment()
     ProviderShelf(environ).providers(settings)
-    price_table(settings, environ)
+    prices = price_table(settings, environ)
+    ledger_rules(settings, prices, environ)
     suites = suite_files(project.root)
     for error in (*unknown_required(settings, suites), *unknown_quality(settings.config, settings.document, suites)):
         raise error
-    notes = passed_over(project)
+    notes = [*passed_over(project), *unpriced(settings.config, prices)]
     summary = {
         "file": str(project.root / "moat.yaml"),
         "providers": {name: options["kind"] for name, options in settings.config.providers.items()},

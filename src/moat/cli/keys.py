@@ -97,11 +97,12 @@ def list_keys(
         print_json(keys)
         return
     print_table(
-        ["id", "name", "user", "role", "tenant", "feature", "environment", "state", "created"],
+        ["id", "name", "user", "role", "tenant", "feature", "environment", "models", "state", "created", "ends"],
         (
             [
                 *(k.id, k.name, k.user, k.role, k.tenant, k.feature),
-                *(k.environment or "any", k.state, clock(k.created_ns)),
+                *(k.environment or "any", ", ".join(k.models) or "any", k.state, clock(k.created_ns)),
+                clock(k.expires_ns) if k.expires_ns else "never",
             ]
             for k in keys
         ),

@@ -19,6 +19,7 @@ from moat.cli.group import Json, group
 from moat.cli.output import err, print_json, print_table
 from moat.domain.errors import Unavailable
 from moat.domain.usage import format_usd
+from moat.domain.windows import zone
 from moat.spend.ledger import LimitLedger
 
 app = group()
@@ -66,7 +67,7 @@ def _row(found: LimitState) -> list[str]:
         return format_usd(amount) if found.measure == "money" else f"{amount:,}"
 
     share = (found.used + found.held) / found.amount if found.amount else 1.0
-    resets = datetime.fromtimestamp(found.resets_ns / 1e9).astimezone() if found.resets_ns else None
+    resets = datetime.fromtimestamp(found.resets_ns / 1e9, zone(found.timezone)) if found.resets_ns else None
     return [
         found.limit,
         " ".join(f"{scope}={value or '(none)'}" for scope, value in found.of.items()) or "the service",
@@ -75,6 +76,6 @@ def _row(found: LimitState) -> list[str]:
         f"{shown(found.amount)}{'' if found.measure == 'money' else ' ' + found.measure}",
         f"{share:.0%}",
         found.window,
-        resets.strftime("%Y-%m-%d %H:%M") if resets else "",
+        f"{resets:%Y-%m-%d %H:%M} {found.timezone}" if resets else "",
         found.action,
     ]

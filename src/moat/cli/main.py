@@ -38,6 +38,7 @@ COMMANDS = {
     "cost": ("moat.cli.cost", "What a prompt change will cost: exit 1 above a limit."),
     "limits": ("moat.cli.limits", "How far rates and budgets are used up."),
     "spikes": ("moat.cli.spikes", "Spending that was cut off, and letting it go on."),
+    "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
     "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
     "simulate": ("moat.cli.simulate", "Run a simulated or replaying provider as an OpenAI-compatible server."),
@@ -120,3 +121,7 @@ def main() -> None:
 
 def _complain(text: str) -> None:
     sys.stderr.write(f"error: {text}\n")
+
+
+if __name__ == "__main__":
+    main()

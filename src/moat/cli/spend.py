@@ -1,5 +1,6 @@
 """`moat spend`: what calls cost, who spent it, and what the month will have cost."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from moat.bootstrap.project import Project
 from moat.bootstrap.spending import reprice_stored, routes
 from moat.bootstrap.traces import open_traces
+from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, Shadow, group
 from moat.cli.output import clock as local_time
 from moat.cli.output import counted, out, print_json, print_table
@@ -33,8 +35,8 @@ from moat.cli.spend_options import (
 )
 from moat.domain.errors import RequestError
 from moat.domain.usage import format_usd
-from moat.ports.traces import PriceChange, Repricing, Spend, TraceFilter
-from moat.spend.reports import Document, by_dimensions
+from moat.ports.traces import Dimension, PriceChange, Repricing, Spend, TraceFilter
+from moat.spend.reports import Document, by_dimensions, with_key_names
 from moat.spend.reports_review import Review, month_of, monthly
 from moat.spend.reports_time import Clock, month_forecast, trend
 from moat.spend.reports_week import weekly
@@ -74,16 +76,13 @@ def totals(
     wanted = replace(
         wanted, since_ns=moment(since, clock, "--since"), until_ns=moment(until, clock, "--until") if until else 0
     )
-    with open_traces(Project.find(ctx.obj)) as traces:
+    project = Project.find(ctx.obj)
+    with open_traces(project) as traces:
         groups = traces.spending(names, wanted) if names else []
         total = next(iter(traces.spending([], wanted)), Spend(group=()))
     period = f"{_words(wanted.since_ns, clock)} to {_words(wanted.until_ns or clock.now_ns, clock)} ({timezone})"
-    show(
-        Document(title="Spend", period=period, sheets=(by_dimensions(names, groups, total),)),
-        form,
-        json=json,
-        output=output,
-    )
+    document = Document(title="Spend", period=period, sheets=(by_dimensions(names, groups, total),))
+    show(_named(project, document, names), form, json=json, output=output)
 
 
 @app.command("trend")
@@ -164,7 +163,7 @@ def review(
         asked = Review(traces, wanted, clock, callers, top, min_calls)
         first = _month(month, clock) if month else month_of(traces, wanted, clock)
         document = monthly(asked, first, routes(project))
-    show(document, form, json=json, output=output)
+    show(_named(project, document, callers), form, json=json, output=output)
 
 
 @app.command()
@@ -206,6 +205,15 @@ def audit(ctx: typer.Context, limit: Annotated[int, typer.Option(min=1, max=1000
         (_entry(done) for done in found),
         empty="Nothing was priced anew yet: `moat spend reprice`.",
     )
+
+
+def _named(project: Project, document: Document, by: Sequence[Dimension]) -> Document:
+    """The report with the names of keys, where it is by key."""
+    if "key" not in by:
+        return document
+    with open_state(project) as state:
+        stored = state.keys.keys()
+    return with_key_names(document, {key.id: key.name for key in stored})
 
 
 def _change(change: PriceChange) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Annotated, cast, get_args
 
 import msgspec
 import typer
+from rich.console import Console
 
-from moat.cli.output import out, print_json, print_table
+from moat.cli.output import out, print_json, print_table, text_console
 from moat.domain.errors import ConfigError, RequestError, StorageError
 from moat.domain.windows import zone
 from moat.ports.traces import Dimension
@@ -86,7 +87,7 @@ def show(document: Document, form: Format, *, json: bool, output: Path | None) -
     if output is None and form is Format.json:
         print_json(document.data())
     elif output is None and form is Format.table:
-        _print(document)
+        _print(document, out)
     else:
         text = _text(document, form)
         if output is None:
@@ -96,6 +97,10 @@ def show(document: Document, form: Format, *, json: bool, output: Path | None) -
 
 
 def _text(document: Document, form: Format) -> str:
+    if form is Format.table:
+        console = text_console()
+        _print(document, console)
+        return console.export_text()
     if form is Format.json:
         return msgspec.json.format(msgspec.json.encode(document.data()), indent=2).decode() + "\n"
     if form is Format.html:
@@ -103,17 +108,17 @@ def _text(document: Document, form: Format) -> str:
     return to_csv(document) if form is Format.csv else to_markdown(document)
 
 
-def _print(document: Document) -> None:
-    out.print(document.title, style="bold")
-    out.print(document.period, style="dim")
+def _print(document: Document, console: Console) -> None:
+    console.print(document.title, style="bold")
+    console.print(document.period, style="dim")
     for sheet in document.sheets:
-        out.print()
+        console.print()
         if len(document.sheets) > 1:
-            out.print(sheet.title, style="bold")
+            console.print(sheet.title, style="bold")
         names = [column.title if column.is_text else f"{column.title}>" for column in sheet.columns]
-        print_table(names, sheet.lines(), empty=sheet.empty)
+        print_table(names, sheet.lines(), empty=sheet.empty, on=console)
         for note in sheet.notes:
-            out.print(note)
+            console.print(note)
 
 
 def write(path: Path, text: str) -> None:

@@ -20,6 +20,9 @@ OPEN: tuple[BatchStatus, ...] = ("validating", "in_progress", "finalizing", "can
 WINDOW_NS = 24 * 3600 * 10**9
 """The completion window there is."""
 
+BATCH_PRICED = "+batch"
+"""How versions of price tables end in records of what a provider's batch API ran, at its own price."""
+
 
 class Owner(NamedTuple):
     """Whose files and batches: nobody else sees that they exist."""

@@ -7,6 +7,7 @@ however the call ends, a hang-up included.
 """
 
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -82,10 +83,16 @@ class Trace(msgspec.Struct, frozen=True):
     trace_id: str
     span_id: str
     parent_id: str = ""
+    state: str = ""
+    """What tracing systems before this one said, as their `tracestate` header; goes on as it came."""
 
     def child(self) -> "Trace":
         """A new span below this one."""
-        return Trace(self.trace_id, new_span_id(), self.span_id)
+        return self.below(new_span_id())
+
+    def below(self, span_id: str) -> "Trace":
+        """The span with this id below this one."""
+        return Trace(self.trace_id, span_id, self.span_id, self.state)
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -247,12 +254,19 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """Ends a block of thinking: what the provider wants back with it, opaque (Anthropic)."""
     redacted: str = ""
     """A block of thinking that the provider shows only encrypted (Anthropic)."""
+    usage: Usage | None = None
+    """What the provider has counted so far, where it says before the end; the last one counts."""
     raw: bytes | None = None
     """The same piece as the provider sent it, in the format `call.wire`, to be forwarded untouched: whole
     server-sent events when `call.stream`, else the whole body. A stage that changes a piece drops it, from
     that piece and from all that follow."""
     content_type: str = ""
     """Of `raw`, when it is neither JSON nor server-sent events."""
+
+    @property
+    def only_counts(self) -> bool:
+        """Does it say what was counted and nothing else? It is no piece of the answer then."""
+        return self.usage is not None and self == Delta(usage=self.usage)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,12 +300,32 @@ def traceparent(call: Call) -> str:
     return f"00-{call.trace.trace_id}-{call.trace.span_id}-01"
 
 
-def new_trace(traceparent: str = "") -> Trace:
-    """Continue the caller's trace from its W3C `traceparent` header, or start one when it is absent or broken."""
+def trace_headers(call: Call) -> tuple[tuple[str, str], ...]:
+    """The W3C headers of a request that this call makes: `traceparent`, and `tracestate` where the caller sent one."""
+    parent = ("traceparent", traceparent(call))
+    return (parent, ("tracestate", call.trace.state)) if call.trace.state else (parent,)
+
+
+_STATE_ENTRY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
+_STATE_ENTRIES = 32
+
+
+def _state(tracestate: str) -> str:
+    """The header as it may go on, or nothing where an entry is broken or stands twice: W3C has the whole discarded."""
+    entries = [entry for part in tracestate.split(",") if (entry := part.strip(" \t"))]
+    names = {entry.partition("=")[0] for entry in entries}
+    sound = len(names) == len(entries) <= _STATE_ENTRIES and all(map(_STATE_ENTRY.fullmatch, entries))
+    return ",".join(entries) if sound else ""
+
+
+def new_trace(traceparent: str = "", tracestate: str = "") -> Trace:
+    """Continue the caller's trace from its W3C headers, or start one when `traceparent` is absent or broken: then
+    `tracestate` says nothing.
+    """
     parts = traceparent.split("-")
     span_id = new_span_id()
     if len(parts) >= 4 and _is_hex(parts[1], 32) and _is_hex(parts[2], 16):
-        return Trace(parts[1], span_id, parts[2])
+        return Trace(parts[1], span_id, parts[2], _state(tracestate) if tracestate else "")
     return Trace(f"{random.getrandbits(128) or 1:032x}", span_id)
 
 

@@ -13,11 +13,11 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
     ├── ConflictError               somebody else was first; exists already   409, exit 75
     ├── LimitExceeded               a rate limit or budget is used up         429, exit 75
-    │   └── NoPrice                 a money budget applies, the price is not known   400
     ├── ProviderError               a try at a model failed                   502, exit 69
     │   ├── ProviderRefused         the provider said no to this request      its 4xx
     │   │   └── ContextOverflow     too long for the model                    400
     │   ├── Unsupported             the provider does not offer this operation    400
+    │   │   └── NoPrice             a money budget applies, the price is not known    400
     │   ├── AddressRefused          its name leads where no connection may go     502
     │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
@@ -149,13 +149,6 @@ class LimitExceeded(MoatError):
         self.retry_after = retry_after
 
 
-class NoPrice(LimitExceeded):
-    """A money budget applies and what the model costs is not known, so that the budget could not hold."""
-
-    code = "price_unknown"
-    default_status = 400
-
-
 class ProviderError(MoatError):
     """A try at a model failed."""
 
@@ -200,6 +193,12 @@ class AddressRefused(ProviderError):
     """A host's address is private, or of a metadata service: not connected to (server-side request forgery)."""
 
     code = "address_refused"
+
+
+class NoPrice(Unsupported):
+    """A money budget applies and what the model costs is not known, so that the budget could not hold."""
+
+    code = "price_unknown"
 
 
 class CircuitOpen(ProviderError):

@@ -36,6 +36,7 @@ _NAMES = {
     b"x-request-id": "request-id",
     b"idempotency-key": "idempotency-key",
     b"traceparent": "traceparent",
+    b"tracestate": "tracestate",
     b"anthropic-beta": "anthropic-beta",
     b"anthropic-version": "anthropic-version",
     b"content-encoding": "content-encoding",
@@ -84,15 +85,23 @@ class KeyRing:
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
-    """The headers Moat looks at, by short name. Text is UTF-8, or else Latin-1."""
+    """The headers Moat looks at, by short name. Text is UTF-8, or else Latin-1.
+
+    The last of several counts; those of a `tracestate` are one list, as W3C has it.
+    """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name in _NAMES:
-            try:
-                found[_NAMES[name]] = value.decode()
-            except UnicodeDecodeError:
-                found[_NAMES[name]] = value.decode("latin-1")
+            short, text = _NAMES[name], _text(value)
+            found[short] = f"{found[short]},{text}" if short == "tracestate" and short in found else text
     return found
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def authenticate(headers: dict[str, str], keys: KeyRing, roles: Collection[Role] = CALLERS) -> Key:
@@ -138,6 +147,8 @@ def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
     """
     asked = _said(headers, "environment")
     check_environment(key, asked)
+    if user:
+        check_text(user[:MAX_TEXT], where="user")
     return Caller(
         key=key.id,
         tenant=key.tenant,

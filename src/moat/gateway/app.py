@@ -24,9 +24,18 @@ class Gateway:
     """Routes requests. To add an endpoint: one file with an ASGI callable, one line here."""
 
     def __init__(
-        self, live: Live, spool: Spool, *, max_body: int, management: App, dropped: Callable[[], int] = lambda: 0
+        self,
+        live: Live,
+        spool: Spool,
+        *,
+        max_body: int,
+        management: App,
+        batches: App | None = None,
+        dropped: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`dropped`: how many copies for releases on trial were given up."""
+        """`batches` answers for files and batches, `management` for what is no model endpoint. `dropped`: how many
+        copies for releases on trial were given up.
+        """
         self._live = live
         self._management = management
         self._dropped = dropped
@@ -56,11 +65,22 @@ class Gateway:
             ("HEAD", "/readyz"): self._ready,
             ("GET", "/metrics"): self._metrics,
         }
+        batches = batches or _no_batches
+        self._routes |= {
+            ("POST", "/v1/files"): batches,
+            ("GET", "/v1/files"): batches,
+            ("POST", "/v1/batches"): batches,
+            ("GET", "/v1/batches"): batches,
+        }
         self._prefixes: dict[tuple[str, str], App] = {
             ("GET", "/v1/models/"): gemini_api.by_client(gemini, models),
             ("POST", "/v1/models/"): gemini,
             ("GET", "/v1beta/models/"): gemini,
             ("POST", "/v1beta/models/"): gemini,
+            ("GET", "/v1/files/"): batches,
+            ("DELETE", "/v1/files/"): batches,
+            ("GET", "/v1/batches/"): batches,
+            ("POST", "/v1/batches/"): batches,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +139,10 @@ class Gateway:
 
             self._page = Metrics(self._live, self._dropped)
         await self._page(scope, receive, send)
+
+
+async def _no_batches(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotFound("this server runs no batches")
 
 
 def _error_body(scope: Scope, error: MoatError) -> bytes:

@@ -57,6 +57,7 @@ class ModelEndpoint:
         try:
             headers = read_headers(scope)
             key = authenticate(headers, self._live.serving.keys)
+            await self._live.turns.take(key.tenant or key.id)
             call, once = await self._admit(scope, headers, key, receive, request_id)
             allowed = partial(self._check_key, headers, key)
             if once is None:
@@ -128,7 +129,7 @@ class ModelEndpoint:
         return Call(
             id=request_id,
             caller=caller,
-            trace=new_trace(headers.get("traceparent", "")),
+            trace=new_trace(headers.get("traceparent", ""), headers.get("tracestate", "")),
             model=request.model,
             prompt=prompt,
             messages=request.messages,

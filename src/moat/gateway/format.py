@@ -106,6 +106,28 @@ def take_model(data: dict[str, Any]) -> str:
     return model
 
 
+COUNTS = ("max_tokens", "max_completion_tokens", "n", "best_of")
+"""Parameters that say how much may be answered: budgets count on them."""
+
+
+def check_counts(data: dict[str, Any]) -> None:
+    """Make whole numbers of them, null as if absent. Raises `RequestError` for anything else, and for two lengths."""
+    for name in COUNTS:
+        if name not in data:
+            continue
+        value = data[name]
+        if value is None:
+            del data[name]
+            continue
+        if isinstance(value, float) and value.is_integer():
+            value = data[name] = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
+            raise RequestError("must be a whole number from 1 on", where=name)
+    lengths = {data[name] for name in ("max_tokens", "max_completion_tokens") if name in data}
+    if len(lengths) > 1:
+        raise RequestError("says another length than `max_tokens`", where="max_completion_tokens", remedy="Send one.")
+
+
 def take_stream(data: dict[str, Any]) -> bool:
     """Remove and check `stream`. Raises `RequestError`."""
     stream = data.pop("stream", None) or False

@@ -16,7 +16,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from moat import __version__
+from moat.caching.report import CacheState, count_states
 from moat.domain.releases import Arm
+from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
@@ -42,6 +44,7 @@ class Metrics(Collector):
             lambda: shadows(dropped()),
             lambda: deployments(live.deployments()),
             lambda: limits(live.balances()),
+            lambda: caches(live.caches()),
         )
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -156,3 +159,31 @@ def limits(balances: Iterable[Balance]) -> Iterator[Metric]:
         used.add_metric((name,), max(known))
         counters.add_metric((name,), len(known))
     yield from (used, counters)
+
+
+def caches(found: Sequence[CacheState]) -> Iterator[Metric]:
+    """What the caches did and hold, and how often similar questions were wrong."""
+    by = ("alias",)
+    hits = CounterMetricFamily("moat_cache_hits", "Answers given again to the same question.", labels=by)
+    misses = CounterMetricFamily("moat_cache_misses", "Questions that went to a model.", labels=by)
+    similar = CounterMetricFamily("moat_cache_similar", "Answers given to a similar question.", labels=by)
+    saved = CounterMetricFamily("moat_cache_saved_dollars", "What these cost when they were made.", labels=by)
+    failed = CounterMetricFamily("moat_cache_embedding_failures", "Questions without a vector.", labels=by)
+    entries = GaugeMetricFamily("moat_cache_entries", "Answers that are held.", labels=by)
+    held = GaugeMetricFamily("moat_cache_bytes", "Memory that they take, about.", labels=by)
+    compared = GaugeMetricFamily("moat_cache_compared", "Would-be hits that were compared, all releases.", labels=by)
+    false = GaugeMetricFamily("moat_cache_false_hits", "Those that were wrong.", labels=by)
+    serving = GaugeMetricFamily("moat_cache_semantic_serving", "Releases answered by similarity.", labels=by)
+    for state in found:
+        now = [one for one in state.measured if one.state != "former"]
+        hits.add_metric((state.alias,), state.hits)
+        misses.add_metric((state.alias,), state.misses)
+        similar.add_metric((state.alias,), state.similar)
+        saved.add_metric((state.alias,), state.saved / PICODOLLARS)
+        failed.add_metric((state.alias,), state.failed)
+        entries.add_metric((state.alias,), state.entries)
+        held.add_metric((state.alias,), state.bytes)
+        compared.add_metric((state.alias,), sum(one.compared for one in now))
+        false.add_metric((state.alias,), sum(one.false for one in now))
+        serving.add_metric((state.alias,), count_states(now, "serving"))
+    yield from (hits, misses, similar, saved, failed, entries, held, compared, false, serving)

@@ -7,6 +7,7 @@ excepted; above twice as many connections one that is idle makes room. What http
 """
 
 import asyncio
+import re
 from typing import Any
 
 import httptools
@@ -32,6 +33,17 @@ BODY_RATE = 500
 RETRY_SECONDS = 1.0
 HEALTH = ("/healthz", "/readyz")
 """Answered however much is under way."""
+
+
+_UPGRADE = re.compile(rb"^upgrade:", re.IGNORECASE | re.MULTILINE)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request that offers another protocol, as Java's client does with HTTP/2, is answered in this one (RFC 9110, 7.8).
+    httptools would take the body for the other protocol.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"x-upgrade:", head) + end + rest
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -63,6 +75,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what arrives until the headers are complete."""
+        if self._resting and not self._in_head and b"pgrade:" in data:
+            data = _without_upgrade(data)
         super().data_received(data)
         if self._in_head:
             self._head += len(data)

@@ -4,11 +4,13 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from moat.caching.report import CacheState
 from moat.domain.calls import Call, Event
 from moat.domain.errors import NotFound
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.idempotency import Answers
+from moat.gateway.turns import Turns
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
 from moat.ports.prompts import Prompts
@@ -34,6 +36,8 @@ class Serving:
     """`name@environment` of everything that an environment serves."""
     problems: tuple[str, ...] = ()
     """What is broken now; those parts of the snapshot are the last good ones."""
+    warnings: tuple[str, ...] = ()
+    """What is served as moat.yaml says, and is hardly meant."""
     assignments: Mapping[tuple[str, str], Assignment] = field(default_factory=dict)
     """What is served, by environment and prompt."""
     releases: Mapping[str, Release] = field(default_factory=dict)
@@ -61,7 +65,11 @@ class Live:
     """How the deployments stand that were asked since the server started."""
     balances: Callable[[], Sequence[Balance]] = lambda: ()
     """How far the limits are used up."""
+    caches: Callable[[], Sequence[CacheState]] = lambda: ()
+    """What the caches did and hold, by alias."""
     look: Callable[[], None] = lambda: None
     """Asks for a look at once instead of in its turn; from any thread, and returns at once."""
+    turns: Turns = field(default_factory=Turns)
+    """Who may begin a request now."""
     answers: Answers = field(default_factory=Answers)
     """By idempotency key."""

@@ -1,6 +1,8 @@
-"""How many tokens a call has, before anybody has counted them.
+"""How many tokens a call has, before anybody has counted them: about, and at most.
 
-Text counts four characters a token (OpenAI's rule of thumb), anything else a flat number: its bytes are not tokens.
+About: four characters of ASCII a token (OpenAI's rule of thumb), any other character one, anything that is no text a
+flat number. At most: every known tokenizer makes no more than one token of a byte (UTF-8), so the bytes of everything
+that is sent bound it, with sound and pictures counted for what they can hold.
 """
 
 from typing import Any
@@ -12,92 +14,81 @@ from moat.domain.usage import estimate_tokens
 
 IMAGE_TOKENS = 765
 """OpenAI's count for a 1,024 x 1,024 image in high detail."""
+MOST_IMAGE = 3000
+"""More than any provider counts for an image of ordinary size."""
+MOST_FILE = 100_000
+"""Of a file that is elsewhere, so that its size is not known."""
+FRAME_TOKENS = 8
+"""More than any chat format adds around a message."""
+LEAST_AUDIO = 1000
+"""Bytes of a second of sound, at least: speech at 8 kbit/s."""
+AUDIO_TOKENS = 100
+"""More than any provider counts for a second of sound."""
+
+_IMAGES = ("image_url", "image", "input_image")
+_TEXTS = ("input", "prompt", "query", "documents")
+_encode = msgspec.json.Encoder().encode
 
 
 def input_tokens(call: Call) -> int:
     """Estimated tokens of messages and tools; for operations without messages, of the texts in the parameters."""
     if call.operation != "chat":
-        return sum(_texts(call.params.get(name)) for name in ("input", "prompt", "query", "documents"))
+        return quarters(_encode([call.params.get(name) for name in _TEXTS]).decode()) // 4
     tools = call.params.get("tools")
-    asked = sum(map(message_tokens, call.messages))
-    return asked + (estimate_tokens(msgspec.json.encode(tools).decode()) if tools else 0)
+    asked = sum(message_tokens(message) for message in call.messages)
+    return asked + (estimate_tokens(_encode(tools).decode()) if tools else 0)
 
 
 def message_tokens(message: Message) -> int:
-    """Estimated tokens of one message, its tool calls included."""
-    calls = message.get("tool_calls")
-    return _content(message.get("content")) + (len(msgspec.json.encode(calls)) // 4 if calls else 0)
-
-
-def _content(content: Any) -> int:
+    """Estimated tokens of one message: its text, its other parts, the tools it calls."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    asked = estimate_tokens(_encode(calls).decode()) if calls else 0
     if isinstance(content, str):
-        return estimate_tokens(content)
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
-    return sum(estimate_tokens(text) if isinstance(text, str) else IMAGE_TOKENS for text in texts)
-
-
-def _texts(value: Any) -> int:
-    """Texts anywhere inside; a list of numbers is a text that is tokenised already."""
-    if isinstance(value, str):
-        return estimate_tokens(value)
-    if isinstance(value, dict):
-        return sum(_texts(item) for item in value.values())
-    if isinstance(value, list):
-        numbers = sum(1 for item in value if isinstance(item, int))
-        return numbers or sum(_texts(item) for item in value)
-    return 0
-
-
-PART_TOKENS = 3000
-"""More than any provider counts for an image of ordinary size."""
-FRAME_TOKENS = 8
-"""More than any chat format adds around a message."""
-
-
-def most_input_tokens(call: Call) -> int:
-    """As many tokens as the input can have: every known tokenizer makes at most one of a byte (UTF-8)."""
-    if call.operation != "chat":
-        return sum(_bytes(call.params.get(name)) for name in ("input", "prompt", "query", "documents"))
-    asked = FRAME_TOKENS * (1 + len(call.messages))
-    for name in ("tools", "response_format"):
-        if value := call.params.get(name):
-            asked += len(msgspec.json.encode(value))
-    return asked + sum(_message(message) for message in call.messages)
-
-
-def _message(message: Message) -> int:
-    content = message.get("content")
-    asked = 0
-    if isinstance(content, str):
-        asked = _length(content)
-    elif isinstance(content, list):
-        asked = sum(_part(part) for part in content)
-    for name in ("tool_calls", "thinking_blocks", "reasoning_content"):
-        if value := message.get(name):
-            asked += len(msgspec.json.encode(value))
+        return asked + _tokens(content)
+    for part in content if isinstance(content, list) else []:
+        text = part.get("text") if isinstance(part, dict) else None
+        asked += _tokens(text) if isinstance(text, str) else IMAGE_TOKENS
     return asked
 
 
-def _part(part: Any) -> int:
-    text = part.get("text") if isinstance(part, dict) else None
-    return _length(text) if isinstance(text, str) else PART_TOKENS
+def quarters(text: str) -> int:
+    """Quarters of a token, about: one for a character of ASCII, four for most others."""
+    size = len(text)
+    return size if text.isascii() else size + 3 * (len(text.encode("utf-8", "surrogatepass")) - size) // 2
 
 
-def _bytes(value: Any) -> int:
-    if isinstance(value, str):
-        return _length(value)
-    if isinstance(value, dict):
-        return sum(_bytes(item) for item in value.values())
-    if isinstance(value, list):
-        numbers = sum(1 for item in value if isinstance(item, int))
-        return numbers or sum(_bytes(item) + FRAME_TOKENS for item in value)
-    return 0
+def most_input_tokens(call: Call) -> int:
+    """As many tokens as the input can have."""
+    if call.operation == "rerank":
+        documents = call.params.get("documents")
+        count = len(documents) if isinstance(documents, list) else 1
+        return len(_encode(call.params)) + count * len(_encode(call.params.get("query")))
+    most = FRAME_TOKENS * (1 + len(call.messages)) + len(_encode(call.params)) + most_seconds(call) * AUDIO_TOKENS
+    return most + sum(_most(message) for message in call.messages)
 
 
-def _length(text: str) -> int:
-    """Bytes in UTF-8; a text in ASCII, the usual case, need not be encoded for it."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def most_seconds(call: Call) -> int:
+    """How long the sound can be that an upload holds; 0 without one."""
+    return len(call.upload) // LEAST_AUDIO + 1 if call.upload else 0
+
+
+def _most(message: Message) -> int:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return len(_encode(message))
+    rest = {name: value for name, value in message.items() if name != "content"}
+    return len(_encode(rest)) + sum(_most_part(part) for part in content)
+
+
+def _most_part(part: Any) -> int:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in _IMAGES:
+        return MOST_IMAGE
+    if kind == "input_audio":
+        return len(_encode(part)) * AUDIO_TOKENS // LEAST_AUDIO + AUDIO_TOKENS
+    size = len(_encode(part))
+    elsewhere = kind in ("file", "input_file", "document", "video_url", "google") and size < MOST_FILE
+    return MOST_FILE if elsewhere else size
 
 
 def stated_output(call: Call) -> int | None:
@@ -109,16 +100,30 @@ def stated_output(call: Call) -> int | None:
     return None
 
 
+def choices(call: Call) -> int:
+    """How many answers are asked for: each may be as long as is allowed."""
+    many = max(_count(call.params.get(name)) for name in ("n", "best_of"))
+    prompts = call.params.get("prompt") if call.operation == "completions" else None
+    several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
+    return many * (len(prompts) if several and prompts else 1)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, str) and value.isdecimal():  # in a form everything is text
+        value = int(value[:9])
+    return value if isinstance(value, int) and value > 1 else 1
+
+
 def caches(call: Call) -> bool:
     """Does the call ask for something to be written to the provider's cache, which is dearer than plain input?"""
-    if "cache_control" in call.params or any("cache_control" in tool for tool in _objects(call.params.get("tools"))):
-        return True
-    return any("cache_control" in part for message in call.messages for part in _objects(message.get("content")))
+    return b'"cache_control"' in _encode(call.params) or any(
+        b'"cache_control"' in _encode(part) for message in call.messages for part in _objects(message.get("content"))
+    )
 
 
 def sounds(call: Call) -> bool:
     """Does the call hold sound, or ask for it?"""
-    if call.params.get("modalities") or call.params.get("audio"):
+    if call.upload or call.operation == "speech" or call.params.get("modalities") or call.params.get("audio"):
         return True
     return any(
         part.get("type") == "input_audio" for message in call.messages for part in _objects(message.get("content"))
@@ -127,3 +132,7 @@ def sounds(call: Call) -> bool:
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _tokens(text: str) -> int:
+    return -(-quarters(text) // 4)

@@ -67,7 +67,7 @@ def _call_span(call: Call, outcome: Outcome, given: dict[str, Any]) -> Span:
         started_ns=outcome.started_ns,
         duration_ns=outcome.duration_ns,
         model=_asked(call),
-        alias=last.alias if last else "",
+        alias=last.alias if last else _planned(call),
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
         cost=journal.cost,
@@ -159,6 +159,12 @@ def _asked(call: Call) -> str:
 
 _SPECIAL = {name: f"{name}_tokens" for name in COUNTS if name not in ("input", "output", "units")} | {"units": "units"}
 """Counts that most attempts have none of."""
+
+
+def _planned(call: Call) -> str:
+    """The alias whose plan would have been followed: a cache answered."""
+    sent = call.journal.sent
+    return sent.plan.alias if sent and sent.plan else ""
 
 
 def _tokens(usage: Usage) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from moat.domain.batches import Batch, Owner, StoredFile
-from moat.domain.calls import Call, Event
+from moat.domain.calls import Call, Event, Operation
 
 
 class Page(NamedTuple):
@@ -101,8 +101,12 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 class BatchApi(Protocol):
     """A provider's own batches. Everything that asks it raises a `ProviderError`."""
 
+    def takes(self, operation: Operation) -> bool:
+        """Can such calls be in a batch?"""
+        ...
+
     def line(self, call: Call, name: str) -> bytes:
-        """One request for `call.deployment.model`, ready to be submitted, without a line break. Raises `Unsupported`."""
+        """One request for `call.deployment.model`, ready to be submitted, without a line break."""
         ...
 
     async def submit(self, call: Call, lines: bytes, mark: str) -> str:

@@ -44,6 +44,11 @@ class Hold(Protocol):
         """Tokens that the answer may have: fewer than asked for when a limit caps it."""
         ...
 
+    @property
+    def bounds(self) -> bool:
+        """Does a limit that must hold count on that? Then the model has to be told."""
+        ...
+
     def settle(self, spent: Spending) -> None:
         """Give back what was not used; nothing stays held. Idempotent: the first call counts."""
         ...

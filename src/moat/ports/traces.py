@@ -101,6 +101,8 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that a cache answered; 0 where calls are counted by their attempts."""
     saved: int = 0
     """What these would have cost."""
+    refused: int = 0
+    """Calls that failed before any attempt, such as those that a limit refused; 0 where `hits` is."""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +214,7 @@ class TraceWriter(Protocol):
 
         Attempts, their calls and the note change together; a large history in several steps, and the note says how far
         it came: doing it again does the rest. `price` answers None where there is no price: that attempt stays as it
-        was. The cost of a call becomes the sum over its attempts, unknown when one of them is. Raises `StorageError`.
+        was. The cost of a call becomes the sum over its attempts, unknown when one of them is. A version that ends in
+        `moat.domain.batches.BATCH_PRICED` keeps that ending. Raises `StorageError`.
         """
         ...

@@ -13,6 +13,9 @@ MAX_ACCOUNTS = 250_000
 """Per limit and window: callers who make up users cannot fill the memory."""
 
 
+SWEEP_NS = 10 * 10**9
+
+
 class Account(msgspec.Struct):
     """One counter."""
 
@@ -61,6 +64,7 @@ class Counters:
         self.limit = limit
         self._span = _span(limit, now_ns)
         self._accounts: dict[Values, Account] = {}
+        self._swept_ns = 0
 
     def open(self, used: Mapping[Values, int]) -> None:
         """Begin with what was used in the present window before."""
@@ -72,7 +76,7 @@ class Counters:
         account = self._accounts.get(values)
         if account is None:
             if len(self._accounts) >= MAX_ACCOUNTS:
-                self._sweep()
+                self._sweep(now_ns)
             account = self._accounts[values] = Account()
         return account
 
@@ -101,9 +105,11 @@ class Counters:
             self._span = _span(self.limit, now_ns)
             self._accounts = {}
 
-    def _sweep(self) -> None:
-        """Make room by forgetting who used nothing."""
-        self._accounts = {values: account for values, account in self._accounts.items() if account.used or account.held}
+    def _sweep(self, now_ns: int) -> None:
+        """Make room by forgetting who used nothing; seldom, for it takes a while."""
+        if now_ns - self._swept_ns >= SWEEP_NS:
+            self._swept_ns = now_ns
+            self._accounts = {key: account for key, account in self._accounts.items() if account.used or account.held}
         if len(self._accounts) >= MAX_ACCOUNTS:
             raise LimitExceeded(
                 f"the limit {self.limit.name!r} counts by too many different callers",

@@ -14,13 +14,13 @@ from moat.domain.calls import Call
 from moat.domain.config import SpikeConfig
 from moat.domain.errors import NoPrice
 from moat.domain.usage import Usage
-from moat.pipeline.estimates import input_tokens, stated_output
+from moat.pipeline.estimates import choices, input_tokens, stated_output
 from moat.ports.clock import Clock
 from moat.ports.ledger import Spending, Worst
 from moat.spend.counters import Account, Balance, Counters, Place
 from moat.spend.limits import Limit, Values
 from moat.spend.refusals import notice, refusal
-from moat.spend.spikes import SpikeBreaker
+from moat.spend.spikes import SpikeBreaker, Watch, watched
 
 Opening = Callable[[Limit, int], Mapping[Values, int]]
 """What was used of a limit since an instant (Unix nanoseconds), from the records of earlier calls."""
@@ -39,6 +39,14 @@ class Rules(NamedTuple):
     spikes: SpikeConfig | None = None
 
 
+class Prepared(NamedTuple):
+    """Limits that are ready to be taken up."""
+
+    rules: Rules
+    counters: tuple[tuple[Limit, Counters], ...]
+    watched: Watch | None
+
+
 class LimitLedger:
     """Implements `moat.ports.ledger.Ledger` on the event loop of one process; `adopt` may run in another thread."""
 
@@ -49,8 +57,13 @@ class LimitLedger:
         self._counters: tuple[tuple[Limit, Counters], ...] = ()
 
     def adopt(self, rules: Rules, opening: Opening) -> None:
-        """Take up the limits as they are now. Counters of limits that only changed their amount or action live on;
-        those of new limits begin with what was used in the window before.
+        """Take up the limits as they are now: see `prepared`."""
+        self.take(self.prepared(rules, opening))
+
+    def prepared(self, rules: Rules, opening: Opening) -> "Prepared":
+        """The limits as they are now, ready to be taken up. Counters of limits that only changed their amount or action
+        live on; those of new limits begin with what was used in the window before. Changes nothing; raises what
+        `opening` raises, and `ConfigError`.
         """
         known = {limit.identity: counters for limit, counters in self._counters}
         now = self._clock.now_ns()
@@ -62,8 +75,12 @@ class LimitLedger:
                 if limit.window is not None:
                     counters.open(opening(limit, counters.starts_ns))
             found.append((limit, counters))
-        self.spikes.adopt(rules.spikes)
-        self._rules, self._counters = rules, tuple(found)
+        return Prepared(rules, tuple(found), watched(rules.spikes))
+
+    def take(self, prepared: "Prepared") -> None:
+        """Count by these from now on. Cannot fail."""
+        self.spikes.adopt(prepared.watched)
+        self._rules, self._counters = prepared.rules, prepared.counters
 
     @property
     def idle(self) -> bool:
@@ -79,10 +96,19 @@ class LimitLedger:
 
     async def admit(self, call: Call) -> "Admitted":
         """See `Ledger`."""
-        self.spikes.check(call)
+        if not call.shadow_of:
+            self.spikes.check(call)
         if not self._counters:
             return Admitted(call, ())
         places = self._places(call)
+        judged = self._judged(call, places)
+        if judged.model != call.model:  # the other model has limits of its own
+            places = self._places(judged)
+            judged = self._judged(judged, places, exchanged=True)
+        return self._let_in(judged, places)
+
+    def _judged(self, call: Call, places: Sequence[Place], *, exchanged: bool = False) -> Call:
+        """What the limits make of the call. Raises `LimitExceeded`."""
         asked = None
         for place in places:
             limit = place.limit
@@ -93,9 +119,10 @@ class LimitLedger:
             else:
                 asked = asked or _Asked(call, self._rules)
                 wanted = asked.of(limit)
-            if wanted > place.room:
+            if wanted > place.room and not (limit.action == "downgrade" and exchanged):
                 call = self._act(call, place, wanted)
-        return self._let_in(call, places)
+                exchanged = exchanged or limit.action == "downgrade"
+        return call
 
     async def hold(self, call: Call, worst: Worst) -> "Held":
         """See `Ledger`."""
@@ -113,7 +140,8 @@ class LimitLedger:
                 taken.append((place.account, place.limit.measure == "money", amount))
         for account, _, amount in taken:
             account.held += amount
-        return Held(output, taken, lambda cost: self.spikes.note(call, cost))
+        bounds = any(place.limit.hard for place in places)
+        return Held(output, taken, lambda cost: self.spikes.note(call, cost), bounds=bounds)
 
     async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> "Held":
         """See `Ledger`."""
@@ -162,7 +190,9 @@ class LimitLedger:
                 raise refusal(place, wanted, f"there is nothing cheaper than {call.model!r}: ")
             journal.notices.append(f"limit {limit.name}: {cheaper} answers instead of {call.model}")
             return replace(call, model=cheaper)
-        journal.notices.append(f"limit {limit.name} is used up")
+        used_up = f"limit {limit.name} is used up"
+        if used_up not in journal.notices:
+            journal.notices.append(used_up)
         return call
 
     def _let_in(self, call: Call, places: Sequence[Place]) -> "Admitted":
@@ -196,9 +226,17 @@ class Admitted:
 class Held:
     """Implements `moat.ports.ledger.Hold`."""
 
-    def __init__(self, output: int, taken: Sequence[tuple[Account, bool, int]], spent: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        output: int,
+        taken: Sequence[tuple[Account, bool, int]],
+        spent: Callable[[int], None],
+        *,
+        bounds: bool = False,
+    ) -> None:
         """`taken`: account, whether it counts money, how much was taken of it. `spent` is told the cost."""
         self.output = output
+        self.bounds = bounds
         self._taken = taken
         self._spent: Callable[[int], None] | None = spent
 
@@ -206,7 +244,8 @@ class Held:
         """Once."""
         for account, money, amount in self._taken:
             account.held -= amount
-            account.used += (spent.money or 0) if money else spent.tokens
+            money_spent = amount if spent.money is None else spent.money
+            account.used += money_spent if money else spent.tokens
         self._taken = ()
         if self._spent is not None:
             self._spent(spent.money or 0)
@@ -218,7 +257,7 @@ class _Asked:
 
     def __init__(self, call: Call, rules: Rules) -> None:
         self._input = input_tokens(call)
-        self._output = stated_output(call) or 0
+        self._output = (stated_output(call) or 0) * choices(call)
         self._call = call
         self._rules = rules
 
@@ -237,8 +276,7 @@ def _demand(place: Place, worst: Worst, output: int) -> int:
     if cost is None and place.limit.hard:
         raise NoPrice(
             f"the limit {place.limit.name!r} counts money, and the model has no known price",
-            where="model",
-            remedy="State its price in moat.yaml: `deployments` or the alias's `price`.",
+            where="price in moat.yaml, of `deployments` or of the alias",
         )
     return cost or 0
 

@@ -51,16 +51,22 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
                 return None
         return tuple([scopes[scope] for scope in self.per])
 
-    def shown(self, amount: int) -> str:
+    def number(self, amount: int) -> str:
         """An amount of what it measures, for people."""
-        if self.measure == "money":
-            return format_usd(amount)
-        return f"{amount:,} {'concurrent calls' if self.measure == 'concurrent' else self.measure}"
+        return format_usd(amount) if self.measure == "money" else f"{amount:,}"
+
+    def shown(self, amount: int) -> str:
+        """The same, saying of what."""
+        noun = {"money": "", "concurrent": " concurrent calls"}.get(self.measure, f" {self.measure}")
+        return self.number(amount) + noun
 
     def whose(self, values: Values) -> str:
         """Whose counter: `tenant acme, feature chat`; `the whole service`."""
-        pairs = zip(self.per, values, strict=True)
-        return ", ".join(f"{scope} {value or '(none)'}" for scope, value in pairs) or "the whole service"
+        parts = [f"{scope} {value or '(none)'}" for scope, value in zip(self.per, values, strict=True)]
+        for scope, allowed in self.match.items():
+            if scope not in self.per:
+                parts.append(f"{scope} {' or '.join(sorted(allowed))}")
+        return ", ".join(parts) or "the whole service"
 
 
 def compiled(limits: Iterable[LimitConfig]) -> tuple[Limit, ...]:

@@ -17,15 +17,16 @@ SOON = 1.0
 def refusal(place: Place, wanted: int, why: str = "") -> LimitExceeded:
     """Why a call is refused: which limit, how far it is used up, and when there is room again."""
     limit, values, account = place.limit, place.values, place.account
+    of = f"{limit.number(account.used)} of {limit.shown(limit.amount)}"
     if limit.measure == "concurrent":
-        what = f"{why}{limit.shown(limit.amount)} are allowed for {limit.whose(values)}, and as many are under way"
+        what = f"{why}{account.held} of {limit.shown(limit.amount)} for {limit.whose(values)} are under way"
         return _refused(limit, what, "Try again when one is done.", SOON)
     if limit.window is None:
-        what = f"{why}this call may take {limit.shown(wanted)}, and {limit.shown(limit.amount)} are allowed for one"
+        what = f"{why}this call may take {limit.shown(wanted)}, and {limit.number(limit.amount)} are allowed for one"
         return _refused(limit, what, "Send a shorter one, or ask for a shorter answer (`max_tokens`).", None)
-    of = f"{limit.shown(limit.amount)} a {limit.window} for {limit.whose(values)}"
-    held = f", {limit.shown(account.held)} held by calls under way" if account.held else ""
-    what = f"{why}of {of}, {limit.shown(account.used)} are used{held}; this call may take {limit.shown(wanted)}"
+    held = f", {limit.number(account.held)} held by calls under way" if account.held else ""
+    what = f"{why}{of} a {limit.window} for {limit.whose(values)} are used{held}; this call may take "
+    what += limit.number(wanted)
     seconds = max(0.0, (place.resets_ns - place.now_ns) / 1e9)
     fits = account.used + wanted <= limit.amount
     until = datetime.fromtimestamp(place.resets_ns // 10**9, limit.tz).isoformat()
@@ -53,6 +54,7 @@ def alerts(balances: Iterable[Balance]) -> list[str]:
 
 
 def _refused(limit: Limit, what: str, remedy: str, retry_after: float | None) -> LimitExceeded:
-    return LimitExceeded(
-        f"limit {limit.name}: {what}", where=f"limit {limit.name}", remedy=remedy, retry_after=retry_after
-    )
+    error = LimitExceeded(f"limit {limit.name}: {what}", remedy=remedy, retry_after=retry_after)
+    if retry_after is None:
+        error.status = 400  # the same call will never fit
+    return error

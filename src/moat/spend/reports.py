@@ -1,6 +1,6 @@
 """Reports on money as sheets of typed cells: whoever prints them decides how a cell looks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -44,6 +44,11 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     empty: str = "Nothing in this time."
     """What stands there when there are no rows."""
 
+    @property
+    def key(self) -> str:
+        """The title for programs."""
+        return self.title.lower().replace(" ", "_")
+
     def records(self) -> list[dict[str, Any]]:
         """Rows for programs."""
         return [self._record(row) for row in self.rows]
@@ -74,7 +79,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     def data(self) -> dict[str, Any]:
         """For programs: rows and totals as objects, by the sheet's title as a key."""
-        named = {sheet.title.lower().replace(" ", "_"): sheet for sheet in self.sheets}
+        named = {sheet.key: sheet for sheet in self.sheets}
         return {
             "title": self.title,
             "period": self.period,
@@ -119,7 +124,7 @@ def total_of(groups: Sequence[Spend]) -> Spend:
     return total
 
 
-_SUMS = ("calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved")
+_SUMS = ("calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved", "refused")
 
 MEASURES = (
     Column("calls", "count"),
@@ -153,8 +158,11 @@ def measures(spend: Spend, total: Spend) -> tuple[Any, ...]:
 
 
 def per_call(spend: Spend) -> int | None:
-    """Picodollars, rounded down; None when a part of the cost is not known."""
-    return None if spend.unpriced or not spend.calls else spend.cost // spend.calls
+    """Picodollars, rounded down; None when a part of the cost is not known. Calls refused before any request, which
+    could cost nothing, are left out.
+    """
+    calls = spend.calls - spend.refused
+    return None if spend.unpriced or calls <= 0 else spend.cost // calls
 
 
 def names(by: Sequence[Dimension]) -> tuple[Column, ...]:
@@ -175,6 +183,28 @@ def by_dimensions(by: Sequence[Dimension], groups: Sequence[Spend], total: Spend
     return Sheet(title=title, columns=(*names(by), *MEASURES), rows=tuple(rows), total=sums, notes=remarks(total))
 
 
+def with_key_names(document: Document, names: Mapping[str, str]) -> Document:
+    """The report with a column of names behind each column of key ids."""
+    return msgspec.structs.replace(document, sheets=tuple(_with_key_names(sheet, names) for sheet in document.sheets))
+
+
+def _with_key_names(sheet: Sheet, names: Mapping[str, str]) -> Sheet:
+    column = Column("key", "name")
+    if column not in sheet.columns:
+        return sheet
+    at = sheet.columns.index(column)
+
+    def wider(row: tuple[Any, ...], value: object) -> tuple[Any, ...]:
+        return (*row[: at + 1], value, *row[at + 1 :])
+
+    return msgspec.structs.replace(
+        sheet,
+        columns=wider(sheet.columns, Column("key name")),
+        rows=tuple(wider(row, names.get(row[at], "")) for row in sheet.rows),
+        total=wider(sheet.total, "") if sheet.total else (),
+    )
+
+
 def _said(by: Sequence[Dimension], group: Sequence[str]) -> list[str]:
     """A group's values; a record leaves the operation out when it is a chat."""
     return ["chat" if name == "operation" and not value else value for name, value in zip(by, group, strict=True)]
@@ -189,7 +219,14 @@ def remarks(total: Spend) -> tuple[str, ...]:
             "set `price` in moat.yaml, then `moat spend reprice`."
         )
     if total.estimated:
-        said.append(f"The usage of {total.estimated:,} requests is estimated: their provider reported none.")
+        said.append(
+            f"The usage of {total.estimated:,} requests is estimated: their provider reported none, or numbers that "
+            "cannot be right."
+        )
+    if total.refused:
+        said.append(
+            f"{total.refused:,} of {total.calls:,} calls were refused before any request, and are not in `per call`."
+        )
     if total.hits:
         said.append(f"A cache answered {total.hits:,} calls and saved {format_usd(total.saved)}.")
     return tuple(said)

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,13 @@ body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding
 h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}.period,.note{color:#57606a}
 .scroll{overflow-x:auto}table{border-collapse:collapse}
 th,td{padding:.3rem .8rem;border-bottom:1px solid #d0d7de;text-align:left}
-th{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,.t{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 @media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th,td{border-color:#30363d}}
 """
+
+
+_CLASSES = {"name": "", "text": " class=t"}
+"""Of the cells of a kind; all others are numbers. Callers' names may be long, and break; dates do not."""
 
 
 def to_markdown(document: Document) -> str:
@@ -34,7 +39,7 @@ def to_html(document: Document) -> str:
     for sheet in document.sheets:
         parts.append(f"<h2>{html.escape(sheet.title)}</h2>")
         parts.append(_html_table(sheet))
-        parts += [f'<p class="note">{html.escape(note)}</p>' for note in sheet.notes]
+        parts += [f'<p class="note">{_prose(note)}</p>' for note in sheet.notes]
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><meta name="viewport" '
@@ -47,17 +52,19 @@ def to_csv(document: Document) -> str:
     """Exact values: money in US dollars with every digit, times in milliseconds, shares from 0 to 1.
     Totals are left out: whoever adds up a column must not count twice.
 
-    Where a report has several sheets, each follows its title and an empty line parts them. What a spreadsheet would
-    take for a formula gets an apostrophe in front (https://owasp.org/www-community/attacks/CSV_Injection).
+    Where a report has several sheets, they are one table: `section` says which sheet a row is of, and columns that
+    this sheet has not are empty. What a spreadsheet would take for a formula gets an apostrophe in front
+    (https://owasp.org/www-community/attacks/CSV_Injection).
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    several = len(document.sheets) > 1
-    for number, sheet in enumerate(document.sheets):
-        if several:
-            writer.writerows(([], [sheet.title]) if number else ([sheet.title],))
-        writer.writerow([_heading(column) for column in sheet.columns])
-        writer.writerows([_plain(c, v) for c, v in zip(sheet.columns, row, strict=True)] for row in sheet.rows)
+    headings = dict.fromkeys(_heading(column) for sheet in document.sheets for column in sheet.columns)
+    first = ["section"] if len(document.sheets) > 1 else []
+    writer = csv.DictWriter(text, [*first, *headings], restval="", extrasaction="ignore", lineterminator="\r\n")
+    writer.writeheader()
+    for sheet in document.sheets:
+        for row in sheet.rows:
+            cells = {_heading(c): _plain(c, v) for c, v in zip(sheet.columns, row, strict=True)}
+            writer.writerow({**cells, "section": sheet.key})
     return text.getvalue()
 
 
@@ -86,11 +93,11 @@ def _cell(text: str) -> str:
 def _html_table(sheet: Sheet) -> str:
     shown = sheet.lines()
     if not shown:
-        return f"<p>{html.escape(sheet.empty)}</p>"
+        return f"<p>{_prose(sheet.empty)}</p>"
 
     def line(tag: str, cells: list[str]) -> str:
         found = (
-            f"<{tag}{'' if column.is_text else ' class=n'}>{html.escape(cell)}</{tag}>"
+            f"<{tag}{_CLASSES.get(column.kind, ' class=n')}>{html.escape(cell)}</{tag}>"
             for column, cell in zip(sheet.columns, cells, strict=True)
         )
         return f"<tr>{''.join(found)}</tr>"
@@ -104,6 +111,11 @@ def _html_table(sheet: Sheet) -> str:
         + "\n".join(rows)
         + "\n</tbody></table></div>"
     )
+
+
+def _prose(text: str) -> str:
+    """A sentence of ours, with commands between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _heading(column: Column) -> str:

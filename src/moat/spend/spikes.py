@@ -74,27 +74,35 @@ class Watched:
         self._sums.pop(key, None)
 
 
-class _Limits(NamedTuple):
+class Watch(NamedTuple):
+    """What is watched for."""
+
     config: SpikeConfig
     floor: int
+    """Picodollars."""
     window_ns: int
 
 
+def watched(config: SpikeConfig | None) -> Watch | None:
+    """Raises `ConfigError` for an amount that is none."""
+    return None if config is None else Watch(config, _floor(config), round(config.window * 1e9))
+
+
 class SpikeBreaker:
-    """Watches the calls of one process, on its event loop; `take` and `learn` may come from other threads."""
+    """Watches the calls of one process, on its event loop."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._limits: _Limits | None = None
+        self._limits: Watch | None = None
         self._usual: Usual = {}
         self._open: dict[Whose, Trip] = {}
         self._unsaved: dict[str, Trip] = {}
         self._spending = self._questions = self._sessions = Watched(1)
 
-    def adopt(self, config: SpikeConfig | None) -> None:
+    def adopt(self, watch: Watch | None) -> None:
         """Watch by these rules from now on; None: nothing is watched, and what was cut off goes on."""
         before = self._limits
-        self._limits = None if config is None else _Limits(config, _floor(config), round(config.window * 1e9))
+        self._limits = watch
         if self._limits is not None and self._limits != before:
             self._spending, self._sessions = Watched(self._limits.window_ns), Watched(self._limits.window_ns)
             self._questions = Watched(REPEAT_SECONDS * 10**9)
@@ -139,10 +147,12 @@ class SpikeBreaker:
                 retry_after=float(REPEAT_SECONDS),
             )
         if config.session_calls and caller.session:
-            made = self._sessions.add(caller.session, 1, now)
+            session = _session(call)
+            made = self._sessions.add(session, 1, now)
             if made > config.session_calls:
-                why = f"{made} calls of one session within {config.window:g} s"
-                self._trip(("session", caller.session), why, 0, 0)
+                trip = self._trip(("session", session), f"{made} calls within {config.window:g} s", 0, 0)
+                if config.action == "stop":
+                    raise _refused(trip)
 
     def note(self, call: Call, cost: int) -> None:
         """An attempt cost so much."""
@@ -165,9 +175,9 @@ class SpikeBreaker:
             why = f"{format_usd(spent)} within {config.window:g} s, where {format_usd(usual)} is usual"
             self._trip(whose, why, spent, usual)
 
-    def _trip(self, whose: Whose, why: str, spent: int, usual: int) -> None:
+    def _trip(self, whose: Whose, why: str, spent: int, usual: int) -> Trip:
         if whose in self._open:
-            return
+            return self._open[whose]
         trip = Trip(
             id=new_id("trip"),
             scope=whose[0],
@@ -179,6 +189,7 @@ class SpikeBreaker:
         )
         self._open = {**self._open, whose: trip}
         self._unsaved[trip.id] = trip
+        return trip
 
 
 def hour_of_week(now_ns: int) -> int:
@@ -209,8 +220,15 @@ def _floor(config: SpikeConfig) -> int:
 
 def _whose(call: Call) -> list[Whose]:
     caller = call.caller
-    pairs: list[Whose] = [("feature", caller.feature), ("key", caller.key), ("session", caller.session)]
+    pairs: list[Whose] = [("feature", caller.feature), ("key", caller.key)]
+    if caller.session:
+        pairs.append(("session", _session(call)))
     return [(scope, value) for scope, value in pairs if value]
+
+
+def _session(call: Call) -> str:
+    """A session's name is its caller's own: those of two tenants are two sessions."""
+    return f"{call.caller.tenant or call.caller.key}/{call.caller.session}"
 
 
 def _question(call: Call) -> bytes:
@@ -220,7 +238,7 @@ def _question(call: Call) -> bytes:
 
 def _refused(trip: Trip) -> LimitExceeded:
     return LimitExceeded(
-        f"spending of {trip.scope} {trip.value} is cut off: {trip.why}",
+        f"{trip.scope} {trip.value} is cut off: {trip.why}",
         where="spikes",
         remedy=f"When it is as it should be: `moat spikes reset {trip.scope} {trip.value} --reason ...`.",
     )

@@ -26,8 +26,8 @@ SLOT = 4096
 """Bytes: a page, so that slots share none."""
 FIRST = 64
 """Slots of a new file; it doubles when they do not suffice."""
-LONG_TEXTS = ("user", "session", "feature", "tenant", "model", "alias", "prompt")
-"""What callers and files may make long."""
+SHORT = 40
+"""Characters that are kept of each text where they do not all fit: six bytes each at most, of 30 texts."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -151,5 +151,5 @@ def _line(attempt: Span) -> bytes:
     line: bytes = _encoder.encode(attempt) + b"\n"
     if len(line) <= SLOT:
         return line
-    short = {name: getattr(attempt, name)[:64] for name in LONG_TEXTS}
-    return _encoder.encode(msgspec.structs.replace(attempt, **short)) + b"\n"
+    texts = {name: value[:SHORT] for name, value in msgspec.structs.asdict(attempt).items() if isinstance(value, str)}
+    return _encoder.encode(msgspec.structs.replace(attempt, **texts)) + b"\n"

@@ -155,7 +155,8 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
     parts = f"""
         SELECT {keys}, {"count(DISTINCT hash(trace_id, parent_id))" if alone else "0"} AS calls, count(*) AS requests,
             count(*) FILTER (error <> '') AS failed, count(*) FILTER (usage_estimated) AS estimated,
-            coalesce(sum(cost), 0) AS total, count(*) - count(cost) AS unpriced, 0 AS hits, 0 AS saved, {tokens}
+            coalesce(sum(cost), 0) AS total, count(*) - count(cost) AS unpriced, 0 AS hits, 0 AS saved, 0 AS refused,
+            {tokens}
         FROM spans WHERE {where} GROUP BY {groups}slot
     """
     if not alone:
@@ -166,7 +167,8 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
         own = keys.replace('"alias"', "coalesce(nullif(alias, ''), model) AS alias")
         parts += f"""
             UNION ALL BY NAME
-            SELECT {own}, count(*) AS calls, count(*) FILTER (cache IN ('hit', 'similar')) AS hits, sum(saved) AS saved
+            SELECT {own}, count(*) AS calls, count(*) FILTER (cache IN ('hit', 'similar')) AS hits, sum(saved) AS saved,
+                count(*) FILTER (error <> '' AND attempts = 0) AS refused
             FROM spans WHERE {calls} GROUP BY {places}
         """
     sums = (*_SPEND_SUMS, *USAGE_COLUMNS.values())
@@ -179,7 +181,7 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
     )
 
 
-_SPEND_SUMS = ("calls", "requests", "failed", "estimated", "total", "unpriced", "hits", "saved")
+_SPEND_SUMS = ("calls", "requests", "failed", "estimated", "total", "unpriced", "hits", "saved", "refused")
 
 
 def deployments(wanted: TraceFilter) -> tuple[str, list[Any]]:

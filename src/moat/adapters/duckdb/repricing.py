@@ -28,10 +28,13 @@ _LAST_NS = 2**63 - 1
 _SCRATCH = "CREATE OR REPLACE TEMP TABLE changed (id BIGINT NOT NULL, cost BIGINT NOT NULL)"
 _NOTE = "INSERT INTO changed SELECT unnest(?::BIGINT[]), unnest(?::BIGINT[])"
 _CHANGE_ATTEMPTS = """
-UPDATE spans SET cost = changed.cost, price_version = ? FROM changed WHERE spans.rowid = changed.id
+UPDATE spans SET cost = changed.cost,
+    price_version = ? || CASE WHEN ends_with(spans.price_version, '+batch') THEN '+batch' ELSE '' END
+FROM changed WHERE spans.rowid = changed.id
 """
 _CHANGE_CALLS = """
-UPDATE spans SET cost = sums.cost, price_version = ?
+UPDATE spans SET cost = sums.cost,
+    price_version = ? || CASE WHEN ends_with(spans.price_version, '+batch') THEN '+batch' ELSE '' END
 FROM (
     SELECT attempt.trace_id, attempt.parent_id,
            CASE WHEN count(*) = count(attempt.cost) THEN sum(attempt.cost)::BIGINT END AS cost

@@ -73,24 +73,24 @@ _OF_THE_CALL = (
     *("environment", "tenant", "feature", "user", "session", "key", "prompt", "version", "release"),
     *("arm", "experiment", "shadow_of"),
 )
-_SPENDING = (
-    # Attempts carry what their call says of itself; those of earlier versions are given it here.
-    "UPDATE spans SET alias = model WHERE kind = 'call'",
-    f"""
-    UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
-    FROM (SELECT trace_id, span_id, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
-          FROM spans WHERE kind = 'call') AS call
-    WHERE spans.kind = 'attempt' AND spans.trace_id = call.trace_id AND spans.parent_id = call.span_id
-    """,
-    "CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",
-)
+_SPENDING = ("CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",)
 
 STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
+FILLED = 4
+"""Before this step, attempts are given what their call says of itself: earlier versions did not write it to them."""
+
+BATCH = 50_000
+"""Rows filled in one transaction: a whole store does not fit into DuckDB's memory limit."""
+
+_DAY_NS = 86_400 * 10**9
+"""No call takes longer: an attempt begins within a day of its call."""
+
 
 def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Bring the tables to the newest version, each step in one transaction.
+    """Bring the tables to the newest version, each step in one transaction, and rows that a step fills in one for
+    each batch. Whoever was killed on the way goes on where the batches ended.
 
     Raises `StorageError` for a store that a newer Moat has written.
     """
@@ -104,8 +104,36 @@ def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
             remedy="Use the newer Moat that wrote it.",
         )
     for number, statements in enumerate(STEPS[version:], start=version + 1):
+        if number == FILLED:
+            _fill(connection)
         connection.execute("BEGIN")
         for statement in statements:
             connection.execute(statement)
         connection.execute("INSERT INTO schema_version VALUES (?)", [number])
         connection.execute("COMMIT")
+
+
+def _fill(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give calls their alias, and attempts what their call says. What is filled already is left alone."""
+    last = connection.execute("SELECT max(rowid) FROM spans").fetchone()
+    rows = last[0] + 1 if last and last[0] is not None else 0
+    for start in range(0, rows, BATCH):
+        _fill_batch(connection, f"rowid BETWEEN {start} AND {start + BATCH - 1} AND alias = ''")
+
+
+def _fill_batch(connection: duckdb.DuckDBPyConnection, batch: str) -> None:
+    """Calls are sought between constant times, so that DuckDB reads only the blocks of that time."""
+    bounds = f"SELECT min(started_ns), max(started_ns) FROM spans WHERE kind = 'attempt' AND {batch}"
+    first, last = connection.execute(bounds).fetchone() or (None, None)
+    connection.execute("BEGIN")
+    connection.execute(f"UPDATE spans SET alias = model WHERE kind = 'call' AND {batch}")
+    if first is not None:
+        connection.execute(
+            f"""
+            UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
+            FROM (SELECT trace_id AS trace, span_id AS span, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
+                  FROM spans WHERE kind = 'call' AND started_ns BETWEEN {first - _DAY_NS} AND {last}) AS call
+            WHERE kind = 'attempt' AND {batch} AND trace_id = call.trace AND parent_id = call.span
+            """
+        )
+    connection.execute("COMMIT")

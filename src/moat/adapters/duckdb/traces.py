@@ -238,7 +238,7 @@ def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
     return Span(**fields)
 
 
-_SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved")
+_SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved", "refused")
 
 
 def _spend(groups: int, row: Sequence[Any]) -> Spend:

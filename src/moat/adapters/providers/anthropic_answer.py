@@ -172,6 +172,7 @@ def _joined(deltas: list[Delta], raw: bytes) -> Delta:
         reasoning="".join(delta.reasoning for delta in deltas),
         signature="".join(delta.signature for delta in deltas),
         redacted="".join(delta.redacted for delta in deltas),
+        usage=next((delta.usage for delta in reversed(deltas) if delta.usage), None),
         raw=raw,
     )
 
@@ -274,6 +275,8 @@ class Stream:
         self._parser = EventParser(where=where)
         self._blocks = _Blocks(answer_tool, where)
         self._usage: UsageBody | None = None
+        self._told: Usage | None = None
+        """What the event that is being read says of it."""
         self._ended = Body()
         self._model = ""
         self._begun = False
@@ -311,14 +314,16 @@ class Stream:
         if body.type == "message_stop":
             self.done = True
             return []
+        self._told = None
         deltas = self._read(body)
+        counted = [Delta(usage=self._told)] if self._told else []
         if not self._native:
-            return deltas
+            return deltas + counted
         self._held += event.raw
         if not self._begun and not deltas:
-            return []
+            return counted
         self._begun, held, self._held = True, self._held, b""
-        return [_joined(deltas, held)]
+        return [_joined(deltas + counted, held)]
 
     def _read(self, body: Body) -> list[Delta]:
         if body.type == "message_start" and body.message is not None:
@@ -343,10 +348,12 @@ class Stream:
 
     def _count(self, usage: UsageBody | None) -> None:
         """Later counts replace earlier ones: they are cumulative. What an event does not say stays as it was."""
-        if usage is None or self._usage is None:
-            self._usage = usage or self._usage
+        if usage is None:
             return
+        if self._usage is None:
+            self._usage = UsageBody()
         for name in UsageBody.__struct_fields__:
             value = getattr(usage, name)
             if value is not None:
                 setattr(self._usage, name, value)
+        self._told = self._usage.usage()

@@ -19,7 +19,7 @@ from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts
 from moat.adapters.providers.openai_errors import Redactor
 from moat.adapters.providers.quota_headers import read_quota
-from moat.domain.calls import Call, traceparent
+from moat.domain.calls import Call, trace_headers
 from moat.domain.config import Seconds
 from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout
 from moat.domain.quotas import Quota
@@ -106,7 +106,7 @@ class Exchange:
         """
         assert call.deployment is not None, "Attempts sets the deployment"
         timeouts = self._streamed if wanted else self._whole
-        request = self.client.request("POST", url, headers, body, timeouts, trace=traceparent(call))
+        request = self.client.request("POST", url, headers, body, timeouts, trace=trace_headers(call))
         return Asking(self, request, call.deployment.model, wanted)
 
     async def read(self, response: Response) -> bytes:

@@ -118,12 +118,13 @@ class Reader:
         return self._usage is not None
 
     def take(self, data: bytes, raw: bytes) -> Delta | None:
-        """One response as a piece of the answer; None when it holds nothing to forward.
+        """One response as a piece of the answer; None when it says nothing.
 
         `raw`: its bytes as a client gets them that speaks Gemini. Raises `ProviderError` for what is no answer.
         """
         response = self._read(data)
-        self._usage = usage_of(response.usage_metadata) or self._usage
+        counted = usage_of(response.usage_metadata)
+        self._usage = counted or self._usage
         self._model = response.model_version or self._model
         refusal = ""
         feedback = response.prompt_feedback
@@ -145,13 +146,14 @@ class Reader:
                 (thoughts if part.thought else texts).append(part.text)
         if candidate is not None and candidate.finish_reason:
             self._end(candidate.finish_reason, candidate.finish_message or "")
-        if not self._speaks_gemini and not (texts or thoughts or calls or refusal):
+        if not self._speaks_gemini and not (texts or thoughts or calls or refusal or counted):
             return None
         return Delta(
             text="".join(texts),
             reasoning="".join(thoughts),
             tool_calls=tuple(calls),
             refusal=refusal,
+            usage=counted,
             raw=raw if self._speaks_gemini else None,
         )
 

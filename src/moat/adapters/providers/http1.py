@@ -221,9 +221,9 @@ class HttpClient:
         body: bytes = b"",
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         *,
-        trace: str = "",
+        trace: Headers = (),
     ) -> Response:
-        """A request to enter with `async with`. `trace` is its `traceparent` header, which no other request has.
+        """A request to enter with `async with`. `trace` are headers that no other request has.
 
         `host`, `content-length` and `accept-encoding: identity` are added. Raises `ConfigError` for a URL or a
         header that cannot be sent.
@@ -232,8 +232,8 @@ class HttpClient:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = self._new_pool(origin)
-        if trace:
-            head += b"traceparent: %s\r\n" % trace.encode("ascii")
+        for name, value in trace:
+            head += b"%s: %s\r\n" % (name.encode("ascii"), value.encode("ascii"))
         request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
         return Response(self, pool, request, timeouts, method == "HEAD")
 

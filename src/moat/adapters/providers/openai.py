@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
+from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.exchange import EVENT_STREAM, Exchange, ProviderTimeouts, Refusal, last_words
-from moat.adapters.providers.http1 import Headers, Response
+from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response
+from moat.adapters.providers.openai_batches import OpenAIBatches
 from moat.adapters.providers.openai_errors import body_message, error_for
 from moat.adapters.providers.openai_operations import PATHS, Asked, OperationStream, ask, read_answer
-from moat.adapters.providers.openai_presets import chat_body, preset
+from moat.adapters.providers.openai_presets import PRESETS, chat_body, preset
 from moat.adapters.providers.openai_stream import ChatStream, chat_answer
 from moat.adapters.providers.openai_wire import error_sent
 from moat.domain.calls import Call, Event
@@ -20,6 +22,9 @@ from moat.domain.quotas import Quota
 from moat.ports.kinds import ProviderKind, Surroundings
 
 _encode = msgspec.json.Encoder().encode
+
+MAX_RESULTS = 2**30
+"""Bytes of a batch's file of results."""
 
 
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +46,8 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     timeouts: ProviderTimeouts = ProviderTimeouts()
     connections: int = 512
     """At most so many at once."""
+    batches: bool | None = None
+    """Does it have OpenAI's batch API? None: if it is OpenAI's own server."""
 
     def __post_init__(self) -> None:
         """Take the address from the preset. Raises `ValueError` for one that does not exist."""
@@ -67,6 +74,7 @@ class OpenAIProvider:
         Raises `ConfigError` for an address or a header that cannot be sent.
         """
         self._where = f"provider {name}"
+        self._files: HttpClient | None = None
         base = config.base_url.rstrip("/")
         urls = {operation: base + path for operation, path in PATHS.items()}
         self._address = address or (lambda call: urls[call.operation])
@@ -75,6 +83,9 @@ class OpenAIProvider:
         secrets = (config.api_key, *config.headers.values())
         self._exchange = Exchange(self._where, config, self._refused, lambda: secrets, quota)
         self._exchange.client.check(urls["chat"], self._headers)
+        has_batches = base == PRESETS["openai"].base_url if config.batches is None else config.batches
+        self.batches = self._batch_api(config, base) if has_batches and address is None else None
+        """See `moat.ports.batches.Batching`."""
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
@@ -103,11 +114,25 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._exchange.aclose()
+        if self._files is not None:
+            await self._files.aclose()
 
     @property
     def open_connections(self) -> int:
         """Busy and idle."""
         return self._exchange.open_connections
+
+    def _batch_api(self, config: OpenAIConfig, base: str) -> OpenAIBatches:
+        reach = Reach.PRIVATE if config.private_network else Reach.NAMED
+        self._files = HttpClient(where=self._where, limits=Limits(connections=8, body=MAX_RESULTS), reach=reach)
+        return OpenAIBatches(
+            self._files,
+            base,
+            self._headers,
+            config.timeouts,
+            body_of=lambda call: (self._ask_chat(call) if call.operation == "chat" else ask(call)).body,
+            masked=self._exchange.masked,
+        )
 
     def _ask_chat(self, call: Call) -> Asked:
         assert call.deployment is not None, "Attempts sets the deployment"

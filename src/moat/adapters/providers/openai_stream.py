@@ -43,9 +43,10 @@ class ChatStream:
         """Did the last bytes complete an event, other than a comment?"""
 
     def feed(self, chunk: bytes) -> Delta | None:
-        """The events of one network read as one piece; None when they hold nothing to forward."""
+        """The events of one network read as one piece; None when they say nothing."""
         text, refusal, reasoning, raw = "", "", "", b""
         calls: tuple[ToolCallDelta, ...] = ()
+        counted: Usage | None = None
         self.heard = False
         for event in self._parser.feed(chunk):
             if event.data is None:
@@ -57,6 +58,7 @@ class ChatStream:
             body = read_body(event.data, where=self._where)
             choice = body.first
             self._note(body, choice)
+            counted = self._usage if body.used is not None else counted
             if body.choices or self._wants_usage or not body.usage:
                 raw += event.raw
             if choice is not None and choice.delta is not None:
@@ -65,10 +67,15 @@ class ChatStream:
                 reasoning += choice.delta.thought
                 if choice.delta.tool_calls:
                     calls += choice.delta.pieces()
-        if not (raw if self._native else text or refusal or reasoning or calls):
+        if not (counted or (raw if self._native else text or refusal or reasoning or calls)):
             return None
         return Delta(
-            text=text, refusal=refusal, reasoning=reasoning, tool_calls=calls, raw=raw if self._native else None
+            text=text,
+            refusal=refusal,
+            reasoning=reasoning,
+            tool_calls=calls,
+            usage=counted,
+            raw=raw if self._native and raw else None,
         )
 
     def finish(self) -> Finished:

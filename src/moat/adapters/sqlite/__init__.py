@@ -1,6 +1,7 @@
 """State in one SQLite file: releases, the registry, eval runs, keys, trips and batches, with no server to start."""
 
 from moat.adapters.sqlite.batches import SqliteBatches
+from moat.adapters.sqlite.false_hits import SqliteFalseHits
 from moat.adapters.sqlite.keys import SqliteKeys
 from moat.adapters.sqlite.registry import SqliteRegistry
 from moat.adapters.sqlite.releases import SqliteReleases
@@ -8,4 +9,13 @@ from moat.adapters.sqlite.runs import SqliteRuns
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.trips import SqliteTrips
 
-__all__ = ["SqliteBatches", "SqliteKeys", "SqliteRegistry", "SqliteReleases", "SqliteRuns", "SqliteState", "SqliteTrips"]
+__all__ = [
+    "SqliteBatches",
+    "SqliteFalseHits",
+    "SqliteKeys",
+    "SqliteRegistry",
+    "SqliteReleases",
+    "SqliteRuns",
+    "SqliteState",
+    "SqliteTrips",
+]

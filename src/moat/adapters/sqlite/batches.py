@@ -67,9 +67,7 @@ class SqliteBatches:
         with self._state.write() as connection:
             ids = list(connection.scalars(select(_FILE.id).where(expired)))
             connection.execute(delete(tables.files).where(expired))
-            connection.execute(
-                delete(tables.batches).where(_BATCH.status.not_in(OPEN), _BATCH.sweep_ns <= now_ns)
-            )
+            connection.execute(delete(tables.batches).where(_BATCH.status.not_in(OPEN), _BATCH.sweep_ns <= now_ns))
             return ids
 
     def add(self, batch: Batch) -> None:

@@ -252,8 +252,8 @@ batches = Table(
     Index("batches_by_status", "status"),
 )
 
-evidence = Table(
-    "evidence",
+false_hits = Table(
+    "false_hits",
     metadata,
     Column("alias", Text, primary_key=True),
     Column("embedder", Text, primary_key=True),

@@ -61,7 +61,7 @@ def usage_body(usage: Usage) -> Json:
 
 def message_body(call: Call, events: list[Event]) -> bytes:
     """A whole answer: the provider's own when nothing changed it."""
-    deltas = [event for event in events if isinstance(event, Delta)]
+    deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
     if len(deltas) == 1 and deltas[0].raw is not None:
         return deltas[0].raw
     blocks, finished = Blocks(), Finished(reason="stop")
@@ -210,6 +210,8 @@ class MessageEncoder:
         """The bytes of one event."""
         if isinstance(event, Finished):
             return self._finish(event)
+        if event.only_counts:
+            return b""
         if event.raw is not None and self._untouched:
             self._started = True
             self._blocks.add(event)

@@ -126,6 +126,8 @@ class ResponseEncoder:
         if isinstance(event, Finished):
             self._finished = event
             return b""
+        if event.only_counts:
+            return b""
         parts = self._writer.parts(event)
         if event.raw is not None and self._untouched:
             piece = b"".join(map(self._element, _objects(event.raw))) if self._array else event.raw
@@ -166,7 +168,7 @@ def _objects(raw: bytes) -> Iterator[bytes]:
 
 def response_body(call: Call, events: list[Event]) -> bytes:
     """The body of an answer that is not streamed: Google's own when nothing changed it."""
-    deltas = [event for event in events if isinstance(event, Delta)]
+    deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
     if len(deltas) == 1 and deltas[0].raw is not None:
         return deltas[0].raw
     writer, parts = _Writer(call), list[Json]()

@@ -13,7 +13,7 @@ from moat.domain.calls import Call, Delta, Event, Finished, Operation, Wire
 from moat.domain.errors import ConflictError, MoatError, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
-from moat.gateway.format import MAX_NAME, Incoming, Request, read_object, take_model, take_stream
+from moat.gateway.format import MAX_NAME, Incoming, Request, check_counts, read_object, take_model, take_stream
 from moat.gateway.http import JSON, Headers
 from moat.pipeline.answers import Answer, signed
 
@@ -35,6 +35,7 @@ def parse_chat(body: bytes) -> Request:
     if prompt is None and not model:
         raise RequestError("missing", where="model", remedy="Name a model alias, or a prompt by `prompt.id`.")
     stream = take_stream(data)
+    check_counts(data)
     _check_stream_options(data)
     return Request(
         model=model,
@@ -134,6 +135,8 @@ class ChunkEncoder:
         """The bytes of one event."""
         if isinstance(event, Finished):
             return self._finish(event)
+        if event.only_counts:
+            return b""
         if event.raw is not None and self._untouched:
             self._started = True
             return event.raw
@@ -191,7 +194,7 @@ def _tool_call_piece(piece: Any) -> dict[str, Any]:
 
 def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
     """The body of an answer that is not streamed: the provider's own when nothing changed it."""
-    deltas = [event for event in events if isinstance(event, Delta)]
+    deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
     if len(deltas) == 1 and deltas[0].raw is not None:
         return deltas[0].raw
     answer = Answer()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from moat.domain.calls import Call, Event, Finished, Message, Operation, Wire
+from moat.domain.calls import Call, Delta, Event, Finished, Message, Operation, Wire
 from moat.domain.errors import InputError, LimitExceeded, MoatError, ProviderOverloaded, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
@@ -95,6 +95,8 @@ class ResponseEncoder:
 
     def encode(self, event: Event) -> bytes:
         """The bytes of one event, after the first two."""
+        if isinstance(event, Delta) and event.only_counts:
+            return b""
         begun = b"" if self._number else self._begin()
         if isinstance(event, Finished):
             self._finished = event

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from moat.domain.calls import Call, Event
+from moat.domain.calls import Call, Delta, Event
 from moat.domain.errors import DeadlinePassed, ProviderError, Stopped
 from moat.pipeline.compose import Next
 from moat.pipeline.course import Course
@@ -45,6 +45,8 @@ class Attempts:
                     async with aclosing(next(replace(course.call, deployment=tried.deployment))) as events:
                         patience.wait()
                         async for event in events:
+                            if isinstance(event, Delta) and event.only_counts:
+                                continue  # another try may still answer
                             if not patience.rest():
                                 await events.athrow(DeadlinePassed(OVERDUE))
                             if not tried.begun:

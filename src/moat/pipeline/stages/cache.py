@@ -68,7 +68,7 @@ class Cache:
                 async for event in events:
                     size += _size(event)
                     if size <= MAX_ANSWER:
-                        kept.append(event)
+                        kept += _kept(event)
                     yield event
             # What is told with an answer (it was capped, the conversation was shortened) would be lost with the next.
             if size <= MAX_ANSWER and len(journal.notices) == notices:
@@ -130,6 +130,13 @@ def _given(call: Call, how: Literal["hit", "similar"], found: Stored, cache: Res
     call.journal.cache, call.journal.saved = how, found.cost
     cache.count(call)
     return found.events
+
+
+def _kept(event: Event) -> Sequence[Event]:
+    """The event without what was counted on the way: that is over with the try."""
+    if not isinstance(event, Delta) or event.usage is None:
+        return (event,)
+    return () if event.only_counts else (replace(event, usage=None),)
 
 
 def _size(event: Event) -> int:

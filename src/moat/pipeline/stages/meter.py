@@ -5,11 +5,12 @@ from contextlib import aclosing
 
 from msgspec.structs import replace
 
-from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Trace, new_span_id
-from moat.domain.errors import MoatError, StreamCut
-from moat.pipeline.billing import Reserve, billed
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished, new_span_id
+from moat.domain.errors import LimitExceeded, MoatError, RequestError, StreamCut
+from moat.pipeline.billing import Reserve, Seen, billed
 from moat.pipeline.compose import Next
 from moat.pipeline.endings import explain
+from moat.pipeline.estimates import stated_output
 from moat.pipeline.ports import Ports
 from moat.pipeline.spans import unknown_outcome
 from moat.ports.ledger import Hold, Spending
@@ -31,20 +32,20 @@ class Meter:
         attempt, reserve = self._new(call), Reserve(call, self._ports)
         hold, call = await self._hold(call, reserve)
         began = self._clock.monotonic_ns()
-        sent: str | None = None
+        seen = Seen()
         failure: MoatError | None = None
         finished: Finished | None = None
         try:
             cost = reserve.cost(reserve.output)
             attempt.intent = self._ports.spool.begin(unknown_outcome(call, attempt, reserve.usage, cost))
             call.journal.attempts.append(attempt)
-            below = Trace(call.trace.trace_id, attempt.span_id, call.trace.span_id)
+            below = call.trace.below(attempt.span_id)
             async with aclosing(next(replace(call, trace=below))) as events:
                 async for event in events:
                     if isinstance(event, Delta):
-                        if sent is None:
-                            sent, attempt.first_token_ns = "", self._clock.monotonic_ns() - began
-                        sent += event.text or event.reasoning
+                        if not seen.anything:
+                            attempt.first_token_ns = self._clock.monotonic_ns() - began
+                        seen.add(event)
                     else:
                         finished = event
                         attempt.finish_reason, attempt.model_answered = event.reason, event.model
@@ -58,7 +59,7 @@ class Meter:
             raise
         finally:
             attempt.duration_ns = self._clock.monotonic_ns() - began
-            attempt.usage = billed(call, failure, finished, sent)
+            attempt.usage = billed(call, failure, finished, seen, reserve)
             self._price(attempt)
             if hold is not None:
                 hold.settle(Spending(attempt.usage.total, attempt.cost))
@@ -79,14 +80,35 @@ class Meter:
         if ledger is None or ledger.idle:
             return None, call
         hold = await ledger.hold(call, reserve.worst)
-        if hold.output >= reserve.output:
+        if reserve.worst.fixed or not hold.bounds or (stated_output(call) and hold.output >= reserve.output):
             return hold, call
-        name = "max_completion_tokens" if "max_completion_tokens" in call.params else "max_tokens"
-        call.journal.notices.append(f"the answer is capped at {hold.output} tokens by a limit")
-        reserve.output = hold.output
-        return hold, replace(call, params={**call.params, name: hold.output})
+        try:
+            return hold, _shortened(call, hold.output // reserve.choices)
+        except MoatError:
+            hold.settle(Spending(0, 0))
+            raise
+        finally:
+            reserve.output = hold.output
 
     def _price(self, attempt: Attempt) -> None:
         attempt.cost = self._ports.prices.cost(attempt.deployment, attempt.alias, attempt.usage)
         if attempt.cost is None:
             attempt.price_version = ""
+
+
+UNBOUNDED = ("max_output_tokens", "max_new_tokens", "num_predict", "options", "models", "route", "provider", "plugins")
+"""Parameters by which some servers take another length or another model than the one that was held for."""
+
+
+def _shortened(call: Call, length: int) -> Call:
+    """The call, with an answer that may be as long as there is room for: a budget holds only what the model is told."""
+    if length < 1:
+        raise LimitExceeded("there is no room for an answer to each choice", where="n", remedy="Ask for fewer.")
+    for name in UNBOUNDED:
+        if name in call.params:
+            raise RequestError("a budget applies, which this could pass", where=name, remedy="Use `max_tokens`.")
+    name = "max_completion_tokens" if "max_completion_tokens" in call.params else "max_tokens"
+    notice = f"a limit applies: the answer may have {length} tokens"
+    if notice not in call.journal.notices:
+        call.journal.notices.append(notice)
+    return replace(call, params={**call.params, name: length})

@@ -129,6 +129,19 @@ def prices_are_changed_with_a_trace(open_store: OpenTraces) -> None:
         assert len(store.repricings(1)) == 1
 
 
+def what_a_batch_api_ran_stays_marked(open_store: OpenTraces) -> None:
+    """However often it is priced anew, its table's version says that its price is another."""
+    with open_store() as store:
+        _ingest(store, [_call(1, price_version="old+batch"), _attempt(1, 1, price_version="old+batch")])
+        seen: list[str] = []
+        for version in ("new", "newer"):
+            store.reprice(
+                RepriceOrder(actor="Ada", price_version=version), lambda charge: seen.append(charge.price_version) or 7
+            )
+        assert seen == ["old+batch", "new+batch"]
+        assert [s.price_version for s in store.trace(_call(1).trace_id)] == ["newer+batch"] * 2
+
+
 def only_the_asked_time_is_priced_anew(open_store: OpenTraces) -> None:
     """From a moment up to another."""
     with open_store() as store:
@@ -177,6 +190,7 @@ CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     every_kind_of_token_is_summed,
     time_is_divided_into_slots,
     prices_are_changed_with_a_trace,
+    what_a_batch_api_ran_stays_marked,
     only_the_asked_time_is_priced_anew,
     a_price_sees_what_was_used,
     nothing_is_nothing,

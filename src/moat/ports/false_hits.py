@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from moat.domain.evidence import Evidence
+from moat.domain.false_hits import FalseHits
 
 
-class EvidenceStore(Protocol):
-    """Evidence by its subject."""
+class FalseHitStore(Protocol):
+    """What was measured, by its subject."""
 
-    def evidence(self) -> list[Evidence]:
+    def false_hits(self) -> list[FalseHits]:
         """All there is, newest first."""
         ...
 
-    def save(self, found: Sequence[Evidence]) -> None:
+    def save(self, found: Sequence[FalseHits]) -> None:
         """Put each in the place of what was known of its subject: all, or none."""
         ...

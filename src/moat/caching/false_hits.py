@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from moat.domain.config import SemanticConfig
-from moat.domain.evidence import Evidence, Example, Subject
+from moat.domain.false_hits import Example, FalseHits, Subject
 
 MAX_EXAMPLES = 20
 """Kept of each subject: the newest."""
@@ -33,28 +33,28 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(0.0 if not successes else centre - half, 1.0 if successes == n else centre + half)
 
 
-def is_proven(found: Evidence, config: SemanticConfig) -> bool:
+def is_proven(found: FalseHits, config: SemanticConfig) -> bool:
     """Enough was compared, and even the upper end of what the false-hit rate may be is below the bound."""
     return found.compared >= config.min_compared and wilson(found.false, found.compared).high < config.max_false_hits
 
 
-def may_serve(found: Evidence, config: SemanticConfig) -> bool:
+def may_serve(found: FalseHits, config: SemanticConfig) -> bool:
     """It shall, and it is proven or need not be."""
     return config.mode == "serve" and (config.unproven or is_proven(found, config))
 
 
 class Book:
-    """Evidence by subject, counted in memory. What changed is for a store to keep. Outlives every reload."""
+    """What was measured by subject, counted in memory. What changed is for a store to keep. Outlives every reload."""
 
-    def __init__(self, known: Iterable[Evidence] = ()) -> None:
+    def __init__(self, known: Iterable[FalseHits] = ()) -> None:
         self._found = {found.subject: found for found in known}
         self._unsaved: set[Subject] = set()
 
-    def about(self, subject: Subject) -> Evidence:
+    def about(self, subject: Subject) -> FalseHits:
         """What is known of it."""
-        return self._found.get(subject) or Evidence(subject=subject)
+        return self._found.get(subject) or FalseHits(subject=subject)
 
-    def all(self) -> list[Evidence]:
+    def all(self) -> list[FalseHits]:
         """Of every subject that was ever measured."""
         return list(self._found.values())
 
@@ -67,10 +67,10 @@ class Book:
         )
         self._unsaved.add(subject)
 
-    def unsaved(self) -> list[Evidence]:
+    def unsaved(self) -> list[FalseHits]:
         """What has changed since it was saved."""
         return [self._found[subject] for subject in self._unsaved]
 
-    def saved(self, stored: Iterable[Evidence]) -> None:
+    def saved(self, stored: Iterable[FalseHits]) -> None:
         """These are stored; what changed meanwhile is unsaved still."""
         self._unsaved -= {found.subject for found in stored if self._found[found.subject] is found}

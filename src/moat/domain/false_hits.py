@@ -4,7 +4,7 @@ import msgspec
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """What evidence is about; whatever of it changes, measuring begins anew."""
+    """What was measured; whatever of it changes, measuring begins anew."""
 
     alias: str
     embedder: str
@@ -31,7 +31,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class FalseHits(msgspec.Struct, frozen=True, kw_only=True):
     """Counts since measuring began."""
 
     subject: Subject
