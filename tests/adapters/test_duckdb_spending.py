@@ -94,9 +94,9 @@ def test_a_large_store_is_filled_batch_by_batch_and_goes_on_after_a_kill(
             insert(connection, kind="call", span_id=f"c{at}", model="assistant", tenant=f"u{at}", **about)
         insert(connection, kind="attempt", span_id="a", parent_id="lost", trace_id="t", model="m")
     monkeypatch.setattr(schema, "BATCH", 3)
-    fill, filled = schema._fill_batch, []
+    fill, filled = schema._fill_batch, list[dict[str, int]]()
 
-    def killed(connection: duckdb.DuckDBPyConnection, batch: str) -> None:
+    def killed(connection: duckdb.DuckDBPyConnection, batch: dict[str, int]) -> None:
         if len(filled) == 3:
             raise duckdb.InterruptException("killed")
         filled.append(batch)

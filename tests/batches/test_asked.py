@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from openai import ConflictError, NotFoundError, RateLimitError
 
+from moat.batches import service
 from moat.domain.calls import Call, Delta, Event, Finished
 from moat.domain.config import BatchConfig, LimitConfig
 from moat.domain.errors import ProviderDown, ProviderOverloaded
@@ -325,3 +326,46 @@ def test_files_go_when_their_time_is_over(tmp_path: Path) -> None:
         with pytest.raises(NotFoundError):
             client.batches.retrieve(done.id)
         eventually(lambda: not list((tmp_path / "files").iterdir()))
+
+
+def test_a_batch_waits_while_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.05)
+    world = World(tmp_path, Echo())
+    with world.running(), world.client() as client:
+        world.spool.full = True
+        made = world.begin(client, line("a"), line("b"))
+        eventually(lambda: client.batches.retrieve(made.id).status == "in_progress")
+        world.spool.full = False
+        done = ended(client, made)
+        assert done.status == "completed"
+        assert set(results(client, done.output_file_id)) == {"a", "b"}
+
+
+def test_a_line_waits_where_a_rate_has_no_room(tmp_path: Path) -> None:
+    ledger = LimitLedger(FakeClock())
+    limits = compiled([LimitConfig(name="one", concurrent=1)])
+    ledger.adopt(Rules(limits, frozenset(), {}, lambda alias, usage: None), lambda limit, since: {})
+    world = World(tmp_path, Echo(), BatchConfig(concurrency=2), ledger=ledger)
+    with world.running(), world.client() as client:
+        done = ended(client, world.begin(client, line("a"), line("b")))
+        counts = done.request_counts
+        assert counts is not None
+        assert (counts.completed, counts.failed) == (2, 0)
+    assert [span.error for span in world.spool.calls] == ["", ""]
+
+
+def test_a_file_that_is_gone_fails_the_batch_line_by_line_no_further(tmp_path: Path) -> None:
+    echo = Echo()
+    world = World(tmp_path, echo, BatchConfig(concurrency=1))
+    with world.running(), world.client() as client:
+        made = world.begin(client, line("a"), line("b", "wait"), line("c"))
+        eventually(lambda: "wait" in echo.asked)
+    input = tmp_path / "files" / made.input_file_id
+    input.write_bytes(input.read_bytes()[:-40])
+    echo.waiting = False
+    with world.running(), world.client() as client:
+        done = ended(client, made)
+        assert done.status == "failed"
+        assert done.errors is not None
+        assert "line" in str((done.errors.data or [])[0].message)
+        assert "a" in results(client, done.output_file_id)

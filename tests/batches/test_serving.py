@@ -7,7 +7,7 @@ from openai import OpenAI
 from openai.types import Batch
 
 from tests.batches.world import ended, eventually, results
-from tests.bootstrap.projects import Project, Server
+from tests.bootstrap.projects import PROMPT, Project, Server
 
 
 def sdk(server: Server, key: str = "") -> OpenAI:
@@ -24,7 +24,8 @@ def test_a_killed_server_leaves_no_line_out_and_runs_none_twice_that_is_recorded
     (project.root / "moat.yaml").write_text(
         (project.root / "moat.yaml").read_text("utf-8") + "\nbatches: {concurrency: 2}\n", "utf-8"
     )
-    body = {"model": "assistant", "messages": [{"role": "user", "content": "How long can I return things?"}]}
+    release = project.release("1.0.0")
+    body = {"prompt": {"id": f"{PROMPT}@staging", "variables": {"question": "How long can I return things?"}}}
     lines = [{"custom_id": f"q{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(60)]
     data = "\n".join(json.dumps(each) for each in lines).encode()
     key = project.key("--name", "app", "--tenant", "acme")
@@ -48,5 +49,6 @@ def test_a_killed_server_leaves_no_line_out_and_runs_none_twice_that_is_recorded
             return rows if len(said & {row["request_id"] for row in rows}) >= 58 else None
 
         rows = eventually(recorded)
+        assert {row["release"] for row in rows} == {release}
         assert rows is not None
         assert len({row["request_id"] for row in rows}) <= 62

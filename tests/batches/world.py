@@ -74,6 +74,7 @@ class World:
         batches = Batches(
             self.live, SqliteBatches(state), shelf, self.config, max_line=2**20, clock=self.clock, pace=pace
         )
+        batches.open()
         gateway = Gateway(
             self.live, self.spool, max_body=2**20, management=_nothing, batches=BatchApi(self.live, batches)
         )
@@ -118,7 +119,6 @@ class _Life:
         if self._task is None:
             self._loop = asyncio.get_running_loop()
             self._task = asyncio.create_task(self._batches.run())
-            await asyncio.sleep(0.05)
         await self._app(scope, receive, send)
 
     def stop(self) -> None:

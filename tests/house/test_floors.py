@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 ROOMS = {
-    "adapters", "api", "bootstrap", "caching", "cli", "console", "documents", "domain", "evals", "gateway", "guards",
+    "adapters", "api", "batches", "bootstrap", "caching", "cli", "console", "documents", "domain", "evals", "gateway", "guards",
     "operations", "pipeline", "ports", "prompts", "retrieval", "routing", "sdk", "spend", "telemetry", "testing",
 }  # fmt: skip
 

@@ -14,8 +14,8 @@ from moat.domain.errors import (
     ProviderRefused,
     StreamCut,
 )
-from moat.pipeline.recipe import build
 from moat.pipeline import course
+from moat.pipeline.recipe import build
 from moat.testing.fakes import FakeClock, FixedModels, ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 from tests.pipeline.test_compose import drain

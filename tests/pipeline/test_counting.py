@@ -54,7 +54,10 @@ async def test_else_it_is_an_estimate() -> None:
     assert await counted(fake_ports(ScriptedProvider()), new_call("12345678")) == Usage(input=2, estimated=True)
 
 
-@pytest.mark.parametrize("error", [ProviderTimeout("x"), Unsupported("x")])
+@pytest.mark.parametrize(
+    "error",
+    [ProviderTimeout("x"), Unsupported("x"), *(ProviderRefused("x", status=status) for status in (404, 405, 501))],
+)
 async def test_a_counter_that_cannot_is_replaced_by_an_estimate(error: ProviderError) -> None:
     call = new_call("12345678")
     assert await counted(fake_ports(Counting(error)), call) == Usage(input=2, estimated=True)

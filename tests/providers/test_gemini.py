@@ -57,7 +57,7 @@ async def test_an_answer_in_one_piece_with_every_kind_of_token() -> None:
         events = await ask(server.url, new_call("What are the Alps?", temperature=0.2, max_tokens=50))
     usage = Usage(input=1222, output=66, cached=1024, reasoning=57, audio_input=60, cached_audio=24)
     assert events == [
-        Delta(text="The Alps are a mountain range."),
+        Delta(text="The Alps are a mountain range.", usage=usage),
         Finished(reason="stop", usage=usage, model="gemini-2.5-flash"),
     ]
     (asked,) = server.asked
@@ -72,7 +72,9 @@ async def test_a_stream_of_thoughts_and_parallel_calls() -> None:
     with gemini_server(fixture("stream_tools.sse")) as server:
         events = await ask(server.url, new_call("Weather?", stream=True))
     thought, first, second, end = events
-    assert thought == Delta(reasoning="**Looking up**\n\nTwo cities are asked for.")
+    assert isinstance(thought, Delta)
+    assert thought == Delta(reasoning="**Looking up**\n\nTwo cities are asked for.", usage=thought.usage)
+    assert thought.usage is not None
     assert isinstance(first, Delta)
     assert isinstance(second, Delta)
     (paris,), (zurich,) = first.tool_calls, second.tool_calls
@@ -115,7 +117,7 @@ async def test_a_blocked_prompt_is_an_answer_that_says_so() -> None:
     with gemini_server(fixture("blocked.json")) as server:
         events = await ask(server.url, new_call())
     assert events == [
-        Delta(refusal="Google blocked the prompt: PROHIBITED_CONTENT"),
+        Delta(refusal="Google blocked the prompt: PROHIBITED_CONTENT", usage=Usage(input=7)),
         Finished(reason="content_filter", usage=Usage(input=7), model="gemini-2.5-flash"),
     ]
 
@@ -315,5 +317,6 @@ async def test_calls_keep_the_ids_they_come_with() -> None:
     made = says({"functionCall": {"id": "c7", "name": "f"}})
     with gemini_server(made) as server:
         events = await ask(server.url, new_call())
-    assert events[0] == Delta(tool_calls=(ToolCallDelta(index=0, id="c7", name="f", arguments="{}"),))
+    assert isinstance(events[0], Delta)
+    assert events[0].tool_calls == (ToolCallDelta(index=0, id="c7", name="f", arguments="{}"),)
     assert isinstance(server, GeminiServer)

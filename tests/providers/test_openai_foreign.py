@@ -42,7 +42,8 @@ def test_what_says_nothing_to_others_is_left_out() -> None:
     ]
     schema = {"type": "object", "properties": {}}
     assert plain.params == {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
-    assert asked.journal.notices == ["openai: left out top_k"]
+    assert asked.journal.notices == ["openai: left out top_k", "openai: left out is_error of a tool's result"]
+    assert in_openai_terms(asked, ("top_k",)).params["top_k"] == 4
     kept = in_openai_terms(asked, ("cache_control", "reasoning_content"))
     assert kept.messages[0]["content"] == [{**TEXT, **MARK}]
     assert kept.messages[1]["reasoning_content"] == "t"

@@ -69,6 +69,14 @@ class Batches:
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    def open(self) -> None:
+        """Make the folder, and delete what a process that died has left there; before anything is asked.
+
+        Raises `StorageError`.
+        """
+        written = {id for batch in self.store.open_batches() for id in (batch.output_file, batch.error_file)}
+        self.shelf.open(self.store.file_ids() | written)
+
     async def run(self) -> None:
         """Go on with what is open, and delete what has expired, until cancelled."""
         try:
@@ -192,16 +200,15 @@ class Batches:
 
     async def _resume(self) -> None:
         """Take up what another process left. Raises `StorageError`."""
-        found = await asyncio.to_thread(self.store.open_batches)
-        known = await asyncio.to_thread(self.store.file_ids)
-        if not self._running:
-            written = {id for batch in found for id in (batch.output_file, batch.error_file)}
-            await asyncio.to_thread(self.shelf.open, known | written)
-        for batch in found:
-            if batch.id not in self._running:
-                running = self._running[batch.id] = self._opened(batch)
+        # Not in a thread: one that ends between the question and the answer would be begun anew.
+        left = [batch for batch in self.store.open_batches() if batch.id not in self._running]
+        for batch in left:
+            running = self._running[batch.id] = self._opened(batch)
+            try:
                 await running.reserve(owed=True)
-                self._begin(running)
+            except MoatError as error:  # running it will say what is wrong
+                log.error("batch %s goes on without its reservation: %s", batch.id, error)
+            self._begin(running)
 
     def _begin(self, running: Running) -> None:
         id = running.batch.id

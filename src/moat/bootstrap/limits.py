@@ -63,9 +63,7 @@ def environment_limits(environ: Mapping[str, str], optional: frozenset[str] = fr
 
 
 def unpriced(config: Config, prices: Prices) -> list[str]:
-    """One sentence for each deployment without a price where a money limit could refuse its calls. Raises
-    `ConfigError`.
-    """
+    """One sentence for each deployment without a price that a money limit keeps calls from. Raises `ConfigError`."""
     money = [limit for limit in compiled(config.limits) if limit.measure == "money" and limit.hard]
     found = []
     for alias, model in config.models.items():
@@ -73,8 +71,8 @@ def unpriced(config: Config, prices: Prices) -> list[str]:
         for target in dict.fromkeys(all_targets(model)) if names else ():
             if prices.cost(deployment_of(target), alias, Usage()) is None:
                 found.append(
-                    f"{alias}: {target} has no price, so the money limit {names[0]!r} refuses what it applies to: set "
-                    f"`price` in $.deployments or $.models.{alias}"
+                    f"{alias}: {target} has no price, and the money limit {names[0]!r} keeps calls from what has none: "
+                    f"set `price` in $.deployments or $.models.{alias}"
                 )
     return found
 

@@ -181,9 +181,8 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
         sync = ServerSync(project.root, state, snapshots.synced)
         max_body = round(settings.config.server.max_body_mb * 2**20)
         files = FileShelf(project.files_path)
-        batches = Batches(
-            live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock()
-        )
+        batches = Batches(live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock())
+        batches.open()
         works = (
             partial(keep_fresh, live, snapshots),
             partial(keep_indexed, snapshots, indexing),

@@ -57,6 +57,15 @@ def from_usd(amount: Decimal | str | int) -> int:
     return int((Decimal(amount) * PICODOLLARS).to_integral_value())
 
 
+def exact_usd(picodollars: int) -> str:
+    """US dollars as a plain decimal, for programs.
+
+    >>> exact_usd(1_234_500_000), exact_usd(2 * PICODOLLARS), exact_usd(0)
+    ('0.0012345', '2', '0')
+    """
+    return format((Decimal(picodollars) / PICODOLLARS).normalize(), "f")
+
+
 def format_usd(picodollars: int) -> str:
     """Dollars for people: cents from a dollar up, more digits below, never a lost non-zero.
 

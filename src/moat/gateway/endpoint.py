@@ -10,6 +10,7 @@ from operator import attrgetter
 from moat.domain.calls import Call, Event, new_id, new_trace
 from moat.domain.errors import AccessError, MoatError
 from moat.domain.keys import Key
+from moat.domain.usage import exact_usd
 from moat.gateway.admission import (
     authenticate,
     cache_use_of,
@@ -147,7 +148,9 @@ class ModelEndpoint:
     async def _collect(self, call: Call, events: AsyncGenerator[Event, None], send: Send) -> None:
         collected = [event async for event in events]
         body, headers = self._format.body(call.journal.sent or call, collected)
-        await respond(send, 200, body, [*headers, *_facts(call)])
+        cost = call.journal.cost
+        told = [] if cost is None else [(b"x-moat-cost", exact_usd(cost).encode())]
+        await respond(send, 200, body, [*headers, *_facts(call), *told])
 
     async def _stream(self, call: Call, events: AsyncGenerator[Event, None], client: "_Client") -> bool:
         """Forward events as they come. The last bytes go out only when the pipeline, and so the record, is done. False

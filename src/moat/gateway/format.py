@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from moat.domain.calls import Call, Event, Message, Operation, Wire
+from moat.domain.calls import Call, Event, Finished, Message, Operation, Wire
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.releases import PromptRef
+from moat.domain.usage import Usage
 from moat.gateway.bodies import check_work
 from moat.gateway.http import Headers
+from moat.pipeline.estimates import input_tokens
 
 MAX_NAME = 512
 """Characters of a model's or prompt's name."""
@@ -84,6 +86,14 @@ class Format(Protocol):
     def error(self, error: MoatError) -> bytes:
         """The body of an error."""
         ...
+
+
+def told_usage(call: Call, finished: Finished | None) -> Usage:
+    """What a client is told of an answer that is over: as the provider counted, else as it was estimated."""
+    if finished is not None and finished.usage is not None:
+        return finished.usage
+    attempt = call.journal.answering
+    return attempt.usage if attempt is not None else Usage(input=input_tokens(call), estimated=True)
 
 
 def read_object(body: bytes) -> dict[str, Any]:

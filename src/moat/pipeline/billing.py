@@ -102,9 +102,11 @@ class Seen:
 
     def add(self, delta: Delta) -> None:
         """A piece came."""
-        self.anything = True
         if delta.usage is not None:
             self.usage = delta.usage
+        if delta.only_counts:
+            return
+        self.anything = True
         for text in (delta.text, delta.reasoning, delta.refusal):
             if text:
                 self._quarters += quarters(text)
@@ -124,7 +126,7 @@ def billed(call: Call, error: MoatError | None, finished: Finished | None, seen:
     """
     if finished is not None and finished.usage is not None:
         return _plausible(finished.usage, reserve)
-    worked = seen.anything or finished is not None or bool(getattr(error, "worked", False))
+    worked = seen.anything or seen.usage is not None or finished is not None or bool(getattr(error, "worked", False))
     if not worked and not (isinstance(error, _ABANDONED) and getattr(error, "sent", True)):
         return Usage()
     # Of several answers only the first is looked at; the others are about as long.

@@ -15,6 +15,9 @@ from moat.pipeline.stages.resolve import Resolve
 from moat.pipeline.stages.route import Route
 from moat.ports.models import Models, TokenCounter
 
+_NO_COUNTER = (404, 405, 501)
+"""What servers answer that speak a provider's format and cannot count."""
+
 
 def build_counter(ports: Ports) -> Next:
     """What is asked is settled as for a call; then the first deployment counts, or we estimate.
@@ -46,9 +49,9 @@ def _count(models: Models) -> Next:
         if isinstance(provider, TokenCounter):
             try:
                 usage = Usage(input=await provider.count_tokens(replace(call, deployment=deployment)))
-            except ProviderRefused:
-                raise
             except ProviderError as error:
+                if isinstance(error, ProviderRefused) and error.status not in _NO_COUNTER:
+                    raise
                 call.journal.notices.append(f"estimated, as {deployment} did not count: {error.code}")
         yield Finished(reason="stop", usage=usage, model=deployment.model)
 

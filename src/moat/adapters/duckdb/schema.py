@@ -73,6 +73,15 @@ _OF_THE_CALL = (
     *("environment", "tenant", "feature", "user", "session", "key", "prompt", "version", "release"),
     *("arm", "experiment", "shadow_of"),
 )
+_BATCH = "rowid BETWEEN $start AND $end AND alias = ''"
+_TIMES = f"SELECT min(started_ns), max(started_ns) FROM spans WHERE kind = 'attempt' AND {_BATCH}"
+_FILL_CALLS = f"UPDATE spans SET alias = model WHERE kind = 'call' AND {_BATCH}"
+_FILL_ATTEMPTS = f"""
+UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
+FROM (SELECT trace_id AS trace, span_id AS span, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
+      FROM spans WHERE kind = 'call' AND started_ns BETWEEN $since AND $until) AS call
+WHERE kind = 'attempt' AND {_BATCH} AND trace_id = call.trace AND parent_id = call.span
+"""
 _SPENDING = ("CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",)
 
 STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING)
@@ -118,22 +127,14 @@ def _fill(connection: duckdb.DuckDBPyConnection) -> None:
     last = connection.execute("SELECT max(rowid) FROM spans").fetchone()
     rows = last[0] + 1 if last and last[0] is not None else 0
     for start in range(0, rows, BATCH):
-        _fill_batch(connection, f"rowid BETWEEN {start} AND {start + BATCH - 1} AND alias = ''")
+        _fill_batch(connection, {"start": start, "end": start + BATCH - 1})
 
 
-def _fill_batch(connection: duckdb.DuckDBPyConnection, batch: str) -> None:
-    """Calls are sought between constant times, so that DuckDB reads only the blocks of that time."""
-    bounds = f"SELECT min(started_ns), max(started_ns) FROM spans WHERE kind = 'attempt' AND {batch}"
-    first, last = connection.execute(bounds).fetchone() or (None, None)
+def _fill_batch(connection: duckdb.DuckDBPyConnection, batch: dict[str, int]) -> None:
+    """Calls are sought in a span of time: DuckDB reads only the blocks that hold it."""
+    first, last = connection.execute(_TIMES, batch).fetchone() or (None, None)
     connection.execute("BEGIN")
-    connection.execute(f"UPDATE spans SET alias = model WHERE kind = 'call' AND {batch}")
+    connection.execute(_FILL_CALLS, batch)
     if first is not None:
-        connection.execute(
-            f"""
-            UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
-            FROM (SELECT trace_id AS trace, span_id AS span, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
-                  FROM spans WHERE kind = 'call' AND started_ns BETWEEN {first - _DAY_NS} AND {last}) AS call
-            WHERE kind = 'attempt' AND {batch} AND trace_id = call.trace AND parent_id = call.span
-            """
-        )
+        connection.execute(_FILL_ATTEMPTS, {**batch, "since": first - _DAY_NS, "until": last})
     connection.execute("COMMIT")

@@ -316,7 +316,7 @@ class Stream:
             return []
         self._told = None
         deltas = self._read(body)
-        counted = [Delta(usage=self._told)] if self._told else []
+        counted = [Delta(usage=told) for told in (self._told,) if told]
         if not self._native:
             return deltas + counted
         self._held += event.raw

@@ -15,11 +15,17 @@ import msgspec
 from moat.adapters.providers.exchange import ProviderTimeouts
 from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider
 from moat.adapters.providers.openai_operations import PATHS
+from moat.adapters.providers.openai_presets import PRESETS
 from moat.domain.calls import Call
 from moat.domain.errors import ConfigError, Unsupported
 from moat.ports.kinds import ProviderKind, Surroundings
 
 _ABSENT = ("rerank", "moderations")
+_SERVER = PRESETS["openai"]
+_OLDER = msgspec.structs.replace(_SERVER, length="")
+_RENAMED_SINCE = "2024-12-01"
+"""The `api_version` from which on `max_completion_tokens` is known everywhere; with an older one the name stays as the
+client has it."""
 
 
 class AzureConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +85,6 @@ def _build(config: AzureConfig, around: Surroundings) -> OpenAIProvider:
     for ending in ("/openai/v1", "/openai"):
         base = base.removesuffix(ending)
     openai = OpenAIConfig(
-        preset="openai",
         base_url=f"{base}/openai/v1",
         api_key=config.token,
         headers={**({"api-key": config.api_key} if config.api_key else {}), **config.headers},
@@ -90,7 +95,8 @@ def _build(config: AzureConfig, around: Surroundings) -> OpenAIProvider:
     address: Callable[[Call], str] = _VersionOne(base)
     if config.api_version:
         address = _Deployments(base, config.api_version)
-    return OpenAIProvider(openai, name=around.name, quota=around.quota, address=address)
+    server = _OLDER if "" < config.api_version < _RENAMED_SINCE else _SERVER
+    return OpenAIProvider(openai, name=around.name, quota=around.quota, address=address, server=server)
 
 
 KIND = ProviderKind("azure", AzureConfig, _build)

@@ -78,7 +78,8 @@ class BedrockProvider:
         self._headers = _headers(config)
         secrets = (config.api_key, config.secret_access_key, config.session_token, *config.headers.values())
         self._exchange = Exchange(self._where, config, self._refused, lambda: secrets, quota)
-        self._exchange.client.check(f"{self._base}/model/any/converse", self._sign(f"{self._base}/", b""))
+        signed_ones = (*self._headers, *self._sign(f"{self._base}/", b""))
+        self._exchange.client.check(f"{self._base}/model/any/converse", signed_ones)
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
@@ -132,7 +133,7 @@ class BedrockProvider:
     def _request(self, call: Call, method: str, body: bytes, wanted: str = "") -> Asking:
         assert call.deployment is not None, "Attempts sets the deployment"
         url = f"{self._base}/model/{quote(call.deployment.model, safe='')}/{method}"
-        return self._exchange.ask(call, url, self._sign(url, body), body, wanted=wanted)
+        return self._exchange.ask(call, url, self._headers, body, wanted=wanted, signature=self._sign(url, body))
 
     def _refused(self, refusal: Refusal) -> ProviderError | None:
         if refusal.status == 200:
@@ -141,9 +142,9 @@ class BedrockProvider:
 
     def _sign(self, url: str, body: bytes) -> Headers:
         if self._config.api_key:
-            return self._headers
+            return ()
         now = datetime.datetime.now(datetime.UTC)
-        return signed("POST", url, self._headers, body, self._credentials, self._scope, now)
+        return signed("POST", url, self._headers, body, self._credentials, self._scope, now)[len(self._headers) :]
 
 
 def _headers(config: BedrockConfig) -> Headers:

@@ -199,7 +199,6 @@ class Stream:
             case "metadata":
                 self._usage = event.usage.usage() if event.usage else None
                 self.done = bool(self._reason)
-                return Delta(usage=self._usage) if self._usage else None
         return None
 
     def _start(self, block: int, use: _ToolUse) -> Delta | None:

@@ -99,14 +99,17 @@ class Exchange:
         reach = Reach.PRIVATE if config.private_network else Reach.NAMED
         self.client = HttpClient(where=where, limits=Limits(connections=config.connections), reach=reach)
 
-    def ask(self, call: Call, url: str, headers: Headers, body: bytes, *, wanted: str = "") -> "Asking":
+    def ask(
+        self, call: Call, url: str, headers: Headers, body: bytes, *, wanted: str = "", signature: Headers = ()
+    ) -> "Asking":
         """A request for a call, to enter with `async with`.
 
-        `wanted` is the content type of a stream that is asked for; empty: an answer in one piece.
+        `wanted` is the content type of a stream that is asked for; empty: an answer in one piece. `signature`: headers
+        that hold for this one request.
         """
         assert call.deployment is not None, "Attempts sets the deployment"
         timeouts = self._streamed if wanted else self._whole
-        request = self.client.request("POST", url, headers, body, timeouts, trace=trace_headers(call))
+        request = self.client.request("POST", url, headers, body, timeouts, trace=(*signature, *trace_headers(call)))
         return Asking(self, request, call.deployment.model, wanted)
 
     async def read(self, response: Response) -> bytes:

@@ -223,7 +223,7 @@ class HttpClient:
         *,
         trace: Headers = (),
     ) -> Response:
-        """A request to enter with `async with`. `trace` are headers that no other request has.
+        """A request to enter with `async with`. `trace` are sound headers that no other request has.
 
         `host`, `content-length` and `accept-encoding: identity` are added. Raises `ConfigError` for a URL or a
         header that cannot be sent.
@@ -233,7 +233,7 @@ class HttpClient:
         if pool is None:
             pool = self._pools[origin] = self._new_pool(origin)
         for name, value in trace:
-            head += b"%s: %s\r\n" % (name.encode("ascii"), value.encode("ascii"))
+            head += b"%s: %s\r\n" % (name.encode("latin-1"), value.encode("latin-1"))
         request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
         return Response(self, pool, request, timeouts, method == "HEAD")
 

@@ -13,7 +13,7 @@ from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response
 from moat.adapters.providers.openai_batches import OpenAIBatches
 from moat.adapters.providers.openai_errors import body_message, error_for
 from moat.adapters.providers.openai_operations import PATHS, Asked, OperationStream, ask, read_answer
-from moat.adapters.providers.openai_presets import PRESETS, chat_body, preset
+from moat.adapters.providers.openai_presets import PRESETS, Preset, chat_body, preset
 from moat.adapters.providers.openai_stream import ChatStream, chat_answer
 from moat.adapters.providers.openai_wire import error_sent
 from moat.domain.calls import Call, Event
@@ -51,7 +51,7 @@ class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def __post_init__(self) -> None:
         """Take the address from the preset. Raises `ValueError` for one that does not exist."""
-        if not self.preset and not self.base_url:
+        if not self.preset and self.base_url.rstrip("/") in ("", PRESETS["openai"].base_url):
             msgspec.structs.force_setattr(self, "preset", "openai")
         if self.preset:
             known = preset(self.preset)
@@ -68,8 +68,10 @@ class OpenAIProvider:
         name: str = "openai",
         quota: Callable[[str, Quota], None] = lambda model, quota: None,
         address: Callable[[Call], str] | None = None,
+        server: Preset | None = None,
     ) -> None:
-        """`address` says where a call is sent, when that is not below `base_url` alone.
+        """`address` says where a call is sent, when that is not below `base_url` alone; `server` what it is, when that
+        is no preset's.
 
         Raises `ConfigError` for an address or a header that cannot be sent.
         """
@@ -78,7 +80,7 @@ class OpenAIProvider:
         base = config.base_url.rstrip("/")
         urls = {operation: base + path for operation, path in PATHS.items()}
         self._address = address or (lambda call: urls[call.operation])
-        self._preset = preset(config.preset) if config.preset else None
+        self._preset = server or (preset(config.preset) if config.preset else None)
         self._headers = _headers(config)
         secrets = (config.api_key, *config.headers.values())
         self._exchange = Exchange(self._where, config, self._refused, lambda: secrets, quota)

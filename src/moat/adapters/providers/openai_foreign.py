@@ -28,7 +28,7 @@ _PARTS = {
 
 
 def in_openai_terms(call: Call, keeps: Collection[str]) -> Call:
-    """The call with OpenAI's members alone, and those of `keeps`. Raises `Unsupported` with the part at fault."""
+    """The call in OpenAI's terms and those of `keeps` alone. Raises `Unsupported` with the part at fault."""
     messages: list[Message] = []
     shown: list[dict[str, Any]] = []
     for index, message in enumerate(call.messages):
@@ -48,8 +48,10 @@ def in_openai_terms(call: Call, keeps: Collection[str]) -> Call:
         _loosen(call, params)
     if isinstance(user := params.get("user"), str) and len(user) > MAX_USER:
         params["user"] = hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()
-    if params.pop("top_k", None) is not None:
+    if "top_k" not in keeps and params.pop("top_k", None) is not None:
         _notice(call, "openai: left out top_k")
+    if "is_error" not in keeps and any(message.get("is_error") for message in call.messages):
+        _notice(call, "openai: left out is_error of a tool's result")
     return replace(call, messages=messages, params=params)
 
 

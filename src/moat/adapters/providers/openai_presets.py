@@ -39,15 +39,16 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     """Parameters that it refuses, and that change nothing in an answer."""
     keeps: tuple[str, ...] = ()
-    """Members beyond OpenAI's format that it takes: see `moat.domain.calls.Message`."""
+    """Members beyond OpenAI's format that it takes, see `moat.domain.calls.Message`; and the parameter `top_k`."""
     short_ids: bool = False
     """Must ids of tool calls be nine letters or digits?"""
 
 
 _REASONING = ("reasoning_content",)
+_LOCAL = ("reasoning_content", "top_k")
 
 PRESETS: dict[str, Preset] = {
-    "openai": Preset(base_url="https://api.openai.com/v1", developer=True),
+    "openai": Preset(base_url="https://api.openai.com/v1", length="max_completion_tokens", developer=True),
     "cerebras": Preset(base_url="https://api.cerebras.ai/v1", length="max_completion_tokens"),
     "cohere": Preset(base_url="https://api.cohere.ai/compatibility/v1", length="max_tokens", left_out=_SELF_DESCRIBING),
     "deepinfra": Preset(base_url="https://api.deepinfra.com/v1/openai", length="max_tokens"),
@@ -55,7 +56,7 @@ PRESETS: dict[str, Preset] = {
     "fireworks": Preset(base_url="https://api.fireworks.ai/inference/v1", length="max_tokens", keeps=_REASONING),
     "groq": Preset(base_url="https://api.groq.com/openai/v1", length="max_completion_tokens"),
     "huggingface": Preset(base_url="https://router.huggingface.co/v1", length="max_tokens"),
-    "llamacpp": Preset(base_url="http://127.0.0.1:8080/v1", length="max_tokens", keeps=_REASONING),
+    "llamacpp": Preset(base_url="http://127.0.0.1:8080/v1", length="max_tokens", keeps=_LOCAL),
     "lmstudio": Preset(base_url="http://127.0.0.1:1234/v1", length="max_tokens"),
     "mistral": Preset(
         base_url="https://api.mistral.ai/v1",
@@ -67,16 +68,16 @@ PRESETS: dict[str, Preset] = {
     ),
     "moonshot": Preset(base_url="https://api.moonshot.ai/v1", length="max_tokens", keeps=_REASONING),
     "nvidia": Preset(base_url="https://integrate.api.nvidia.com/v1", length="max_tokens", left_out=_SELF_DESCRIBING),
-    "ollama": Preset(base_url="http://127.0.0.1:11434/v1", length="max_tokens"),
+    "ollama": Preset(base_url="http://127.0.0.1:11434/v1", length="max_tokens", keeps=("top_k",)),
     "openrouter": Preset(
         base_url="https://openrouter.ai/api/v1", developer=True, keeps=("cache_control", "reasoning_content")
     ),
     "perplexity": Preset(base_url="https://api.perplexity.ai", length="max_tokens", stream_options=False),
     "qwen": Preset(base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1", length="max_tokens"),
     "sambanova": Preset(base_url="https://api.sambanova.ai/v1", length="max_tokens"),
-    "sglang": Preset(base_url="http://127.0.0.1:30000/v1", keeps=_REASONING),
+    "sglang": Preset(base_url="http://127.0.0.1:30000/v1", keeps=_LOCAL),
     "together": Preset(base_url="https://api.together.xyz/v1", length="max_tokens"),
-    "vllm": Preset(base_url="http://127.0.0.1:8000/v1", keeps=_REASONING),
+    "vllm": Preset(base_url="http://127.0.0.1:8000/v1", keeps=_LOCAL),
     "xai": Preset(base_url="https://api.x.ai/v1", length="max_completion_tokens"),
     "zai": Preset(base_url="https://api.z.ai/api/paas/v4", length="max_tokens", keeps=_REASONING),
 }

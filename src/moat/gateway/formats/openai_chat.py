@@ -13,7 +13,16 @@ from moat.domain.calls import Call, Delta, Event, Finished, Operation, Wire
 from moat.domain.errors import ConflictError, MoatError, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
-from moat.gateway.format import MAX_NAME, Incoming, Request, check_counts, read_object, take_model, take_stream
+from moat.gateway.format import (
+    MAX_NAME,
+    Incoming,
+    Request,
+    check_counts,
+    read_object,
+    take_model,
+    take_stream,
+    told_usage,
+)
 from moat.gateway.http import JSON, Headers
 from moat.pipeline.answers import Answer, signed
 
@@ -125,8 +134,10 @@ class ChunkEncoder:
             "created": int(time.time()),
             "model": model or call.model,
         }
+        self._call = call
         options = call.params.get("stream_options") or {}
         self._include_usage = bool(options.get("include_usage"))
+        self._counted = True
         self._untouched = True
         self._started = False
         self._thoughts = Answer()
@@ -154,8 +165,8 @@ class ChunkEncoder:
         return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
 
     def end(self) -> bytes:
-        """`[DONE]`."""
-        return DONE
+        """`[DONE]`; before it the usage, when nobody reported one: the estimate of it is made when the try is over."""
+        return DONE if self._counted or not self._include_usage else self._usage(told_usage(self._call, None)) + DONE
 
     def fail(self, error: MoatError) -> bytes:
         """An error event; no `[DONE]` follows, so that a cut stream never looks complete."""
@@ -171,12 +182,16 @@ class ChunkEncoder:
         return {**thoughts, "thinking_blocks": blocks} if blocks else thoughts
 
     def _finish(self, event: Finished) -> bytes:
+        self._counted = event.usage is not None
         if self._untouched and self._started:
             return b""
         end = self._event(choices=[{"index": 0, "delta": {}, "finish_reason": event.reason}])
-        if self._include_usage:
-            end += self._event(choices=[], usage=usage_body(event.usage or Usage(estimated=True)))
+        if self._include_usage and event.usage is not None:
+            end += self._usage(event.usage)
         return end
+
+    def _usage(self, usage: Usage) -> bytes:
+        return self._event(choices=[], usage=usage_body(usage))
 
     def _event(self, **members: Any) -> bytes:
         return b"data: " + _encode({**self._head, **members}) + b"\n\n"
@@ -192,7 +207,7 @@ def _tool_call_piece(piece: Any) -> dict[str, Any]:
     return call | signed(piece.signature)
 
 
-def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
+def completion_body(call: Call, events: list[Event]) -> bytes:
     """The body of an answer that is not streamed: the provider's own when nothing changed it."""
     deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
     if len(deltas) == 1 and deltas[0].raw is not None:
@@ -214,10 +229,10 @@ def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
         message["tool_calls"] = answer.tool_calls
     return _encode(
         {
-            "id": request_id,
+            "id": call.id,
             "object": "chat.completion",
             "created": int(time.time()),
-            "model": (finished.model if finished else "") or model,
+            "model": (finished.model if finished else "") or call.model,
             "choices": [
                 {
                     "index": 0,
@@ -226,7 +241,7 @@ def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
                     "finish_reason": finished.reason if finished else None,
                 }
             ],
-            "usage": usage_body((finished.usage if finished else None) or Usage(estimated=True)),
+            "usage": usage_body(told_usage(call, finished)),
         }
     )
 
@@ -282,7 +297,7 @@ class OpenAIChat:
 
     def body(self, call: Call, events: list[Event]) -> tuple[bytes, Headers]:
         """A chat completion."""
-        return completion_body(call.id, call.model, events), [JSON]
+        return completion_body(call, events), [JSON]
 
     def error(self, error: MoatError) -> bytes:
         """See `error_body`."""

@@ -43,7 +43,7 @@ class Meter:
             async with aclosing(next(replace(call, trace=below))) as events:
                 async for event in events:
                     if isinstance(event, Delta):
-                        if not seen.anything:
+                        if not seen.anything and not event.only_counts:
                             attempt.first_token_ns = self._clock.monotonic_ns() - began
                         seen.add(event)
                     else:

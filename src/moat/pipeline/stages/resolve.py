@@ -38,6 +38,10 @@ class Resolve:
         return next(resolved)
 
 
+ELSEWHERE = ("models", "route", "provider", "plugins")
+"""Parameters by which some servers take another model than the one that is named."""
+
+
 def _check(call: Call) -> None:
     allowed = call.caller.models
     if allowed and call.model not in allowed:
@@ -46,6 +50,9 @@ def _check(call: Call) -> None:
             where="model",
             remedy=f"It may use: {', '.join(allowed)}.",
         )
+    for name in ELSEWHERE if allowed else ():
+        if name in call.params:
+            raise AccessError("this key may use some models only, and this could choose another", where=name)
 
 
 def params_of(prompt: PromptVersion) -> dict[str, Any]:

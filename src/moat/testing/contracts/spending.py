@@ -134,10 +134,13 @@ def what_a_batch_api_ran_stays_marked(open_store: OpenTraces) -> None:
     with open_store() as store:
         _ingest(store, [_call(1, price_version="old+batch"), _attempt(1, 1, price_version="old+batch")])
         seen: list[str] = []
+
+        def price(charge: Charge) -> int:
+            seen.append(charge.price_version)
+            return 7
+
         for version in ("new", "newer"):
-            store.reprice(
-                RepriceOrder(actor="Ada", price_version=version), lambda charge: seen.append(charge.price_version) or 7
-            )
+            store.reprice(RepriceOrder(actor="Ada", price_version=version), price)
         assert seen == ["old+batch", "new+batch"]
         assert [s.price_version for s in store.trace(_call(1).trace_id)] == ["newer+batch"] * 2
 
