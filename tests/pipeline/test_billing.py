@@ -15,6 +15,7 @@ from moat.domain.calls import Call, Delta, Deployment, Event, Finished, ToolCall
 from moat.domain.config import LimitConfig
 from moat.domain.errors import (
     MoatError,
+    NoPrice,
     ProviderDown,
     ProviderOverloaded,
     ProviderTimeout,
@@ -333,3 +334,29 @@ def _at_once(sleep):  # type: ignore[no-untyped-def]
         await sleep(0)
 
     return short
+
+
+def test_where_one_deployment_has_no_price_the_next_one_answers_a_budget() -> None:
+    class SmallOnly:
+        version = "p"
+
+        def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+            return usage.input + usage.output if deployment.model == "small" else None
+
+    provider = ScriptedProvider("Hello")
+    ledger = LimitLedger(FakeClock())
+    limits = compiled([LimitConfig(name="money", money="1000")])
+    ledger.adopt(Rules(limits, frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    models = FixedModels({"assistant": ["fake/large", "fake/small"], "dear": ["fake/large"]}, {"fake": provider})
+    run = build(replace(fake_ports(provider), models=models, prices=SmallOnly(), ledger=ledger))
+
+    async def ask(model: str) -> None:
+        async with aclosing(run(new_call("Hi", model=model))) as events:
+            async for _ in events:
+                pass
+
+    asyncio.run(ask("assistant"))
+    assert [str(call.deployment) for call in provider.calls] == ["fake/small"]
+    with pytest.raises(NoPrice, match="no known price") as error:
+        asyncio.run(ask("dear"))
+    assert (error.value.status, error.value.code) == (400, "price_unknown")

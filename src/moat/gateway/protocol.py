@@ -39,8 +39,8 @@ _UPGRADE = re.compile(rb"^upgrade:", re.IGNORECASE | re.MULTILINE)
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """A request that offers another protocol, as Java's client does with HTTP/2, is answered in this one (RFC 9110, 7.8).
-    httptools would take the body for the other protocol.
+    """A request that offers another protocol, as Java's client does with HTTP/2, is answered in this one (RFC 9110,
+    7.8). httptools would take its body for the other protocol.
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"x-upgrade:", head) + end + rest
