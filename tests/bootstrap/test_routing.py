@@ -123,7 +123,7 @@ def test_health_stays_over_a_reload_but_for_a_provider_that_changed(tmp_path: Pa
 def test_a_providers_quota_reaches_the_health_of_its_deployment(tmp_path: Path) -> None:
     shelf = ProviderShelf({"KEY": "k"})
     provider = shelf.providers(settings(tmp_path, "models:\n  m: {use: [a/x]}\n"))["a"]
-    provider._quota("x", Quota(requests=Window(0, 60)))  # type: ignore[attr-defined]
+    provider._exchange._quota("x", Quota(requests=Window(0, 60)))  # type: ignore[attr-defined]
     with pytest.raises(CircuitOpen):
         shelf.health.check(Deployment("a", "x"))
     shelf.health.check(Deployment("a", "other"))
