@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 def input_tokens(call: Call) -> int:
     """Estimated tokens of messages and tools; for operations without messages, of the texts in the parameters."""
     if call.operation != "chat":
-        return quarters(_encode([call.params.get(name) for name in _TEXTS]).decode()) // 4
+        return _all_texts([call.params.get(name) for name in _TEXTS])
     tools = call.params.get("tools")
     asked = sum(message_tokens(message) for message in call.messages)
     return asked + (estimate_tokens(_encode(tools).decode()) if tools else 0)
@@ -132,6 +132,22 @@ def sounds(call: Call) -> bool:
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _all_texts(values: list[Any]) -> int:
+    """Tokens of all texts inside, however deep; a number is a token that was made before."""
+    found = 0
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            found += _tokens(value)
+        elif isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list):
+            values.extend(value)
+        elif isinstance(value, int):
+            found += 1
+    return found
 
 
 def _tokens(text: str) -> int:
