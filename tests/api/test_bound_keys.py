@@ -18,7 +18,7 @@ def answer(api: Api, who: str, request: RequestOf) -> tuple[int, dict[str, str],
     headers = {"Authorization": f"Bearer {SECRETS[who]}", "Content_Type": "application/json"}
     body = None if content is None else json.dumps(content).encode()
     status, received, raw = api.raw(method, path, body, **headers)
-    return status, {n: v for n, v in received.items() if n not in ("x-request-id", "date")}, raw
+    return status, {n: v for n, v in received.items() if n not in ("x-request-id", "request-id", "date")}, raw
 
 
 def get(path: str) -> RequestOf:

@@ -28,7 +28,12 @@ QUERY = {
 
 
 def a_path(template: str) -> str:
-    known = {"{name:path}": PROMPT, "releases/{id}": "releases/rel_1.0.0", "traces/{id}": "traces/req_2"}
+    known = {
+        "keys/{id}": "keys/key_acme",
+        "{name:path}": PROMPT,
+        "releases/{id}": "releases/rel_1.0.0",
+        "traces/{id}": "traces/req_2",
+    }
     return next((template.replace(gap, value) for gap, value in known.items() if gap in template), template)
 
 
@@ -49,8 +54,11 @@ def expected(method: str, path: str, who: str | None) -> int:
         return 403
     if (key.environment and path not in OF_ENVIRONMENTS) or (key.tenant and path not in OF_TENANTS):
         return 403
-    return 400 if asked == "POST" and path != "/api/v1/refresh" else 200
+    return 400 if asked in ("POST", "PATCH") and path not in EMPTY else 200
 
+
+EMPTY = ("/api/v1/refresh", "/api/v1/spend/reprice")
+"""Routes for which nothing need be said."""
 
 ROLES = (
     ("GET /api/v1/prompts", "viewer admin"),
@@ -76,11 +84,27 @@ ROLES = (
     ("GET /api/v1/traces", "viewer admin"),
     ("GET /api/v1/traces/{id}", "viewer admin"),
     ("GET /api/v1/usage", "viewer admin"),
+    ("GET /api/v1/spend", "viewer admin"),
+    ("GET /api/v1/spend/deployments", "viewer admin"),
+    ("GET /api/v1/spend/repricings", "viewer admin"),
+    ("POST /api/v1/spend/reprice", "admin"),
+    ("GET /api/v1/limits", "viewer admin"),
+    ("GET /api/v1/spikes", "viewer admin"),
+    ("POST /api/v1/spikes/reset", "admin"),
+    ("GET /api/v1/cache", "viewer admin"),
     ("POST /api/v1/webhooks/git", "signed"),
+    ("GET /api/v1/keys", "admin"),
+    ("POST /api/v1/keys", "admin"),
+    ("GET /api/v1/keys/{id}", "admin"),
+    ("PATCH /api/v1/keys/{id}", "admin"),
+    ("DELETE /api/v1/keys/{id}", "admin"),
+    ("POST /api/v1/keys/{id}/rotate", "admin"),
 )
 OF_TENANTS = {
     *("/api/v1/prompts/{name:path}", "/api/v1/render/{name:path}"),
     *("/api/v1/traces", "/api/v1/traces/{id}", "/api/v1/usage"),
+    *("/api/v1/spend", "/api/v1/spend/deployments"),
+    *("/api/v1/keys", "/api/v1/keys/{id}", "/api/v1/keys/{id}/rotate"),
 }
 """Routes that show a key of one tenant its own, and nothing else."""
 OF_ENVIRONMENTS = OF_TENANTS | {
@@ -104,7 +128,7 @@ def test_every_route_refuses_whoever_it_is_not_for(api: Api) -> None:
 @pytest.mark.promise("gate-1")
 def test_the_routes_are_these_and_no_others(api: Api) -> None:
     assert [(f"{e.method} {e.path}", " ".join(e.roles) or "signed") for e in ENDPOINTS] == list(ROLES)
-    others = ("/", "/api", "/api/v1", "/api/v1/keys", "/api/v2/status", "/docs", "/admin", "/.moat/server.json")
+    others = ("/", "/api", "/api/v1", "/api/v2/status", "/docs", "/admin", "/.moat/server.json")
     for path in (*others, "/v1/keys"):
         status, headers, body = api.raw("GET", path, Authorization="Bearer mk-admin")
         assert (status, json.loads(body)["error"]["code"]) == (404, "not_found"), path
@@ -322,7 +346,7 @@ def test_bodies_are_described_and_hold_nothing_else(api: Api) -> None:
     document = json.loads(api.raw("GET", OPENAPI_PATH)[2])
     for endpoint in ENDPOINTS:
         operation = document["paths"][endpoint.path.replace(":path", "")][endpoint.method.lower()]
-        assert ("requestBody" in operation) == (endpoint.method == "POST"), endpoint.path
+        assert ("requestBody" in operation) == (endpoint.method in ("POST", "PATCH")), endpoint.path
         assert sorted(map(int, (s for s in operation["responses"] if s.isdigit()))) == sorted(endpoint.statuses)
         if endpoint.method == "POST" and endpoint.roles:
             body = operation["requestBody"]["content"]["application/json"]["schema"]

@@ -21,6 +21,7 @@ from moat.api.services import Services
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.spending import reprice
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import Arm, Assignment, Registration, Release, prompt_digest
@@ -135,6 +136,7 @@ def snapshot(files: Project, state: State) -> Serving:
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in current)),
         assignments={(a.environment, a.prompt): a for a in current},
         releases={release.id: release for release in releases},
+        environments=tuple(files.settings.config.environments),
     )
 
 
@@ -187,6 +189,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
                     content=prompt, digest=prompt_digest(prompt), source="git", author="Ada", branches=("main",)
                 )
             )
+        state.keys.add(Key(id="key_acme", hash="0" * 64, tenant="acme", environment="production"))
         traces = DuckTraces.open(files.traces_path)
         stack.callback(traces.close)
         segment = folder / "segment.ndjson"
@@ -209,12 +212,15 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             releases=state.releases,
             runs=state.runs,
             traces=traces,
+            keys=state.keys,
+            trips=state.trips,
             registry=PromptRegistry(state.registry, renderer, FakeClock()),
             renderer=renderer,
             control=lambda: Releasing(Project(root), state),
             lineage=lambda name, version: lineage(Project(root), state, name, version, traces),
             pushes=pushes,
             synced=lambda: None,
+            reprice=lambda *order: reprice(Project(root), {}, traces, *order),
             root=root,
         )
         gateway = Gateway(live, ListSpool(), max_body=2**20, management=management_api(services))

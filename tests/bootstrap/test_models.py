@@ -13,6 +13,7 @@ from moat.bootstrap.settings import Settings, load_settings
 from moat.domain.calls import Deployment
 from moat.domain.errors import ConfigError, InputError
 from moat.domain.usage import Usage
+from moat.testing.fakes import new_call
 
 TAPED = """
 providers:
@@ -51,7 +52,7 @@ async def test_a_recording_follows_its_source_over_a_reload(tmp_path: Path) -> N
     moved = settings(tmp_path, TAPED.replace("127.0.0.1:1", "127.0.0.1:2"))
     second = shelf.providers(moved)["taped"]
     assert second is not first
-    assert "127.0.0.1:2" in second._source._url  # type: ignore[attr-defined]
+    assert "127.0.0.1:2" in second._source._address(new_call())  # type: ignore[attr-defined]
     assert shelf.providers(moved)["taped"] is second
     with pytest.raises(ConfigError, match="no provider 'source'"):
         shelf.providers(settings(tmp_path, TAPED.replace("  source:", "  other:")))

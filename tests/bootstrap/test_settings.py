@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from moat.bootstrap import plugins
-from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
+from moat.bootstrap.models import ProviderShelf, price_table, router
 from moat.bootstrap.settings import Settings, find_root, load_settings, resolve
 from moat.domain.calls import Deployment
 from moat.domain.errors import ConfigError, NotFound
 from moat.domain.usage import Usage
 from moat.ports.kinds import ProviderKind, Surroundings
+from moat.testing.fakes import NoPrices, new_call
 
 BASE = """
 providers:
@@ -62,12 +63,13 @@ async def test_a_provider_is_built_once_and_only_when_used(tmp_path: Path) -> No
     assert shelf.providers(settings(tmp_path, BASE + "project: other\n"))["openai"] is first["openai"]
     changed = settings(tmp_path, BASE.replace("${URL:-https://api.openai.com/v1}", "http://127.0.0.1:1/v1"))
     assert shelf.providers(changed)["openai"] is not first["openai"]
-    models = ConfiguredModels(found, first)
-    assert models.plan("large") == (Deployment("openai", "gpt-4o"),)
-    assert (models.retries("large"), models.deadline_ns("large")) == (1, 2_500_000_000)
-    assert models.provider("openai") is first["openai"]
+    models = router(found, {"KEY": "k"}, shelf, NoPrices())
+    plan = models.plan(new_call(model="large"))
+    assert plan.deployments == (Deployment("openai", "gpt-4o"),)
+    assert (plan.retries, plan.deadline_ns) == (1, 2_500_000_000)
+    assert models.provider("openai") is shelf.providers(found)["openai"]
     with pytest.raises(NotFound, match="no model 'smal'"):
-        models.plan("smal")
+        models.plan(new_call(model="smal"))
     await shelf.aclose()
 
 
@@ -118,7 +120,7 @@ def test_an_installed_package_may_add_a_kind(monkeypatch: pytest.MonkeyPatch) ->
         plugins.provider_kind("odd", "moat.yaml:1")
     with pytest.raises(ConfigError, match="unknown kind") as raised:
         plugins.provider_kind("xyz", "moat.yaml:1")
-    assert raised.value.remedy == "Kinds: custom, odd, openai, replay, simulated."
+    assert raised.value.remedy == f"Kinds: {', '.join(sorted({*plugins.SHIPPED, 'custom', 'odd'}))}."
 
 
 def test_the_project_is_found_from_inside(tmp_path: Path) -> None:

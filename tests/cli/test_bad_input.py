@@ -44,7 +44,7 @@ ARGUMENTS = {
     "unknown variable": (["prompt", "render", V, "--var", "question=x", "--var", "x=y"], INPUT, "variable 'x'"),
     "variable without value": (["prompt", "render", V, "--var", "question"], INPUT, "'question' is not NAME=VALUE"),
     "mistyped variable": (["prompt", "render", V, "--var", "member=maybe"], INPUT, "'member' is not JSON"),
-    "nothing to simulate": (["simulate"], INPUT, "give one of --rules and --recording"),
+    "nothing to simulate": (["simulate"], INPUT, "give one of --rules, --recording, --fault and --faults"),
     "no rules": (["simulate", "--rules", "nope.yaml"], INPUT, "nope.yaml: no such file"),
     "no recording": (["simulate", "--recording", "nope.jsonl"], INPUT, "nope.jsonl: no such file"),
     "not our address": (["serve", "--host", "192.0.2.1", "--port", "0"], UNAVAILABLE, "--host"),

@@ -229,7 +229,9 @@ def test_ctrl_c_keeps_what_there_is(project: Project) -> None:
     slow_down(project, 1500)
     with project.spawn("rerun", f"{PROMPT}@1.2.0", "--yes", "--json") as child:
         spool = project.root / ".moat" / "spool"
-        eventually(lambda: any(b'"rerun"' in file.read_bytes() for file in spool.glob("*") if file.is_file()))
+        eventually(
+            lambda: any(b'"rerun"' in file.read_bytes() for file in [*spool.glob("*.open"), *spool.glob("*.nd*")])
+        )
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err

@@ -20,7 +20,18 @@ from tests.docs.world import copied, environment, execute, new_project, released
 
 CHECKED = ("bash", "python", "yaml", "json", "jsonl", "csv")
 """Languages whose blocks must say what is done with them."""
-SECRETS = {"OPENAI_API_KEY": "sk-docs", "VLLM_KEY": "docs"}
+SECRETS = {
+    "OPENAI_API_KEY": "sk-docs",
+    "ANTHROPIC_API_KEY": "docs",
+    "VLLM_KEY": "docs",
+    "GEMINI_API_KEY": "docs",
+    "VERTEX_ACCESS_TOKEN": "docs",
+    "MISTRAL_API_KEY": "docs",
+    "AZURE_OPENAI_API_KEY": "docs",
+    "AZURE_TOKEN": "docs",
+    "AWS_ACCESS_KEY_ID": "docs",
+    "AWS_SECRET_ACCESS_KEY": "docs",
+}
 
 
 @pytest.fixture(scope="session")

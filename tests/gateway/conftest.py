@@ -7,15 +7,19 @@ from dataclasses import dataclass, field, replace
 import pytest
 from openai import OpenAI
 
+from moat.adapters.providers.openai import OpenAIConfig, OpenAIProvider
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import PromptVersion, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.app import Gateway
 from moat.gateway.serving import Live, Serving
+from moat.pipeline.counting import build_counter
 from moat.pipeline.recipe import build
+from moat.ports.ledger import Ledger
 from moat.testing.fakes import FakeClock, FixedModels, FixedPrompts, ListSpool, fake_ports
 from moat.testing.loopback import on_loopback
 from moat.testing.scripted import ScriptedProvider
+from tests.gateway.openai_peer import OpenAIPeer
 
 SECRET = "mk-test"
 
@@ -56,11 +60,15 @@ def start() -> Iterator[Start]:
             released: Mapping[tuple[str, str], Release] | None = None,
             keys: Mapping[str, Key] | None = None,
             max_body: int = 2**20,
+            ledger: Ledger | None = None,
         ) -> Running:
             spool = ListSpool()
             models = FixedModels({"assistant": ["fake/large"], "spare": ["fake/small"]}, {"fake": provider})
             ports = replace(
-                fake_ports(provider, spool=spool), models=models, prompts=FixedPrompts(*prompts, released=released)
+                fake_ports(provider, spool=spool),
+                models=models,
+                prompts=FixedPrompts(*prompts, released=released),
+                ledger=ledger,
             )
             known = keys or {SECRET: Key(id="key_1", hash="", tenant="acme")}
             ring = KeyRing(
@@ -68,7 +76,8 @@ def start() -> Iterator[Start]:
                 FakeClock(),
             )
             released_ids = tuple(f"{name}@{place}" for name, place in released or {})
-            live = Live(Serving(build(ports), ring, ports.prompts, ("assistant", "spare"), released_ids))
+            serving = Serving(build(ports), ring, ports.prompts, ("assistant", "spare"), released_ids)
+            live = Live(replace(serving, count=build_counter(ports)))
             app = Gateway(live, spool, max_body=max_body, management=no_management)
             url = stack.enter_context(on_loopback(app))
             running = Running(url, live, spool, provider)
@@ -76,6 +85,16 @@ def start() -> Iterator[Start]:
             return running
 
         yield run
+
+
+Over = Callable[[OpenAIPeer], Running]
+
+
+@pytest.fixture
+def over(start: Start) -> Iterator[Over]:
+    """Starts gateways over servers that answer like OpenAI."""
+    with ExitStack() as stack:
+        yield lambda peer: start(OpenAIProvider(OpenAIConfig(base_url=stack.enter_context(peer.running()))))
 
 
 def replace_hash(key: Key, secret: str) -> Key:

@@ -16,7 +16,7 @@ from moat.domain.errors import ProviderDown, ProviderOverloaded, StreamCut
 from moat.domain.keys import Key
 from moat.domain.releases import MessageTemplate, PromptVersion, Release, Variable, prompt_digest
 from moat.domain.usage import Usage
-from moat.gateway import chat
+from moat.gateway import endpoint
 from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import SECRET, Running, Start
 
@@ -233,17 +233,35 @@ def test_a_cut_stream_never_looks_complete(start: Start) -> None:
     assert b"[DONE]" not in raw
 
 
-def test_a_full_disk_refuses_instead_of_acknowledging(start: Start) -> None:
+def test_a_full_disk_refuses_before_a_model_is_asked(start: Start) -> None:
     gateway = start(ScriptedProvider("lost"))
     gateway.spool.full = True
 
     with pytest.raises(openai.InternalServerError) as error:
         gateway.client().chat.completions.create(model="assistant", messages=HELLO)
+
+    assert error.value.status_code == 503
+    assert error.value.code == "storage_unavailable"
+    assert gateway.provider.calls == []
+
+
+def test_a_disk_that_fills_up_under_way_leaves_nothing_acknowledged(start: Start) -> None:
+    class Filling(ScriptedProvider):
+        async def answer(self, call):  # type: ignore[no-untyped-def, override]
+            gateway.spool.full = True
+            async for event in super().answer(call):
+                yield event
+
+    gateway = start(Filling("lost"))
+    with pytest.raises(openai.InternalServerError) as error:
+        gateway.client().chat.completions.create(model="assistant", messages=HELLO)
+    gateway.spool.full = False
     raw = raw_stream(gateway)
 
     assert error.value.status_code == 503
     assert b"storage_unavailable" in raw
     assert b"[DONE]" not in raw
+    assert len(gateway.spool.begun) == 2, "what may have been spent is known"
 
 
 def test_a_bug_answers_500_and_the_server_lives(start: Start, caplog: pytest.LogCaptureFixture) -> None:
@@ -290,7 +308,7 @@ def test_a_client_that_leaves_mid_stream_stops_the_provider_and_is_recorded(star
 
 @pytest.mark.promise("up-2")
 def test_a_client_that_stops_reading_is_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(endpoint, "STALL_SECONDS", 0.3)
 
     class Endless(ScriptedProvider):
         async def answer(self, call):  # type: ignore[no-untyped-def, override]

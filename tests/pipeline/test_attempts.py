@@ -14,8 +14,8 @@ from moat.domain.errors import (
     ProviderRefused,
     StreamCut,
 )
+from moat.pipeline import course
 from moat.pipeline.recipe import build
-from moat.pipeline.stages import attempt
 from moat.testing.fakes import FakeClock, FixedModels, ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 from tests.pipeline.test_compose import drain
@@ -35,7 +35,7 @@ def pipeline(main: ScriptedProvider, spare: ScriptedProvider, *, retries: int = 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "BACKOFF_BASE", 0.0)
+    monkeypatch.setattr(course, "BACKOFF_BASE", 0.0)
 
 
 def text(events: list[object]) -> str:
@@ -182,7 +182,7 @@ async def test_a_provider_that_never_begins_is_stopped_at_the_deadline() -> None
     models = FixedModels({"assistant": ["main/large"]}, {"main": Silent()}, deadline=0.05)
     ports = with_fields(fake_ports(Silent(), spool=spool), models=models, clock=SystemClock())
 
-    with pytest.raises(DeadlinePassed, match="before the answer began"):
+    with pytest.raises(DeadlinePassed, match="the deadline passed"):
         await asyncio.wait_for(drain(build(ports)(new_call())), 30)
 
     root, tried = spool.spans
@@ -204,7 +204,7 @@ async def test_a_steady_answer_does_not_outlive_the_deadline() -> None:
     models = FixedModels({"assistant": ["main/large"]}, {"main": Endless()}, deadline=10)
     ports = with_fields(fake_ports(Endless(), spool=spool), models=models, clock=clock)
 
-    with pytest.raises(DeadlinePassed, match="middle of the answer"):
+    with pytest.raises(DeadlinePassed, match="the deadline passed"):
         await asyncio.wait_for(drain(build(ports)(new_call())), 30)
 
     assert spool.calls[0].output["text"].count("word") == 9

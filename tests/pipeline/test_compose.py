@@ -64,7 +64,9 @@ def test_the_recipe_reads_like_the_request_path() -> None:
         "Record",
         "Resolve",
         "Render",
+        "Limit",
         "Route",
+        "Cache",
         "Attempts",
         "Meter",
     ]

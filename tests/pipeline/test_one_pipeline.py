@@ -29,9 +29,8 @@ def test_gateway_and_eval_runner_use_the_identical_core(tmp_path: Path, monkeypa
     project = Project(tmp_path / "project")
     with wiring.open_state(project) as state:
         spool = SegmentSpool(project.spool_path)
-        ports = wiring.pipeline_ports(
-            project.settings, FixedPrompts(), spool, ProviderShelf({}), {}, FakeBackground(), PlainRenderer()
-        )
+        standing = wiring.Standing({}, ProviderShelf({}), spool, FakeBackground())
+        ports = wiring.pipeline_ports(project.settings, FixedPrompts(), PlainRenderer(), standing)
         wiring.serving(ports, project.settings, [], [], {}, [], [])
 
         evaluating = Evaluating(project, state, {})

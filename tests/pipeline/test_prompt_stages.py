@@ -103,3 +103,14 @@ async def test_a_key_bound_to_models_cannot_use_others_even_through_a_prompt() -
         await drain(build(fake_ports(provider, ANSWER))(call))
 
     assert provider.calls == []
+
+
+@pytest.mark.anyio
+async def test_a_key_bound_to_models_cannot_let_the_server_choose_another() -> None:
+    provider = ScriptedProvider("never")
+    call = replace(new_call(models=["dear"]), caller=Caller(models=("assistant",)))
+
+    with pytest.raises(AccessError, match="could choose another"):
+        await drain(build(fake_ports(provider))(call))
+
+    assert provider.calls == []

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
+from moat.domain import windows
 from moat.domain.config import EnvironmentConfig, FreezeWindow
 from moat.domain.errors import ConfigError
 from moat.domain.releases import Approval, Evidence
-from moat.prompts import promotion
+from moat.domain.windows import zone
 from moat.prompts.promotion import (
     Missing,
     address,
@@ -18,7 +19,6 @@ from moat.prompts.promotion import (
     missing_verdict,
     same_person,
     together,
-    zone,
 )
 
 ADA, BOB, EVE = "Ada <ada@example.org>", "Bob <bob@example.org>", "Eve <eve@example.org>"
@@ -189,7 +189,7 @@ def test_utc_needs_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(name: str) -> None:
         raise ZoneInfoNotFoundError(name)
 
-    monkeypatch.setattr(promotion, "ZoneInfo", none)
+    monkeypatch.setattr(windows, "ZoneInfo", none)
     assert zone("UTC") is datetime.UTC
     with pytest.raises(ConfigError, match="tzdata"):
         zone("Europe/Berlin")

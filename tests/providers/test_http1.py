@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from moat.adapters.providers.connection import Unanswered
 from moat.adapters.providers.http1 import DEFAULT_TIMEOUTS, HttpClient, Limits, Timeouts
 from moat.domain.errors import (
     ConfigError,
@@ -76,6 +77,7 @@ async def test_head_has_no_body_whatever_its_length_says() -> None:
         await server.all_closed()
 
 
+@pytest.mark.promise("inj-1")
 async def test_redirects_are_not_followed() -> None:
     async with peer(answering(whole(b"", b"location: http://10.0.0.1/", status=b"302 Found"))) as server:
         client = HttpClient()
@@ -85,16 +87,20 @@ async def test_redirects_are_not_followed() -> None:
         await client.aclose()
 
 
-async def test_a_kept_connection_that_died_is_replaced_once() -> None:
+async def test_a_kept_connection_that_died_is_replaced() -> None:
     async with peer(answering(whole(b"only one per connection"))) as server:
         client = HttpClient()
         for _ in range(3):
             assert await fetch(client, server.url) == b"only one per connection"
+            async with asyncio.timeout(10):
+                while client.open_connections:  # noqa: ASYNC110 - the peer closes when it likes
+                    await asyncio.sleep(0.005)
         assert len(server.requests) == 3
         await client.aclose()
 
 
-async def test_a_request_swallowed_by_a_kept_connection_is_sent_once_more() -> None:
+@pytest.mark.promise("money-3")
+async def test_a_request_swallowed_by_a_kept_connection_is_never_sent_again_in_silence() -> None:
     def handler(seen: Peer) -> Handler:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await seen.read(reader)
@@ -107,9 +113,40 @@ async def test_a_request_swallowed_by_a_kept_connection_is_sent_once_more() -> N
     async with peer(handler) as server:
         client = HttpClient()
         assert await fetch(client, server.url) == b"ok"
+        with pytest.raises(ProviderDown, match="without an answer") as caught:
+            await fetch(client, server.url)
+        assert (len(server.requests), server.connections) == (2, 1)
+        assert caught.value.retryable
         assert await fetch(client, server.url) == b"ok"
         assert (len(server.requests), server.connections) == (3, 2)
-        assert client.open_connections == 1
+        await client.aclose()
+
+
+async def test_after_one_dead_connection_the_others_are_not_tried() -> None:
+    arrived = asyncio.Event()
+
+    def handler(seen: Peer) -> Handler:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            early = seen.connections <= 3
+            await seen.read(reader)
+            if early and len(seen.requests) == 3:
+                arrived.set()
+            await arrived.wait()
+            writer.write(whole(b"ok"))
+            await seen.read(reader)  # the early ones close without a word now
+            if not early:
+                writer.write(whole(b"ok"))
+
+        return serve
+
+    async with peer(handler) as server:
+        client = HttpClient()
+        await asyncio.gather(*(fetch(client, server.url) for _ in range(3)))
+        assert client.open_connections == 3
+        with pytest.raises(Unanswered):
+            await fetch(client, server.url)
+        assert client.open_connections == 0
+        assert await fetch(client, server.url) == b"ok"
         await client.aclose()
 
 

@@ -13,7 +13,8 @@ from moat.domain.calls import Deployment
 from moat.domain.config import ModelPrice
 from moat.domain.errors import ConfigError
 from moat.domain.usage import PICODOLLARS, Usage, from_usd
-from moat.spend.prices import PriceTable, Rates, configured, published
+from moat.spend.prices import PriceTable, always, configured
+from moat.spend.published import published
 
 tokens = st.integers(0, 2_000_000)
 dollars = st.decimals(0, 1000, places=6, allow_nan=False, allow_infinity=False)
@@ -88,8 +89,9 @@ def theirs(model: str, url: str, usage: Usage) -> Decimal:
 @pytest.mark.promise("money-11")
 @pytest.mark.parametrize("model", MODELS)
 def test_published_prices_agree_with_genai_prices(model: str) -> None:
-    rates = published(model, MODELS[model])
-    assert rates is not None
+    tariff = published(model, MODELS[model])
+    assert tariff is not None
+    rates = tariff.at(0)
     for size in (0, 1, 999, 127_999, 128_000, 128_001, 199_999, 200_000, 200_001, 1_000_000):
         for usage in (
             Usage(input=size, output=777 if rates.output else 0),
@@ -101,8 +103,8 @@ def test_published_prices_agree_with_genai_prices(model: str) -> None:
 
 def test_some_of_these_models_have_tiers() -> None:
     """Otherwise the test above says nothing about them."""
-    rates: list[Any] = [published(model, url) for model, url in MODELS.items()]
-    assert any(found.above for found in rates)
+    tariffs: list[Any] = [published(model, url) for model, url in MODELS.items()]
+    assert any(found.at(0).above for found in tariffs)
 
 
 def test_an_unknown_model_or_provider_has_no_price() -> None:
@@ -111,7 +113,7 @@ def test_an_unknown_model_or_provider_has_no_price() -> None:
 
 
 def test_the_table_knows_deployments_by_alias() -> None:
-    cheap, dear = Rates(input=1, output=1, cached=1, cache_write=1), Rates(input=9, output=9, cached=9, cache_write=9)
+    cheap, dear = (always(configured(ModelPrice(input=usd, output=usd), "here")) for usd in ("0.000001", "0.000009"))
     deployment = Deployment("openai", "gpt-4o")
     table = PriceTable({("a", deployment): cheap, ("b", deployment): dear, ("c", deployment): None})
     usage = Usage(input=1, output=1)

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -193,7 +194,7 @@ def test_a_full_disk_refuses_and_resumes_without_repair(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)], capture_output=True, check=False
     ).returncode == 0  # fmt: skip
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     if not mounted:
@@ -275,7 +276,7 @@ def test_a_segment_that_cannot_be_sealed_is_sealed_later(tmp_path: Path, monkeyp
 
 def test_a_directory_that_vanished_is_a_storage_error(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool")
-    (tmp_path / "spool").rmdir()
+    shutil.rmtree(tmp_path / "spool")
     with pytest.raises(StorageError, match="no new segment"):
         spool.append([span(1)])
     (tmp_path / "spool").mkdir()

@@ -2,10 +2,11 @@
 
 import pytest
 
-from moat.domain.calls import Delta, Finished
+from moat.domain.calls import Delta, Deployment, Finished
 from moat.domain.errors import AccessError, NotFound, PromptError, ProviderDown, StorageError
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion, Release
+from moat.domain.usage import Usage
 from moat.pipeline.recipe import build
 from moat.testing.fakes import (
     FakeClock,
@@ -61,7 +62,7 @@ def test_refusals() -> None:
     with pytest.raises(StorageError):
         spool.append([])
     with pytest.raises(NotFound, match="There are: a"):
-        FixedModels({"a": ["p/m"]}, {}).plan("b")
+        FixedModels({"a": ["p/m"]}, {}).plan(new_call(model="b"))
     with pytest.raises(PromptError):
         PlainRenderer().render(PROMPT, {})
     assert PlainRenderer().render(PROMPT, {"name": "you"}) == [{"role": "user", "content": "Hello you"}]
@@ -69,4 +70,4 @@ def test_refusals() -> None:
     assert FixedKeys({"s": key}).find("s") is key
     with pytest.raises(AccessError):
         FixedKeys({"s": key}).find("t")
-    assert NoPrices().cost(FixedModels({"a": ["p/m"]}, {}).plan("a")[0], "a", None) is None  # type: ignore[arg-type]
+    assert NoPrices().cost(Deployment("p", "m"), "a", Usage(input=1)) is None

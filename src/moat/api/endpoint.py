@@ -15,8 +15,9 @@ from moat.api.services import MAX_BODY, MAX_PUSH, Services
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound, RequestError
 from moat.domain.keys import Role
-from moat.gateway import openai_chat
 from moat.gateway.admission import Binding, authenticate, check_binding, check_encoding, read_headers
+from moat.gateway.bodies import check_work
+from moat.gateway.formats import openai_chat
 from moat.gateway.http import error_headers, read_body
 
 T = TypeVar("T")
@@ -127,8 +128,7 @@ def require_json(headers: dict[str, str]) -> None:
 
 def decode(raw: bytes, shape: type[T]) -> T:
     """A JSON body. Raises `RequestError` with the JSON path of what does not fit."""
-    if raw.count(b",") > openai_chat.MAX_COMMAS:
-        raise RequestError(f"the body holds more than {openai_chat.MAX_COMMAS:,} values")
+    check_work(raw)
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:

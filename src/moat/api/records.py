@@ -14,6 +14,8 @@ from moat.domain.spans import Span
 from moat.ports.releases import SyncReport
 from moat.ports.traces import Dimension, TraceFilter, Usages
 from moat.prompts.drift import Drift
+from moat.routing.health import DeploymentState
+from moat.spend.refusals import MAX_ALERTS, alerts
 
 MAX_ROWS = 1000
 
@@ -30,6 +32,8 @@ class Status(msgspec.Struct, frozen=True):
     """How what is served has left its ground in git, lock and evidence, as far as it is known yet."""
     sync: SyncReport | None
     """What the last sync did; None before the first. Why one failed is among the problems."""
+    deployments: tuple[DeploymentState, ...]
+    """How those stand that were asked since the server started."""
 
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +43,10 @@ class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def get_status(request: Request, services: Services) -> Status:
     """What is served now."""
     serving = services.live.serving
-    return Status(serving.aliases, serving.released, serving.problems, serving.drift, services.synced())
+    deployments = tuple(services.live.deployments())
+    trips = [f"spending of {trip.scope} {trip.value}: {trip.why}" for trip in services.trips.open_trips()]
+    problems = (*serving.problems, *serving.warnings, *alerts(services.live.balances()), *trips[:MAX_ALERTS])
+    return Status(serving.aliases, serving.released, problems, serving.drift, services.synced(), deployments)
 
 
 def refresh(request: Request, services: Services) -> Response:
@@ -51,12 +58,12 @@ def refresh(request: Request, services: Services) -> Response:
 def list_runs(request: Request, services: Services) -> list[Run]:
     """Eval runs, newest first."""
     query = request.query_params
-    return services.runs.runs(suite=query.get("suite", ""), prompt=query.get("prompt", ""), limit=_limit(request))
+    return services.runs.runs(suite=query.get("suite", ""), prompt=query.get("prompt", ""), limit=limit_of(request))
 
 
 def search_traces(request: Request, services: Services) -> list[Span]:
     """Calls that match, newest first, without their content."""
-    return services.traces.search(_wanted(request), _limit(request))
+    return services.traces.search(wanted(request), limit_of(request))
 
 
 def get_trace(request: Request, services: Services) -> list[Span]:
@@ -73,24 +80,29 @@ def get_trace(request: Request, services: Services) -> list[Span]:
 
 def get_usage(request: Request, services: Services) -> list[Usages]:
     """Calls, tokens, money and latency by any dimensions, dearest first."""
+    return services.traces.usages(dimensions(request), wanted(request))
+
+
+def dimensions(request: Request) -> list[Dimension]:
+    """What to group by. Raises `RequestError`."""
     by = [name for name in request.query_params.get("by", "").split(",") if name]
     try:
-        dimensions = msgspec.convert(by, list[Dimension])
+        return msgspec.convert(by, list[Dimension])
     except msgspec.ValidationError as error:
         raise RequestError(str(error), where="by") from None
-    return services.traces.usages(dimensions, _wanted(request))
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """How many rows at most. Raises `RequestError`."""
     text = request.query_params.get("limit", "50")
     if not text.isdecimal() or len(text) > len(str(MAX_ROWS)) or not 1 <= int(text) <= MAX_ROWS:
         raise RequestError(f"must be a number from 1 to {MAX_ROWS}", where="limit")
     return int(text)
 
 
-def _wanted(request: Request) -> TraceFilter:
+def wanted(request: Request) -> TraceFilter:
     """What the caller asks for, of what is its own."""
-    fields = {name: value for name, value in request.query_params.items() if name not in ("limit", "by")}
+    fields = {name: value for name, value in request.query_params.items() if name in FILTER}
     for name in ("tenant", "environment"):
         bound = getattr(request.state.key, name)
         if bound and fields.setdefault(name, bound) != bound:

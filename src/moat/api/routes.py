@@ -1,5 +1,14 @@
 """The routes of the management API: all there are."""
 
-from moat.api import prompts, records, releases, webhooks
+from moat.api import caches, keys, limits, prompts, records, releases, spend, webhooks
 
-ENDPOINTS = (*prompts.ENDPOINTS, *releases.ENDPOINTS, *records.ENDPOINTS, *webhooks.ENDPOINTS)
+ENDPOINTS = (
+    *prompts.ENDPOINTS,
+    *releases.ENDPOINTS,
+    *records.ENDPOINTS,
+    *spend.ENDPOINTS,
+    *limits.ENDPOINTS,
+    *caches.ENDPOINTS,
+    *webhooks.ENDPOINTS,
+    *keys.ENDPOINTS,
+)

@@ -7,10 +7,12 @@ from pathlib import Path
 from moat.api.pushes import Pushes
 from moat.domain.lineage import Lineage
 from moat.gateway.serving import Live
+from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
 from moat.ports.runs import Runs
-from moat.ports.traces import TraceReader
+from moat.ports.traces import Repricing, TraceReader
+from moat.ports.trips import TripStore
 from moat.prompts.registry import PromptRegistry
 
 MAX_BODY = 2 * 2**20
@@ -27,6 +29,8 @@ class Services:
     releases: ReleaseReader
     runs: Runs
     traces: TraceReader
+    keys: KeyStore
+    trips: TripStore
     registry: PromptRegistry
     renderer: Renderer
     control: Callable[[], ReleaseControl]
@@ -36,6 +40,8 @@ class Services:
     pushes: Pushes
     synced: Callable[[], SyncReport | None]
     """What the last sync did, whatever set it off; None before the first."""
+    reprice: Callable[[str, int, int, bool], Repricing]
+    """Actor, since and until (Unix nanoseconds), dry run: see `RepriceOrder`."""
     root: Path
     """Of the project, whose partials and tools a registered prompt may use."""
     max_body: int = MAX_BODY

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from moat.adapters.system import SystemClock
 from moat.bootstrap.background import BackgroundTasks
-from moat.bootstrap.models import ProviderShelf
+from moat.bootstrap.models import ProviderShelf, all_targets
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import load_suites, shown, unknown_required
-from moat.bootstrap.wiring import State, pipeline_ports
+from moat.bootstrap.wiring import Standing, State, pipeline_ports
 from moat.domain.config import Config
 from moat.domain.errors import NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
@@ -55,8 +55,8 @@ class UnderTest:
 
 
 def deployments(config: Config, alias: str) -> tuple[str, ...]:
-    """What a model alias means: `provider/model` in the order they are tried; nothing for an unknown one."""
-    return tuple(config.models[alias].use) if alias in config.models else ()
+    """What a model alias means: `provider/model` as written, its rules' included; nothing for an unknown one."""
+    return tuple(all_targets(config.models[alias])) if alias in config.models else ()
 
 
 def baseline_digest(baseline: PromptVersion | None) -> str:
@@ -125,7 +125,8 @@ class Evaluating:
             catalog = self._project.catalog
             prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)
             background = BackgroundTasks()  # nothing comes there: an evaluation has no shadows
-            ports = pipeline_ports(self._project.settings, prompts, spool, shelf, self._environ, background, renderer)
+            standing = Standing(self._environ, shelf, spool, background)
+            ports = pipeline_ports(self._project.settings, prompts, renderer, standing)
             try:
                 yield build(ports)
             finally:

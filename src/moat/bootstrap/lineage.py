@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.prompt_costs import EVALS
+from moat.bootstrap.spending import EVALS
 from moat.bootstrap.wiring import State
 from moat.domain.errors import InputError, NotFound
 from moat.domain.lineage import Change, Lineage, ReleaseMade, Serving, VersionLineage

@@ -2,53 +2,41 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from moat.adapters.system import SystemClock
 from moat.bootstrap.plugins import provider_kind
 from moat.bootstrap.settings import Settings, resolve
 from moat.documents import decode
 from moat.domain.calls import Deployment
-from moat.domain.errors import ConfigError, NotFound
+from moat.domain.config import DeploymentConfig, ModelConfig
+from moat.domain.errors import ConfigError
+from moat.domain.quotas import Quota
+from moat.domain.releases import digest
 from moat.ports.kinds import ProviderKind, Surroundings
-from moat.ports.models import Provider
-from moat.spend.prices import PriceTable, Rates, configured, published
+from moat.ports.models import Capacity, Provider
+from moat.ports.prices import Prices
+from moat.routing.health import DeploymentHealth
+from moat.routing.router import Knowledge, Router, Scores
+from moat.spend.prices import PriceTable, Tariff, always, configured
+from moat.spend.published import published, published_capacity, published_version
 
 RETIRED_POLL_SECONDS = 5.0
 
 
-class ConfiguredModels:
-    """Implements `moat.ports.models.Models` on moat.yaml."""
-
-    def __init__(self, settings: Settings, providers: Mapping[str, Provider]) -> None:
-        self._models = settings.config.models
-        self._plans = {
-            alias: tuple(_deployment(target) for target in model.use) for alias, model in self._models.items()
-        }
-        self._providers = providers
-
-    def plan(self, alias: str) -> tuple[Deployment, ...]:
-        """Deployments in the order to try them."""
-        plan = self._plans.get(alias)
-        if plan is None:
-            raise NotFound(
-                f"there is no model {alias!r}",
-                where="model",
-                remedy=f"Models: {', '.join(sorted(self._plans)) or 'none'}; moat.yaml defines them.",
-            )
-        return plan
-
-    def provider(self, name: str) -> Provider:
-        """A configured provider."""
-        return self._providers[name]
-
-    def retries(self, alias: str) -> int:
-        """Further tries at one deployment."""
-        return self._models[alias].retries
-
-    def deadline_ns(self, alias: str) -> int:
-        """Nanoseconds for the whole call."""
-        return round(self._models[alias].deadline * 1e9)
+def router(settings: Settings, environ: Mapping[str, str], shelf: "ProviderShelf", prices: Prices) -> Router:
+    """`moat.ports.models.Models` on moat.yaml. Nothing may fail after it: it retires the providers that these settings
+    no longer have.
+    """
+    known = Knowledge(
+        prices=prices,
+        capacities=_capacities(settings, environ),
+        latency=shelf.health.latency,
+        scores=lambda: shelf.scores,
+    )
+    return Router(settings.config.models, shelf.providers(settings), known)
 
 
 class _Built(NamedTuple):
@@ -62,6 +50,10 @@ class ProviderShelf:
     """Builds providers on demand, each once; keeps those that are unchanged over a reload, and retires the others."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
+        self.health = DeploymentHealth(SystemClock())
+        """What is learnt of deployments; it stays over a reload, but for those of providers that have changed."""
+        self.scores: Scores = {}
+        """What evals have shown of them; replaced as a whole."""
         self._environ = environ
         self._built: dict[str, _Built] = {}
         self._longest = 0.0
@@ -74,14 +66,17 @@ class ProviderShelf:
 
         A provider that no model uses is not built: its credentials may be absent.
         """
-        names = {_deployment(target).provider for model in settings.config.models.values() for target in model.use}
+        models = settings.config.models.values()
+        names = {deployment_of(target).provider for model in models for target in all_targets(model)}
         built: dict[str, _Built] = {}
         found = {name: self._provider(name, settings, (), built) for name in sorted(names)}
         kept = {id(entry.provider) for entry in built.values()}
         until = time.monotonic() + self._longest
         self._retired += [(until, old.provider) for old in self._built.values() if id(old.provider) not in kept]
+        self.health.forget({name for name, old in self._built.items() if built.get(name) is not old})
+        self.health.configure(settings.config.breaker)
         self._built = built
-        self._longest = max((model.deadline for model in settings.config.models.values()), default=0.0)
+        self._longest = max((model.deadline for model in models), default=0.0)
         return found
 
     async def close_retired(self) -> None:
@@ -98,6 +93,9 @@ class ProviderShelf:
         """Release all connections."""
         for provider in [entry.provider for entry in self._built.values()] + [old for _, old in self._retired]:
             await provider.aclose()
+
+    def _report(self, provider: str, model: str, quota: Quota) -> None:
+        self.health.report(Deployment(provider, model), quota)
 
     def _provider(self, name: str, settings: Settings, parents: tuple[str, ...], built: dict[str, _Built]) -> Provider:
         document = settings.document
@@ -118,27 +116,67 @@ class ProviderShelf:
         if known is not None and known.config == config and all(source(x) is old for x, old in known.sources.items()):
             built[name] = known
         else:
-            provider = kind.build(config, Surroundings(name=name, root=settings.root, provider=source))
+            around = Surroundings(name=name, root=settings.root, provider=source, quota=partial(self._report, name))
+            provider = kind.build(config, around)
             built[name] = _Built(config, sources, provider)
         return built[name].provider
 
 
-def price_table(settings: Settings, environ: Mapping[str, str]) -> PriceTable:
-    """Rates of every deployment: the alias's own price, else the published one of an OpenAI-compatible API."""
-    rates: dict[tuple[str, Deployment], Rates | None] = {}
-    for alias, model in settings.config.models.items():
-        for target in model.use:
-            deployment = _deployment(target)
-            if model.price is not None:
-                rates[alias, deployment] = configured(model.price, f"moat.yaml: $.models.{alias}.price")
-                continue
-            _, config = _configured(deployment.provider, settings, environ)
-            url = getattr(config, "base_url", None)
-            rates[alias, deployment] = published(deployment.model, url) if isinstance(url, str) else None
-    return PriceTable(rates)
+def price_table(
+    settings: Settings, environ: Mapping[str, str], more: Iterable[tuple[str, Deployment]] = ()
+) -> PriceTable:
+    """Tariffs of every deployment: the alias's own price, else the deployment's, else the published one.
+
+    `more`: further aliases and deployments, such as moat.yaml had once; without a price where it no longer says enough.
+    """
+    config = settings.config
+    pairs = {(alias, deployment_of(target)) for alias, model in config.models.items() for target in all_targets(model)}
+    pairs |= {("", deployment_of(target)) for target in config.deployments}
+    tariffs = {(alias, at): _tariff(alias, at, settings, environ) for alias, at in sorted({*pairs, *more}, key=str)}
+    stated = {
+        "models": {alias: model.price for alias, model in config.models.items() if model.price is not None},
+        "deployments": {name: found.price for name, found in config.deployments.items() if found.price is not None},
+    }
+    return PriceTable(tariffs, f"{published_version()}-{digest(stated).removeprefix('sha256:')[:8]}")
 
 
-def _deployment(target: str) -> Deployment:
+def all_targets(model: ModelConfig) -> list[str]:
+    """Every `provider/model` that an alias may lead to."""
+    return [*model.use, *(target for rule in model.rules for target in rule.use)]
+
+
+def _tariff(alias: str, deployment: Deployment, settings: Settings, environ: Mapping[str, str]) -> Tariff | None:
+    config = settings.config
+    if alias in config.models and (price := config.models[alias].price) is not None:
+        return always(configured(price, f"moat.yaml: $.models.{alias}.price"))
+    special = config.deployments.get(str(deployment))
+    if special is not None and special.price is not None:
+        return always(configured(special.price, f"moat.yaml: $.deployments.{deployment}.price"))
+    if deployment.provider not in config.providers:
+        return None
+    kind, options = _configured(deployment.provider, settings, environ)
+    url = getattr(options, "base_url", None)
+    return published(deployment.model, url if isinstance(url, str) else "", getattr(options, "preset", "") or kind.name)
+
+
+def _capacities(settings: Settings, environ: Mapping[str, str]) -> dict[Deployment, Capacity]:
+    """What deployments take: as moat.yaml says, else as published."""
+    names = {target for model in settings.config.models.values() for target in all_targets(model)}
+    return {deployment_of(name): _capacity(name, settings, environ) for name in names}
+
+
+def _capacity(target: str, settings: Settings, environ: Mapping[str, str]) -> Capacity:
+    stated, deployment = settings.config.deployments.get(target, DeploymentConfig()), deployment_of(target)
+    found = Capacity()
+    if not (stated.context and stated.max_output):
+        kind, options = _configured(deployment.provider, settings, environ)
+        url = getattr(options, "base_url", None)
+        found = published_capacity(deployment.model, url if isinstance(url, str) else "", kind.name)
+    return Capacity(stated.context or found.context, stated.max_output or found.output)
+
+
+def deployment_of(target: str) -> Deployment:
+    """`provider/model` in two."""
     provider, _, model = target.partition("/")
     return Deployment(provider, model)
 

@@ -11,7 +11,13 @@ PROVIDER_GROUP = "moat.providers"
 """Entry point group: name = kind, value = a `ProviderKind`."""
 
 SHIPPED = {
+    "anthropic": "moat.adapters.providers.anthropic:KIND",
+    "azure": "moat.adapters.providers.azure:KIND",
+    "bedrock": "moat.adapters.providers.bedrock:KIND",
+    "litellm": "moat.adapters.providers.litellm_sdk:KIND",
     "openai": "moat.adapters.providers.openai:KIND",
+    "gemini": "moat.adapters.providers.gemini:KIND",
+    "vertex": "moat.adapters.providers.gemini_vertex:KIND",
     "simulated": "moat.testing.simulated:KIND",
     "replay": "moat.testing.replay:KIND",
 }

@@ -81,6 +81,11 @@ class Project:
         return self.folder / "spool"
 
     @property
+    def files_path(self) -> Path:
+        """Files of requests and of their results."""
+        return self.folder / "files"
+
+    @property
     def server_path(self) -> Path:
         """Where a running server says how to reach it."""
         return self.folder / "server.json"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from moat.bootstrap.evaluating import Evaluating
-from moat.bootstrap.models import ConfiguredModels, price_table
+from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
 from moat.documents.jsonl import read_jsonl
@@ -26,6 +26,7 @@ from moat.evals.scorers import Scorer
 from moat.ports.prompts import Renderer
 from moat.ports.traces import TraceFilter, TraceReader
 from moat.prompts.templates import JinjaRenderer
+from moat.routing.router import Knowledge, Router
 
 WINDOW = 1000
 """The newest calls that a sample is drawn from."""
@@ -166,14 +167,14 @@ class Rerunning:
     def _forecast(
         self, prompt: PromptVersion, questions: list[Question], renderer: Renderer
     ) -> tuple[Estimate, tuple[str, ...]]:
-        models = ConfiguredModels(self._project.settings, {})
         prices = price_table(self._project.settings, self._environ)
+        models = Router(self._project.settings.config.models, {}, Knowledge(prices=prices))
 
         def price(alias: str, usage: Usage) -> int | None:
-            return prices.cost(models.plan(alias)[0], alias, usage)
+            return prices.cost(models.deployments(alias)[0], alias, usage)
 
         aliases = sorted({asked.alias(prompt) for asked in questions})
-        behind = {alias: ", else ".join(self._shown(str(to)) for to in models.plan(alias)) for alias in aliases}
+        behind = {alias: ", else ".join(self._shown(str(to)) for to in models.deployments(alias)) for alias in aliases}
         shown = tuple(f"{alias} ({deployments})" for alias, deployments in behind.items())
         return estimate(questions, prompt, renderer, price), shown
 

@@ -6,6 +6,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -21,18 +22,27 @@ from moat.adapters.system import SystemClock
 from moat.api.app import management_api
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.batches.api import BatchApi
+from moat.batches.files import FileShelf
+from moat.batches.service import Batches
 from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.background import BackgroundTasks
+from moat.bootstrap.caches import open_caches
 from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.indexing import Indexing
+from moat.bootstrap.limits import opening
 from moat.bootstrap.lineage import lineage
+from moat.bootstrap.measuring import keep_measured
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
+from moat.bootstrap.quality import keep_scored
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import Snapshots, keep_compared, keep_fresh, keep_indexed
 from moat.bootstrap.settings import Settings
+from moat.bootstrap.spending import reprice
+from moat.bootstrap.spikes import keep_spikes
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
-from moat.bootstrap.wiring import State, open_state, pipeline_ports
+from moat.bootstrap.wiring import Standing, State, open_state, pipeline_ports
 from moat.domain.errors import ConflictError, StorageError, Unavailable
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.domain.lineage import Lineage
@@ -43,6 +53,7 @@ from moat.pipeline.ports import Ports
 from moat.ports.prompts import Prompts, Renderer
 from moat.ports.releases import ReleaseControl
 from moat.prompts.registry import PromptRegistry
+from moat.spend.ledger import LimitLedger
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
 
@@ -56,6 +67,12 @@ GC_THRESHOLD = 50_000
 
 GRACE_SECONDS = 30
 """How long calls under way may go on after the server was asked to stop."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may lie idle: longer than clients keep theirs, so that none is closed under a request."""
+
+DESCRIPTORS = 65_536
+"""Open files and sockets the server asks the system for; shells often allow 1,024."""
 
 RECORD_SECONDS = 5
 """How long calls that were cut off may take to be recorded."""
@@ -76,6 +93,7 @@ async def serve(
     """
     with ExitStack() as while_up:
         while_up.enter_context(_sole_server(project))
+        _allow_descriptors()
         listener = while_up.enter_context(closing(listen(*address)))
         token = KEY_PREFIX + secrets.token_urlsafe(32)
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
@@ -89,13 +107,15 @@ async def serve(
                 while_up.enter_context(announced(project.server_path, file))
                 ready(file, live)
 
-            await _Uvicorn(_settings(app), announce).serve(sockets=[listener])
+            config = _settings(app, project.settings.config.server.max_requests)
+            await _Uvicorn(config, announce).serve(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `Unavailable` when the port is taken or the address is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio leaves Nagle's algorithm on: answers would wait for acknowledgements.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -108,6 +128,14 @@ def listen(host: str, port: int) -> socket.socket:
             remedy = "Stop what uses it, or choose another with --port (0: any free one)."
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}", remedy=remedy) from None
     return listener
+
+
+def _allow_descriptors() -> None:
+    """As many as the system grants, up to `DESCRIPTORS`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager
@@ -130,46 +158,70 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key) -> Asy
     and whatever fails to close.
     """
     settings = project.settings
-    telemetry = settings.config.telemetry
-    interval = min(SEAL_SECONDS, telemetry.fsync_interval)
     async with AsyncExitStack() as opened:
         shelf = ProviderShelf(environ)
         opened.push_async_callback(shelf.aclose)
         state = opened.enter_context(open_state(project))
-        traces = DuckTraces.open(project.traces_path)
-        opened.callback(traces.close)
-        spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
-        shipper = Shipper(project.spool_path, traces, spool=spool)
-        opened.push_async_callback(asyncio.to_thread, shipper.drain)
-        opened.callback(spool.close)
-        spool.open()
-
+        caches = opened.enter_context(open_caches(settings, state.false_hits))
+        traces, spool, shipper = _open_records(opened, project)
         background = BackgroundTasks()
         opened.push_async_callback(background.aclose)
+        ledger = LimitLedger(SystemClock())
+        used = opening(traces, shipper.drain)
+        standing = Standing(environ, shelf, spool, background, shelf.health, ledger, used, caches)
 
         def ports(settings: Settings, prompts: Prompts, renderer: Renderer) -> Ports:
-            return pipeline_ports(settings, prompts, spool, shelf, environ, background, renderer)
+            return pipeline_ports(settings, prompts, renderer, standing)
 
         snapshots = Snapshots(project.root, state, local, ports)
         opened.callback(snapshots.close)
-        live = Live(snapshots.serving())
+        live = Live(snapshots.serving(), deployments=shelf.health.snapshot, balances=ledger.balances)
+        live.caches = lambda: caches.states(snapshots.settings.config)
         indexing = Indexing(project.repository, state.registry, SystemClock())
         sync = ServerSync(project.root, state, snapshots.synced)
+        max_body = round(settings.config.server.max_body_mb * 2**20)
+        files = FileShelf(project.files_path)
+        batches = Batches(live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock())
+        batches.open()
         works = (
             partial(keep_fresh, live, snapshots),
             partial(keep_indexed, snapshots, indexing),
             partial(keep_compared, snapshots, Drifting(project.repository, state.releases)),
             partial(keep_synced, snapshots, sync),
+            partial(keep_spikes, ledger.spikes, state.trips, traces),
+            partial(keep_measured, caches.book, state.false_hits),
+            partial(keep_scored, shelf, state, lambda: snapshots.settings),
+            batches.run,
         )
         for work in (*works, shipper.run, shelf.close_retired):
             opened.push_async_callback(_cancel, asyncio.create_task(_forever(work)))
         services = _services(project, environ, state, traces, _Holding(live, snapshots, sync))
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
-        management = management_api(services)
-        max_body = round(settings.config.server.max_body_mb * 2**20)
-        dropped = partial(getattr, background, "dropped")
-        yield Gateway(live, spool, max_body=max_body, management=management, dropped=dropped), live
+        gateway = Gateway(
+            live,
+            spool,
+            max_body=max_body,
+            management=management_api(services),
+            batches=BatchApi(live, batches),
+            dropped=partial(getattr, background, "dropped"),
+        )
+        yield gateway, live
+
+
+def _open_records(opened: AsyncExitStack, project: Project) -> tuple[DuckTraces, SegmentSpool, Shipper]:
+    """Where calls are recorded. What earlier processes left is shipped at once: it counts in the budgets."""
+    telemetry = project.settings.config.telemetry
+    traces = DuckTraces.open(project.traces_path)
+    opened.callback(traces.close)
+    interval = min(SEAL_SECONDS, telemetry.fsync_interval)
+    spool = SegmentSpool(project.spool_path, fsync=telemetry.fsync, interval=interval)
+    shipper = Shipper(project.spool_path, traces, spool=spool)
+    opened.push_async_callback(asyncio.to_thread, shipper.drain)
+    opened.callback(spool.close)
+    spool.open()
+    shipper.ship()
+    return traces, spool, shipper
 
 
 class _Holding(NamedTuple):
@@ -197,12 +249,15 @@ def _services(
         releases=state.releases,
         runs=state.runs,
         traces=traces,
+        keys=state.keys,
+        trips=state.trips,
         registry=PromptRegistry(state.registry, renderer, SystemClock()),
         renderer=renderer,
         control=control,
         lineage=ancestry,
         pushes=Pushes(holding.sync, project.settings.config.git.branch, webhook_secret(project.settings, environ)),
         synced=lambda: holding.snapshots.synced.value,
+        reprice=lambda *order: reprice(Project(project.root), environ, traces, *order),
         root=project.root,
         max_body=round(project.settings.config.server.max_body_mb * 2**20),
     )
@@ -250,7 +305,7 @@ def _sole_server(project: Project) -> Iterator[None]:
         yield
 
 
-def _settings(app: Gateway) -> uvicorn.Config:
+def _settings(app: Gateway, max_requests: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
@@ -261,6 +316,8 @@ def _settings(app: Gateway) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        limit_concurrency=max_requests,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

@@ -9,10 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from moat.bootstrap.model_checks import check_models
 from moat.documents import Document, decode, read_yaml
 from moat.domain.config import Config, FreezeWindow
 from moat.domain.errors import ConfigError, DocumentError, NotFound
-from moat.prompts.promotion import zone
+from moat.domain.windows import zone
+from moat.spend.limits import compiled, dollars
 
 CONFIG_FILE = "moat.yaml"
 _SECRET = re.compile(r"(?i)(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|password|secret|token)$")
@@ -80,6 +82,9 @@ def require_environment(settings: Settings, name: str) -> None:
 def _check(settings: Settings) -> None:
     """What types cannot say: references between sections, and secrets in the file."""
     config, document = settings.config, settings.document
+    compiled(config.limits)
+    if config.spikes is not None:
+        dollars(config.spikes.floor, f"{CONFIG_FILE}: $.spikes.floor")
     for name, options in config.providers.items():
         path = ["providers", name]
         if not isinstance(options.get("kind"), str):
@@ -109,16 +114,7 @@ def _check(settings: Settings) -> None:
             )
         for index, window in enumerate(rules.freeze):
             _check_window(settings, window, ["environments", name, "freeze", index])
-    for alias, model in config.models.items():
-        for index, target in enumerate(model.use):
-            provider, _, rest = target.partition("/")
-            if provider not in config.providers or not rest:
-                known = ", ".join(sorted(config.providers)) or "none"
-                raise ConfigError(
-                    f"{target!r} at $.models.{alias}.use[{index}] names no configured provider",
-                    where=document.place(["models", alias, "use", index]),
-                    remedy=f"Write provider/model; providers: {known}.",
-                )
+    check_models(config, document)
 
 
 def _check_window(settings: Settings, window: FreezeWindow, path: list[str | int]) -> None:
@@ -157,6 +153,15 @@ def _in_url(value: str) -> bool:
     except ValueError:
         return False  # no address; the provider's kind says what it expects
     return bool(url.username or url.password) or any(_SECRET.search(name) for name, _ in parse_qsl(url.query))
+
+
+def without_secrets(value: Any, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with a word for each variable that a value refers to without default and that is not set.
+
+    For questions that need no credential, such as what a provider's models cost.
+    """
+    names = _REFERENCE.findall(msgspec.json.encode(value).decode())
+    return {**environ, **{name: "unset" for name, default in names if not default and not environ.get(name)}}
 
 
 def resolve(value: Any, settings: Settings, path: list[str | int], environ: Mapping[str, str]) -> Any:

@@ -4,21 +4,35 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from moat.adapters.sqlite import SqliteKeys, SqliteRegistry, SqliteReleases, SqliteRuns, SqliteState
+from moat.adapters.sqlite import (
+    SqliteBatches,
+    SqliteFalseHits,
+    SqliteKeys,
+    SqliteRegistry,
+    SqliteReleases,
+    SqliteRuns,
+    SqliteState,
+    SqliteTrips,
+)
 from moat.adapters.system import SystemClock
-from moat.bootstrap.models import ConfiguredModels, ProviderShelf, price_table
+from moat.bootstrap.caches import Caches, cached
+from moat.bootstrap.limits import ledger_rules, unpriced
+from moat.bootstrap.models import ProviderShelf, price_table, router
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.serving import Serving
+from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.background import Background
+from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
-from moat.ports.spool import Spool
 from moat.prompts.drift import Drift
+from moat.spend.ledger import LimitLedger, Opening
+from moat.telemetry.spool import SegmentSpool
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,9 @@ class State:
     runs: SqliteRuns
     keys: SqliteKeys
     registry: SqliteRegistry
+    trips: SqliteTrips
+    batches: SqliteBatches
+    false_hits: SqliteFalseHits
 
 
 @contextmanager
@@ -36,33 +53,58 @@ def open_state(project: Project) -> Iterator[State]:
     """Open the state store for a while, migrated to this version."""
     store = SqliteState.open(project.state_path)
     try:
-        yield State(SqliteReleases(store), SqliteRuns(store), SqliteKeys(store), SqliteRegistry(store))
+        yield State(
+            SqliteReleases(store),
+            SqliteRuns(store),
+            SqliteKeys(store),
+            SqliteRegistry(store),
+            SqliteTrips(store),
+            SqliteBatches(store),
+            SqliteFalseHits(store),
+        )
     finally:
         store.close()
 
 
-def pipeline_ports(
-    settings: Settings,
-    prompts: Prompts,
-    spool: Spool,
-    shelf: ProviderShelf,
-    environ: Mapping[str, str],
-    background: Background,
-    renderer: Renderer,
-) -> Ports:
+@dataclass(frozen=True)
+class Standing:
+    """What one pipeline after the other stands on while files and releases change."""
+
+    environ: Mapping[str, str]
+    shelf: ProviderShelf
+    spool: SegmentSpool
+    background: Background
+    health: Health | None = None
+    """None: every deployment is tried, as in evals."""
+    ledger: LimitLedger | None = None
+    """None: nothing is limited, as in evals."""
+    opening: Opening = lambda limit, since_ns: {}
+    """What was used of a limit before this process began."""
+    caches: Caches | None = None
+    """None: every call goes to a model, as in evals."""
+
+
+def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, standing: Standing) -> Ports:
     """The ports of a pipeline on this project, the same for the gateway and for evals."""
-    prices = price_table(settings, environ)
-    return Ports(
+    prices = price_table(settings, standing.environ)
+    limits = None
+    if standing.ledger is not None:
+        limits = standing.ledger.prepared(ledger_rules(settings, prices, standing.environ), standing.opening)
+    ports = Ports(
         clock=SystemClock(),
-        # Nothing may fail after this: it retires the providers that these settings no longer have.
-        models=ConfiguredModels(settings, shelf.providers(settings)),
+        models=router(settings, standing.environ, standing.shelf, prices),
         prices=prices,
         prompts=prompts,
         renderer=renderer,
-        spool=spool,
-        background=background,
+        spool=standing.spool,
+        background=standing.background,
+        ledger=standing.ledger,
+        health=standing.health,
         capture_content=settings.config.telemetry.capture_content,
     )
+    if standing.ledger is not None and limits is not None:
+        standing.ledger.take(limits)  # not before: a file that is refused changes no budget
+    return ports if standing.caches is None else cached(ports, settings, standing.caches)
 
 
 def serving(
@@ -77,11 +119,16 @@ def serving(
     """A snapshot for the gateway."""
     return Serving(
         run=build(ports),
+        count=build_counter(ports),
+        ports=ports,
+        batch_discounts={name: found.batch_discount for name, found in settings.config.deployments.items()},
         keys=KeyRing(keys, ports.clock),
         prompts=ports.prompts,
         aliases=tuple(sorted(settings.config.models)),
+        environments=tuple(sorted(settings.config.environments)),
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in assignments)),
         problems=tuple(problems),
+        warnings=tuple(unpriced(settings.config, ports.prices)),
         assignments={(a.environment, a.prompt): a for a in assignments},
         releases=releases,
         drift=tuple(drift),

@@ -3,9 +3,12 @@
 import msgspec
 import typer
 
+from moat.bootstrap.limits import ledger_rules, unpriced
+from moat.bootstrap.model_checks import unknown_quality
 from moat.bootstrap.models import ProviderShelf, price_table
 from moat.bootstrap.plugins import SHIPPED, provider_kind
 from moat.bootstrap.project import Project
+from moat.bootstrap.quality import passed_over
 from moat.bootstrap.settings import environment
 from moat.bootstrap.suites import suite_files, unknown_required
 from moat.cli.group import Json, group
@@ -22,14 +25,18 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     settings = project.settings
     environ = environment()
     ProviderShelf(environ).providers(settings)
-    price_table(settings, environ)
-    for error in unknown_required(settings, suite_files(project.root)):
+    prices = price_table(settings, environ)
+    ledger_rules(settings, prices, environ)
+    suites = suite_files(project.root)
+    for error in (*unknown_required(settings, suites), *unknown_quality(settings.config, settings.document, suites)):
         raise error
+    notes = [*passed_over(project), *unpriced(settings.config, prices)]
     summary = {
         "file": str(project.root / "moat.yaml"),
         "providers": {name: options["kind"] for name, options in settings.config.providers.items()},
         "models": {alias: model.use for alias, model in settings.config.models.items()},
         "environments": sorted(settings.config.environments),
+        "notes": notes,
     }
     if json:
         print_json(summary)
@@ -37,6 +44,8 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     sections = ("providers", "models", "environments")
     counts = ", ".join(counted(len(summary[name]), name.removesuffix("s")) for name in sections)
     out.print(f"{summary['file']} is good: {counts}.")
+    for note in notes:
+        out.print(f"note: {note}.", style="yellow")
 
 
 @app.command()

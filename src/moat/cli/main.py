@@ -33,7 +33,12 @@ COMMANDS = {
     "rollback": ("moat.cli.rollback", "Go back to what an environment served before."),
     "rerun": ("moat.cli.rerun", "Ask recorded calls again of another prompt version, side by side."),
     "traces": ("moat.cli.traces", "Look at recorded calls."),
-    "report": ("moat.cli.report", "Who spent what, how fast, how reliably."),
+    "report": ("moat.cli.report", "Calls by any dimensions: how many, how fast, how reliable, at what cost."),
+    "spend": ("moat.cli.spend", "What calls cost: totals, trend, forecast, weekly report, review, re-pricing."),
+    "cost": ("moat.cli.cost", "What a prompt change will cost: exit 1 above a limit."),
+    "limits": ("moat.cli.limits", "How far rates and budgets are used up."),
+    "spikes": ("moat.cli.spikes", "Spending that was cut off, and letting it go on."),
+    "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
     "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
     "simulate": ("moat.cli.simulate", "Run a simulated or replaying provider as an OpenAI-compatible server."),
@@ -116,3 +121,7 @@ def main() -> None:
 
 def _complain(text: str) -> None:
     sys.stderr.write(f"error: {text}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """What commands print: tables for people, JSON for programs."""
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,8 +36,8 @@ class _Console(Console):
         raise BrokenPipeError from None
 
 
-def _console(width: int | None, *, stderr: bool = False) -> _Console:
-    return _Console(stderr=stderr, width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
+def _console(width: int | None, **options: Any) -> _Console:
+    return _Console(width=width, highlight=False, soft_wrap=True, markup=False, emoji=False, **options)
 
 
 out = _console(None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -51,37 +52,47 @@ def print_json(value: Any) -> None:
         out.on_broken_pipe()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+def text_console() -> Console:
+    """One whose text is taken with `export_text`: for a file, so as wide as it needs to be."""
+    return _console(PIPED_WIDTH, record=True, file=io.StringIO())
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, on: Console | None = None
+) -> None:
     """A table; a column whose name ends in `>` is aligned right. `empty` says what would fill it.
 
     Where words would have to be broken to fit, each row is a block of lines instead: ids stay in one piece.
     """
     names = [column.rstrip(">") for column in columns]
     cells = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in rows]
+    console = on or out
     if not cells:
-        out.print(empty, style="dim")
+        console.print(empty, style="dim")
         return
-    widths = _widths(names, cells)
+    widths = _widths(console, names, cells)
     if widths is None:
-        _print_blocks(names, cells)
+        _print_blocks(console, names, cells)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for column, name, width in zip(columns, names, widths, strict=True):
         table.add_column(name, justify="right" if column.endswith(">") else "left", overflow="fold", width=width)
     for row in cells:
         table.add_row(*row)
-    out.print(table)
+    console.print(table)
 
 
-def _widths(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
+def _widths(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | None:
     """How wide each column is on this terminal, or None where some word would have to be broken.
 
     Rich alone shortens the widest columns first, and breaks the ids in them.
     """
-    unbounded = out.options.update(width=sys.maxsize)
-    columns = [[Measurement.get(out, unbounded, cell) for cell in column] for column in zip(names, *rows, strict=True)]
+    unbounded = console.options.update(width=sys.maxsize)
+    columns = [
+        [Measurement.get(console, unbounded, cell) for cell in column] for column in zip(names, *rows, strict=True)
+    ]
     widths = [max(cell.minimum for cell in column) for column in columns]
-    spare = out.width - sum(widths) - _BETWEEN * (len(widths) - 1)
+    spare = console.width - sum(widths) - _BETWEEN * (len(widths) - 1)
     if spare < 0:
         return None
     wanted = [max(cell.maximum for cell in column) - width for column, width in zip(columns, widths, strict=True)]
@@ -92,14 +103,14 @@ def _widths(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int] | 
     return widths
 
 
-def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_blocks(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     width = max(map(len, names))
     for number, row in enumerate(rows):
         if number:
-            out.print()
+            console.print()
         for name, cell in zip(names, row, strict=True):
             if cell:
-                out.print(f"{name:<{width}}  {cell}")
+                console.print(f"{name:<{width}}  {cell}")
 
 
 def counted(number: int, noun: str) -> str:

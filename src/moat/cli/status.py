@@ -43,18 +43,23 @@ def run(ctx: typer.Context, json: Json = False) -> None:
     server = running_server(project.server_path)
     answer = ask(server, "/api/v1/status") if server else None
     problems = answer.get("problems") if answer else None
+    left_alone = (
+        [at for at in answer.get("deployments", ()) if at["wait"] > 0 or at["state"] != "closed"] if answer else []
+    )
     if server and answer is None:
         err.print(f"warning: the server at {server.url} did not say how it is.", style="yellow")
     with open_state(project) as state:
         drift, unknown = known_drift(project, state)
         served = list(_served(state, drift))
     if json:
-        about = server and {"url": server.url, "pid": server.pid, "problems": problems}
+        about = server and {"url": server.url, "pid": server.pid, "problems": problems, "left_alone": left_alone}
         print_json({"server": about, "served": served, "drift_unknown": unknown})
         return
     out.print(f"server: {server.url} (process {server.pid})" if server else "server: not running (`moat serve`)")
     for problem in problems or ():
         out.print(f"problem: {problem}", style="red")
+    for at in left_alone:
+        out.print(f"left alone: {at['deployment']}, for another {at['wait']:.0f} s", style="yellow")
     print_table(
         ["environment", "prompt", "release", "score", "rollback to", "share>", "arm", "since", "by", "drift"],
         (_row(row, unknown) for row in served),

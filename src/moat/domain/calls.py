@@ -7,9 +7,10 @@ however the call ends, a hang-up included.
 """
 
 import random
+import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,7 +20,38 @@ from moat.domain.usage import Usage
 
 Message = dict[str, Any]
 """A chat message as a JSON object in the OpenAI chat format, Moat's canonical form: `role`, `content`
-(text or a list of parts), `tool_calls`, ... Unknown members are kept and forwarded."""
+(text or a list of parts), `tool_calls`, ... Unknown members are kept and forwarded.
+
+Beyond OpenAI's format: a part may carry `cache_control` (Anthropic); an assistant's message `reasoning_content` (text)
+and `thinking_blocks` (Anthropic's own objects, `thinking` and `redacted_thinking`, to be sent back untouched); a tool
+call `extra_content.google.thought_signature` (Gemini); a tool's message `is_error`; a tool call or a tool's message
+`extra_content.anthropic` (members that only Anthropic knows). Parts and tools that only one provider knows stand as it
+has them: other providers refuse them. What only one provider knows of parameters stands in the object
+`params["anthropic"]` or `params["google"]`, and other providers leave that out."""
+
+
+Operation = Literal[
+    "chat",
+    "completions",
+    "embeddings",
+    "moderations",
+    "rerank",
+    "images",
+    "image_edits",
+    "image_variations",
+    "speech",
+    "transcription",
+    "translation",
+]
+"""What is asked of a model. All but `chat` have no messages: `params` is the body in the OpenAI format (rerank: in
+Cohere's), without `model`, and of a form (`Call.upload`) its text fields; their answer is one `Delta` whose `raw` is
+the whole body, or, when they can be streamed and are, `Delta`s of whole server-sent events."""
+
+Wire = Literal["openai", "responses", "anthropic", "gemini"]
+"""A wire format, of a client or a provider. `openai` is the one of every operation but responses."""
+
+CacheUse = Literal["use", "refresh", "off"]
+"""May the answer come from the cache? `refresh`: no, but it may go there."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +66,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""
     models: tuple[str, ...] = ()
     """Aliases this caller may use; empty means all."""
+    tags: tuple[str, ...] = ()
+    """Further words that routing rules and reports may ask for."""
+    data_class: str = ""
+    """How sensitive the data is, in the project's own words (`public`, `internal`, `personal`, ...)."""
 
     @property
     def sticky(self) -> str:
@@ -47,10 +83,16 @@ class Trace(msgspec.Struct, frozen=True):
     trace_id: str
     span_id: str
     parent_id: str = ""
+    state: str = ""
+    """What tracing systems before this one said, as their `tracestate` header; goes on as it came."""
 
     def child(self) -> "Trace":
         """A new span below this one."""
-        return Trace(self.trace_id, new_span_id(), self.span_id)
+        return self.below(new_span_id())
+
+    def below(self, span_id: str) -> "Trace":
+        """The span with this id below this one."""
+        return Trace(self.trace_id, span_id, self.span_id, self.state)
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -64,11 +106,30 @@ class Deployment(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call shall be answered."""
+
+    alias: str
+    """The alias that it was made for; limits and overflow may have changed it from the one asked for."""
+    deployments: tuple[Deployment, ...]
+    """In the order to try them; never empty."""
+    retries: int = 0
+    """Further tries at one deployment before the next."""
+    deadline_ns: int = 600_000_000_000
+    """Nanoseconds for the whole call."""
+    hedge_ns: int = 0
+    """When the first piece has not come after so many nanoseconds, the next deployment is asked too; 0: never."""
+    tokens: int = 0
+    """Estimated tokens of the input."""
+
+
 class Attempt(msgspec.Struct, kw_only=True):
     """One try at a provider. `Meter` fills it in while the try runs."""
 
     span_id: str
     deployment: Deployment
+    alias: str = ""
+    """Whose plan named the deployment."""
     started_ns: int
     duration_ns: int = 0
     first_token_ns: int = 0
@@ -77,6 +138,10 @@ class Attempt(msgspec.Struct, kw_only=True):
     usage: Usage = msgspec.field(default_factory=Usage)
     cost: int | None = None
     """Picodollars; None when the model has no price."""
+    intent: int = -1
+    """Its number in the spool, until it is recorded; -1 when it was never begun there."""
+    price_version: str = ""
+    """Of the price table that `cost` was worked out with; empty without a price."""
     finish_reason: str = ""
     error: str = ""
     """The error's `code`, empty when the attempt succeeded."""
@@ -99,6 +164,19 @@ class Journal(msgspec.Struct):
     accepted: Callable[[], None] | None = None
     """Called when the call is about to go out: what runs beside it begins then."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
+    cache: Literal["", "miss", "hit", "similar"] = ""
+    """Whether a cache answered; empty when none was asked. `similar`: the semantic cache."""
+    saved: int = 0
+    """Picodollars that a cache saved."""
+    notices: list[str] = msgspec.field(default_factory=list)
+    """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
+
+    @property
+    def answering(self) -> Attempt | None:
+        """The attempt whose answer the client gets, or the last one: of two that race only one begins an answer."""
+        return max(
+            reversed(self.attempts), key=lambda attempt: (attempt.first_token_ns > 0, not attempt.error), default=None
+        )
 
     @property
     def usage(self) -> Usage:
@@ -128,10 +206,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message] = []
     params: dict[str, Any] = {}
     """Everything else the chat API takes (`temperature`, `max_tokens`, `tools`, `response_format`, ...)."""
+    operation: Operation = "chat"
+    wire: Wire = "openai"
+    """What the client speaks: a provider that speaks it too hands its bytes over in `Delta.raw`."""
+    upload: bytes = b""
+    """A body that is no JSON (multipart/form-data), as it came; of type `upload_type`."""
+    upload_type: str = ""
     stream: bool = False
     """Does the client want the answer piece by piece? Inside it is always a stream."""
-    plan: tuple[Deployment, ...] = ()
-    """Deployments to try in order; set by `route`."""
+    client_request: str = ""
+    """What the caller named the request himself, in `x-request-id`."""
+    patience_ns: int = 0
+    """How long the caller will wait, when he said so: the deadline is not later than that."""
+    cache: CacheUse = "use"
+    plan: Plan | None = None
+    """Set by `route`."""
     deployment: Deployment | None = None
     """The one being tried; set by `attempt`."""
     shadow_of: str = ""
@@ -149,6 +238,8 @@ class ToolCallDelta(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     name: str = ""
     arguments: str = ""
+    signature: str = ""
+    """What the provider wants back with the call when the conversation goes on: opaque (Gemini)."""
 
 
 class Delta(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +248,25 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     tool_calls: tuple[ToolCallDelta, ...] = ()
     refusal: str = ""
+    reasoning: str = ""
+    """The model's thinking, as far as the provider shows it."""
+    signature: str = ""
+    """Ends a block of thinking: what the provider wants back with it, opaque (Anthropic)."""
+    redacted: str = ""
+    """A block of thinking that the provider shows only encrypted (Anthropic)."""
+    usage: Usage | None = None
+    """What the provider has counted so far, where it says before the end; the last one counts."""
     raw: bytes | None = None
-    """The same piece as the provider sent it, in the OpenAI chat format, to be forwarded untouched: whole
-    server-sent events when `call.stream`, else the whole JSON body. A stage that changes a piece drops it, from
+    """The same piece as the provider sent it, in the format `call.wire`, to be forwarded untouched: whole
+    server-sent events when `call.stream`, else the whole body. A stage that changes a piece drops it, from
     that piece and from all that follow."""
+    content_type: str = ""
+    """Of `raw`, when it is neither JSON nor server-sent events."""
+
+    @property
+    def only_counts(self) -> bool:
+        """Does it say what was counted and nothing else? It is no piece of the answer then."""
+        return self.usage is not None and self == Delta(usage=self.usage)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +274,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str
     """`stop`, `length`, `tool_calls`, `content_filter`."""
+    stop_sequence: str = ""
+    """The one that ended the answer, when the provider says."""
     usage: Usage | None = None
     """None when the provider reported none."""
     model: str = ""
@@ -187,12 +295,37 @@ def new_span_id() -> str:
     return f"{random.getrandbits(64) or 1:016x}"
 
 
-def new_trace(traceparent: str = "") -> Trace:
-    """Continue the caller's trace from its W3C `traceparent` header, or start one when it is absent or broken."""
+def traceparent(call: Call) -> str:
+    """The W3C `traceparent` header of a request that this call makes: what it leads to is below it in the trace."""
+    return f"00-{call.trace.trace_id}-{call.trace.span_id}-01"
+
+
+def trace_headers(call: Call) -> tuple[tuple[str, str], ...]:
+    """The W3C headers of a request that this call makes: `traceparent`, and `tracestate` where the caller sent one."""
+    parent = ("traceparent", traceparent(call))
+    return (parent, ("tracestate", call.trace.state)) if call.trace.state else (parent,)
+
+
+_STATE_ENTRY = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]")
+_STATE_ENTRIES = 32
+
+
+def _state(tracestate: str) -> str:
+    """The header as it may go on, or nothing where an entry is broken or stands twice: W3C has the whole discarded."""
+    entries = [entry for part in tracestate.split(",") if (entry := part.strip(" \t"))]
+    names = {entry.partition("=")[0] for entry in entries}
+    sound = len(names) == len(entries) <= _STATE_ENTRIES and all(map(_STATE_ENTRY.fullmatch, entries))
+    return ",".join(entries) if sound else ""
+
+
+def new_trace(traceparent: str = "", tracestate: str = "") -> Trace:
+    """Continue the caller's trace from its W3C headers, or start one when `traceparent` is absent or broken: then
+    `tracestate` says nothing.
+    """
     parts = traceparent.split("-")
     span_id = new_span_id()
     if len(parts) >= 4 and _is_hex(parts[1], 32) and _is_hex(parts[2], 16):
-        return Trace(parts[1], span_id, parts[2])
+        return Trace(parts[1], span_id, parts[2], _state(tracestate) if tracestate else "")
     return Trace(f"{random.getrandbits(128) or 1:032x}", span_id)
 
 

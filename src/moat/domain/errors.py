@@ -12,8 +12,14 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── NotFound                    no such prompt, version, model, release…  404, exit 66
     ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
     ├── ConflictError               somebody else was first; exists already   409, exit 75
+    ├── LimitExceeded               a rate limit or budget is used up         429, exit 75
     ├── ProviderError               a try at a model failed                   502, exit 69
     │   ├── ProviderRefused         the provider said no to this request      its 4xx
+    │   │   └── ContextOverflow     too long for the model                    400
+    │   ├── Unsupported             the provider does not offer this operation    400
+    │   │   └── NoPrice             a money budget applies, the price is not known    400
+    │   ├── AddressRefused          its name leads where no connection may go     502
+    │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
     │   ├── ProviderTimeout         no first token, or silence, or deadline   504
@@ -22,6 +28,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── ReplayMiss                  the recording holds no such request       404, exit 66
     ├── StorageError                disk full, database away                  503, exit 74
     ├── Unavailable                 a server cannot be reached or started     503, exit 69
+    ├── Overloaded                  too many requests are under way      503, exit 69
     ├── Stopped                     the server ends, or an eval's time is up 503, exit 69
     └── ClientClosed                the caller hung up                        499
 
@@ -46,6 +53,8 @@ class MoatError(Exception):
         self.remedy = remedy
         self.status = self.default_status
         """The HTTP status this error answers with."""
+        self.request_id = ""
+        """Of the request it ended, as soon as the edge knows it."""
 
     def __str__(self) -> str:
         """One line: `where: what. remedy`."""
@@ -128,6 +137,18 @@ class ConflictError(MoatError):
     exit_code = 75
 
 
+class LimitExceeded(MoatError):
+    """A rate limit or a budget has no room for this call; `retry_after` when waiting helps."""
+
+    code = "limit_exceeded"
+    default_status = 429
+    exit_code = 75
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.retry_after = retry_after
+
+
 class ProviderError(MoatError):
     """A try at a model failed."""
 
@@ -138,6 +159,10 @@ class ProviderError(MoatError):
     """May another try, here or at a fallback, go better?"""
     retry_after: float | None = None
     """Seconds the provider asked us to wait, when it did."""
+    sent: bool = True
+    """May the provider have got the request?"""
+    worked: bool | None = None
+    """Had it begun to answer, so that it bills what it made? None: not as far as is known."""
 
 
 class ProviderRefused(ProviderError):
@@ -149,6 +174,42 @@ class ProviderRefused(ProviderError):
         super().__init__(what, where=where)
         # A provider's 401 is about our credentials, not the caller's: passing it on would blame the caller.
         self.status = 502 if status in (401, 403) else status
+
+
+class ContextOverflow(ProviderRefused):
+    """The conversation is too long for the model."""
+
+    code = "context_length_exceeded"
+
+
+class Unsupported(ProviderError):
+    """The provider has nothing for this operation, or for what the request asks: another deployment may."""
+
+    code = "unsupported_operation"
+    default_status = 400
+
+
+class AddressRefused(ProviderError):
+    """A host's address is private, or of a metadata service: not connected to (server-side request forgery)."""
+
+    code = "address_refused"
+
+
+class NoPrice(Unsupported):
+    """A money budget applies and what the model costs is not known, so that the budget could not hold."""
+
+    code = "price_unknown"
+
+
+class CircuitOpen(ProviderError):
+    """The deployment failed too often lately, or its quota is used up; it is left alone for a while."""
+
+    code = "circuit_open"
+    default_status = 503
+
+    def __init__(self, what: str, *, where: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where)
+        self.retry_after = retry_after
 
 
 class ProviderOverloaded(ProviderError):
@@ -215,6 +276,18 @@ class Unavailable(MoatError):
     code = "unavailable"
     default_status = 503
     exit_code = 69
+
+
+class Overloaded(MoatError):
+    """The server has too many requests under way; `retry_after` seconds later there may be room."""
+
+    code = "overloaded"
+    default_status = 503
+    exit_code = 69
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.retry_after = retry_after
 
 
 class Stopped(MoatError):

@@ -41,15 +41,29 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Request id of the call that this one shadows: nobody saw this answer."""
     model: str = ""
     """Alias asked for (call) or the provider's model name (attempt)."""
+    alias: str = ""
+    """Alias whose plan was followed: limits and overflow may have changed it."""
+    operation: str = ""
+    """As in `Call`; empty for `chat`."""
     model_answered: str = ""
     provider: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_long_tokens: int = 0
     reasoning_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    cached_audio_tokens: int = 0
+    units: int = 0
     usage_estimated: bool = False
     cost: int | None = None
+    price_version: str = ""
+    cache: str = ""
+    """`hit`, `similar` or `miss`; empty when no cache was asked."""
+    saved: int = 0
+    """Picodollars that a cache saved."""
     first_token_ns: int = 0
     finish_reason: str = ""
     error: str = ""

@@ -10,13 +10,25 @@ picodollars per token: prices with up to six decimals per million are exact, fin
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one attempt. Cached and cache-write tokens are part of `input`, reasoning part of `output`."""
+    """What one attempt used, of every kind that has a price of its own.
+
+    Parts are counted in their whole too: `cached`, `cache_write` and `audio_input` are part of `input`, `reasoning`
+    and `audio_output` of `output`, `cache_write_long` of `cache_write`, `cached_audio` of `cached` and of
+    `audio_input`.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     cache_write: int = 0
+    cache_write_long: int = 0
+    """Written to a cache that is kept for an hour instead of minutes (Anthropic)."""
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    cached_audio: int = 0
+    units: int = 0
+    """What is billed by the piece: images, searches of a rerank, characters spoken, seconds heard."""
     estimated: bool = False
     """True when the provider sent no usage and the counts are our estimate. A zero it sent stays a zero."""
 
@@ -27,14 +39,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum of two attempts; estimated if either is."""
-        return Usage(
-            input=self.input + other.input,
-            output=self.output + other.output,
-            cached=self.cached + other.cached,
-            cache_write=self.cache_write + other.cache_write,
-            reasoning=self.reasoning + other.reasoning,
-            estimated=self.estimated or other.estimated,
-        )
+        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        return Usage(**counts, estimated=self.estimated or other.estimated)
+
+
+COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
+"""The fields that are counts."""
 
 
 def estimate_tokens(text: str) -> int:
@@ -45,6 +55,15 @@ def estimate_tokens(text: str) -> int:
 def from_usd(amount: Decimal | str | int) -> int:
     """US dollars to picodollars, rounded half-even. Not for floats: 0.1 is not a tenth."""
     return int((Decimal(amount) * PICODOLLARS).to_integral_value())
+
+
+def exact_usd(picodollars: int) -> str:
+    """US dollars as a plain decimal, for programs.
+
+    >>> exact_usd(1_234_500_000), exact_usd(2 * PICODOLLARS), exact_usd(0)
+    ('0.0012345', '2', '0')
+    """
+    return format((Decimal(picodollars) / PICODOLLARS).normalize(), "f")
 
 
 def format_usd(picodollars: int) -> str:

@@ -3,24 +3,42 @@
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from moat.domain.calls import Caller
+from msgspec.structs import replace
+
+from moat.domain.calls import CacheUse, Caller
 from moat.domain.errors import AccessError, NotFound, RequestError
-from moat.domain.keys import Key, Role, hash_secret
+from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
+from moat.domain.releases import PromptRef
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
 
 DEFAULT_ENVIRONMENT = "production"
-MAX_HEADER = 256
-"""Longest value taken from a header into records, in characters."""
+MAX_TAGS = 16
+MAX_SECONDS = 86_400.0
+"""Longest time that a caller may say he waits."""
 
 _NAMES = {
     b"authorization": "authorization",
     b"x-api-key": "api-key",
+    b"x-goog-api-key": "api-key",
     b"x-moat-feature": "feature",
     b"x-moat-user": "user",
     b"x-moat-session": "session",
     b"x-moat-environment": "environment",
+    b"x-moat-tags": "tags",
+    b"x-moat-data-class": "data-class",
+    b"x-moat-cache": "cache",
+    b"cache-control": "cache-control",
+    b"x-moat-timeout": "timeout",
+    b"x-stainless-timeout": "read-timeout",
+    b"x-stainless-read-timeout": "read-timeout",
+    b"x-server-timeout": "server-timeout",
+    b"x-request-id": "request-id",
+    b"idempotency-key": "idempotency-key",
     b"traceparent": "traceparent",
+    b"tracestate": "tracestate",
+    b"anthropic-beta": "anthropic-beta",
+    b"anthropic-version": "anthropic-version",
     b"content-encoding": "content-encoding",
     b"content-type": "content-type",
 }
@@ -37,28 +55,53 @@ class KeyRing:
     """Virtual keys by hash, in memory. Implements `moat.ports.keys.Authenticator`."""
 
     def __init__(self, keys: Iterable[Key], clock: Clock) -> None:
-        self._by_hash = {key.hash: key for key in keys}
+        known = list(keys)
+        self._by_hash = {hash: key for key in known for hash in (key.former_hash, key.hash) if hash}
+        self._by_id = {key.id: key for key in known}
         self._clock = clock
 
     def find(self, secret: str) -> Key:
         """The usable key behind a secret."""
-        key = self._by_hash.get(hash_secret(secret))
+        hash = hash_secret(secret)
+        key = self._by_hash.get(hash)
         if key is None:
             raise AccessError.unauthenticated(
                 "unknown API key", remedy="Create one with `moat keys create` and send it as a bearer token."
             )
-        if not key.usable(self._clock.now_ns()):
-            raise AccessError.unauthenticated(f"the API key {key.id} is revoked or expired")
+        now_ns = self._clock.now_ns()
+        if not key.opens(hash, now_ns):
+            why = f"this secret of the API key {key.id} was replaced by another"
+            if not key.usable(now_ns):
+                why = f"the API key {key.id} is revoked or expired"
+            raise AccessError.unauthenticated(why)
+        return key
+
+    def named(self, id: str) -> Key:
+        """The usable key with this id, for work that goes on without its request. Raises `AccessError`."""
+        key = self._by_id.get(id)
+        if key is None or not key.usable(self._clock.now_ns()):
+            raise AccessError.unauthenticated(f"the API key {id} is revoked or expired")
         return key
 
 
 def read_headers(scope: Scope) -> dict[str, str]:
-    """The headers Moat looks at, by short name."""
+    """The headers Moat looks at, by short name. Text is UTF-8, or else Latin-1.
+
+    The last of several counts; those of a `tracestate` are one list, as W3C has it.
+    """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         if name in _NAMES:
-            found[_NAMES[name]] = value.decode("latin-1")
+            short, text = _NAMES[name], _text(value)
+            found[short] = f"{found[short]},{text}" if short == "tracestate" and short in found else text
     return found
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def authenticate(headers: dict[str, str], keys: KeyRing, roles: Collection[Role] = CALLERS) -> Key:
@@ -99,19 +142,101 @@ def check_encoding(headers: dict[str, str]) -> None:
 def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
     """Who is calling: what the key fixes comes first; headers fill in what it leaves open.
 
-    Raises `NotFound` when the caller names another environment than the key's.
+    Raises `NotFound` when the caller names another environment than the key's, and `RequestError` naming a header that
+    is too long or holds control characters.
     """
-    asked = headers.get("environment", "")
+    asked = _said(headers, "environment")
     check_environment(key, asked)
+    if user:
+        check_text(user[:MAX_TEXT], where="user")
     return Caller(
         key=key.id,
         tenant=key.tenant,
-        feature=key.feature or headers.get("feature", "")[:MAX_HEADER],
-        user=key.user or (user or headers.get("user", ""))[:MAX_HEADER],
-        session=headers.get("session", "")[:MAX_HEADER],
-        environment=key.environment or asked[:MAX_HEADER] or DEFAULT_ENVIRONMENT,
+        feature=key.feature or _said(headers, "feature"),
+        user=key.user or user[:MAX_TEXT] or _said(headers, "user"),
+        session=_said(headers, "session"),
+        environment=key.environment or asked or DEFAULT_ENVIRONMENT,
         models=key.models,
+        tags=key.tags or _tags(headers),
+        data_class=key.data_class or _said(headers, "data-class"),
     )
+
+
+def _said(headers: dict[str, str], name: str) -> str:
+    """What one of Moat's own headers says. Raises `RequestError` for what has no place in a record."""
+    value = headers.get(name, "")
+    if value:
+        check_text(value, where=f"x-{name}" if name == "request-id" else f"x-moat-{name}")
+    return value
+
+
+def _tags(headers: dict[str, str]) -> tuple[str, ...]:
+    """`x-moat-tags: a, b`, each once."""
+    if "tags" not in headers:
+        return ()
+    tags = dict.fromkeys(tag for part in _said(headers, "tags").split(",") if (tag := part.strip()))
+    if len(tags) > MAX_TAGS:
+        raise RequestError(f"holds more than {MAX_TAGS} tags", where="x-moat-tags")
+    return tuple(tags)
+
+
+def client_request_of(headers: dict[str, str]) -> str:
+    """The caller's own name for the request. Raises `RequestError`."""
+    return _said(headers, "request-id")
+
+
+def patience_of(headers: dict[str, str], *, stream: bool) -> int:
+    """Nanoseconds that the caller will wait for all of the answer; 0 when he did not say.
+
+    `x-moat-timeout` in seconds comes first, and must be right; then what official SDKs send by themselves. OpenAI's and
+    Anthropic's is how long a read may take: all of the answer when it comes in one piece, and of a stream nothing.
+    """
+    if (said := headers.get("timeout")) is not None:
+        seconds = _seconds(said)
+        if not seconds:
+            raise RequestError(
+                f"{said[:40]!r} is not a number of seconds above 0, up to {MAX_SECONDS:,.0f}", where="x-moat-timeout"
+            )
+        return round(seconds * 1e9)
+    told = headers.get("server-timeout") or (headers.get("read-timeout", "") if not stream else "")
+    return round(_seconds(told) * 1e9) if told else 0
+
+
+def _seconds(text: str) -> float:
+    """0 for what is no number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds <= MAX_SECONDS else 0.0
+
+
+_CACHE_USES: dict[str, CacheUse] = {"use": "use", "refresh": "refresh", "off": "off"}
+
+
+def cache_use_of(headers: dict[str, str]) -> CacheUse:
+    """May the answer come from the cache? `x-moat-cache` comes first; then `cache-control` as HTTP has it (RFC 9111):
+    `no-cache` wants a fresh answer, `no-store` one that is not kept either.
+    """
+    if (said := headers.get("cache")) is not None:
+        use = _CACHE_USES.get(said.strip().lower())
+        if use is None:
+            raise RequestError(f"must be one of {', '.join(_CACHE_USES)}", where="x-moat-cache")
+        return use
+    if "cache-control" not in headers:
+        return "use"
+    directives = {part.strip().lower() for part in headers["cache-control"].split(",")}
+    if "no-store" in directives:
+        return "off"
+    return "refresh" if directives & {"no-cache", "max-age=0"} else "use"
+
+
+def placed(key: Key, caller: Caller, prompt: PromptRef) -> tuple[Caller, PromptRef]:
+    """A prompt in the environment that it names, or else the caller's. Raises `NotFound` as `check_environment`."""
+    check_environment(key, prompt.environment)
+    if prompt.environment:
+        caller = replace(caller, environment=prompt.environment)
+    return caller, replace(prompt, environment=caller.environment, released_only=bool(key.environment))
 
 
 def check_environment(key: Key, environment: str) -> None:

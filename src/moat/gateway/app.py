@@ -1,15 +1,17 @@
-"""The ASGI application: the hot routes by exact path, everything else to the management API."""
+"""The ASGI application: the hot routes by path, everything else to the management API."""
 
 import logging
 from collections.abc import Callable
+from operator import attrgetter
 
 import msgspec
 
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound
-from moat.gateway import openai_chat
-from moat.gateway.admission import authenticate, read_headers
-from moat.gateway.chat import ChatCompletions
+from moat.gateway import gemini_api
+from moat.gateway.endpoint import ModelEndpoint
+from moat.gateway.formats import anthropic, anthropic_answer, gemini_errors, openai_chat, openai_operations, responses
+from moat.gateway.formats.openai_models import ModelList
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
 from moat.gateway.serving import Live
 from moat.gateway.traces import TraceIntake
@@ -22,16 +24,40 @@ class Gateway:
     """Routes requests. To add an endpoint: one file with an ASGI callable, one line here."""
 
     def __init__(
-        self, live: Live, spool: Spool, *, max_body: int, management: App, dropped: Callable[[], int] = lambda: 0
+        self,
+        live: Live,
+        spool: Spool,
+        *,
+        max_body: int,
+        management: App,
+        batches: App | None = None,
+        dropped: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`dropped`: how many copies for releases on trial were given up."""
+        """`batches` answers for files and batches, `management` for what is no model endpoint. `dropped`: how many
+        copies for releases on trial were given up.
+        """
         self._live = live
         self._management = management
         self._dropped = dropped
         self._page: App | None = None
+        models = ModelList(live)
+        gemini = gemini_api.GeminiApi(live, max_body)
         self._routes: dict[tuple[str, str], App] = {
-            ("POST", "/v1/chat/completions"): ChatCompletions(live, max_body),
-            ("GET", "/v1/models"): self._models,
+            ("POST", "/v1/chat/completions"): ModelEndpoint(openai_chat.OpenAIChat(), live, max_body),
+            ("POST", "/v1/messages"): ModelEndpoint(anthropic.AnthropicMessages(), live, max_body),
+            ("POST", "/v1/messages/count_tokens"): ModelEndpoint(
+                anthropic.AnthropicCount(), live, max_body, pipeline=attrgetter("count")
+            ),
+            ("POST", "/v1/responses"): ModelEndpoint(responses.OpenAIResponses(), live, max_body),
+            ("POST", "/v1/responses/input_tokens"): ModelEndpoint(
+                responses.OpenAIInputTokens(), live, max_body, pipeline=attrgetter("count")
+            ),
+            **{
+                ("POST", path): ModelEndpoint(openai_operations.OpenAIOperation(operation), live, max_body)
+                for path, operation in openai_operations.ENDPOINTS.items()
+            },
+            ("GET", "/v1/models"): gemini_api.by_client(gemini, models),
+            ("GET", "/v1beta/models"): gemini,
             ("POST", "/v1/traces"): TraceIntake(live, spool, max_body),
             ("GET", "/healthz"): self._health,
             ("HEAD", "/healthz"): self._health,
@@ -39,27 +65,51 @@ class Gateway:
             ("HEAD", "/readyz"): self._ready,
             ("GET", "/metrics"): self._metrics,
         }
+        batches = batches or _no_batches
+        self._routes |= {
+            ("POST", "/v1/files"): batches,
+            ("GET", "/v1/files"): batches,
+            ("POST", "/v1/batches"): batches,
+            ("GET", "/v1/batches"): batches,
+        }
+        self._prefixes: dict[tuple[str, str], App] = {
+            ("GET", "/v1/models/"): gemini_api.by_client(gemini, models),
+            ("POST", "/v1/models/"): gemini,
+            ("GET", "/v1beta/models/"): gemini,
+            ("POST", "/v1beta/models/"): gemini,
+            ("GET", "/v1/files/"): batches,
+            ("DELETE", "/v1/files/"): batches,
+            ("GET", "/v1/batches/"): batches,
+            ("POST", "/v1/batches/"): batches,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._management(scope, receive, send)
             return
-        route = self._routes.get((scope["method"], scope["path"]))
+        route = self._routes.get((scope["method"], scope["path"])) or self._below(scope)
         try:
             if route is not None:
                 await route(scope, receive, send)
-            elif scope["path"].startswith("/v1/"):
+            elif scope["path"].startswith(("/v1/", "/v1beta/")):
                 raise self._no_route(scope)
             else:
                 await self._management(scope, receive, send)
         except MoatError as error:
             request_id = new_id("req")
-            await respond(send, error.status, openai_chat.error_body(error), error_headers(error, request_id))
+            await respond(send, error.status, _error_body(scope, error), error_headers(error, request_id))
         except Exception:  # the process edge: whatever it was, this client gets an answer and the server lives
             log.exception("unexpected error in %s %s", scope["method"], scope["path"])
             bug = MoatError("an unexpected error; the server's log has it")
-            await respond(send, 500, openai_chat.error_body(bug), error_headers(bug, new_id("req")))
+            await respond(send, 500, _error_body(scope, bug), error_headers(bug, new_id("req")))
+
+    def _below(self, scope: Scope) -> App | None:
+        """The route whose fixed part the path begins with."""
+        for (method, prefix), app in self._prefixes.items():
+            if method == scope["method"] and scope["path"].startswith(prefix):
+                return app
+        return None
 
     def _no_route(self, scope: Scope) -> MoatError:
         methods = sorted(method for method, path in self._routes if path == scope["path"])
@@ -67,21 +117,8 @@ class Gateway:
             error: MoatError = NotFound(f"{scope['path']} takes {' and '.join(methods)}, not {scope['method']}")
             error.status = 405
             return error
-        known = sorted(f"{method} {path}" for method, path in self._routes if path.startswith("/v1/"))
+        known = sorted(f"{method} {path}" for method, path in self._routes if path.startswith("/v1"))
         return NotFound(f"there is no {scope['method']} {scope['path']}", remedy=f"There are: {', '.join(known)}.")
-
-    async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Model aliases the key may use, then released prompts, which can be named as models."""
-        serving = self._live.serving
-        key = authenticate(read_headers(scope), serving.keys)
-        aliases = [alias for alias in serving.aliases if not key.models or alias in key.models]
-        prompts = [
-            f"{openai_chat.MODEL_PREFIX}{prompt}"
-            for prompt in serving.released
-            if not key.environment or prompt.endswith(f"@{key.environment}")
-        ]
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "moat"} for name in [*aliases, *prompts]]
-        await respond(send, 200, msgspec.json.encode({"object": "list", "data": data}), [JSON])
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Is the process alive? Touches nothing."""
@@ -102,3 +139,16 @@ class Gateway:
 
             self._page = Metrics(self._live, self._dropped)
         await self._page(scope, receive, send)
+
+
+async def _no_batches(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotFound("this server runs no batches")
+
+
+def _error_body(scope: Scope, error: MoatError) -> bytes:
+    """An error outside of any endpoint, in the format of those around its path."""
+    if scope["path"].startswith("/v1beta/"):
+        return gemini_errors.error_body(error)
+    if scope["path"].startswith("/v1/messages"):
+        return anthropic_answer.error_body(error)
+    return openai_chat.error_body(error)

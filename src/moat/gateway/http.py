@@ -1,9 +1,10 @@
 """The few pieces of HTTP that raw ASGI leaves to us."""
 
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from moat.domain.errors import ClientClosed, MoatError, RequestError
+from moat.domain.errors import ClientClosed, LimitExceeded, MoatError, RequestError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,6 +15,9 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+
+MAX_WAIT = 60
+"""Seconds: official SDKs do not heed a longer `retry-after`, and would ask again at once."""
 
 
 class BodyTooLarge(RequestError):
@@ -64,11 +68,15 @@ async def respond(send: Send, status: int, body: bytes, headers: Headers) -> Non
 
 
 def error_headers(error: MoatError, request_id: str) -> Headers:
-    """Headers of an error answer: `retry-after` when waiting helps."""
-    headers = [JSON, (b"x-request-id", request_id.encode())]
+    """Headers of an error answer: `retry-after` when waiting helps, `x-should-retry: false` (which the official SDKs
+    heed) when it does not, or not soon.
+    """
+    headers = [JSON, (b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(retry_after))).encode()))
+        headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
+    if isinstance(error, LimitExceeded) and (retry_after is None or retry_after > MAX_WAIT):
+        headers.append((b"x-should-retry", b"false"))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

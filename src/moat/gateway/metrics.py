@@ -8,7 +8,7 @@ Only this module imports prometheus_client, which takes 30 ms, and only the firs
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -16,10 +16,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from moat import __version__
+from moat.caching.report import CacheState, count_states
 from moat.domain.releases import Arm
+from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
+from moat.routing.health import DeploymentState
+from moat.spend.counters import Balance
 
 Subject = Callable[[], Iterable[Metric]]
 
@@ -38,6 +42,9 @@ class Metrics(Collector):
             lambda: releases(live.serving),
             lambda: drift(live.serving),
             lambda: shadows(dropped()),
+            lambda: deployments(live.deployments()),
+            lambda: limits(live.balances()),
+            lambda: caches(live.caches()),
         )
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
@@ -109,3 +116,74 @@ def drift(serving: Serving) -> Iterator[Metric]:
 def shadows(dropped: int) -> Iterator[Metric]:
     """Copies of calls for releases on trial."""
     yield CounterMetricFamily("moat_shadow_dropped", "Copies given up: too many were under way.", dropped)
+
+
+def deployments(known: Sequence[DeploymentState]) -> Iterator[Metric]:
+    """How the deployments stand that were asked, and what was done when they did not answer."""
+    by = ("deployment",)
+    opened = GaugeMetricFamily("moat_breaker_open", "1 while it is left alone, or probed, after failures.", labels=by)
+    wait = GaugeMetricFamily("moat_deployment_wait_seconds", "Until it may be asked again; 0: now.", labels=by)
+    latency = GaugeMetricFamily("moat_deployment_latency_seconds", "To the first piece, of late.", labels=by)
+    tries = CounterMetricFamily("moat_tries", "Tries at a deployment.", labels=by)
+    failed = CounterMetricFamily("moat_tries_failed", "Tries that count against its health.", labels=by)
+    trips = CounterMetricFamily("moat_breaker_trips", "How often its breaker opened.", labels=by)
+    retries = CounterMetricFamily("moat_retries", "Tries again at the same deployment.", labels=by)
+    denied = CounterMetricFamily("moat_retries_denied", "Retries not made: too many in vain.", labels=by)
+    fallbacks = CounterMetricFamily("moat_fallbacks", "Calls that came from another that failed.", labels=by)
+    hedges = CounterMetricFamily("moat_hedges", "Calls that came from another that was slow.", labels=by)
+    for found in known:
+        series = (found.deployment,)
+        opened.add_metric(series, found.state != "closed")
+        wait.add_metric(series, found.wait)
+        if found.latency is not None:
+            latency.add_metric(series, found.latency)
+        tries.add_metric(series, found.tries)
+        failed.add_metric(series, found.failed)
+        trips.add_metric(series, found.opened)
+        retries.add_metric(series, found.retries)
+        denied.add_metric(series, found.refused_retries)
+        fallbacks.add_metric(series, found.fallbacks)
+        hedges.add_metric(series, found.hedges)
+    yield from (opened, wait, latency, tries, failed, trips, retries, denied, fallbacks, hedges)
+
+
+def limits(balances: Iterable[Balance]) -> Iterator[Metric]:
+    """How full the fullest counter of each limit is. Whose it is `moat limits` says: callers are no labels."""
+    used = GaugeMetricFamily("moat_limit_used_share", "Of its fullest counter, held room included.", labels=("limit",))
+    counters = GaugeMetricFamily("moat_limit_counters", "Counters in the present window.", labels=("limit",))
+    shares: dict[str, list[float]] = {}
+    for found in balances:
+        share = (found.used + found.held) / found.limit.amount if found.limit.amount else 1.0
+        shares.setdefault(found.limit.name, []).append(share)
+    for name, known in shares.items():
+        used.add_metric((name,), max(known))
+        counters.add_metric((name,), len(known))
+    yield from (used, counters)
+
+
+def caches(found: Sequence[CacheState]) -> Iterator[Metric]:
+    """What the caches did and hold, and how often similar questions were wrong."""
+    by = ("alias",)
+    hits = CounterMetricFamily("moat_cache_hits", "Answers given again to the same question.", labels=by)
+    misses = CounterMetricFamily("moat_cache_misses", "Questions that went to a model.", labels=by)
+    similar = CounterMetricFamily("moat_cache_similar", "Answers given to a similar question.", labels=by)
+    saved = CounterMetricFamily("moat_cache_saved_dollars", "What these cost when they were made.", labels=by)
+    failed = CounterMetricFamily("moat_cache_embedding_failures", "Questions without a vector.", labels=by)
+    entries = GaugeMetricFamily("moat_cache_entries", "Answers that are held.", labels=by)
+    held = GaugeMetricFamily("moat_cache_bytes", "Memory that they take, about.", labels=by)
+    compared = GaugeMetricFamily("moat_cache_compared", "Would-be hits that were compared, all releases.", labels=by)
+    false = GaugeMetricFamily("moat_cache_false_hits", "Those that were wrong.", labels=by)
+    serving = GaugeMetricFamily("moat_cache_semantic_serving", "Releases answered by similarity.", labels=by)
+    for state in found:
+        now = [one for one in state.measured if one.state != "former"]
+        hits.add_metric((state.alias,), state.hits)
+        misses.add_metric((state.alias,), state.misses)
+        similar.add_metric((state.alias,), state.similar)
+        saved.add_metric((state.alias,), state.saved / PICODOLLARS)
+        failed.add_metric((state.alias,), state.failed)
+        entries.add_metric((state.alias,), state.entries)
+        held.add_metric((state.alias,), state.bytes)
+        compared.add_metric((state.alias,), sum(one.compared for one in now))
+        false.add_metric((state.alias,), sum(one.false for one in now))
+        serving.add_metric((state.alias,), count_states(now, "serving"))
+    yield from (hits, misses, similar, saved, failed, entries, held, compared, false, serving)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from moat.pipeline.compose import Stage
 from moat.ports.background import Background
+from moat.ports.cache import ResponseCache, SemanticCache
 from moat.ports.clock import Clock
-from moat.ports.models import Models
+from moat.ports.ledger import Ledger
+from moat.ports.models import Health, Models
 from moat.ports.prices import Prices
 from moat.ports.prompts import Prompts, Renderer
 from moat.ports.spool import Spool
@@ -23,6 +25,14 @@ class Ports:
     renderer: Renderer
     spool: Spool
     background: Background
+    ledger: Ledger | None = None
+    """None: nothing is limited."""
+    health: Health | None = None
+    """None: every deployment is tried."""
+    cache: ResponseCache | None = None
+    """None: every call goes to a model."""
+    semantic: SemanticCache | None = None
+    """None: only equal questions are answered from the cache."""
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from moat.pipeline.compose import Next, compose
 from moat.pipeline.ports import Ports, StageFactory
 from moat.pipeline.stages.attempt import Attempts
+from moat.pipeline.stages.cache import Cache
+from moat.pipeline.stages.limit import Limit
 from moat.pipeline.stages.meter import Meter
 from moat.pipeline.stages.record import Record
 from moat.pipeline.stages.render import Render
@@ -21,9 +23,11 @@ CORE: tuple[StageFactory, ...] = (
     Record,  # one durable record of everything below, however it ends
     Resolve,  # prompt@environment -> release -> exact version
     Render,  # version + variables -> messages
+    Limit,  # rates and budgets of the caller; may exchange the model for a cheaper one
     Route,  # model alias -> deployments to try, in order
+    Cache,  # an answer that was given before
     Attempts,  # try them: retries and fallbacks, before the first byte only
-    Meter,  # tokens, time and money of each try
+    Meter,  # tokens, time and money of each try: held before, settled after
 )
 
 

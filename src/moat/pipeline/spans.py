@@ -7,7 +7,7 @@ import msgspec
 from moat.domain.calls import Attempt, Call
 from moat.domain.errors import MoatError
 from moat.domain.spans import Span
-from moat.domain.usage import Usage
+from moat.domain.usage import COUNTS, Usage
 from moat.pipeline.answers import Answer
 
 
@@ -21,90 +21,158 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """None when the answer is complete."""
 
 
+UNKNOWN = "unknown_outcome"
+"""Error of an attempt that nobody saw the end of."""
+
 MAX_ERROR = 2000
 """Characters of an error message that a record keeps."""
 
 
 def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
     """One span for the call, with totals, and one below it for each attempt."""
-    root = _call_span(call, outcome)
-    if capture_content:
-        root = msgspec.structs.replace(root, input=_input(call), output=_output(outcome.answer))
-    return [root, *(_attempt_span(call, attempt) for attempt in call.journal.attempts)]
+    whose = _whose(call)
+    content = {"input": _input(call), "output": _output(outcome.answer)} if capture_content else {}
+    root = _call_span(call, outcome, {**whose, **content})
+    return [root, *[_attempt_span(call, attempt, whose) for attempt in call.journal.attempts]]
 
 
-def _call_span(call: Call, outcome: Outcome) -> Span:
-    journal, caller = call.journal, call.caller
-    last = journal.attempts[-1] if journal.attempts else None
+def unknown_outcome(call: Call, attempt: Attempt, worst: Usage, cost: int | None) -> Span:
+    """How a try must be recorded whose process dies before it knows more: with the most that it may have taken."""
+    return Span(
+        span_id=attempt.span_id,
+        kind="attempt",
+        name=_name(call, attempt),
+        started_ns=attempt.started_ns,
+        duration_ns=0,
+        provider=attempt.deployment.provider,
+        cost=cost,
+        price_version=attempt.price_version,
+        error=UNKNOWN,
+        error_message="the process that sent it died; tokens and cost are the most it may have taken",
+        **_below(call, attempt),
+        **_whose(call),
+        **_tokens(worst),
+    )
+
+
+def _call_span(call: Call, outcome: Outcome, given: dict[str, Any]) -> Span:
+    journal = call.journal
+    last = journal.answering
     finished, error = outcome.answer.finished, outcome.error
     return Span(
         span_id=call.trace.span_id,
-        trace_id=call.trace.trace_id,
         parent_id=call.trace.parent_id,
         kind="call",
-        name="chat",
+        name=call.operation,
         started_ns=outcome.started_ns,
         duration_ns=outcome.duration_ns,
-        request_id=call.id,
-        environment=caller.environment,
-        tenant=caller.tenant,
-        feature=caller.feature,
-        user=caller.user,
-        session=caller.session,
-        key=caller.key,
-        prompt=call.prompt.name if call.prompt else "",
-        version=journal.prompt.version if journal.prompt else "",
-        release=journal.release.id if journal.release else "",
-        arm=journal.arm,
-        experiment=journal.experiment,
-        shadow_of=call.shadow_of,
-        model=journal.sent.model if journal.sent else call.model,
+        model=_asked(call),
+        alias=last.alias if last else _planned(call),
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
         cost=journal.cost,
+        price_version=last.price_version if last else "",
+        cache=journal.cache,
+        saved=journal.saved,
         first_token_ns=_first_token(call, outcome.started_ns),
         finish_reason=finished.reason if finished else "",
         error=error.code if error else "",
         error_message=error.what[:MAX_ERROR] if error else "",
-        stream=call.stream,
         attempts=len(journal.attempts),
+        attributes=_attributes(call),
+        **given,
         **_tokens(journal.usage),
     )
 
 
-def _attempt_span(call: Call, attempt: Attempt) -> Span:
+def _attempt_span(call: Call, attempt: Attempt, whose: dict[str, Any]) -> Span:
     return Span(
         span_id=attempt.span_id,
-        trace_id=call.trace.trace_id,
-        parent_id=call.trace.span_id,
         kind="attempt",
-        name=f"chat {attempt.deployment.model}",
+        name=_name(call, attempt),
         started_ns=attempt.started_ns,
         duration_ns=attempt.duration_ns,
-        request_id=call.id,
-        tenant=call.caller.tenant,
-        model=attempt.deployment.model,
         model_answered=attempt.model_answered,
         provider=attempt.deployment.provider,
         cost=attempt.cost,
+        price_version=attempt.price_version,
         first_token_ns=attempt.first_token_ns,
         finish_reason=attempt.finish_reason,
         error=attempt.error,
         error_message=attempt.error_message[:MAX_ERROR],
-        stream=call.stream,
+        **_below(call, attempt),
+        **whose,
         **_tokens(attempt.usage),
     )
 
 
-def _tokens(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input,
-        "output_tokens": usage.output,
-        "cached_tokens": usage.cached,
-        "cache_write_tokens": usage.cache_write,
-        "reasoning_tokens": usage.reasoning,
-        "usage_estimated": usage.estimated,
+def _attributes(call: Call) -> dict[str, Any]:
+    told = {
+        "moat.notices": call.journal.notices,
+        "moat.client_request_id": call.client_request,
+        "moat.tags": call.caller.tags,
+        "moat.data_class": call.caller.data_class,
     }
+    return {name: value for name, value in told.items() if value}
+
+
+def _whose(call: Call) -> dict[str, Any]:
+    """Who called, and for what: the same on every span of a call, so that money can be summed by any of it."""
+    journal, caller = call.journal, call.caller
+    return {
+        "trace_id": call.trace.trace_id,
+        "request_id": call.id,
+        "operation": "" if call.operation == "chat" else call.operation,
+        "environment": caller.environment,
+        "tenant": caller.tenant,
+        "feature": caller.feature,
+        "user": caller.user,
+        "session": caller.session,
+        "key": caller.key,
+        "prompt": call.prompt.name if call.prompt else "",
+        "version": journal.prompt.version if journal.prompt else "",
+        "release": journal.release.id if journal.release else "",
+        "arm": journal.arm,
+        "experiment": journal.experiment,
+        "shadow_of": call.shadow_of,
+        "stream": call.stream,
+    }
+
+
+def _below(call: Call, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "parent_id": call.trace.span_id,
+        "model": attempt.deployment.model,
+        "alias": attempt.alias,
+    }
+
+
+def _name(call: Call, attempt: Attempt) -> str:
+    return f"{call.operation} {attempt.deployment.model}"
+
+
+def _asked(call: Call) -> str:
+    """The alias that was asked for, by the caller or by the prompt."""
+    journal = call.journal
+    return call.model or (journal.prompt.model if journal.prompt else "")
+
+
+_SPECIAL = {name: f"{name}_tokens" for name in COUNTS if name not in ("input", "output", "units")} | {"units": "units"}
+"""Counts that most attempts have none of."""
+
+
+def _planned(call: Call) -> str:
+    """The alias whose plan would have been followed: a cache answered."""
+    sent = call.journal.sent
+    return sent.plan.alias if sent and sent.plan else ""
+
+
+def _tokens(usage: Usage) -> dict[str, Any]:
+    found = {"input_tokens": usage.input, "output_tokens": usage.output, "usage_estimated": usage.estimated}
+    for name, field in _SPECIAL.items():
+        if count := getattr(usage, name):
+            found[field] = count
+    return found
 
 
 def _first_token(call: Call, started_ns: int) -> int:

@@ -1,5 +1,6 @@
 """Virtual keys."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from moat.domain.keys import Key
@@ -20,9 +21,20 @@ class KeyWriter(Protocol):
         """Store a key. Raises `ConflictError` when the id exists."""
         ...
 
+    def change(self, key_id: str, change: Callable[[Key], Key]) -> Key:
+        """Read a key, change it and store it, and nobody's change can come between. Id and time of making stay.
+
+        Raises `NotFound`, and what `change` raises: nothing is stored then. Returns the key as it is stored.
+        """
+        ...
+
     def revoke(self, key_id: str, now_ns: int) -> None:
         """Raises `NotFound`. Revoking twice keeps the first time."""
         ...
+
+
+class KeyStore(KeyReader, KeyWriter, Protocol):
+    """Both sides at once."""
 
 
 class Authenticator(Protocol):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from moat.domain.quotas import Quota
 from moat.ports.models import Provider
 
 
@@ -20,6 +21,8 @@ class Surroundings:
     """The project's folder: relative paths start here."""
     provider: Callable[[str], Provider]
     """Another provider of the project. Raises `ConfigError` for an unknown one."""
+    quota: Callable[[str, Quota], None] = lambda model, quota: None
+    """To be told what a response's rate-limit headers say of a model."""
 
 
 @dataclass(frozen=True)

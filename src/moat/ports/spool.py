@@ -7,10 +7,18 @@ from moat.domain.spans import Span
 
 
 class Spool(Protocol):
-    """Takes finished spans."""
+    """Takes finished spans, and notes what is begun."""
 
-    def append(self, spans: Sequence[Span]) -> None:
-        """Hand the spans to the kernel in one write before returning: a killed process loses none of them.
+    def begin(self, attempt: Span) -> int:
+        """Note a try before it is sent: how it must be recorded if this process dies before it records it itself.
+
+        The number ends it in `append`. Raises `StorageError` when it cannot be noted; then it must not be sent.
+        """
+        ...
+
+    def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
+        """Hand the spans to the kernel in one write before returning: a killed process loses none of them. They are
+        the outcome of what `begin` gave the numbers `ends`.
 
         Raises `StorageError` when the disk refuses; then nothing of it is kept and the call must not be
         acknowledged.

@@ -1,19 +1,23 @@
 """The trace store: everything that is asked about finished calls. No SQL outside its adapters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
+from moat.domain.calls import Deployment
 from moat.domain.spans import Span
+from moat.domain.usage import Usage
 
 Dimension = Literal[
     "tenant",
     "feature",
     "user",
     "model",
+    "alias",
     "provider",
+    "operation",
     "prompt",
     "version",
     "release",
@@ -32,8 +36,11 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     feature: str = ""
     user: str = ""
     session: str = ""
+    key: str = ""
     model: str = ""
+    alias: str = ""
     provider: str = ""
+    operation: str = ""
     prompt: str = ""
     version: str = ""
     release: str = ""
@@ -70,6 +77,93 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     """Over streamed calls: without a stream the first token comes with the last."""
 
 
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What one group of requests to providers cost: sums over their attempts, exact. Money is picodollars."""
+
+    group: tuple[str, ...]
+    slot_ns: int = 0
+    """Start of the time slot, a multiple of its length; 0 when time was not divided."""
+    calls: int = 0
+    """Calls that somebody made. Grouped or filtered by what only an attempt has (model, provider, error): calls with
+    an attempt there, so that one with a fallback counts twice."""
+    requests: int = 0
+    """Attempts: each is billed by itself."""
+    failed: int = 0
+    """Attempts that gave no complete answer."""
+    usage: Usage = Usage()
+    """Tokens and pieces; `estimated` when any of them are."""
+    estimated: int = 0
+    """Attempts whose usage is our estimate."""
+    cost: int = 0
+    unpriced: int = 0
+    """Attempts whose cost is not known, and so not in `cost`."""
+    hits: int = 0
+    """Calls that a cache answered; 0 where calls are counted by their attempts."""
+    saved: int = 0
+    """What these would have cost."""
+    refused: int = 0
+    """Calls that failed before any attempt, such as those that a limit refused; 0 where `hits` is."""
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored attempt, as far as its price goes."""
+
+    deployment: Deployment
+    alias: str
+    usage: Usage
+    started_ns: int
+    cost: int | None
+    price_version: str
+
+
+class RepriceOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempts to price anew, in whose name. Times are Unix nanoseconds, 0: no bound; `until_ns` exclusive."""
+
+    actor: str
+    price_version: str
+    """Of the table that prices them now."""
+    since_ns: int = 0
+    until_ns: int = 0
+    dry_run: bool = False
+    """Work everything out and change nothing."""
+
+
+class PriceChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What new prices make of the attempts at one deployment that were priced with one table. Money is picodollars."""
+
+    provider: str
+    model: str
+    price_version: str
+    """That they were priced with before."""
+    attempts: int = 0
+    changed: int = 0
+    """Attempts whose cost is another now, or known now."""
+    kept: int = 0
+    """Attempts for which there is no price now: they stay as they were."""
+    before: int = 0
+    after: int = 0
+    """Sums of what is known."""
+
+
+class Repricing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a re-pricing did: its entry in the audit."""
+
+    at_ns: int
+    order: RepriceOrder
+    changes: tuple[PriceChange, ...]
+    """Largest difference first."""
+
+    @property
+    def before(self) -> int:
+        """Picodollars in all."""
+        return sum(change.before for change in self.changes)
+
+    @property
+    def after(self) -> int:
+        """Picodollars in all."""
+        return sum(change.after for change in self.changes)
+
+
 class TraceReader(Protocol):
     """Questions. All see what the shipper has committed."""
 
@@ -85,6 +179,22 @@ class TraceReader(Protocol):
         """Totals of the calls per combination of dimensions, most expensive first; no dimension: one row."""
         ...
 
+    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+        """What attempts cost per combination of dimensions, and per time slot when `step_ns` is not 0.
+
+        Most expensive first, or by time; groups without any row are absent. Filters look at each attempt: `model` is
+        the provider's name of it, and `failed` is about the attempt.
+        """
+        ...
+
+    def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
+        """Every alias and deployment that attempts were made at."""
+        ...
+
+    def repricings(self, limit: int = 50) -> list[Repricing]:
+        """What re-pricings did, newest first; dry runs are not kept."""
+        ...
+
 
 class TraceWriter(Protocol):
     """The shipper's side."""
@@ -96,5 +206,15 @@ class TraceWriter(Protocol):
         comes again) changes nothing. A line that is not a span is set aside in the `rejects` table with its
         reason, never an error and never dropped. Raises `DocumentError` for segments it can never take,
         `StorageError` when it cannot take them now.
+        """
+        ...
+
+    def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
+        """Price stored attempts anew, and note it for `repricings`.
+
+        Attempts, their calls and the note change together; a large history in several steps, and the note says how far
+        it came: doing it again does the rest. `price` answers None where there is no price: that attempt stays as it
+        was. The cost of a call becomes the sum over its attempts, unknown when one of them is. A version that ends in
+        `moat.domain.batches.BATCH_PRICED` keeps that ending. Raises `StorageError`.
         """
         ...

@@ -3,11 +3,10 @@
 import datetime
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moat.domain.config import EnvironmentConfig, FreezeWindow
-from moat.domain.errors import ConfigError
 from moat.domain.releases import Approval, Evidence
+from moat.domain.windows import zone
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -70,20 +69,6 @@ def frozen(rules: EnvironmentConfig, now_ns: int) -> Missing | None:
         if _covers(window, now.astimezone(zone(window.timezone))):
             return Missing(f"is frozen: {window.reason}", "Wait until the window ends.")
     return None
-
-
-def zone(name: str) -> datetime.tzinfo:
-    """A time zone by its IANA name; UTC on any machine. Raises `ConfigError`."""
-    if name == "UTC":
-        return datetime.UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(
-            f"this machine knows no time zone {name!r}",
-            where="moat.yaml",
-            remedy="Write an IANA name such as Europe/Berlin; `pip install tzdata` where the system has none.",
-        ) from None
 
 
 def together(environment: str, missing: Sequence[Missing]) -> tuple[str, str]:

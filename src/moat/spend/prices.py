@@ -1,8 +1,8 @@
-"""What tokens cost: published prices (genai-prices, shipped as data) and overrides from moat.yaml."""
+"""What tokens and other pieces cost: rates, when they hold, and the table of them all. Integers only."""
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import msgspec
 
@@ -14,126 +14,188 @@ from moat.domain.usage import PICODOLLARS, Usage
 MILLION = 10**6
 DECIMALS = 6
 """Of a price per million tokens: the last one is a picodollar per token."""
+PIECE_DECIMALS = 12
+"""Of a price for one piece: the last one is a picodollar."""
 HIGHEST = MILLION
 """Dollars per million tokens that are no mistake yet; costs stay within 64 bits."""
+HIGHEST_PIECE = 1000
+"""The same for one image, second or request."""
+SECOND_NS = 10**9
+DAY_SECONDS = 86_400
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Picodollars per token. `above` holds dearer rates for long inputs as (input tokens, rates), ascending."""
+    """Picodollars per token, of every kind of `Usage`; `unit` for one piece of what is not billed by tokens, `request`
+    for each request. `above` holds dearer rates for long inputs as (input tokens, rates), ascending.
+    """
 
     input: int
     output: int
     cached: int
     cache_write: int
+    cache_write_long: int
+    audio_input: int
+    audio_output: int
+    cached_audio: int
+    reasoning: int
+    unit: int = 0
+    request: int = 0
     above: tuple[tuple[int, "Rates"], ...] = ()
 
     def cost(self, usage: Usage) -> int:
-        """Picodollars for these tokens, exact. One long input makes all its tokens dearer, as providers bill."""
+        """Picodollars for one request that used this, exact. One long input makes all its tokens dearer, as providers
+        bill. What used nothing (it never reached a model) costs nothing.
+        """
+        if not (usage.input or usage.output or usage.units):
+            return 0
+        return self._at(usage.input)._sum(usage) + self.request
+
+    def total(self, usage: Usage, requests: int) -> int:
+        """Picodollars for so many requests that used this together; whether inputs are long is judged by their mean."""
+        return self._at(usage.input // max(1, requests))._sum(usage) + self.request * requests
+
+    def cover(self, usage: Usage) -> bool:
+        """Is what was used priced at all? Tokens of a model billed by the piece, or pieces of one billed by tokens, are
+        not free: what they cost is not known.
+        """
+        tokens, pieces = bool(self.input or self.output), bool(self.unit)
+        if not tokens and not pieces:
+            return True
+        return not (usage.total and not usage.units and not tokens) and not (usage.units and not usage.total and tokens)
+
+    def _at(self, tokens: int) -> "Rates":
         rates = self
         for start, dearer in self.above:
-            if usage.input > start:
+            if tokens > start:
                 rates = dearer
-        plain = max(0, usage.input - usage.cached - usage.cache_write)
+        return rates
+
+    def _sum(self, usage: Usage) -> int:
+        """Each token once: parts are taken out of their whole, and a part is never larger than it."""
+        heard = min(usage.cached_audio, usage.cached)
+        audio = max(0, usage.audio_input - heard)
+        long = min(usage.cache_write_long, usage.cache_write)
+        spoken = min(usage.audio_output, usage.output)
+        thought = min(usage.reasoning, usage.output - spoken)
         return (
-            plain * rates.input
-            + usage.cached * rates.cached
-            + usage.cache_write * rates.cache_write
-            + usage.output * rates.output
+            max(0, usage.input - usage.cached - usage.cache_write - audio) * self.input
+            + (usage.cached - heard) * self.cached
+            + heard * self.cached_audio
+            + (usage.cache_write - long) * self.cache_write
+            + long * self.cache_write_long
+            + audio * self.audio_input
+            + (usage.output - spoken - thought) * self.output
+            + spoken * self.audio_output
+            + thought * self.reasoning
+            + usage.units * self.unit
         )
 
 
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    """When rates hold: from a moment on, and within a part of the UTC day."""
+
+    rates: Rates
+    since_ns: int = 0
+    """Unix time."""
+    from_s: int = 0
+    until_s: int = DAY_SECONDS
+    """Seconds of the day, exclusive. Before `from_s`: over midnight."""
+
+    def holds(self, at_ns: int) -> bool:
+        """At this Unix time?"""
+        second = at_ns // SECOND_NS % DAY_SECONDS
+        if self.until_s < self.from_s:
+            return at_ns >= self.since_ns and (second >= self.from_s or second < self.until_s)
+        return at_ns >= self.since_ns and self.from_s <= second < self.until_s
+
+
+class Tariff(msgspec.Struct, frozen=True):
+    """A model's rates over time: of the periods that hold the last counts, and the first where none does."""
+
+    periods: tuple[Period, ...]
+
+    def at(self, at_ns: int) -> Rates:
+        """The rates at a Unix time; 0: now."""
+        if len(self.periods) > 1:
+            moment = at_ns or time.time_ns()
+            for period in reversed(self.periods):
+                if period.holds(moment):
+                    return period.rates
+        return self.periods[0].rates
+
+
 class PriceTable:
-    """Rates of every deployment that `moat.yaml` names, looked up once. Implements `moat.ports.prices.Prices`."""
+    """The tariff of every deployment, looked up once. Implements `moat.ports.prices.Prices`."""
 
-    def __init__(self, rates: Mapping[tuple[str, Deployment], Rates | None]) -> None:
-        self._rates = rates
+    def __init__(self, tariffs: Mapping[tuple[str, Deployment], Tariff | None], version: str = "") -> None:
+        """By alias and deployment."""
+        self._tariffs = tariffs
+        self.version = version
 
-    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
-        """Picodollars, None when there is no price for the model."""
-        rates = self._rates.get((alias, deployment))
-        return None if rates is None else rates.cost(usage)
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+        """Picodollars, None when there is no price for what was used."""
+        rates = self.rates(deployment, alias, at_ns)
+        return rates.cost(usage) if rates is not None and rates.cover(usage) else None
+
+    def rates(self, deployment: Deployment, alias: str, at_ns: int = 0) -> Rates | None:
+        """What holds at a Unix time (0: now); None when there is no price."""
+        tariff = self._tariffs.get((alias, deployment))
+        return None if tariff is None else tariff.at(at_ns)
+
+
+def always(rates: Rates) -> Tariff:
+    """Rates that never change."""
+    return Tariff((Period(rates=rates),))
 
 
 def configured(price: ModelPrice, where: str) -> Rates:
     """Rates from moat.yaml. Raises `ConfigError` for an amount that is negative, absurd or finer than picodollars."""
 
-    def rate(amount: str, field: str) -> int:
-        try:
-            value = Decimal(amount)
-        except InvalidOperation:
-            value = Decimal(-1)
-        if not value.is_finite() or not 0 <= value <= HIGHEST or value != round(value, DECIMALS):
-            raise ConfigError(
-                f"{amount!r} is not an amount of US dollars",
-                where=f"{where}.{field}",
-                remedy=f'Write dollars per million tokens as text, such as "0.15": {DECIMALS} decimals at most.',
-            )
-        return _per_token(value)
+    def rate(field: str, default: int = 0) -> int:
+        amount: str | None = getattr(price, field)
+        return default if amount is None else per_token(_amount(amount, f"{where}.{field}", HIGHEST, DECIMALS))
 
-    plain = rate(price.input, "input")
+    def piece(field: str) -> int:
+        return to_picodollars(_amount(getattr(price, field), f"{where}.{field}", HIGHEST_PIECE, PIECE_DECIMALS))
+
+    plain, output = rate("input"), rate("output")
+    cached = rate("cached", plain)
+    written = rate("cache_write", plain)
     return Rates(
         input=plain,
-        output=rate(price.output, "output"),
-        cached=plain if price.cached is None else rate(price.cached, "cached"),
-        cache_write=plain if price.cache_write is None else rate(price.cache_write, "cache_write"),
+        output=output,
+        cached=cached,
+        cache_write=written,
+        cache_write_long=rate("cache_write_long", written),
+        audio_input=rate("audio_input", plain),
+        audio_output=rate("audio_output", output),
+        cached_audio=rate("cached_audio", cached),
+        reasoning=output,
+        unit=piece("unit"),
+        request=piece("request"),
     )
 
 
-def published(model: str, base_url: str) -> Rates | None:
-    """The published rates of a model at the provider with this API address; None when none are known.
-
-    The table is data inside the genai-prices package: no network.
-    """
-    # Imported here: the table takes 0.14 s to load, and projects that state all their prices never need it.
-    from datetime import UTC, datetime
-
-    from genai_prices import data_snapshot
-
+def _amount(text: str, where: str, highest: int, decimals: int) -> Decimal:
     try:
-        _, info = data_snapshot.get_snapshot().find_provider_model(model, None, None, base_url)
-    except LookupError:
-        return None
-    return _from_table(info.get_prices(datetime.now(UTC)))
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or not 0 <= value <= highest or value != round(value, decimals):
+        meaning = "dollars per million tokens" if decimals == DECIMALS else "dollars for one"
+        raise ConfigError(
+            f"{text!r} is not an amount of US dollars",
+            where=where,
+            remedy=f'Write {meaning} as text, such as "0.15": {decimals} decimals and {highest:,} at most.',
+        )
+    return value
 
 
-def _from_table(prices: Any) -> Rates | None:
-    plain = getattr(prices, "input_mtok", None)
-    if plain is None:
-        return None
-    parts = {
-        "input": plain,
-        "output": _part(prices, "output_mtok", Decimal(0)),
-        "cached": _part(prices, "cache_read_mtok", plain),
-        "cache_write": _part(prices, "cache_write_mtok", plain),
-    }
-    starts = sorted({tier.start for part in parts.values() for tier in getattr(part, "tiers", ())})
-    return _rates(parts, 0, tuple((start, _rates(parts, start)) for start in starts))
+def per_token(usd_per_million: Decimal) -> int:
+    """Picodollars, rounded once where a price is finer."""
+    return to_picodollars(usd_per_million / MILLION)
 
 
-def _part(prices: Any, name: str, default: Any) -> Any:
-    found = getattr(prices, name, None)
-    return default if found is None else found
-
-
-def _rates(parts: Mapping[str, Any], tokens: int, above: tuple[tuple[int, Rates], ...] = ()) -> Rates:
-    return Rates(
-        input=_per_token(_at(parts["input"], tokens)),
-        output=_per_token(_at(parts["output"], tokens)),
-        cached=_per_token(_at(parts["cached"], tokens)),
-        cache_write=_per_token(_at(parts["cache_write"], tokens)),
-        above=above,
-    )
-
-
-def _at(part: Any, tokens: int) -> Decimal:
-    """A possibly tiered price for an input of just over `tokens` tokens."""
-    price: Decimal = getattr(part, "base", part)
-    for tier in getattr(part, "tiers", ()):
-        if tier.start <= tokens and tokens:
-            price = tier.price
-    return price
-
-
-def _per_token(usd_per_million: Decimal) -> int:
-    exact = usd_per_million * PICODOLLARS / MILLION
-    return int(exact.to_integral_value())
+def to_picodollars(usd: Decimal) -> int:
+    """Of one piece, rounded half-even."""
+    return int((usd * PICODOLLARS).to_integral_value())

@@ -20,8 +20,8 @@ def parse_time(text: str, now_ns: int, *, where: str = "since") -> int:
     """
     if not text:
         return 0
-    if ago := _AGO.fullmatch(text):
-        return max(0, now_ns - int(ago[1]) * _SECONDS[ago[2]] * 10**9)
+    if _AGO.fullmatch(text):
+        return max(0, now_ns - parse_duration(text, where=where))
     try:
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -32,3 +32,15 @@ def parse_time(text: str, now_ns: int, *, where: str = "since") -> int:
         ) from None
     since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return max(0, ((since_epoch.days * 86_400 + since_epoch.seconds) * 10**6 + since_epoch.microseconds) * 1000)
+
+
+def parse_duration(text: str, *, where: str) -> int:
+    """Nanoseconds of `30m`, `24h`, `7d`, `2w`. Raises `RequestError` naming `where`.
+
+    >>> parse_duration("2h", where="--overlap")
+    7200000000000
+    """
+    found = _AGO.fullmatch(text)
+    if found is None:
+        raise RequestError(f"{text!r} is not a length of time", where=where, remedy="Write 30m, 24h, 7d or 2w.")
+    return int(found[1]) * _SECONDS[found[2]] * 10**9

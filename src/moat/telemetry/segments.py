@@ -2,11 +2,13 @@
 
     <unix ns>-<pid>-<random>.open      being written; its writer holds an flock(2) on it while it lives
     <unix ns>-<pid>-<random>.ndjson    sealed: whole lines only, ready to be shipped
+    <pid>-<random>.intents             what is begun: see `moat.telemetry.intents`
     rejected/                          segments that no store would take, each with a `.reason`
 
 A line is one `moat.domain.spans.Span` as JSON. flock needs a local file system (or NFS with locking).
 """
 
+import errno
 import fcntl
 import os
 import secrets
@@ -36,7 +38,7 @@ class Segment:
         while True:
             path = directory / f"{now_ns:020d}-{os.getpid()}-{secrets.token_hex(4)}{OPEN}"
             fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-            if _lock(fd) and _is_at(fd, path):
+            if lock(fd) and is_at(fd, path):
                 return cls(path, fd)
             os.close(fd)  # `recover` of another process came between open and flock
 
@@ -77,6 +79,22 @@ class Segment:
         os.close(self._fd)
 
 
+def write_sealed(directory: Path, lines: bytes) -> None:
+    """Make a sealed segment of whole lines, durable, or none. Raises `OSError`."""
+    path = directory / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        if os.write(fd, lines) != len(lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(fd)
+        path.rename(path.with_suffix(SEALED))
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+
+
 def sealed(directory: Path) -> list[Path]:
     """Segments ready to ship, oldest first."""
     return sorted(directory.glob(f"*{SEALED}"))
@@ -104,13 +122,30 @@ def unique_ns(last_ns: int) -> int:
     return max(time.time_ns(), last_ns + 1)
 
 
+def lock(fd: int) -> bool:
+    """Take the flock(2); False when another process has it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Does the path still lead to this open file?"""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _recover(path: Path) -> Path | None:
     try:
         fd = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None  # sealed by its owner meanwhile
     try:
-        if not (_lock(fd) and _is_at(fd, path)):
+        if not (lock(fd) and is_at(fd, path)):
             return None
         size = _whole_lines(fd)
         if size == 0:
@@ -121,22 +156,6 @@ def _recover(path: Path) -> Path | None:
         return path.rename(path.with_suffix(SEALED))
     finally:
         os.close(fd)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(fd: int, path: Path) -> bool:
-    """Does the path still lead to this open file?"""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _whole_lines(fd: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from moat.domain.errors import InputError, MoatError, StorageError
 from moat.ports.traces import TraceWriter
+from moat.telemetry import intents
 from moat.telemetry.segments import REJECTED, recover, sealed
 from moat.telemetry.spool import SegmentSpool
 
@@ -68,7 +69,10 @@ class Shipper:
         with self._shipping:
             before = self._shipped
             try:
-                recover(self._directory)
+                # Who was dead before has recorded its last: what it left begun comes after that.
+                with intents.dead(self._directory) as begun:
+                    recover(self._directory)
+                    intents.conclude(begun)
                 for batch in self._batches():
                     self._ship(batch)
             except OSError as error:

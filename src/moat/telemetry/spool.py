@@ -11,6 +11,7 @@ import msgspec
 
 from moat.domain.errors import StorageError
 from moat.domain.spans import Span
+from moat.telemetry.intents import Intents
 from moat.telemetry.segments import Segment, recover, unique_ns
 
 Fsync = Literal["always", "interval", "never"]
@@ -35,6 +36,7 @@ class SegmentSpool:
         self, directory: Path, *, fsync: Fsync = "interval", interval: float = 0.5, max_bytes: int = 8 * 2**20
     ) -> None:
         self.directory = directory
+        self._intents = Intents()
         self.sync_failures = 0
         """Failed fsyncs since the start: each may have lost records on a power cut."""
         self._fsync = fsync
@@ -57,13 +59,21 @@ class SegmentSpool:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             recover(self.directory)
+            self._intents.open(self.directory)
         except OSError as error:
             raise self._refusal("the spool cannot be used", error) from error
         self._closed.clear()
         self._keeper = threading.Thread(target=self._keep, name="moat-spool", daemon=True)
         self._keeper.start()
 
-    def append(self, spans: Sequence[Span]) -> None:
+    def begin(self, attempt: Span) -> int:
+        """Note what is begun; `append` ends it. Raises `StorageError`; then it must not begin."""
+        try:
+            return self._intents.begin(attempt)
+        except OSError as error:
+            raise self._refusal("what is begun cannot be noted", error) from error
+
+    def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
         """Hand the spans to the kernel in one write. Raises `StorageError`; then nothing of them is kept."""
         try:
             record = _encoder.encode_lines(spans)
@@ -82,6 +92,8 @@ class SegmentSpool:
                 self._prove(segment, segment.size - len(record))
             if segment.size >= self._max_bytes:
                 self._retire()
+        for intent in ends:
+            self._intents.end(intent)
 
     def rotate(self) -> None:
         """Seal what was appended so far, now. Raises `StorageError` when it cannot be renamed; tried again."""
@@ -103,6 +115,7 @@ class SegmentSpool:
             self._closed.set()
             keeper.join()
         self.rotate()
+        self._intents.close()
 
     def _begin(self) -> Segment:
         self._begun_ns = unique_ns(self._begun_ns)

@@ -1,18 +1,19 @@
 """The ports of the request path, in memory: small, honest, for tests of anything built on them."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
-from moat.domain.calls import Call, Caller, Deployment, Message, new_id, new_trace
-from moat.domain.errors import AccessError, NotFound, PromptError, StorageError
+from moat.domain.calls import Call, Caller, Deployment, Message, Plan, new_id, new_trace
+from moat.domain.errors import AccessError, ContextOverflow, NotFound, PromptError, StorageError
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.pipeline.ports import Ports
-from moat.ports.models import Provider
+from moat.ports.models import Capacity, Provider
 from moat.ports.prompts import Resolution
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -44,17 +45,31 @@ class FakeClock:
 
 
 class ListSpool:
-    """Keeps spans in a list. Set `full` to make it refuse."""
+    """Keeps spans in a list, and by number what is begun. Set `full` to make it refuse."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.begun: dict[int, Span] = {}
+        self._numbers = itertools.count()
         self.full = False
 
-    def append(self, spans: Sequence[Span]) -> None:
+    def begin(self, attempt: Span) -> int:
+        """Remember it."""
+        self._check()
+        number = next(self._numbers)
+        self.begun[number] = attempt
+        return number
+
+    def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
         """Keep them all, or none."""
+        self._check()
+        self.spans.extend(spans)
+        for number in ends:
+            del self.begun[number]
+
+    def _check(self) -> None:
         if self.full:
             raise StorageError("the disk is full", where="spool", remedy="Free some space.")
-        self.spans.extend(spans)
 
     @property
     def calls(self) -> list[Span]:
@@ -83,32 +98,39 @@ class FixedModels:
         self._retries = retries
         self._deadline_ns = round(deadline * 1e9)
 
-    def plan(self, alias: str) -> tuple[Deployment, ...]:
+    def plan(self, call: Call) -> Plan:
         """In the order given."""
-        if alias not in self._plans:
-            raise NotFound(f"no model {alias!r}", where="model", remedy=f"There are: {', '.join(self._plans)}.")
-        return self._plans[alias]
+        if call.model not in self._plans:
+            raise NotFound(f"no model {call.model!r}", where="model", remedy=f"There are: {', '.join(self._plans)}.")
+        return Plan(
+            alias=call.model,
+            deployments=self._plans[call.model],
+            retries=self._retries,
+            deadline_ns=self._deadline_ns,
+        )
+
+    def roomier(self, call: Call, error: ContextOverflow) -> Call:
+        """There is no way."""
+        raise error
+
+    def capacity(self, deployment: Deployment) -> Capacity:
+        """Not known."""
+        return Capacity()
 
     def provider(self, name: str) -> Provider:
         """By name."""
         return self._providers[name]
 
-    def retries(self, alias: str) -> int:
-        """The same for every alias."""
-        return self._retries
-
-    def deadline_ns(self, alias: str) -> int:
-        """The same for every alias."""
-        return self._deadline_ns
-
 
 class FlatPrices:
     """One price for every model: picodollars per input and per output token."""
 
+    version = "flat"
+
     def __init__(self, input: int = 1, output: int = 1) -> None:
         self._input, self._output = input, output
 
-    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Tokens times price."""
         return usage.input * self._input + usage.output * self._output
 
@@ -116,7 +138,9 @@ class FlatPrices:
 class NoPrices:
     """No model has a known price."""
 
-    def cost(self, deployment: Deployment, alias: str, usage: Usage) -> int | None:
+    version = "none"
+
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Unknown."""
         return None
 

@@ -21,7 +21,7 @@ import msgspec
 
 from moat.documents import read_jsonl
 from moat.domain.calls import Call, Delta, Event, Finished, Message, ToolCallDelta
-from moat.domain.errors import DocumentError, ReplayMiss, StorageError
+from moat.domain.errors import DocumentError, ReplayMiss, StorageError, Unsupported
 from moat.domain.releases import digest
 from moat.ports.kinds import ProviderKind, Surroundings
 from moat.ports.models import Provider
@@ -127,6 +127,8 @@ class ReplayProvider:
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """The recorded pieces, or the source's as they come."""
+        if call.operation != "chat":
+            raise Unsupported(f"recordings hold chat, no {call.operation}", where=self._recording.name)
         asked = question(call)
         known = self._recording.answers.get(digest(asked))
         if known is not None:

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from moat.domain.calls import Call, Delta, Event, Finished, Message, ToolCallDelta
-from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded, ProviderRefused
+from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded, ProviderRefused, Unsupported
 from moat.domain.usage import Usage
 from moat.ports.kinds import ProviderKind, Surroundings
+from moat.testing.simulated_embeddings import embeddings_body
 from moat.testing.simulation import Question, ScriptedAnswer, Simulation, read_simulation
 
 _WORD = re.compile(r"\S*\s*", re.DOTALL)
@@ -41,6 +42,10 @@ class SimulatedProvider:
         """Whole words as they "come" when the caller wants a stream, else one piece."""
         self._asked += 1
         self._maybe_fail()
+        if call.operation != "chat":
+            for event in self._embed(call):
+                yield event
+            return
         question = ask(call.messages, call.repeat)
         chosen = self._simulation.choose(question)
         if chosen is None:
@@ -59,8 +64,16 @@ class SimulatedProvider:
         yield Finished(
             reason="length" if cut else "tool_calls" if chosen.tool_calls else "stop",
             usage=self._usage(call, text, chosen),
-            model=f"simulated/{call.deployment.model if call.deployment else call.model}",
+            model=_shown(call),
         )
+
+    def _embed(self, call: Call) -> tuple[Event, Event]:
+        """Embeddings by hash; nothing else but chat is simulated."""
+        if call.operation != "embeddings":
+            raise Unsupported(f"simulates no {call.operation}", where=self._where)
+        body = embeddings_body(call.params, _shown(call), characters_per_token=self._characters, where=self._where)
+        usage = Usage(input=body["usage"]["prompt_tokens"])
+        return Delta(raw=msgspec.json.encode(body)), Finished(reason="stop", usage=usage, model=_shown(call))
 
     async def aclose(self) -> None:
         """Nothing to release."""
@@ -88,6 +101,10 @@ class SimulatedProvider:
             input=math.ceil(asked / self._characters),
             output=math.ceil(said / self._characters),
         )
+
+
+def _shown(call: Call) -> str:
+    return f"simulated/{call.deployment.model if call.deployment else call.model}"
 
 
 def ask(messages: list[Message], repeat: int = 0) -> Question:

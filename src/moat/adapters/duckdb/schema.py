@@ -59,12 +59,47 @@ CREATE TABLE rejects (
 
 _ARMS = tuple(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in ("arm", "experiment", "shadow_of"))
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS)
+_TEXTS = ("alias", "operation", "price_version", "cache")
+_COUNTS = (
+    *("cache_write_long_tokens", "audio_input_tokens", "audio_output_tokens", "cached_audio_tokens"),
+    *("units", "saved"),
+)
+_MONEY = (
+    *(f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''" for name in _TEXTS),
+    *(f"ALTER TABLE spans ADD COLUMN {name} BIGINT DEFAULT 0" for name in _COUNTS),
+)
+
+_OF_THE_CALL = (
+    *("environment", "tenant", "feature", "user", "session", "key", "prompt", "version", "release"),
+    *("arm", "experiment", "shadow_of"),
+)
+_BATCH = "rowid BETWEEN $start AND $end AND alias = ''"
+_TIMES = f"SELECT min(started_ns), max(started_ns) FROM spans WHERE kind = 'attempt' AND {_BATCH}"
+_FILL_CALLS = f"UPDATE spans SET alias = model WHERE kind = 'call' AND {_BATCH}"
+_FILL_ATTEMPTS = f"""
+UPDATE spans SET {", ".join(f'"{name}" = call."{name}"' for name in _OF_THE_CALL)}, alias = call.model
+FROM (SELECT trace_id AS trace, span_id AS span, model, {", ".join(f'"{name}"' for name in _OF_THE_CALL)}
+      FROM spans WHERE kind = 'call' AND started_ns BETWEEN $since AND $until) AS call
+WHERE kind = 'attempt' AND {_BATCH} AND trace_id = call.trace AND parent_id = call.span
+"""
+_SPENDING = ("CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
+
+FILLED = 4
+"""Before this step, attempts are given what their call says of itself: earlier versions did not write it to them."""
+
+BATCH = 50_000
+"""Rows filled in one transaction: a whole store does not fit into DuckDB's memory limit."""
+
+_DAY_NS = 86_400 * 10**9
+"""No call takes longer: an attempt begins within a day of its call."""
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
-    """Bring the tables to the newest version, each step in one transaction.
+    """Bring the tables to the newest version, each step in one transaction, and rows that a step fills in one for
+    each batch. Whoever was killed on the way goes on where the batches ended.
 
     Raises `StorageError` for a store that a newer Moat has written.
     """
@@ -78,8 +113,28 @@ def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
             remedy="Use the newer Moat that wrote it.",
         )
     for number, statements in enumerate(STEPS[version:], start=version + 1):
+        if number == FILLED:
+            _fill(connection)
         connection.execute("BEGIN")
         for statement in statements:
             connection.execute(statement)
         connection.execute("INSERT INTO schema_version VALUES (?)", [number])
         connection.execute("COMMIT")
+
+
+def _fill(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give calls their alias, and attempts what their call says. What is filled already is left alone."""
+    last = connection.execute("SELECT max(rowid) FROM spans").fetchone()
+    rows = last[0] + 1 if last and last[0] is not None else 0
+    for start in range(0, rows, BATCH):
+        _fill_batch(connection, {"start": start, "end": start + BATCH - 1})
+
+
+def _fill_batch(connection: duckdb.DuckDBPyConnection, batch: dict[str, int]) -> None:
+    """Calls are sought in a span of time: DuckDB reads only the blocks that hold it."""
+    first, last = connection.execute(_TIMES, batch).fetchone() or (None, None)
+    connection.execute("BEGIN")
+    connection.execute(_FILL_CALLS, batch)
+    if first is not None:
+        connection.execute(_FILL_ATTEMPTS, {**batch, "since": first - _DAY_NS, "until": last})
+    connection.execute("COMMIT")

@@ -5,7 +5,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +14,14 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import queries
+from moat.adapters.duckdb.repricing import reprice
 from moat.adapters.duckdb.schema import migrate
 from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
+from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.spans import Span
-from moat.ports.traces import Dimension, TraceFilter, Usages
+from moat.domain.usage import Usage
+from moat.ports.traces import Charge, Dimension, RepriceOrder, Repricing, Spend, TraceFilter, Usages
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
@@ -97,6 +100,25 @@ class DuckTraces:
             Usages(group=tuple(row[: len(by)]), **dict(zip(names, row[len(by) :], strict=True)))
             for row in self._ask(*queries.usages(by, wanted))
         ]
+
+    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+        """See `TraceReader`."""
+        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, step_ns))]
+
+    def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
+        """See `TraceReader`."""
+        rows = self._ask(*queries.deployments(wanted))
+        return [(alias, Deployment(provider, model)) for alias, provider, model in rows]
+
+    def repricings(self, limit: int = 50) -> list[Repricing]:
+        """See `TraceReader`."""
+        return [msgspec.json.decode(entry, type=Repricing) for (entry,) in self._ask(queries.REPRICINGS, [limit])]
+
+    def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
+        """See `TraceWriter`. What is ingested waits until it is done."""
+        with self._ingesting, self._cursor() as cursor:
+            _make_log(self._path)
+            return reprice(cursor, order, price)
 
     def ingest(self, segments: Sequence[Path]) -> int:
         """See `TraceWriter`. Raises `DocumentError` when DuckDB or the disk cannot read one of the segments."""
@@ -214,3 +236,14 @@ def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
         if value is not None
     }
     return Span(**fields)
+
+
+_SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved", "refused")
+
+
+def _spend(groups: int, row: Sequence[Any]) -> Spend:
+    """The dimensions, the sums of `_SPEND`, then the counts of a `Usage`."""
+    sums = dict(zip(_SPEND, row[groups:], strict=False))
+    counts = dict(zip(queries.USAGE_COLUMNS, row[groups + len(_SPEND) :], strict=True))
+    usage = Usage(**counts, estimated=bool(sums["estimated"]))
+    return Spend(group=tuple(row[:groups]), usage=usage, **sums)

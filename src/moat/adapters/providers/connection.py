@@ -20,7 +20,11 @@ HIGH_WATER = 256 * 1024
 
 
 class Unanswered(ProviderDown):
-    """A kept connection was closed before a byte of the answer came: the request may be sent once more."""
+    """A kept connection was closed before a byte of the answer came.
+
+    Most likely the peer had closed it already, but it may also have taken the request, and bill it: another try is a
+    try of its own, for the caller to make.
+    """
 
 
 class Connection(asyncio.Protocol):
@@ -117,15 +121,14 @@ class Connection(asyncio.Protocol):
         return bool(self._pieces)
 
     @property
+    def open(self) -> bool:
+        """Can something be sent, as far as is known here?"""
+        return not self.closed and not self._transport.is_closing()
+
+    @property
     def reusable(self) -> bool:
         """May another request follow? Only after a complete response whose bytes were all accounted for."""
-        return (
-            self.complete
-            and self._keep_alive
-            and not self.closed
-            and not self._transport.is_closing()
-            and self._transport.get_write_buffer_size() == 0
-        )
+        return self.complete and self._keep_alive and self.open and self._transport.get_write_buffer_size() == 0
 
     def rest(self, seconds: float) -> None:
         """Lie idle, to be closed after so many seconds."""

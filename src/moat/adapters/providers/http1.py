@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from moat.adapters.providers.addresses import Reach, check_host
 from moat.adapters.providers.connection import Connection, Unanswered
-from moat.adapters.providers.pool import Pool
+from moat.adapters.providers.pool import Pool, PoolBounds
 from moat.domain.errors import ConfigError, ProviderDown
 
 Headers = tuple[tuple[str, str], ...]
@@ -51,6 +52,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds an idle connection is kept."""
     head: int = 64 * 1024
     """Bytes of a response's head, and of its trailers."""
+    body: int = 64 * 2**20
+    """Bytes of a body that is taken as it comes: what comes of it is kept until the answer is recorded."""
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -76,17 +79,19 @@ class Response:
         self._head_only = head_only
         self._connection: Connection | None = None
         self._headers: dict[str, str] | None = None
+        self._taken = 0
 
     async def __aenter__(self) -> Self:
-        """Send the request and wait for the head of the response.
+        """Send the request, once, and wait for the head of the response.
 
-        A request that a kept connection swallowed is sent once more: the peer closed it while the request was
-        on its way, and not one byte of a response came.
+        Raises `Unanswered` when a kept connection swallowed it; those that lay idle beside it are closed, so that
+        another try gets a new one.
         """
         try:
             await self._exchange(await self._pool.acquire(self._timeouts.connect))
         except Unanswered:
-            await self._exchange(await self._pool.acquire(self._timeouts.connect, fresh=True))
+            self._pool.close_idle()
+            raise
         return self
 
     async def __aexit__(
@@ -141,13 +146,19 @@ class Response:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes, never empty. Raises `StreamCut` after the last ones of a body that is cut short."""
+        """The next bytes, never empty. Raises `StreamCut` after the last ones of a body that is cut short, and
+        `ProviderDown` for one that is too long.
+        """
         connection = self._open
         while not connection.has_body:
             if connection.complete:
                 raise StopAsyncIteration
             await self._more(connection)
-        return connection.take()
+        data = connection.take()
+        self._taken += len(data)
+        if self._taken > self._client.limits.body:
+            raise ProviderDown(f"sent a body of more than {self._client.limits.body} bytes", where=self._client.where)
+        return data
 
     @property
     def _open(self) -> Connection:
@@ -184,11 +195,22 @@ class Response:
 class HttpClient:
     """Pools of connections by origin."""
 
-    def __init__(self, *, where: str = "", limits: Limits = DEFAULT_LIMITS, tls: ssl.SSLContext | None = None) -> None:
-        """`where` names the peer in errors; `tls` defaults to the system's certificates, verified."""
+    def __init__(
+        self,
+        *,
+        where: str = "",
+        limits: Limits = DEFAULT_LIMITS,
+        tls: ssl.SSLContext | None = None,
+        reach: Reach = Reach.NAMED,
+    ) -> None:
+        """`where` names the peer in errors; `tls` defaults to the system's certificates, verified.
+
+        `reach` is checked at every connection, on the address that is connected to.
+        """
         self.where = where
         self.limits = limits
         self._tls = tls
+        self._reach = reach
         self._pools: dict[Origin, Pool] = {}
 
     def request(
@@ -198,8 +220,10 @@ class HttpClient:
         headers: Headers = (),
         body: bytes = b"",
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        *,
+        trace: Headers = (),
     ) -> Response:
-        """A request to enter with `async with`.
+        """A request to enter with `async with`. `trace` are sound headers that no other request has.
 
         `host`, `content-length` and `accept-encoding: identity` are added. Raises `ConfigError` for a URL or a
         header that cannot be sent.
@@ -208,8 +232,15 @@ class HttpClient:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = self._new_pool(origin)
+        for name, value in trace:
+            head += b"%s: %s\r\n" % (name.encode("latin-1"), value.encode("latin-1"))
         request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
         return Response(self, pool, request, timeouts, method == "HEAD")
+
+    def check(self, url: str, headers: Headers = ()) -> None:
+        """Raise the `ConfigError` of a request that cannot be sent, or of a host that is an address out of reach."""
+        origin, _ = request_head("POST", url, headers)
+        check_host(origin.host, self._reach)
 
     @property
     def open_connections(self) -> int:
@@ -229,8 +260,7 @@ class HttpClient:
             origin.port,
             self._tls if origin.scheme == "https" else None,
             where=self.where,
-            connections=self.limits.connections,
-            max_head=self.limits.head,
+            bounds=PoolBounds(self.limits.connections, self.limits.head, self._reach),
         )
 
 

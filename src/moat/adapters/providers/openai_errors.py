@@ -9,9 +9,26 @@ from collections.abc import Iterable
 import msgspec
 
 from moat.adapters.providers.openai_wire import error_message
-from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded, ProviderRefused, ProviderTimeout
+from moat.domain.errors import (
+    ContextOverflow,
+    ProviderDown,
+    ProviderError,
+    ProviderOverloaded,
+    ProviderRefused,
+    ProviderTimeout,
+)
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|key)-[\w*.-]{6,}|(?<=Bearer )[\w*.~+/-]{6,}")
+
+
+_TOO_LONG = re.compile(
+    r"context[ _]length[ _]exceeded|maximum context length|context (?:window|size|length|limit)|"
+    r"(?:prompt|input|request|conversation|messages) (?:is|are|was) too (?:long|large)|too many (?:input )?tokens|"
+    r"reduce the length of|exceeds? the (?:maximum|model'?s?|max)[a-z ]* (?:number of )?(?:input )?tokens|"
+    r"input token count|tokens? \+ `?max_(?:new_)?tokens`? must be",
+    re.IGNORECASE,
+)
+"""How OpenAI, Anthropic, Gemini, Bedrock, vLLM, llama.cpp, Groq, Mistral, Together and others say it."""
 
 
 class Redactor:
@@ -38,6 +55,8 @@ def error_for(status: int, headers: dict[str, str], message: str, *, where: str)
         error = ProviderTimeout(what, where=where)
     elif status >= 500:
         error = ProviderDown(what, where=where)
+    elif status in (400, 413, 422) and _TOO_LONG.search(message):
+        return ContextOverflow(what, where=where, status=status)
     elif status >= 400:
         return ProviderRefused(what, where=where, status=status)
     else:

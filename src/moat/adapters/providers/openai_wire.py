@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from moat.domain.calls import ToolCallDelta
-from moat.domain.errors import ProviderDown
+from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded
 from moat.domain.usage import Usage
 
 T = TypeVar("T")
@@ -21,10 +21,16 @@ Count = Annotated[float, msgspec.Meta(ge=0)]
 
 class _InputDetails(msgspec.Struct):
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
 
 
 class _OutputDetails(msgspec.Struct):
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+
+
+_NO_INPUT, _NO_OUTPUT = _InputDetails(), _OutputDetails()
 
 
 class UsageBody(msgspec.Struct):
@@ -32,18 +38,34 @@ class UsageBody(msgspec.Struct):
 
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
+    total_tokens: Count | None = None
     prompt_tokens_details: _InputDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: Count | None = None
+    """DeepSeek's."""
+    cached_tokens: Count | None = None
+    """Moonshot's."""
 
     def usage(self) -> Usage:
         """In Moat's terms."""
-        asked, said = self.prompt_tokens_details, self.completion_tokens_details
+        asked, said = self.prompt_tokens_details or _NO_INPUT, self.completion_tokens_details or _NO_OUTPUT
+        read, written = int(self.prompt_tokens or 0), int(self.completion_tokens or 0)
+        reasoning = int(said.reasoning_tokens or 0)
+        if reasoning and self.total_tokens == read + written + reasoning:
+            written += reasoning  # xAI counts it beside the answer, not in it
         return Usage(
-            input=int(self.prompt_tokens or 0),
-            output=int(self.completion_tokens or 0),
-            cached=int((asked.cached_tokens if asked else None) or 0),
-            reasoning=int((said.reasoning_tokens if said else None) or 0),
+            input=read,
+            output=written,
+            cached=int(asked.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens or 0),
+            cache_write=int(asked.cache_write_tokens or 0),
+            reasoning=reasoning,
+            audio_input=int(asked.audio_tokens or 0),
+            audio_output=int(said.audio_tokens or 0),
         )
+
+
+class _Groq(msgspec.Struct):
+    usage: UsageBody | None = None
 
 
 class _Function(msgspec.Struct):
@@ -63,6 +85,10 @@ class Message(msgspec.Struct):
     content: str | list[Any] | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    reasoning_content: Any = None
+    """DeepSeek's name for the model's thinking, and of most that followed."""
+    reasoning: Any = None
+    """That of OpenRouter, Groq, Together, Ollama and newer versions of vLLM."""
 
     @property
     def text(self) -> str:
@@ -71,6 +97,20 @@ class Message(msgspec.Struct):
             return self.content or ""
         parts = [part.get("text") for part in self.content if isinstance(part, dict)]
         return "".join(part for part in parts if isinstance(part, str))
+
+    @property
+    def thought(self) -> str:
+        """The model's thinking, wherever it stands: Mistral makes it a part of the content."""
+        found = self.reasoning_content or self.reasoning
+        if isinstance(found, str):
+            return found
+        if not isinstance(self.content, list):
+            return ""
+        inner = [
+            part.get("thinking") for part in self.content if isinstance(part, dict) and part.get("type") == "thinking"
+        ]
+        texts = [text for each in inner if isinstance(each, list) for text in each if isinstance(text, dict)]
+        return "".join(str(text.get("text") or "") for text in texts)
 
     def pieces(self) -> tuple[ToolCallDelta, ...]:
         """Its tool calls; those of a whole message carry no index of their own."""
@@ -85,6 +125,15 @@ class Message(msgspec.Struct):
         )
 
 
+_REASONS = {
+    "eos": "stop",
+    "function_call": "tool_calls",
+    "insufficient_system_resource": "length",
+    "model_length": "length",
+}
+"""Reasons that some servers give in their own words."""
+
+
 class Choice(msgspec.Struct):
     """One of the answers asked for; only the first is looked at."""
 
@@ -92,6 +141,13 @@ class Choice(msgspec.Struct):
     delta: Message | None = None
     message: Message | None = None
     finish_reason: str | None = None
+    usage: UsageBody | None = None
+    """Moonshot puts it here."""
+
+    @property
+    def reason(self) -> str:
+        """Why the answer ended, in OpenAI's words; empty before its end."""
+        return _REASONS.get(self.finish_reason, self.finish_reason) if self.finish_reason else ""
 
 
 class Body(msgspec.Struct):
@@ -99,8 +155,19 @@ class Body(msgspec.Struct):
 
     choices: list[Choice] | None = None
     usage: UsageBody | None = None
+    x_groq: _Groq | None = None
     model: str | None = None
     error: Any = None
+
+    @property
+    def used(self) -> UsageBody | None:
+        """The usage, wherever it stands."""
+        if isinstance(self.usage, UsageBody):
+            return self.usage
+        if isinstance(self.x_groq, _Groq) and self.x_groq.usage is not None:
+            return self.x_groq.usage
+        choice = self.first
+        return choice.usage if choice is not None else None
 
     @property
     def first(self) -> Choice | None:
@@ -111,18 +178,49 @@ class Body(msgspec.Struct):
         return None
 
 
+class _Uncounted(Body):
+    """A body whose usage is not one. The answer is paid for and good; what it used will be estimated."""
+
+    usage: Any = None
+    x_groq: Any = None
+
+
 _decode = msgspec.json.Decoder(Body).decode
+_decode_uncounted = msgspec.json.Decoder(_Uncounted).decode
 
 
 def read_body(data: bytes, *, where: str) -> Body:
     """Decode and check for an error object. Raises `ProviderDown`."""
     try:
-        body = _decode(data)
+        try:
+            body = _decode(data)
+        except msgspec.ValidationError:
+            body = _decode_uncounted(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderDown(f"sent something that is not a chat completion: {error}", where=where) from None
     if body.error:
-        raise ProviderDown(f"sent an error in its answer: {error_message(body.error)}", where=where)
+        raise error_inside(body.error, where)
     return body
+
+
+def error_inside(error: Any, where: str) -> ProviderError:
+    """An error that came where an answer should: after the status 200, so that its own code has to say what it is."""
+    what = f"sent an error in its answer: {error_message(error)}"
+    code = error.get("code") if isinstance(error, dict) else None
+    kind = error.get("type") if isinstance(error, dict) else None
+    busy = code in (429, 529, "429", "rate_limit_exceeded") or kind in ("overloaded_error", "rate_limit_error")
+    found: ProviderError = ProviderOverloaded(what, where=where) if busy else ProviderDown(what, where=where)
+    found.worked = False
+    return found
+
+
+def error_sent(data: bytes, where: str) -> ProviderError | None:
+    """The error object in a body where an answer should be; None when there is none."""
+    try:
+        body = _decode_uncounted(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return error_inside(body.error, where) if body.error else None
 
 
 def error_message(error: Any) -> str:

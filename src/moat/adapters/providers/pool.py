@@ -4,44 +4,53 @@ import asyncio
 import socket
 import ssl
 from collections import deque
+from typing import NamedTuple
 
+from moat.adapters.providers.addresses import Reach, resolve
 from moat.adapters.providers.connection import Connection
 from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded, ProviderTimeout
+
+
+class PoolBounds(NamedTuple):
+    """What its connections may not exceed."""
+
+    connections: int
+    max_head: int
+    """Bytes of a response's head."""
+    reach: Reach
 
 
 class Pool:
     """Connections to one origin. Idle ones are reused last in, first out; waiters are served first come."""
 
-    def __init__(
-        self, host: str, port: int, tls: ssl.SSLContext | None, *, where: str, connections: int, max_head: int
-    ) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, *, where: str, bounds: PoolBounds) -> None:
         self._host, self._port, self._tls = host, port, tls
         self._where = where
-        self._limit = connections
-        self._max_head = max_head
+        self._limit = bounds.connections
+        self._max_head = bounds.max_head
+        self._reach = bounds.reach
         self._idle: dict[Connection, None] = {}
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
         self.size = 0
         """Connections that are open, being opened, or promised to a waiter."""
 
-    async def acquire(self, timeout: float, *, fresh: bool = False) -> Connection:
-        """A connection of one's own, within `timeout` seconds; give it back with `release`.
+    async def acquire(self, timeout: float) -> Connection:
+        """An open connection of one's own, within `timeout` seconds; give it back with `release`.
 
-        `fresh`: one that nobody used before. Raises `ProviderOverloaded` when all stay busy, `ProviderDown`
-        and `ProviderTimeout` when none can be opened.
+        Raises `ProviderOverloaded` when all stay busy, `ProviderDown`, `ProviderTimeout` and `AddressRefused` when
+        none can be opened.
         """
         if self._closed:
             raise self._gone()
-        if self._idle and not fresh:
-            return self._idle.popitem()[0]
-        if self._idle and self.size >= self._limit:
-            return await self._replace(self._idle.popitem()[0], timeout)
+        if self._idle:
+            connection = self._idle.popitem()[0]
+            return connection if connection.open else await self._replace(connection, timeout)
         if self.size < self._limit:
             self.size += 1
             return await self._open(timeout)
         connected = await self._wait(timeout)
-        return connected if connected is not None and not fresh else await self._replace(connected, timeout)
+        return connected if connected is not None and connected.open else await self._replace(connected, timeout)
 
     def release(self, connection: Connection, keep_alive: float) -> None:
         """Give a connection back: to the next in the queue, or to lie idle for `keep_alive` seconds."""
@@ -52,33 +61,51 @@ class Pool:
             connection.rest(keep_alive)
             self._hand_on(connection)
 
-    def close(self) -> None:
-        """Close what is idle, refuse what waits; connections in use are closed when they are given back."""
-        self._closed = True
+    def close_idle(self) -> None:
+        """Close what is idle, as after one of them was found dead: the others lay there for longer."""
         for connection in list(self._idle):
             self._forget(connection)
             connection.abort()
+
+    def close(self) -> None:
+        """Close what is idle, refuse what waits; connections in use are closed when they are given back."""
+        self._closed = True
+        self.close_idle()
         for turn in self._waiters:
             if not turn.done():
                 turn.set_exception(self._gone())
         self._waiters.clear()
 
     async def _open(self, timeout: float) -> Connection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._where, self._max_head, self._forget),
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                )
+                return await self._connect(timeout)
         except BaseException as error:
             self._hand_on(None)
             if isinstance(error, OSError):
-                raise self._explain(error, timeout) from error
+                raise _unsent(self._explain(error, timeout)) from error
             raise
-        return connection
+
+    async def _connect(self, timeout: float) -> Connection:
+        """To the first address that answers, among those that may be connected to; each has its share of the time."""
+        loop = asyncio.get_running_loop()
+        addresses = await resolve(self._host, self._port, self._reach, where=self._where)
+        for left in range(len(addresses) - 1, -1, -1):
+            try:
+                async with asyncio.timeout(timeout / len(addresses)):
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(loop, self._where, self._max_head, self._forget),
+                        addresses[-1 - left],
+                        self._port,
+                        ssl=self._tls,
+                        server_hostname=self._host if self._tls else None,
+                    )
+            except OSError:
+                if not left:
+                    raise
+            else:
+                return connection
+        raise AssertionError("resolve gives at least one address")
 
     def _explain(self, error: OSError, timeout: float) -> ProviderError:
         """What stopped a connection, as a provider error."""
@@ -102,9 +129,8 @@ class Pool:
                 return await turn
         except TimeoutError:
             self._give_up(turn)
-            raise ProviderOverloaded(
-                f"all {self._limit} connections were busy for {timeout:g} s", where=self._where
-            ) from None
+            busy = f"all {self._limit} connections were busy for {timeout:g} s"
+            raise _unsent(ProviderOverloaded(busy, where=self._where)) from None
         except asyncio.CancelledError:
             self._give_up(turn)
             raise
@@ -141,3 +167,9 @@ class Pool:
 
     def _gone(self) -> ProviderDown:
         return ProviderDown("the client was closed", where=self._where)
+
+
+def _unsent(error: ProviderError) -> ProviderError:
+    """An error from before the request left: nobody bills it, and a full pool is no fault of the provider."""
+    error.sent = False
+    return error

@@ -9,11 +9,15 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from moat.adapters.remote.direct import DIRECT
+from moat.domain.calls import Deployment
 from moat.domain.errors import AccessError, RequestError, Unavailable
 from moat.domain.spans import Span
-from moat.ports.traces import Dimension, TraceFilter, Usages
+from moat.ports.traces import Dimension, Repricing, Spend, TraceFilter, Usages
 
 T = TypeVar("T")
+
+REPRICE_SECONDS = 1800.0
+"""It goes through the whole history."""
 
 
 class RemoteTraces:
@@ -36,12 +40,31 @@ class RemoteTraces:
         """Totals by dimensions."""
         return self._get("/api/v1/usage", {**_fields(wanted), "by": ",".join(by)}, list[Usages])
 
+    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+        """What attempts cost."""
+        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns}
+        return self._get("/api/v1/spend", query, list[Spend])
+
+    def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
+        """Where attempts were made."""
+        return self._get("/api/v1/spend/deployments", _fields(wanted), list[tuple[str, Deployment]])
+
+    def repricings(self, limit: int = 50) -> list[Repricing]:
+        """The newest re-pricings."""
+        return self._get("/api/v1/spend/repricings", {"limit": limit}, list[Repricing])
+
+    def reprice(self, order: dict[str, Any]) -> Repricing:
+        """Price attempts anew with the server's own prices; `order` is the body of `POST /api/v1/spend/reprice`."""
+        return self._ask("/api/v1/spend/reprice", Repricing, msgspec.json.encode(order), REPRICE_SECONDS)
+
     def _get(self, path: str, query: dict[str, Any], kind: type[T]) -> T:
-        request = urllib.request.Request(
-            f"{self._url}{path}?{urlencode(query)}", headers={"authorization": f"Bearer {self._token}"}
-        )
+        return self._ask(f"{path}?{urlencode(query)}", kind)
+
+    def _ask(self, path: str, kind: type[T], body: bytes | None = None, timeout: float | None = None) -> T:
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        request = urllib.request.Request(f"{self._url}{path}", data=body, headers=headers)
         try:
-            with DIRECT.open(request, timeout=self._timeout) as response:
+            with DIRECT.open(request, timeout=timeout or self._timeout) as response:
                 return msgspec.json.decode(response.read(), type=kind)
         except urllib.error.HTTPError as error:
             with error:

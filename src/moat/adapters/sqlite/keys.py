@@ -1,7 +1,9 @@
 """Virtual keys in SQLite."""
 
+from collections.abc import Callable
+
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
@@ -32,10 +34,26 @@ class SqliteKeys:
             if connection.execute(statement).rowcount == 0:
                 raise ConflictError(f"the key {key.id!r} exists already", remedy="Choose another id, or a new secret.")
 
+    def change(self, key_id: str, change: Callable[[Key], Key]) -> Key:
+        """In one write transaction."""
+        with self._state.write() as connection:
+            before = _get(connection, key_id)
+            after = msgspec.structs.replace(change(before), id=before.id, created_ns=before.created_ns)
+            values = msgspec.structs.asdict(after)
+            connection.execute(update(tables.keys).where(_KEY.id == key_id).values(values))
+        return after
+
     def revoke(self, key_id: str, now_ns: int) -> None:
         """Keeps the first time."""
-        with self._state.write() as connection:
-            if connection.scalar(select(_KEY.id).where(_KEY.id == key_id)) is None:
-                raise NotFound(f"no key {key_id!r}", remedy="`moat keys list` shows the keys there are.")
-            unrevoked = (_KEY.id == key_id) & (_KEY.revoked_ns == 0)
-            connection.execute(update(tables.keys).where(unrevoked).values(revoked_ns=now_ns))
+
+        def revoked(key: Key) -> Key:
+            return msgspec.structs.replace(key, revoked_ns=key.revoked_ns or now_ns)
+
+        self.change(key_id, revoked)
+
+
+def _get(connection: Connection, key_id: str) -> Key:
+    row = connection.execute(select(tables.keys).where(_KEY.id == key_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"no key {key_id!r}", remedy="`moat keys list` shows the keys there are.")
+    return record(row, Key)

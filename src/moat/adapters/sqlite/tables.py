@@ -199,4 +199,69 @@ keys = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("expires_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("former_hash", Text, nullable=False),
+    Column("former_until_ns", BigInteger, nullable=False),
+)
+
+trips = Table(
+    "trips",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("usual", BigInteger, nullable=False),
+    Column("reset_ns", BigInteger, nullable=False),
+    Column("reset_by", Text, nullable=False),
+    Column("reset_reason", Text, nullable=False),
+    Index("trips_open", "reset_ns", "at_ns"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Index("files_by_owner", "owner", "id"),
+    Index("files_by_expiry", "expires_ns"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("input_file", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sweep_ns", BigInteger, nullable=False),
+    Column("content", Json, nullable=False),
+    Index("batches_by_owner", "owner", "id"),
+    Index("batches_by_status", "status"),
+)
+
+false_hits = Table(
+    "false_hits",
+    metadata,
+    Column("alias", Text, primary_key=True),
+    Column("embedder", Text, primary_key=True),
+    Column("threshold", Float, primary_key=True),
+    Column("agreement", Float, primary_key=True),
+    Column("release", Text, primary_key=True),
+    Column("compared", BigInteger, nullable=False),
+    Column("false", BigInteger, nullable=False),
+    Column("examples", Json, nullable=False),
+    Column("changed_ns", BigInteger, nullable=False),
 )

@@ -1,104 +1,114 @@
-"""Tokens, time and money of each try."""
+"""Tokens, time and money of each try: held and written down before it is sent, settled when it ends."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import msgspec
+from msgspec.structs import replace
 
-from moat.domain.calls import Attempt, Call, Delta, Event, Finished, Message, new_span_id
-from moat.domain.errors import ClientClosed, Stopped, StreamCut
-from moat.domain.usage import Usage, estimate_tokens
+from moat.domain.calls import Attempt, Call, Delta, Event, Finished, new_span_id
+from moat.domain.errors import LimitExceeded, MoatError, RequestError, StreamCut
+from moat.pipeline.billing import Reserve, Seen, billed
 from moat.pipeline.compose import Next
 from moat.pipeline.endings import explain
+from moat.pipeline.estimates import stated_output
 from moat.pipeline.ports import Ports
-
-_ABANDONED = (ClientClosed.code, Stopped.code)
-"""Ends of a try that was under way: the provider may bill it."""
+from moat.pipeline.spans import unknown_outcome
+from moat.ports.ledger import Hold, Spending
 
 
 class Meter:
-    """Notes an `Attempt` in the journal, complete when the try ends: finished, failed or abandoned."""
+    """Notes an `Attempt` in the journal, complete when the try ends: finished, failed or abandoned.
+
+    Before it is sent, the most it may cost is held in every budget that applies, and the spool is told: a process
+    that dies leaves no try unrecorded.
+    """
 
     def __init__(self, ports: Ports) -> None:
+        self._ports = ports
         self._clock = ports.clock
-        self._prices = ports.prices
 
     async def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
         """Watch the events of one try."""
-        assert call.deployment is not None, "Attempts sets the deployment"
-        clock = self._clock
-        began = clock.monotonic_ns()
-        attempt = Attempt(
-            span_id=new_span_id(),
-            deployment=call.deployment,
-            started_ns=clock.now_ns(),
-        )
-        call.journal.attempts.append(attempt)
-        sent: str | None = None
+        attempt, reserve = self._new(call), Reserve(call, self._ports)
+        hold, call = await self._hold(call, reserve)
+        began = self._clock.monotonic_ns()
+        seen = Seen()
+        failure: MoatError | None = None
         finished: Finished | None = None
         try:
-            async with aclosing(next(call)) as events:
+            cost = reserve.cost(reserve.output)
+            attempt.intent = self._ports.spool.begin(unknown_outcome(call, attempt, reserve.usage, cost))
+            call.journal.attempts.append(attempt)
+            below = call.trace.below(attempt.span_id)
+            async with aclosing(next(replace(call, trace=below))) as events:
                 async for event in events:
                     if isinstance(event, Delta):
-                        if sent is None:
-                            sent, attempt.first_token_ns = "", clock.monotonic_ns() - began
-                        sent += event.text
+                        if not seen.anything and not event.only_counts:
+                            attempt.first_token_ns = self._clock.monotonic_ns() - began
+                        seen.add(event)
                     else:
                         finished = event
+                        attempt.finish_reason, attempt.model_answered = event.reason, event.model
                     yield event
             if finished is None:
-                raise StreamCut("the answer ended without its end", where=f"provider {call.deployment.provider}")
+                raise StreamCut("the answer ended without its end", where=f"provider {attempt.deployment.provider}")
         except BaseException as error:
             if finished is None:
-                attempt.fail(explain(error))
+                failure = explain(error)
+                attempt.fail(failure)
             raise
         finally:
-            attempt.duration_ns = clock.monotonic_ns() - began
-            self._settle(call, attempt, finished, sent)
+            attempt.duration_ns = self._clock.monotonic_ns() - began
+            attempt.usage = billed(call, failure, finished, seen, reserve)
+            self._price(attempt)
+            if hold is not None:
+                hold.settle(Spending(attempt.usage.total, attempt.cost))
 
-    def _settle(self, call: Call, attempt: Attempt, finished: Finished | None, sent: str | None) -> None:
-        if finished is not None:
-            attempt.finish_reason = finished.reason
-            attempt.model_answered = finished.model
-        if finished is not None and finished.usage is not None:
-            attempt.usage = _plausible(finished.usage)
-        elif finished is not None or sent is not None or attempt.error in _ABANDONED:
-            attempt.usage = _estimate(call, sent or "")
-        attempt.cost = self._prices.cost(attempt.deployment, call.model, attempt.usage)
+    def _new(self, call: Call) -> Attempt:
+        assert call.deployment is not None, "Attempts sets the deployment"
+        return Attempt(
+            span_id=new_span_id(),
+            deployment=call.deployment,
+            alias=call.plan.alias if call.plan else call.model,
+            started_ns=self._clock.now_ns(),
+            price_version=self._ports.prices.version,
+        )
 
+    async def _hold(self, call: Call, reserve: Reserve) -> tuple[Hold | None, Call]:
+        """Room in the budgets, and the call with as long an answer as there is room for."""
+        ledger = self._ports.ledger
+        if ledger is None or ledger.idle:
+            return None, call
+        hold = await ledger.hold(call, reserve.worst)
+        if reserve.worst.fixed or not hold.bounds or (stated_output(call) and hold.output >= reserve.output):
+            return hold, call
+        try:
+            return hold, _shortened(call, hold.output // reserve.choices)
+        except MoatError:
+            hold.settle(Spending(0, 0))
+            raise
+        finally:
+            reserve.output = hold.output
 
-MAX_TOKENS = 10**9
-"""No answer has more; a provider that says so is mistaken, and its number would not fit into any record."""
-
-
-def _plausible(usage: Usage) -> Usage:
-    """What the provider reported; counts beyond belief are cut and the usage is flagged as estimated."""
-    counts = {
-        name: min(max(getattr(usage, name), 0), MAX_TOKENS)
-        for name in ("input", "output", "cached", "cache_write", "reasoning")
-    }
-    if all(getattr(usage, name) == count for name, count in counts.items()):
-        return usage
-    return Usage(**counts, estimated=True)
-
-
-IMAGE_TOKENS = 765
-"""OpenAI's count for a 1,024 x 1,024 image in high detail."""
-
-
-def _estimate(call: Call, sent: str) -> Usage:
-    """The provider worked and reported nothing: count characters, and say that it is an estimate."""
-    tools = call.params.get("tools")
-    asked = sum(_tokens(message) for message in call.messages)
-    asked += estimate_tokens(msgspec.json.encode(tools).decode()) if tools else 0
-    return Usage(input=asked, output=estimate_tokens(sent), estimated=True)
+    def _price(self, attempt: Attempt) -> None:
+        attempt.cost = self._ports.prices.cost(attempt.deployment, attempt.alias, attempt.usage)
+        if attempt.cost is None:
+            attempt.price_version = ""
 
 
-def _tokens(message: Message) -> int:
-    """Text by its length, any other part (an image, a file) by a flat number: its bytes are not tokens."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return estimate_tokens(content)
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
-    return sum(estimate_tokens(text) if isinstance(text, str) else IMAGE_TOKENS for text in texts)
+UNBOUNDED = ("max_output_tokens", "max_new_tokens", "num_predict", "options", "models", "route", "provider", "plugins")
+"""Parameters by which some servers take another length or another model than the one that was held for."""
+
+
+def _shortened(call: Call, length: int) -> Call:
+    """The call, with an answer that may be as long as there is room for: a budget holds only what the model is told."""
+    if length < 1:
+        raise LimitExceeded("there is no room for an answer to each choice", where="n", remedy="Ask for fewer.")
+    for name in UNBOUNDED:
+        if name in call.params:
+            raise RequestError("a budget applies, which this could pass", where=name, remedy="Use `max_tokens`.")
+    name = "max_completion_tokens" if "max_completion_tokens" in call.params else "max_tokens"
+    notice = f"a limit applies: the answer may have {length} tokens"
+    if notice not in call.journal.notices:
+        call.journal.notices.append(notice)
+    return replace(call, params={**call.params, name: length})

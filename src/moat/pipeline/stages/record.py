@@ -44,4 +44,5 @@ class Record:
                 answer=answer,
                 error=None if answer.finished is not None else error,
             )
-            self._spool.append(spans_of(call, outcome, capture_content=self._capture))
+            ends = [attempt.intent for attempt in call.journal.attempts if attempt.intent >= 0]
+            self._spool.append(spans_of(call, outcome, capture_content=self._capture), ends)

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
+from moat.domain.errors import AccessError
 from moat.domain.releases import PromptVersion
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
@@ -22,14 +23,36 @@ class Resolve:
         self._prompts = ports.prompts
 
     def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
-        """Note the choice in the journal and pass on."""
+        """Note the choice in the journal and pass on. Raises `AccessError` when the caller's key does not cover the
+        model; what limits and routing make of it later is theirs to say.
+        """
         if call.prompt is None:
+            _check(call)
             return next(call)
         found = self._prompts.resolve(call.prompt, call.caller.sticky)
         prompt, journal = found.prompt, call.journal
         journal.prompt, journal.release = prompt, found.release
         journal.arm, journal.experiment = found.arm, found.experiment
-        return next(replace(call, model=call.model or prompt.model, params={**params_of(prompt), **call.params}))
+        resolved = replace(call, model=call.model or prompt.model, params={**params_of(prompt), **call.params})
+        _check(resolved)
+        return next(resolved)
+
+
+ELSEWHERE = ("models", "route", "provider", "plugins")
+"""Parameters by which some servers take another model than the one that is named."""
+
+
+def _check(call: Call) -> None:
+    allowed = call.caller.models
+    if allowed and call.model not in allowed:
+        raise AccessError(
+            f"this key may not use the model {call.model!r}",
+            where="model",
+            remedy=f"It may use: {', '.join(allowed)}.",
+        )
+    for name in ELSEWHERE if allowed else ():
+        if name in call.params:
+            raise AccessError("this key may use some models only, and this could choose another", where=name)
 
 
 def params_of(prompt: PromptVersion) -> dict[str, Any]:

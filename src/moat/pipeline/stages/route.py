@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
-from moat.domain.errors import AccessError
+from moat.domain.errors import ContextOverflow
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
 
@@ -17,15 +17,11 @@ class Route:
         self._models = ports.models
 
     def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
-        """Attach the plan and pass on. Raises `AccessError` when the caller's key does not cover the alias."""
-        allowed = call.caller.models
-        if allowed and call.model not in allowed:
-            raise AccessError(
-                f"this key may not use the model {call.model!r}",
-                where="model",
-                remedy=f"It may use: {', '.join(allowed)}.",
-            )
-        routed = replace(call, plan=self._models.plan(call.model))
+        """Attach the plan and pass on."""
+        try:
+            routed = replace(call, plan=self._models.plan(call))
+        except ContextOverflow as error:
+            routed = self._models.roomier(call, error)
         call.journal.sent = routed
         if call.journal.accepted is not None:
             call.journal.accepted()

@@ -1,20 +1,15 @@
 """What `KeyReader` and `KeyWriter` promise."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 import pytest
 from msgspec.structs import replace
 
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.keys import Key
-from moat.ports.keys import KeyReader, KeyWriter
-
-
-class KeyStore(KeyReader, KeyWriter, Protocol):
-    """Both sides at once."""
-
+from moat.ports.keys import KeyStore
 
 OpenKeys = Callable[[], AbstractContextManager[KeyStore]]
 
@@ -30,6 +25,12 @@ def _key(number: int) -> Key:
         user="grace",
         environment="production",
         models=("assistant", "small"),
+        tags=("batch", "nightly"),
+        data_class="internal",
+        metadata={"team": "Größe; DROP TABLE keys"},
+        parent="key_0",
+        former_hash=f"{number:063x}f",
+        former_until_ns=1_800_000_000_000_000_000,
         created_ns=1_700_000_000_000_000_000 + number,
         expires_ns=1_900_000_000_000_000_000,
     )
@@ -67,8 +68,42 @@ def revoking_keeps_the_first_time(open_store: OpenKeys) -> None:
         assert store.keys() == [replace(_key(1), revoked_ns=50), _key(2)]
 
 
+def a_change_is_stored_whole_or_not_at_all(open_store: OpenKeys) -> None:
+    """Id and time of making stay, whatever the change says."""
+    with open_store() as store:
+        store.add(_key(1))
+        store.add(_key(2))
+        changed = store.change("key_1", lambda key: replace(key, id="key_9", created_ns=9, name="new", models=()))
+        assert changed == replace(_key(1), name="new", models=())
+        with pytest.raises(NotFound, match="key_9"):
+            store.change("key_9", lambda key: key)
+
+        def refuse(key: Key) -> Key:
+            raise ConflictError("no")
+
+        with pytest.raises(ConflictError):
+            store.change("key_2", refuse)
+    with open_store() as store:
+        assert store.keys() == [replace(_key(1), name="new", models=()), _key(2)]
+
+
+def changes_at_one_time_are_all_there(open_store: OpenKeys) -> None:
+    """Each begins with what the one before left."""
+    with open_store() as store:
+        store.add(_key(1))
+
+        def count(_: int) -> None:
+            store.change("key_1", lambda key: replace(key, former_until_ns=key.former_until_ns + 1))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(count, range(20)))
+        assert store.keys()[0].former_until_ns == _key(1).former_until_ns + 20
+
+
 CHECKS: tuple[Callable[[OpenKeys], None], ...] = (
     keys_are_read_back_oldest_first,
     a_key_is_added_once,
     revoking_keeps_the_first_time,
+    a_change_is_stored_whole_or_not_at_all,
+    changes_at_one_time_are_all_there,
 )

@@ -9,72 +9,54 @@ from typing import Any
 
 import msgspec
 
-from moat.domain.calls import Delta, Event, Finished, Message
+from moat.domain.calls import Call, Delta, Event, Finished, Operation, Wire
 from moat.domain.errors import ConflictError, MoatError, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
-from moat.pipeline.answers import Answer
+from moat.gateway.format import (
+    MAX_NAME,
+    Incoming,
+    Request,
+    check_counts,
+    read_object,
+    take_model,
+    take_stream,
+    told_usage,
+)
+from moat.gateway.http import JSON, Headers
+from moat.pipeline.answers import Answer, signed
 
 DONE = b"data: [DONE]\n\n"
 MODEL_PREFIX = "prompt:"
-MAX_NAME = 512
-MAX_COMMAS = 300_000
-"""Commas in a body, and so about the values in it: decoding more would hold up everybody else's calls."""
-
 _VERSION = re.compile(r"^v?\d+\.\d+\.\d+")
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
-class ChatRequest(msgspec.Struct):
-    """A chat completion request, taken apart."""
-
-    model: str
-    """Empty when the request names a prompt instead."""
-    messages: list[Message]
-    params: dict[str, Any]
-    stream: bool
-    include_usage: bool
-    """Did the client ask for a usage chunk at the end of a stream?"""
-    user: str
-    prompt: PromptRef | None
-
-
-def parse_chat(body: bytes) -> ChatRequest:
+def parse_chat(body: bytes) -> Request:
     """Read a request body. Raises `RequestError` with the parameter at fault."""
-    if body.count(b",") > MAX_COMMAS:
-        raise RequestError(f"the body holds more than {MAX_COMMAS:,} values", remedy="Send fewer or shorter messages.")
-    try:
-        data = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"the body is not valid JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise RequestError("the body must be a JSON object")
-    prompt = _prompt(data.pop("prompt", None))
-    model = data.pop("model", "")
-    if not isinstance(model, str) or len(model) > MAX_NAME:
-        raise RequestError(f"must be a string of at most {MAX_NAME} characters", where="model")
+    data = read_object(body)
+    prompt = read_prompt(data.pop("prompt", None))
+    model = take_model(data)
     if prompt is None and model.startswith(MODEL_PREFIX):
-        prompt, model = _prompt_as_model(model), ""
+        prompt, model = prompt_as_model(model), ""
     messages = data.pop("messages", None)
     _check_messages(messages, optional=prompt is not None)
     if prompt is None and not model:
         raise RequestError("missing", where="model", remedy="Name a model alias, or a prompt by `prompt.id`.")
-    stream = data.pop("stream", None) or False
-    if not isinstance(stream, bool):
-        raise RequestError("must be true or false", where="stream")
-    return ChatRequest(
+    stream = take_stream(data)
+    check_counts(data)
+    _check_stream_options(data)
+    return Request(
         model=model,
         messages=messages or [],
         params=data,
         stream=stream,
-        include_usage=_include_usage(data),
         user=_text(data, "user") or _text(data, "safety_identifier"),
         prompt=prompt,
     )
 
 
-def _prompt(data: Any) -> PromptRef | None:
+def read_prompt(data: Any) -> PromptRef | None:
     """`prompt: {id, version, variables}` as OpenAI defines it; `id` may end in `@version` or `@environment`."""
     if data is None:
         return None
@@ -95,7 +77,7 @@ def _prompt(data: Any) -> PromptRef | None:
     return _reference(name, version or suffix, variables)
 
 
-def _prompt_as_model(model: str) -> PromptRef:
+def prompt_as_model(model: str) -> PromptRef:
     """`model: "prompt:<name>@<environment or version>"`, for clients that can set only the model."""
     name, suffix = _split(model.removeprefix(MODEL_PREFIX), "model")
     if not name:
@@ -130,11 +112,10 @@ def _check_messages(messages: Any, *, optional: bool) -> None:
             raise RequestError("must be text or a list of parts", where=f"messages[{index}].content")
 
 
-def _include_usage(data: dict[str, Any]) -> bool:
+def _check_stream_options(data: dict[str, Any]) -> None:
     options = data.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise RequestError("must be an object", where="stream_options")
-    return bool(options and options.get("include_usage"))
 
 
 def _text(data: dict[str, Any], name: str) -> str:
@@ -145,21 +126,28 @@ def _text(data: dict[str, Any], name: str) -> str:
 class ChunkEncoder:
     """Events -> server-sent events. Pieces the provider sent in this format go out untouched."""
 
-    def __init__(self, request_id: str, model: str, *, include_usage: bool = False) -> None:
+    def __init__(self, call: Call, model: str = "") -> None:
+        """`model` is shown as the one that answers, when it is another than the call's."""
         self._head = {
-            "id": request_id,
+            "id": call.id,
             "object": "chat.completion.chunk",
             "created": int(time.time()),
-            "model": model,
+            "model": model or call.model,
         }
-        self._include_usage = include_usage
+        self._call = call
+        options = call.params.get("stream_options") or {}
+        self._include_usage = bool(options.get("include_usage"))
+        self._counted = True
         self._untouched = True
         self._started = False
+        self._thoughts = Answer()
 
     def encode(self, event: Event) -> bytes:
-        """The bytes of one event; `DONE` is left to the driver, which sends it when all is recorded."""
+        """The bytes of one event."""
         if isinstance(event, Finished):
             return self._finish(event)
+        if event.only_counts:
+            return b""
         if event.raw is not None and self._untouched:
             self._started = True
             return event.raw
@@ -170,17 +158,40 @@ class ChunkEncoder:
             delta["content"] = event.text
         if event.refusal:
             delta["refusal"] = event.refusal
+        if event.reasoning or event.signature or event.redacted:
+            delta |= self._think(event)
         if event.tool_calls:
             delta["tool_calls"] = [_tool_call_piece(piece) for piece in event.tool_calls]
         return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
 
+    def end(self) -> bytes:
+        """`[DONE]`; before it the usage, when nobody reported one: the estimate of it is made when the try is over."""
+        return DONE if self._counted or not self._include_usage else self._usage(told_usage(self._call, None)) + DONE
+
+    def fail(self, error: MoatError) -> bytes:
+        """An error event; no `[DONE]` follows, so that a cut stream never looks complete."""
+        return b"data: " + error_body(error) + b"\n\n"
+
+    def _think(self, event: Delta) -> dict[str, Any]:
+        """Thinking, and the blocks that are complete with it; clients put lists together by `index`."""
+        known = len(self._thoughts.thinking_blocks)
+        self._thoughts.add(event)
+        found = self._thoughts.thinking_blocks[known:]
+        blocks = [{"index": known + offset, **block} for offset, block in enumerate(found)]
+        thoughts = {"reasoning_content": event.reasoning} if event.reasoning else {}
+        return {**thoughts, "thinking_blocks": blocks} if blocks else thoughts
+
     def _finish(self, event: Finished) -> bytes:
+        self._counted = event.usage is not None
         if self._untouched and self._started:
             return b""
         end = self._event(choices=[{"index": 0, "delta": {}, "finish_reason": event.reason}])
-        if self._include_usage:
-            end += self._event(choices=[], usage=usage_body(event.usage or Usage(estimated=True)))
+        if self._include_usage and event.usage is not None:
+            end += self._usage(event.usage)
         return end
+
+    def _usage(self, usage: Usage) -> bytes:
+        return self._event(choices=[], usage=usage_body(usage))
 
     def _event(self, **members: Any) -> bytes:
         return b"data: " + _encode({**self._head, **members}) + b"\n\n"
@@ -193,12 +204,12 @@ def _tool_call_piece(piece: Any) -> dict[str, Any]:
     call: dict[str, Any] = {"index": piece.index, "function": function}
     if piece.id:
         call |= {"id": piece.id, "type": "function"}
-    return call
+    return call | signed(piece.signature)
 
 
-def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
+def completion_body(call: Call, events: list[Event]) -> bytes:
     """The body of an answer that is not streamed: the provider's own when nothing changed it."""
-    deltas = [event for event in events if isinstance(event, Delta)]
+    deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
     if len(deltas) == 1 and deltas[0].raw is not None:
         return deltas[0].raw
     answer = Answer()
@@ -210,14 +221,18 @@ def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
         "content": answer.text or None,
         "refusal": answer.refusal or None,
     }
+    if answer.reasoning:
+        message["reasoning_content"] = answer.reasoning
+    if answer.thinking_blocks:
+        message["thinking_blocks"] = answer.thinking_blocks
     if answer.calls:
         message["tool_calls"] = answer.tool_calls
     return _encode(
         {
-            "id": request_id,
+            "id": call.id,
             "object": "chat.completion",
             "created": int(time.time()),
-            "model": (finished.model if finished else "") or model,
+            "model": (finished.model if finished else "") or call.model,
             "choices": [
                 {
                     "index": 0,
@@ -226,7 +241,7 @@ def completion_body(request_id: str, model: str, events: list[Event]) -> bytes:
                     "finish_reason": finished.reason if finished else None,
                 }
             ],
-            "usage": usage_body((finished.usage if finished else None) or Usage(estimated=True)),
+            "usage": usage_body(told_usage(call, finished)),
         }
     )
 
@@ -266,6 +281,24 @@ def error_body(error: MoatError) -> bytes:
     )
 
 
-def error_event(error: MoatError) -> bytes:
-    """The same inside a stream that has begun; no `DONE` follows, so a cut stream never looks complete."""
-    return b"data: " + error_body(error) + b"\n\n"
+class OpenAIChat:
+    """`moat.gateway.format.Format` of `POST /v1/chat/completions`."""
+
+    wire: Wire = "openai"
+    operation: Operation = "chat"
+
+    def parse(self, incoming: Incoming) -> Request:
+        """See `parse_chat`."""
+        return parse_chat(incoming.body)
+
+    def encoder(self, call: Call) -> ChunkEncoder:
+        """Chunks."""
+        return ChunkEncoder(call)
+
+    def body(self, call: Call, events: list[Event]) -> tuple[bytes, Headers]:
+        """A chat completion."""
+        return completion_body(call, events), [JSON]
+
+    def error(self, error: MoatError) -> bytes:
+        """See `error_body`."""
+        return error_body(error)

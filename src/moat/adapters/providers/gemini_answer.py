@@ -1,0 +1,215 @@
+"""What Gemini answers: typed as far as it is used, everything else passed over.
+
+Source: https://ai.google.dev/api/generate-content#generatecontentresponse, and the types of Google's SDK.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from moat.adapters.providers.gemini_errors import error_of
+from moat.domain.calls import Call, Delta, Finished, ToolCallDelta, new_id
+from moat.domain.errors import ProviderDown, StreamCut, Unsupported
+from moat.domain.usage import Usage
+
+_FAILED = {
+    "MALFORMED_FUNCTION_CALL",
+    "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+    "TOO_MANY_TOOL_CALLS",
+    "UNEXPECTED_TOOL_CALL",
+}
+"""The model said something that is no answer; asked again it may do better."""
+
+_REASONS = {"STOP": "stop", "FINISH_REASON_UNSPECIFIED": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
+"""All others, present and future ones, say that Google withheld the answer."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Modality(msgspec.Struct, rename="camel"):
+    modality: str = ""
+    token_count: _Count = 0
+
+
+_Modalities = list[_Modality] | None
+
+
+class _UsageMetadata(msgspec.Struct, rename="camel"):
+    """Thoughts are not in the candidates' count, results of Google's own tools not in the prompt's."""
+
+    prompt_token_count: _Count | None = None
+    cached_content_token_count: _Count | None = None
+    candidates_token_count: _Count | None = None
+    thoughts_token_count: _Count | None = None
+    tool_use_prompt_token_count: _Count | None = None
+    prompt_tokens_details: _Modalities = None
+    cache_tokens_details: _Modalities = None
+    candidates_tokens_details: _Modalities = None
+    tool_use_prompt_tokens_details: _Modalities = None
+
+
+class _FunctionCall(msgspec.Struct):
+    name: str | None = None
+    args: dict[str, Any] | None = None
+    id: str | None = None
+
+
+class _Blob(msgspec.Struct, rename="camel"):
+    mime_type: str | None = None
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: _FunctionCall | None = None
+    inline_data: _Blob | None = None
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    index: int | None = None
+    content: _Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+
+
+class _PromptFeedback(msgspec.Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Response(msgspec.Struct, rename="camel"):
+    """A whole answer, or a piece of a streamed one."""
+
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _PromptFeedback | None = None
+    usage_metadata: msgspec.Raw = _NOTHING
+    model_version: str | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(_Response).decode
+
+
+class Reader:
+    """Takes in the responses of one answer, in order."""
+
+    def __init__(self, call: Call, *, where: str) -> None:
+        self._speaks_gemini = call.wire == "gemini"
+        self._where = where
+        self._calls = 0
+        self._reason = ""
+        self._usage: Usage | None = None
+        self._model = ""
+
+    @property
+    def ended(self) -> bool:
+        """Was a reason given for which the answer ends?"""
+        return bool(self._reason)
+
+    @property
+    def counted(self) -> bool:
+        """Was it said what the answer used?"""
+        return self._usage is not None
+
+    def take(self, data: bytes, raw: bytes) -> Delta | None:
+        """One response as a piece of the answer; None when it says nothing.
+
+        `raw`: its bytes as a client gets them that speaks Gemini. Raises `ProviderError` for what is no answer.
+        """
+        response = self._read(data)
+        counted = usage_of(response.usage_metadata)
+        self._usage = counted or self._usage
+        self._model = response.model_version or self._model
+        refusal = ""
+        feedback = response.prompt_feedback
+        if feedback is not None and feedback.block_reason:
+            self._reason = "content_filter"
+            refusal = f"Google blocked the prompt: {feedback.block_reason}"
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[ToolCallDelta] = []
+        candidate = next((found for found in response.candidates or () if not found.index), None)
+        for part in (candidate.content.parts if candidate and candidate.content else None) or ():
+            if part.function_call is not None:
+                calls.append(self._call(part.function_call, part.thought_signature or ""))
+            elif part.inline_data is not None and not self._speaks_gemini:
+                kind = part.inline_data.mime_type
+                what = f"answers with {kind}, which only a client that speaks Gemini can be given"
+                raise Unsupported(what, where=self._where)
+            elif part.text:
+                (thoughts if part.thought else texts).append(part.text)
+        if candidate is not None and candidate.finish_reason:
+            self._end(candidate.finish_reason, candidate.finish_message or "")
+        if not self._speaks_gemini and not (texts or thoughts or calls or refusal or counted):
+            return None
+        return Delta(
+            text="".join(texts),
+            reasoning="".join(thoughts),
+            tool_calls=tuple(calls),
+            refusal=refusal,
+            usage=counted,
+            raw=raw if self._speaks_gemini else None,
+        )
+
+    def finish(self) -> Finished:
+        """Raises `StreamCut` when no reason was given for which the answer ends."""
+        if not self._reason:
+            raise StreamCut("ended its answer without a reason", where=self._where)
+        reason = "tool_calls" if self._calls and self._reason == "stop" else self._reason
+        return Finished(reason=reason, usage=self._usage, model=self._model)
+
+    def _read(self, data: bytes) -> _Response:
+        try:
+            response = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProviderDown(f"sent something that is not an answer: {error}", where=self._where) from None
+        if response.error:
+            raise error_of(0, {}, data, where=self._where)
+        return response
+
+    def _call(self, made: _FunctionCall, signature: str) -> ToolCallDelta:
+        """Gemini sends calls whole. Those of older models have no ids, and a result must name one."""
+        self._calls += 1
+        return ToolCallDelta(
+            index=self._calls - 1,
+            id=made.id or new_id("call"),
+            name=made.name or "",
+            arguments=msgspec.json.encode(made.args or {}).decode(),
+            signature=signature,
+        )
+
+    def _end(self, reason: str, message: str) -> None:
+        if reason in _FAILED:
+            what = f"ended its answer with {reason}"
+            raise ProviderDown(f"{what}: {message[:300]}" if message else what, where=self._where)
+        self._reason = _REASONS.get(reason, "content_filter")
+
+
+def usage_of(metadata: msgspec.Raw) -> Usage | None:
+    """`usageMetadata` in Moat's terms; None when it is absent or cannot be understood."""
+    try:
+        said = msgspec.json.decode(metadata, type=_UsageMetadata | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if said is None or said.prompt_token_count is None:
+        return None
+    thoughts = said.thoughts_token_count or 0
+    return Usage(
+        input=said.prompt_token_count + (said.tool_use_prompt_token_count or 0),
+        output=(said.candidates_token_count or 0) + thoughts,
+        cached=said.cached_content_token_count or 0,
+        reasoning=thoughts,
+        audio_input=_audio(said.prompt_tokens_details) + _audio(said.tool_use_prompt_tokens_details),
+        audio_output=_audio(said.candidates_tokens_details),
+        cached_audio=_audio(said.cache_tokens_details),
+    )
+
+
+def _audio(details: _Modalities) -> int:
+    return sum(detail.token_count for detail in details or () if detail.modality == "AUDIO")

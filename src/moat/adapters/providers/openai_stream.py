@@ -1,0 +1,95 @@
+"""Chat answers in OpenAI's format, whole and streamed, as events."""
+
+from moat.adapters.providers.openai_wire import Body, Choice, read_body
+from moat.adapters.providers.sse import EventParser
+from moat.domain.calls import Call, Delta, Finished, ToolCallDelta
+from moat.domain.errors import ProviderDown, StreamCut
+from moat.domain.usage import Usage
+
+
+def chat_answer(call: Call, raw: bytes, *, where: str) -> tuple[Delta, Finished]:
+    """An answer in one piece. Raises `ProviderDown` for what is none."""
+    body = read_body(raw, where=where)
+    choice = body.first
+    if choice is None or choice.message is None:
+        raise ProviderDown("sent an answer without a message", where=where)
+    message = choice.message
+    delta = Delta(
+        text=message.text,
+        refusal=message.refusal or "",
+        reasoning=message.thought,
+        tool_calls=message.pieces(),
+        raw=raw if call.wire == "openai" else None,
+    )
+    usage = body.used.usage() if body.used else None
+    return delta, Finished(reason=choice.reason or "stop", usage=usage, model=body.model or "")
+
+
+class ChatStream:
+    """Chunks of a streamed answer: what they say, and which bytes to forward."""
+
+    def __init__(self, call: Call, where: str) -> None:
+        options = call.params.get("stream_options") or {}
+        self._wants_usage = bool(options.get("include_usage"))
+        self._native = call.wire == "openai"
+        self._where = where
+        self._parser = EventParser(where=where)
+        self._reason = ""
+        self._usage: Usage | None = None
+        self._model = ""
+        self.done = False
+        """Was `[DONE]` said?"""
+        self.heard = False
+        """Did the last bytes complete an event, other than a comment?"""
+
+    def feed(self, chunk: bytes) -> Delta | None:
+        """The events of one network read as one piece; None when they say nothing."""
+        text, refusal, reasoning, raw = "", "", "", b""
+        calls: tuple[ToolCallDelta, ...] = ()
+        counted: Usage | None = None
+        self.heard = False
+        for event in self._parser.feed(chunk):
+            if event.data is None:
+                continue
+            self.heard = True
+            if event.data.strip() == b"[DONE]":
+                self.done = True
+                break
+            body = read_body(event.data, where=self._where)
+            choice = body.first
+            self._note(body, choice)
+            counted = self._usage if body.used is not None else counted
+            if body.choices or self._wants_usage or not body.usage:
+                raw += event.raw
+            if choice is not None and choice.delta is not None:
+                text += choice.delta.text
+                refusal += choice.delta.refusal or ""
+                reasoning += choice.delta.thought
+                if choice.delta.tool_calls:
+                    calls += choice.delta.pieces()
+        if not (counted or (raw if self._native else text or refusal or reasoning or calls)):
+            return None
+        return Delta(
+            text=text,
+            refusal=refusal,
+            reasoning=reasoning,
+            tool_calls=calls,
+            usage=counted,
+            raw=raw if self._native and raw else None,
+        )
+
+    def finish(self) -> Finished:
+        """Raises `StreamCut` when neither `[DONE]` nor a finish reason came."""
+        rest = self._parser.rest.strip()  # some servers leave out the last empty line
+        if not self.done and rest != b"data: [DONE]" and (rest or not self._reason):
+            raise StreamCut("ended the stream without its end mark", where=self._where)
+        return Finished(reason=self._reason or "stop", usage=self._usage, model=self._model)
+
+    def _note(self, body: Body, choice: Choice | None) -> None:
+        """The last usage counts: where it is repeated, it is cumulative."""
+        if (used := body.used) is not None:
+            self._usage = used.usage()
+        if body.model:
+            self._model = body.model
+        if choice is not None and choice.finish_reason:
+            self._reason = choice.reason

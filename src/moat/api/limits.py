@@ -1,0 +1,88 @@
+"""How far limits are used up, and spending that was cut off."""
+
+import time
+from typing import Annotated
+
+import msgspec
+from starlette.requests import Request
+
+from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.records import limit_of
+from moat.api.services import Services
+from moat.domain.trips import Trip, TripScope
+from moat.spend.counters import Balance
+
+
+class LimitState(msgspec.Struct, frozen=True, kw_only=True):
+    """One counter of one limit, in its present window."""
+
+    limit: str
+    of: dict[str, str]
+    """Whose, by scope; empty: the whole service's."""
+    measure: str
+    """`requests`, `tokens`, `money` (picodollars) or `concurrent`."""
+    window: str
+    """`minute`, `hour`, `day`, `month`; empty: each call by itself, or at one time."""
+    action: str
+    amount: int
+    used: int
+    held: int
+    """By calls under way, at their worst case."""
+    resets_ns: int
+    """Unix nanoseconds; 0 without a window."""
+    timezone: str = "UTC"
+    """Where its days and months begin."""
+
+
+def list_limits(request: Request, services: Services) -> list[LimitState]:
+    """Every counter, fullest first within its limit."""
+    name = request.query_params.get("name", "")
+    found = [state(balance) for balance in services.live.balances() if name in ("", balance.limit.name)]
+    return found[: limit_of(request)]
+
+
+def state(balance: Balance) -> LimitState:
+    """As the API tells it."""
+    limit = balance.limit
+    return LimitState(
+        limit=limit.name,
+        of=dict(zip(limit.per, balance.values, strict=True)),
+        measure=limit.measure,
+        window=limit.window or "",
+        action=limit.action,
+        amount=limit.amount,
+        used=balance.used,
+        held=balance.held,
+        resets_ns=balance.resets_ns,
+        timezone=str(limit.tz),
+    )
+
+
+class ResetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lets spending go on that was cut off."""
+
+    scope: TripScope
+    value: str
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    actor: str = ""
+    """Who asks, when it is somebody else than the key's owner."""
+
+
+def list_spikes(request: Request, services: Services) -> list[Trip]:
+    """Spending that was cut off, newest first, with who let it go on and why."""
+    return services.trips.trips(limit_of(request))
+
+
+def reset_spike(request: Request, services: Services) -> list[Trip]:
+    """Let spending go on; acts within a second."""
+    asked: ResetRequest = request.state.body
+    key = request.state.key.actor
+    actor = f"{asked.actor} with the key of {key}" if asked.actor else key
+    return services.trips.reset(asked.scope, asked.value, actor=actor, reason=asked.reason, now_ns=time.time_ns())
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/v1/limits", VIEWERS, list_limits, list[LimitState], query=("name", "limit")),
+    Endpoint("GET", "/api/v1/spikes", VIEWERS, list_spikes, list[Trip], query=("limit",)),
+    Endpoint("POST", "/api/v1/spikes/reset", ADMINS, reset_spike, list[Trip], body=ResetRequest),
+)

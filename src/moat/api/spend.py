@@ -1,0 +1,73 @@
+"""What calls cost: sums over attempts, and pricing them anew."""
+
+import msgspec
+from starlette.requests import Request
+
+from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.records import FILTER, dimensions, limit_of, wanted
+from moat.api.services import Services
+from moat.domain.calls import Deployment
+from moat.domain.errors import RequestError
+from moat.ports.traces import Repricing, Spend
+
+MIN_STEP_NS = 60 * 10**9
+"""A finer division of time than minutes would answer with the attempts themselves."""
+
+
+class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which attempts to price anew with the prices as they are now; Unix nanoseconds, 0: no bound."""
+
+    since_ns: int = 0
+    until_ns: int = 0
+    """Exclusive."""
+    dry_run: bool = False
+    on_behalf_of: str = ""
+    """Who asks, when it is not the key's owner: noted together with the key's."""
+
+
+def get_spend(request: Request, services: Services) -> list[Spend]:
+    """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given."""
+    return services.traces.spending(dimensions(request), wanted(request), _step(request))
+
+
+def get_deployments(request: Request, services: Services) -> list[tuple[str, Deployment]]:
+    """Aliases and deployments that attempts were made at."""
+    return services.traces.deployments(wanted(request))
+
+
+def list_repricings(request: Request, services: Services) -> list[Repricing]:
+    """What re-pricings did, newest first."""
+    return services.traces.repricings(limit_of(request))
+
+
+def reprice(request: Request, services: Services) -> Repricing:
+    """Price stored attempts anew with the prices of moat.yaml and the published ones, as they are now."""
+    asked: RepriceRequest = request.state.body
+    if asked.since_ns < 0 or asked.until_ns < 0:
+        raise RequestError("must not be negative", where="since_ns")
+    key = request.state.key.actor
+    actor = f"{asked.on_behalf_of} with the key of {key}" if asked.on_behalf_of else key
+    return services.reprice(actor, asked.since_ns, asked.until_ns, asked.dry_run)
+
+
+def _step(request: Request) -> int:
+    text = request.query_params.get("step_ns", "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or 0 < int(text) < MIN_STEP_NS:
+        raise RequestError(f"must be 0, or nanoseconds of a minute ({MIN_STEP_NS}) or more", where="step_ns")
+    return int(text)
+
+
+ENDPOINTS = (
+    Endpoint(
+        *("GET", "/api/v1/spend", VIEWERS, get_spend, list[Spend]),
+        query=(*FILTER, "by", "step_ns"),
+        honours=("environment", "tenant"),
+    ),
+    Endpoint(
+        *("GET", "/api/v1/spend/deployments", VIEWERS, get_deployments, list[tuple[str, Deployment]]),
+        query=FILTER,
+        honours=("environment", "tenant"),
+    ),
+    Endpoint("GET", "/api/v1/spend/repricings", VIEWERS, list_repricings, list[Repricing], query=("limit",)),
+    Endpoint("POST", "/api/v1/spend/reprice", ADMINS, reprice, Repricing, body=RepriceRequest),
+)

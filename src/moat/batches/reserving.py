@@ -1,0 +1,179 @@
+"""What a batch may cost, held before it begins."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from decimal import Decimal
+from fractions import Fraction
+
+from msgspec.structs import replace
+
+from moat.domain.batches import BATCH_PRICED
+from moat.domain.calls import Call, Deployment, Event, Finished, Journal
+from moat.domain.errors import LimitExceeded, Stopped
+from moat.domain.usage import Usage
+from moat.pipeline.billing import Reserve
+from moat.pipeline.compose import compose
+from moat.pipeline.ports import Ports
+from moat.pipeline.stages.render import Render
+from moat.pipeline.stages.resolve import Resolve
+from moat.pipeline.stages.route import Route
+from moat.ports.ledger import Admission, Hold, Ledger, Spending, Worst
+from moat.ports.prices import Prices
+
+DISCOUNT = 0.5
+"""Where moat.yaml states none: what OpenAI, Anthropic, Google and others take off."""
+
+
+async def prepare(call: Call, ports: Ports) -> Call:
+    """The call as it would go out now: its prompt rendered, with a plan. Raises what stands in the way."""
+    trial = replace(call, journal=Journal())
+    outward = compose([Resolve(ports), Render(ports), Route(ports)], _nowhere)
+    async with aclosing(outward(trial)) as events:
+        async for _ in events:
+            pass
+    assert trial.journal.sent is not None, "Route notes it"
+    return trial.journal.sent
+
+
+async def _nowhere(call: Call) -> AsyncGenerator[Event, None]:
+    yield Finished(reason="stop")
+
+
+def worst_of(call: Call, ports: Ports, deployments: Sequence[Deployment]) -> Worst:
+    """The most that a prepared call may take, at the dearest of these deployments."""
+    reserves = [Reserve(replace(call, deployment=deployment), ports) for deployment in deployments]
+
+    def cost(output: int) -> int | None:
+        known = [cost for reserve in reserves if (cost := reserve.cost(output)) is not None]
+        return max(known) if len(known) == len(reserves) else None
+
+    first = reserves[0].worst
+    output = max(reserve.output for reserve in reserves)
+    return Worst(first.input, first.most_input, output, cost, first.fixed)
+
+
+class BatchPrices:
+    """Prices of a provider's batch API. Implements `Prices`."""
+
+    def __init__(self, prices: Prices, discounts: Mapping[str, float]) -> None:
+        """`discounts`: by `provider/model`, as shares of the price."""
+        self._prices = prices
+        self._discounts = discounts
+        self.version = prices.version + BATCH_PRICED
+
+    def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+        """Picodollars, rounded once, half-even."""
+        cost = self._prices.cost(deployment, alias, usage, at_ns)
+        discount = self._discounts.get(str(deployment), DISCOUNT)
+        return None if cost is None else round(cost * (1 - Fraction(Decimal(str(discount)))))
+
+
+class Reservation:
+    """Room for every line of one batch that has none of its answer yet, by line number."""
+
+    def __init__(self) -> None:
+        self._holds: dict[int, Hold] = {}
+
+    def add(self, line: int, hold: Hold) -> None:
+        """Keep what was taken."""
+        self._holds[line] = hold
+
+    def take(self, line: int) -> Hold | None:
+        """What is held for a line, from now on in other hands."""
+        return self._holds.pop(line, None)
+
+    def give_back(self, line: int) -> None:
+        """A line needs it no longer, or takes anew what it needs."""
+        hold = self.take(line)
+        if hold is not None:
+            hold.settle(Spending(0, 0))
+
+    def end(self) -> None:
+        """Give back all that is left. Idempotent."""
+        for line in list(self._holds):
+            self.give_back(line)
+
+
+class LineLedger:
+    """The ledger as one line asks it: what is reserved for it becomes what its attempts hold.
+
+    Where a rate has no room at present the line waits, as long as its batch goes on.
+    """
+
+    def __init__(self, ledger: Ledger, give_back: Callable[[], None], stopping: asyncio.Event) -> None:
+        self._ledger = ledger
+        self._give_back = give_back
+        self._stopping = stopping
+
+    @property
+    def idle(self) -> bool:
+        """As the ledger."""
+        return self._ledger.idle
+
+    async def admit(self, call: Call) -> Admission:
+        """See `Ledger`. Raises `Stopped` when the batch ends while it waits."""
+        while True:
+            try:
+                return await self._ledger.admit(call)
+            except LimitExceeded as error:
+                if error.retry_after is None:
+                    raise
+                await wait(self._stopping, error.retry_after)
+                if self._stopping.is_set():
+                    raise Stopped("the batch was cancelled") from None
+
+    async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> Hold:
+        """See `Ledger`."""
+        return await self._ledger.reserve(call, worst, owed=owed)
+
+    async def hold(self, call: Call, worst: Worst) -> Hold:
+        """See `Ledger`. Nothing can come between giving back and taking: neither waits in one process."""
+        self._give_back()
+        return await self._ledger.hold(call, worst)
+
+
+class SpentLedger:
+    """The ledger for what a provider has run already: it counts, and cannot refuse."""
+
+    def __init__(self, ledger: Ledger, held: Hold | None) -> None:
+        self._ledger = ledger
+        self._held = held
+
+    @property
+    def idle(self) -> bool:
+        """As the ledger."""
+        return self._ledger.idle
+
+    async def admit(self, call: Call) -> Admission:
+        """See `Ledger`."""
+        try:
+            return _Entered(call, (await self._ledger.admit(call)).leave)
+        except LimitExceeded:
+            return _Entered(call, lambda: None)
+
+    async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> Hold:
+        """See `Ledger`."""
+        return await self._ledger.reserve(call, worst, owed=owed)
+
+    async def hold(self, call: Call, worst: Worst) -> Hold:
+        """What was reserved."""
+        held, self._held = self._held, None
+        return held if held is not None else await self._ledger.reserve(call, worst, owed=True)
+
+
+class _Entered:
+    """Implements `Admission`; limits change nothing about what has happened."""
+
+    def __init__(self, call: Call, leave: Callable[[], None]) -> None:
+        self.call = call
+        self.leave = leave
+
+
+async def wait(stopping: asyncio.Event, seconds: float) -> None:
+    """Until then, or until it is told to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass

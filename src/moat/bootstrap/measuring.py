@@ -1,0 +1,20 @@
+"""Keeps in the store what was measured of semantic caches."""
+
+import asyncio
+from functools import partial
+
+from moat.bootstrap.reload import to_its_end
+from moat.caching.false_hits import Book
+from moat.ports.false_hits import FalseHitStore
+
+SAVE_SECONDS = 2.0
+"""Between two looks: a process that is killed loses that much of it."""
+
+
+async def keep_measured(book: Book, store: FalseHitStore) -> None:
+    """Store what has changed, until cancelled."""
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        if changed := book.unsaved():
+            await to_its_end(partial(store.save, changed))
+            book.saved(changed)

@@ -1,0 +1,32 @@
+"""How much work a JSON body makes, told before it is done: decoding holds up everybody else's calls.
+
+Measured: a value costs about 25 ns, a string 50 ns, an object or array 300 ns. A body may take about 50 ms.
+"""
+
+import re
+
+from moat.domain.errors import RequestError
+
+MAX_WORK = 2_000_000
+"""In commas; a quotation mark counts 2, an object or array 12."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+
+def check_work(body: bytes) -> None:
+    """Raises `RequestError` for a body with too many values, however they are nested.
+
+    What stands within strings does not count: a long text may be full of commas and brackets.
+    """
+    if 12 * len(body) <= MAX_WORK:
+        return
+    strings = 2 * (body.count(b'"') - body.count(b'\\"'))
+    if strings + _structure(body) <= MAX_WORK:
+        return
+    # Taking the strings out costs as much as decoding them: only where there are few enough.
+    if 2 * strings > MAX_WORK or strings + _structure(_STRING.sub(b"", body)) > MAX_WORK:
+        raise RequestError("the body holds too many values", remedy="Send fewer or shorter messages.")
+
+
+def _structure(body: bytes) -> int:
+    return body.count(b",") + 12 * (body.count(b"{") + body.count(b"["))

@@ -1,0 +1,180 @@
+"""What a try may take at most, and what it took in the end."""
+
+from typing import Any
+
+import msgspec
+
+from moat.domain.calls import Call, Delta, Finished
+from moat.domain.errors import ClientClosed, DeadlinePassed, MoatError, ProviderTimeout, Stopped
+from moat.domain.usage import COUNTS, Usage
+from moat.pipeline.estimates import (
+    caches,
+    choices,
+    input_tokens,
+    most_input_tokens,
+    most_seconds,
+    quarters,
+    sounds,
+    stated_output,
+)
+from moat.pipeline.ports import Ports
+from moat.ports.ledger import Worst
+
+DEFAULT_OUTPUT = 4096
+"""Tokens that an answer is taken to have at most, when neither the call nor anything known of the model says."""
+IMAGE_OUTPUT = 6500
+"""More than OpenAI counts for the largest picture it makes."""
+SPOKEN = 4
+"""Tokens of sound that a character spoken takes, at most."""
+DOCUMENTS_A_SEARCH = 100
+"""Of a rerank: one more search is billed for each further hundred."""
+
+SHORTENED = ("chat", "completions")
+"""Operations whose answers take a largest length."""
+
+MAX_TOKENS = 4_000_000
+"""No attempt has more of a kind; a provider that says so is mistaken."""
+
+_ABANDONED = (ClientClosed, Stopped, DeadlinePassed, ProviderTimeout)
+"""Ends of a try that was under way: the provider may bill it."""
+
+_IMAGES = ("images", "image_edits", "image_variations")
+
+
+class Reserve:
+    """The most that one try may take at its deployment."""
+
+    def __init__(self, call: Call, ports: Ports) -> None:
+        assert call.deployment is not None, "Attempts sets the deployment"
+        self._prices = ports.prices
+        self._deployment = call.deployment
+        self._alias = call.plan.alias if call.plan else call.model
+        self._input = most_input_tokens(call)
+        self._units = _most_units(call)
+        self._writes = caches(call)
+        self._sounds = sounds(call)
+        self.choices = choices(call)
+        """Answers that share `output`."""
+        self.output = _output(call, ports, self.choices)
+        """Tokens, of all answers together."""
+        fixed = call.operation not in SHORTENED
+        self.worst = Worst(input_tokens(call), self._input, self.output, self.cost, fixed)
+
+    def cost(self, output: int) -> int | None:
+        """Picodollars with so many output tokens; None without a price. What is billed by pieces or by tokens, as the
+        provider likes, costs the dearer of the two.
+        """
+        whole = self._usage(output)
+        kinds = [whole]
+        if self._units:
+            kinds = [msgspec.structs.replace(whole, units=0), Usage(units=self._units)]
+        costs = [self._prices.cost(self._deployment, self._alias, usage) for usage in kinds]
+        return max((cost for cost in costs if cost is not None), default=None)
+
+    @property
+    def usage(self) -> Usage:
+        """All of it."""
+        return self._usage(self.output)
+
+    def _usage(self, output: int) -> Usage:
+        """Every token of the dearest kind that the call can have."""
+        written = self._input if self._writes else 0
+        return Usage(
+            input=self._input,
+            output=output,
+            cache_write=written,
+            cache_write_long=written,
+            audio_input=self._input if self._sounds else 0,
+            audio_output=output if self._sounds else 0,
+            units=self._units,
+            estimated=True,
+        )
+
+
+class Seen:
+    """What came of an answer, counted as it passes."""
+
+    def __init__(self) -> None:
+        self.anything = False
+        self.usage: Usage | None = None
+        """What the provider had counted so far."""
+        self._quarters = 0
+
+    def add(self, delta: Delta) -> None:
+        """A piece came."""
+        if delta.usage is not None:
+            self.usage = delta.usage
+        if delta.only_counts:
+            return
+        self.anything = True
+        for text in (delta.text, delta.reasoning, delta.refusal):
+            if text:
+                self._quarters += quarters(text)
+        for call in delta.tool_calls:
+            self._quarters += quarters(call.name) + quarters(call.arguments)
+
+    @property
+    def output(self) -> int:
+        """Tokens, about."""
+        return -(-self._quarters // 4)
+
+
+def billed(call: Call, error: MoatError | None, finished: Finished | None, seen: Seen, reserve: Reserve) -> Usage:
+    """What the provider will bill: as it reported, else an estimate that is flagged, else nothing.
+
+    A zero that the provider reported stays a zero.
+    """
+    if finished is not None and finished.usage is not None:
+        return _plausible(finished.usage, reserve)
+    worked = seen.anything or seen.usage is not None or finished is not None or bool(getattr(error, "worked", False))
+    if not worked and not (isinstance(error, _ABANDONED) and getattr(error, "sent", True)):
+        return Usage()
+    # Of several answers only the first is looked at; the others are about as long.
+    output = seen.output * reserve.choices
+    if seen.usage is None:
+        return Usage(input=input_tokens(call), output=output, units=_units(call), estimated=True)
+    so_far = _plausible(seen.usage, reserve)
+    return msgspec.structs.replace(so_far, output=max(so_far.output, output), estimated=True)
+
+
+def _output(call: Call, ports: Ports, many: int) -> int:
+    """The longest answer, over all choices asked for."""
+    if call.operation == "speech":
+        return SPOKEN * _length(call.params.get("input"))
+    if call.operation in ("transcription", "translation"):
+        return 10 * most_seconds(call)  # nobody speaks faster
+    if call.operation not in (*SHORTENED, *_IMAGES):
+        return 0
+    assert call.deployment is not None, "Attempts sets the deployment"
+    most = ports.models.capacity(call.deployment).output
+    if call.operation in _IMAGES:
+        return many * (most or IMAGE_OUTPUT)
+    return many * (stated_output(call) or most or DEFAULT_OUTPUT)
+
+
+def _units(call: Call) -> int:
+    """Pieces that are billed as such."""
+    if call.operation in _IMAGES:
+        return choices(call)
+    if call.operation == "speech":
+        return _length(call.params.get("input"))
+    return 1 if call.operation == "rerank" else 0
+
+
+def _most_units(call: Call) -> int:
+    if call.operation == "rerank":
+        documents = call.params.get("documents")
+        return 1 + (len(documents) if isinstance(documents, list) else 0) // DOCUMENTS_A_SEARCH
+    return _units(call) or (most_seconds(call) if call.operation in ("transcription", "translation") else 0)
+
+
+def _length(text: Any) -> int:
+    return len(text) if isinstance(text, str) else 0
+
+
+def _plausible(usage: Usage, reserve: Reserve) -> Usage:
+    """What the provider reported; what is beyond belief counts as the worst case, and as an estimate."""
+    counts = [getattr(usage, name) for name in COUNTS]
+    if min(counts) >= 0 and max(counts) <= MAX_TOKENS:
+        return usage
+    return reserve.usage

@@ -1,0 +1,124 @@
+"""What has been counted against one limit, in memory: nothing here waits, so nothing comes between."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from moat.domain.errors import LimitExceeded
+from moat.domain.windows import Span, window
+from moat.spend.limits import Limit, Values
+
+MAX_ACCOUNTS = 250_000
+"""Per limit and window: callers who make up users cannot fill the memory."""
+
+
+SWEEP_NS = 10 * 10**9
+
+
+class Account(msgspec.Struct):
+    """One counter."""
+
+    used: int = 0
+    """Settled in this window."""
+    held: int = 0
+    """Taken by calls under way."""
+
+
+class Balance(NamedTuple):
+    """How far a limit is used up, for people."""
+
+    limit: Limit
+    values: Values
+    used: int
+    held: int
+    resets_ns: int
+    """When the window ends; 0 for a limit without one."""
+
+
+class Place(NamedTuple):
+    """One counter that a call falls on."""
+
+    limit: Limit
+    """As it is now: its amount may have changed since the counters began."""
+    values: Values
+    account: Account
+    resets_ns: int
+    """When its window ends; 0 without one."""
+    now_ns: int
+
+    @property
+    def room(self) -> int:
+        """What is left."""
+        return self.limit.amount - self.account.used - self.account.held
+
+
+class Counters:
+    """The accounts of one limit in its present window.
+
+    Calls that are under way when a window ends settle on the account they were held on: what they cost belongs to the
+    window in which they began.
+    """
+
+    def __init__(self, limit: Limit, now_ns: int) -> None:
+        self.limit = limit
+        self._span = _span(limit, now_ns)
+        self._accounts: dict[Values, Account] = {}
+        self._swept_ns = 0
+
+    def open(self, used: Mapping[Values, int]) -> None:
+        """Begin with what was used in the present window before."""
+        self._accounts = {values: Account(amount) for values, amount in used.items()}
+
+    def account(self, values: Values, now_ns: int) -> Account:
+        """The counter to use now. Raises `LimitExceeded` when there are too many."""
+        self._roll(now_ns)
+        account = self._accounts.get(values)
+        if account is None:
+            if len(self._accounts) >= MAX_ACCOUNTS:
+                self._sweep(now_ns)
+            account = self._accounts[values] = Account()
+        return account
+
+    @property
+    def starts_ns(self) -> int:
+        """When the window began; 0 without one."""
+        return self._span.start_ns
+
+    @property
+    def resets_ns(self) -> int:
+        """When the window ends; 0 without one."""
+        return self._span.end_ns if self.limit.window else 0
+
+    def balances(self, now_ns: int) -> Iterator[Balance]:
+        """All accounts of the present window, fullest first. Changes nothing, so that any thread may ask."""
+        accounts = list(self._accounts.items()) if now_ns < self._span.end_ns else []
+        accounts.sort(key=lambda item: -item[1].used - item[1].held)
+        for values, account in accounts:
+            yield Balance(self.limit, values, account.used, account.held, self.resets_ns)
+
+    def _roll(self, now_ns: int) -> None:
+        """Begin the next window when the present one is over. A clock set back begins none: it would give out the
+        same budget twice.
+        """
+        if now_ns >= self._span.end_ns:
+            self._span = _span(self.limit, now_ns)
+            self._accounts = {}
+
+    def _sweep(self, now_ns: int) -> None:
+        """Make room by forgetting who used nothing; seldom, for it takes a while."""
+        if now_ns - self._swept_ns >= SWEEP_NS:
+            self._swept_ns = now_ns
+            self._accounts = {key: account for key, account in self._accounts.items() if account.used or account.held}
+        if len(self._accounts) >= MAX_ACCOUNTS:
+            raise LimitExceeded(
+                f"the limit {self.limit.name!r} counts by too many different callers",
+                remedy=f"It keeps {MAX_ACCOUNTS:,} counters in one window; count by something coarser.",
+            )
+
+
+_ALWAYS = Span(0, 2**63 - 1)
+
+
+def _span(limit: Limit, now_ns: int) -> Span:
+    return window(limit.window, limit.tz, now_ns) if limit.window else _ALWAYS

@@ -1,0 +1,157 @@
+"""Forms with files: fields found, files untouched, tricks refused."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moat.documents.multipart import MAX_PARTS, read_form, text_fields, with_field
+from moat.domain.errors import RequestError
+
+KIND = "multipart/form-data; boundary=cut"
+
+
+def form(*parts: tuple[str, bytes], boundary: bytes = b"cut") -> bytes:
+    """Parts of a header and a value."""
+    body = b"".join(
+        b"--" + boundary + b"\r\nContent-Disposition: form-data; " + head.encode() + b"\r\n\r\n" + value + b"\r\n"
+        for head, value in parts
+    )
+    return body + b"--" + boundary + b"--\r\n"
+
+
+def test_fields_and_files_are_told_apart() -> None:
+    body = form(
+        ('name="model"', b"whisper-1"),
+        ('name="file"; filename="a; name=\\"model\\".wav"\r\nContent-Type: audio/wav', b"RIFF\r\n\r\n--cu"),
+        ("name=language", b"de"),
+        ('name="include[]"', b"one"),
+        ('name="include[]"', b""),
+    )
+    fields = read_form(body, KIND)
+
+    assert [(field.name, field.is_file) for field in fields] == [
+        ("model", False),
+        ("file", True),
+        ("language", False),
+        ("include[]", False),
+        ("include[]", False),
+    ]
+    assert body[fields[1].start : fields[1].stop] == b"RIFF\r\n\r\n--cu"
+    assert text_fields(body, fields, longest=100) == {
+        "model": "whisper-1",
+        "language": "de",
+        "include[]": ["one", ""],
+    }
+
+
+def test_one_field_is_exchanged_and_nothing_else() -> None:
+    before = form(('name="model"', b"mine"), ('name="file"; filename=a', b"mine"))
+
+    assert with_field(before, KIND, "model", "theirs") == form(
+        ('name="model"', b"theirs"), ('name="file"; filename=a', b"mine")
+    )
+
+
+bytes_without_cut = st.binary(max_size=40).filter(lambda value: b"--cut" not in value)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "model", "b c"]), st.booleans(), bytes_without_cut), max_size=5))
+def test_whatever_was_written_is_found(parts: list[tuple[str, bool, bytes]]) -> None:
+    written = [(f'name="{name}"' + ('; filename="f"' if is_file else ""), value) for name, is_file, value in parts]
+    body = form(*written) if parts else b"--cut--"
+
+    fields = read_form(body, KIND)
+
+    assert [(field.name, field.is_file, body[field.start : field.stop]) for field in fields] == parts
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    for sent in (body, b"--cut\r\n" + body, form(('name="model"', body))):
+        with suppress(RequestError):
+            read_form(sent, KIND)
+
+
+@given(st.text(max_size=120))
+def test_any_content_type_is_read_or_refused(text: str) -> None:
+    for kind in (text, f"multipart/form-data; boundary={text}", f'multipart/form-data; boundary="{text}"'):
+        with suppress(RequestError):
+            read_form(form(("name=a", b"1")), kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "multipart/mixed; boundary=cut",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 71}",
+        'multipart/form-data; boundary="a\tb"',
+        "multipart/form-data; boundary=cut; boundary=other",
+        "multipart/form-data; boundary=cut; =",
+        "",
+    ],
+)
+@pytest.mark.promise("inj-5")
+def test_a_boundary_is_as_rfc_2046_has_it(kind: str) -> None:
+    with pytest.raises(RequestError):
+        read_form(form(('name="model"', b"a")), kind)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", "begin"),
+        (b"hello --cut--", "begin"),
+        (b"--cut\r\n\r\nvalue\r\n--cut--", "Content-Disposition"),
+        (b"--cutx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--cut--", "without headers"),
+        (b"--cut\r\nContent-Disposition: form-data; name=a\r\n\r\n1", "last boundary"),
+        (form(("name=a", b"1")) + b"more", "goes on"),
+        (b"--cut\r\nContent-Type: text/plain\r\n\r\n1\r\n--cut--", "Content-Disposition"),
+        (
+            form(("name=a\r\ncontent-disposition: form-data; name=b", b"1")),
+            "Content-Disposition",
+        ),
+        (b"--cut\r\nContent-Disposition: attachment; name=a\r\n\r\n1\r\n--cut--", "name"),
+        (form(("filename=a", b"1")), "name"),
+        (form(('name="a', b"1")), "unclear"),
+        (form(("name=a; name=b", b"1")), "unclear"),
+        (form(*[("name=a", b"1")] * (MAX_PARTS + 1)), "parts"),
+        (
+            b"--cut\r\nContent-Disposition: form-data; name=" + b"a" * 10_000 + b"\r\n\r\n1\r\n--cut--",
+            "without headers",
+        ),
+    ],
+)
+def test_what_is_not_plainly_a_form_is_refused(body: bytes, what: str) -> None:
+    with pytest.raises(RequestError, match=what):
+        read_form(body, KIND)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        form(("name=other", b"a")),
+        form(("name=model", b"a"), ("name=model", b"b")),
+        form(("name=model; filename=x", b"a")),
+    ],
+)
+def test_a_field_to_exchange_must_stand_there_once(body: bytes) -> None:
+    with pytest.raises(RequestError, match="exactly once"):
+        with_field(body, KIND, "model", "b")
+
+
+def test_a_value_cannot_break_out_of_its_part() -> None:
+    with pytest.raises(RequestError, match="line break"):
+        with_field(form(("name=model", b"a")), KIND, "model", "b\r\n--cut--")
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"x" * 101])
+def test_texts_are_bounded_and_utf_8(value: bytes) -> None:
+    body = form(("name=prompt", value))
+    with pytest.raises(RequestError) as caught:
+        text_fields(body, read_form(body, KIND), longest=100)
+    assert caught.value.where == "prompt"

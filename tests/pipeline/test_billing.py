@@ -1,0 +1,362 @@
+"""What a try may take at most, and what it took."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace as changed
+
+from moat.domain.calls import Call, Delta, Deployment, Event, Finished, ToolCallDelta
+from moat.domain.config import LimitConfig
+from moat.domain.errors import (
+    MoatError,
+    NoPrice,
+    ProviderDown,
+    ProviderOverloaded,
+    ProviderTimeout,
+    RequestError,
+    StreamCut,
+)
+from moat.domain.usage import Usage
+from moat.pipeline.billing import DEFAULT_OUTPUT, IMAGE_OUTPUT, Reserve, Seen, billed
+from moat.pipeline.estimates import LEAST_AUDIO, MOST_IMAGE, choices, input_tokens, most_input_tokens
+from moat.pipeline.recipe import build
+from moat.ports.models import Capacity
+from moat.spend.ledger import LimitLedger, Rules
+from moat.spend.limits import compiled
+from moat.testing.fakes import FakeClock, FixedModels, fake_ports, new_call
+from moat.testing.scripted import ScriptedProvider
+
+
+class Spacious(FixedModels):
+    """Every deployment can give 700 tokens."""
+
+    def capacity(self, deployment: Deployment) -> Capacity:
+        return Capacity(context=10_000, output=700)
+
+
+def reserve(call: Call, *, known: bool = False) -> Reserve:
+    provider = ScriptedProvider()
+    models = (Spacious if known else FixedModels)({"assistant": ["fake/large"]}, {"fake": provider})
+    return Reserve(call, replace(fake_ports(provider), models=models))
+
+
+@pytest.mark.promise("money-2")
+@pytest.mark.parametrize(
+    ("params", "known", "output"),
+    [
+        ({}, True, 700),
+        ({}, False, DEFAULT_OUTPUT),
+        ({"max_tokens": 5}, True, 5),
+        ({"max_tokens": 5, "max_completion_tokens": 9}, True, 9),
+        ({"max_tokens": "many"}, True, 700),
+        ({"max_tokens": True}, True, 700),
+        ({"n": 3, "max_tokens": 5}, True, 15),
+        ({"n": 3}, True, 2100),
+    ],
+)
+def test_the_longest_answer_is_what_the_call_says_else_the_models_ceiling(
+    params: dict[str, object], known: bool, output: int
+) -> None:
+    assert reserve(new_call(**params), known=known).output == output  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "output", "units"),
+    [
+        ("embeddings", {"input": ["Hi", "you"]}, 0, 0),
+        ("moderations", {"input": "Hi"}, 0, 0),
+        ("rerank", {"query": "Hi", "documents": ["a"]}, 0, 1),
+        ("rerank", {"query": "Hi", "documents": ["a"] * 250}, 0, 3),
+        ("images", {"prompt": "a cat", "n": 3}, 3 * IMAGE_OUTPUT, 3),
+        ("images", {"prompt": "a cat"}, IMAGE_OUTPUT, 1),
+        ("speech", {"input": "Hello"}, 20, 5),
+        ("completions", {"prompt": ["Hi", "you"], "max_tokens": 7, "best_of": 4}, 56, 0),
+        ("completions", {"prompt": [1, 2, 3], "max_tokens": 7}, 7, 0),
+        ("completions", {"prompt": "Hi", "max_tokens": 7}, 7, 0),
+    ],
+)
+def test_other_operations_take_pieces_and_texts(operation: str, params: dict, output: int, units: int) -> None:
+    call = changed(new_call(), operation=operation, messages=[], params=params)
+    found = reserve(call).usage
+    assert (found.output, found.units) == (output, units)
+    assert found.estimated
+
+
+def test_sound_is_as_long_as_its_bytes_can_hold() -> None:
+    call = changed(new_call(), operation="transcription", messages=[], upload=b"x" * (90 * LEAST_AUDIO))
+    assert reserve(call).usage.units == 91
+
+
+def test_the_dearest_kind_of_token_is_held() -> None:
+    cached = changed(new_call(), messages=[{"role": "user", "content": [{"text": "Hi", "cache_control": {}}]}])
+    found = reserve(cached).usage
+    assert found.cache_write == found.cache_write_long == found.input > 0
+    heard = reserve(changed(new_call(), messages=[{"role": "user", "content": [{"type": "input_audio"}]}])).usage
+    assert (heard.audio_input, heard.audio_output) == (heard.input, heard.output)
+    assert reserve(new_call(tools=[{"type": "function", "cache_control": {}}])).usage.cache_write
+    assert reserve(new_call(modalities=["audio"])).usage.audio_output
+
+
+TEXTS = st.text(max_size=60)
+PARTS = st.one_of(
+    TEXTS.map(lambda text: {"type": "text", "text": text}),
+    st.just({"type": "image_url", "image_url": {"url": "data:"}}),
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": st.just("user"), "content": st.one_of(TEXTS, st.lists(PARTS, max_size=3))}),
+    max_size=4,
+)
+
+
+@given(MESSAGES)
+def test_no_tokenizer_makes_more_of_a_conversation_than_is_held(messages: list[dict]) -> None:
+    call = changed(new_call(), messages=messages)
+    texts = [message["content"] for message in messages if isinstance(message["content"], str)]
+    parts = [part for message in messages if isinstance(message["content"], list) for part in message["content"]]
+    texts += [part["text"] for part in parts if "text" in part]
+    images = sum("text" not in part for part in parts)
+    assert most_input_tokens(call) >= sum(len(text.encode()) for text in texts) + MOST_IMAGE * images
+    assert most_input_tokens(call) >= input_tokens(call)
+
+
+def seen(*deltas: Delta) -> Seen:
+    found = Seen()
+    for delta in deltas:
+        found.add(delta)
+    return found
+
+
+FOUR = Delta(text="four")
+CALLED = Delta(tool_calls=(ToolCallDelta(name="look", arguments='{"id": 123456}'),))
+
+
+@pytest.mark.promise("money-5")
+@pytest.mark.parametrize(
+    ("error", "finished", "deltas", "usage"),
+    [
+        (None, Finished(reason="stop", usage=Usage(input=3, output=0)), [FOUR], Usage(input=3, output=0)),
+        (None, Finished(reason="stop"), [FOUR], Usage(input=2, output=1, estimated=True)),
+        (StreamCut("cut"), None, [FOUR], Usage(input=2, output=1, estimated=True)),
+        (
+            StreamCut("cut"),
+            None,
+            [FOUR, Delta(reasoning="four", text="four")],
+            Usage(input=2, output=3, estimated=True),
+        ),
+        (StreamCut("cut"), None, [CALLED], Usage(input=2, output=5, estimated=True)),
+        (StreamCut("cut"), None, [Delta(text="四個漢字")], Usage(input=2, output=4, estimated=True)),
+        (
+            StreamCut("cut"),
+            None,
+            [Delta(usage=Usage(input=90, output=1, cache_write=80)), FOUR, FOUR],
+            Usage(input=90, output=2, cache_write=80, estimated=True),
+        ),
+        (StreamCut("cut"), None, [], Usage()),
+        (ProviderDown("refused"), None, [], Usage()),
+        (ProviderTimeout("silence"), None, [], Usage(input=2, output=0, estimated=True)),
+    ],
+)
+def test_what_is_billed(error: MoatError | None, finished: Finished | None, deltas: list[Delta], usage: Usage) -> None:
+    call = new_call("Hello")
+    assert billed(call, error, finished, seen(*deltas), reserve(call)) == usage
+
+
+def test_each_of_several_answers_is_billed() -> None:
+    call = new_call("Hello", n=3)
+    assert billed(call, StreamCut("cut"), None, seen(FOUR), reserve(call)).output == 3
+
+
+def test_what_had_begun_to_answer_is_billed_by_estimate() -> None:
+    error = ProviderDown("broke off")
+    error.worked = True
+    call = new_call("Hello")
+    assert billed(call, error, None, seen(), reserve(call)) == Usage(input=2, estimated=True)
+
+
+@pytest.mark.parametrize("absurd", [Usage(input=-3, output=5), Usage(input=5, output=10**9)])
+def test_a_usage_beyond_belief_counts_as_the_worst_case(absurd: Usage) -> None:
+    call = new_call("Hello", max_tokens=10)
+    held = reserve(call)
+    found = billed(call, None, Finished(reason="stop", usage=absurd), seen(), held)
+    assert found == held.usage
+    assert (found.output, found.estimated) == (10, True)
+
+
+def test_a_timeout_before_anything_was_sent_costs_nothing() -> None:
+    error = ProviderTimeout("no connection")
+    error.sent = False
+    call = new_call("Hello")
+    assert billed(call, error, None, seen(), reserve(call)) == Usage()
+
+
+def test_pieces_and_tokens_cost_the_dearer_of_the_two() -> None:
+    class Pieces:
+        version = "p"
+
+        def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+            if usage.units and usage.input:
+                return None
+            return usage.units * 1000 if usage.units else usage.input + usage.output
+
+    call = changed(new_call(), operation="images", messages=[], params={"prompt": "a cat", "n": 2})
+    held = Reserve(call, replace(fake_ports(ScriptedProvider()), prices=Pieces()))
+    assert held.cost(held.output) == 2 * IMAGE_OUTPUT + held.usage.input > 2000
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({}, {"max_tokens": DEFAULT_OUTPUT}),
+        ({"n": 4}, {"n": 4, "max_tokens": DEFAULT_OUTPUT}),
+        ({"max_tokens": 7}, {"max_tokens": 7}),
+        ({"max_completion_tokens": 7, "n": 2}, {"max_completion_tokens": 7, "n": 2}),
+    ],
+)
+@pytest.mark.promise("money-2")
+def test_a_model_is_told_the_length_that_a_budget_counts_on(params: dict, sent: dict) -> None:
+    provider = ScriptedProvider()
+    asked(provider, LimitConfig(name="budget", tokens=10**6), **params)
+    assert provider.calls[0].params == sent
+
+
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [({"n": 4}, 224), ({"n": 4, "max_tokens": 100}, 100), ({"n": 4, "max_tokens": 4000}, 224), ({}, 900)],
+)
+def test_a_cap_is_shared_by_all_answers(params: dict, sent: int) -> None:
+    provider = ScriptedProvider()
+    call = asked(provider, LimitConfig(name="each", tokens=1000, window="request", action="cap"), **params)
+    told = provider.calls[0].params["max_tokens"]
+    assert abs(told - sent) <= 100
+    assert told * choices(call) <= 1000
+
+
+@pytest.mark.parametrize("name", ["max_output_tokens", "models", "options"])
+def test_what_could_pass_a_budget_is_refused_where_one_applies(name: str) -> None:
+    provider = ScriptedProvider()
+    with pytest.raises(RequestError, match="a budget applies"):
+        asked(provider, LimitConfig(name="budget", tokens=10**6), **{name: 1})
+    assert provider.calls == []
+
+
+def asked(provider: ScriptedProvider, limit: LimitConfig, **params: object) -> Call:
+    ledger = LimitLedger(FakeClock())
+    ledger.adopt(Rules(compiled([limit]), frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    run = build(replace(fake_ports(provider), ledger=ledger))
+    call = new_call("Hi", **params)
+
+    async def drain() -> None:
+        async with aclosing(run(call)) as events:
+            async for _ in events:
+                pass
+
+    try:
+        asyncio.run(drain())
+    finally:
+        assert all(balance.held == 0 for balance in ledger.balances())
+    return call
+
+
+@pytest.mark.promise("money-7")
+def test_nothing_is_held_after_10000_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors, cuts, hang-ups and cancellations at random, with retries and fallbacks: every try is billed once."""
+    chance = random.Random(5)
+    told: list[int] = []
+
+    class Faulty(ScriptedProvider):
+        async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
+            fate = chance.randrange(6)
+            if fate == 0:
+                raise chance.choice([ProviderDown("down"), ProviderOverloaded("busy", retry_after=0.0)])
+            yield Delta(text="a")
+            await asyncio.sleep(0)
+            if fate == 1:
+                raise ProviderDown("broke")
+            if fate == 2:
+                return  # no end
+            told.append(1)
+            yield Finished(reason="stop", usage=Usage(input=1, output=1), model="m")
+
+    ledger = LimitLedger(FakeClock())
+    limits = [
+        LimitConfig(name="tokens", tokens=10**9, per=["tenant"]),
+        LimitConfig(name="money", money="1000"),
+        LimitConfig(name="at-once", concurrent=10**6),
+    ]
+    ledger.adopt(Rules(compiled(limits), frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    provider = Faulty()
+    models = FixedModels({"assistant": ["fake/large", "fake/small"]}, {"fake": provider}, retries=1)
+    ports = replace(fake_ports(provider), models=models, ledger=ledger)
+    run = build(ports)
+
+    async def one() -> None:
+        with suppress(MoatError, asyncio.TimeoutError):
+            async with aclosing(run(new_call("Hi"))) as events:
+                async for _ in events:
+                    if chance.random() < 0.1:
+                        return  # the client hangs up
+
+    async def some() -> None:
+        tasks = [asyncio.create_task(one()) for _ in range(100)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            if chance.random() < 0.05:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def all_of_them() -> None:
+        monkeypatch.setattr(asyncio, "sleep", _at_once(asyncio.sleep))
+        for _ in range(100):
+            await some()
+
+    asyncio.run(all_of_them())
+    spool = ports.spool
+    attempts = [span for span in spool.spans if span.kind == "attempt"]  # type: ignore[attr-defined]
+    assert len(attempts) > 10_000
+    assert len({span.span_id for span in attempts}) == len(attempts)
+    assert [balance.held for balance in ledger.balances()] == [0, 0, 0]
+    tokens, money, _ = ledger.balances()
+    assert tokens.used == sum(span.input_tokens + span.output_tokens for span in attempts)
+    assert money.used == sum(span.cost or 0 for span in attempts)
+    assert spool.begun == {}, "nothing is still to come"  # type: ignore[attr-defined]
+
+
+def _at_once(sleep):  # type: ignore[no-untyped-def]
+    """Pauses between retries are not what this is about."""
+
+    async def short(seconds: float, *rest: object) -> None:
+        await sleep(0)
+
+    return short
+
+
+def test_where_one_deployment_has_no_price_the_next_one_answers_a_budget() -> None:
+    class SmallOnly:
+        version = "p"
+
+        def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+            return usage.input + usage.output if deployment.model == "small" else None
+
+    provider = ScriptedProvider("Hello")
+    ledger = LimitLedger(FakeClock())
+    limits = compiled([LimitConfig(name="money", money="1000")])
+    ledger.adopt(Rules(limits, frozenset(), {}, lambda alias, usage: 1), lambda limit, since_ns: {})
+    models = FixedModels({"assistant": ["fake/large", "fake/small"], "dear": ["fake/large"]}, {"fake": provider})
+    run = build(replace(fake_ports(provider), models=models, prices=SmallOnly(), ledger=ledger))
+
+    async def ask(model: str) -> None:
+        async with aclosing(run(new_call("Hi", model=model))) as events:
+            async for _ in events:
+                pass
+
+    asyncio.run(ask("assistant"))
+    assert [str(call.deployment) for call in provider.calls] == ["fake/small"]
+    with pytest.raises(NoPrice, match="no known price") as error:
+        asyncio.run(ask("dear"))
+    assert (error.value.status, error.value.code) == (400, "price_unknown")
