@@ -30,7 +30,7 @@ demo: setup ## run a team's first hour and leave the server up (ARGS=--once: run
 
 test: setup ## all tests, with coverage; the rooms that decide need 90 % of their branches
 	@$(BIN)/coverage erase
-	@$(BIN)/pytest --cov --cov-report= $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --skip-covered --skip-empty --include='src/moat/*'
 	@$(BIN)/python -m tests.branches
 

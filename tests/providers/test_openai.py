@@ -339,7 +339,9 @@ async def test_statuses_become_errors_without_secrets(
         ("retry-after: 1.5", 1.5, 1.5),
         ("retry-after: -3", 0, 0),
         ("retry-after-ms: 250", 0.25, 0.25),
-        ("retry-after: " + email.utils.formatdate(time.time() + 3600, usegmt=True), 1800, 3600),
+        pytest.param(
+            "retry-after: " + email.utils.formatdate(time.time() + 3600, usegmt=True), 1800, 3600, id="a date to come"
+        ),
         ("retry-after: Sat, 01 Jan 2000 00:00:00 GMT", 0, 0),
     ],
 )
