@@ -1,6 +1,6 @@
 """What has been counted against one limit, in memory: nothing here waits, so nothing comes between."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +16,22 @@ MAX_ACCOUNTS = 250_000
 SWEEP_NS = 10 * 10**9
 
 
+class Loan(msgspec.Struct):
+    """A part of a counter's room that another process has."""
+
+    worker: str
+    taken: Callable[[], tuple[int, int]]
+    """What was used of it there, and what is held."""
+    index: int
+    """What it is called there."""
+    granted: int = 0
+
+    @property
+    def bound(self) -> int:
+        """All that is gone for others. What cost more than was lent is gone too."""
+        return max(self.granted, sum(self.taken()))
+
+
 class Account(msgspec.Struct):
     """One counter."""
 
@@ -23,6 +39,34 @@ class Account(msgspec.Struct):
     """Settled in this window."""
     held: int = 0
     """Taken by calls under way."""
+    lent: tuple[Loan, ...] = ()
+
+    def room(self, amount: int) -> int:
+        """What is left of so much."""
+        taken = self.used + self.held
+        return amount - taken - sum(loan.bound for loan in self.lent) if self.lent else amount - taken
+
+    def hold(self, amount: int) -> None:
+        """Take room for a call under way."""
+        self.held += amount
+
+    def settle(self, held: int, used: int) -> None:
+        """Of what was held, so much was used."""
+        self.held -= held
+        self.used += used
+
+    def retire(self) -> None:
+        """Its window is over; calls under way may still settle."""
+
+    @property
+    def idle(self) -> bool:
+        """Nothing would be lost with it."""
+        return not (self.used or self.held or self.lent)
+
+    @property
+    def all_used(self) -> int:
+        """What all processes settled."""
+        return self.used + sum(loan.taken()[0] for loan in self.lent)
 
 
 class Balance(NamedTuple):
@@ -46,11 +90,13 @@ class Place(NamedTuple):
     resets_ns: int
     """When its window ends; 0 without one."""
     now_ns: int
+    starts_ns: int = 0
+    """When its window began; 0 without one."""
 
     @property
     def room(self) -> int:
         """What is left."""
-        return self.limit.amount - self.account.used - self.account.held
+        return self.account.room(self.limit.amount)
 
 
 class Counters:
@@ -60,8 +106,10 @@ class Counters:
     window in which they began.
     """
 
-    def __init__(self, limit: Limit, now_ns: int) -> None:
+    def __init__(self, limit: Limit, now_ns: int, new: Callable[[], Account] = Account) -> None:
+        """`new` makes an account, for the calls of this process."""
         self.limit = limit
+        self._new = new
         self._span = _span(limit, now_ns)
         self._accounts: dict[Values, Account] = {}
         self._swept_ns = 0
@@ -77,7 +125,7 @@ class Counters:
         if account is None:
             if len(self._accounts) >= MAX_ACCOUNTS:
                 self._sweep(now_ns)
-            account = self._accounts[values] = Account()
+            account = self._accounts[values] = self._new()
         return account
 
     @property
@@ -93,9 +141,9 @@ class Counters:
     def balances(self, now_ns: int) -> Iterator[Balance]:
         """All accounts of the present window, fullest first. Changes nothing, so that any thread may ask."""
         accounts = list(self._accounts.items()) if now_ns < self._span.end_ns else []
-        accounts.sort(key=lambda item: -item[1].used - item[1].held)
+        accounts.sort(key=lambda item: -item[1].all_used - item[1].held)
         for values, account in accounts:
-            yield Balance(self.limit, values, account.used, account.held, self.resets_ns)
+            yield Balance(self.limit, values, account.all_used, account.held, self.resets_ns)
 
     def _roll(self, now_ns: int) -> None:
         """Begin the next window when the present one is over. A clock set back begins none: it would give out the
@@ -103,13 +151,16 @@ class Counters:
         """
         if now_ns >= self._span.end_ns:
             self._span = _span(self.limit, now_ns)
-            self._accounts = {}
+            before, self._accounts = self._accounts, {}
+            if self._new is not Account:
+                for account in before.values():
+                    account.retire()
 
     def _sweep(self, now_ns: int) -> None:
         """Make room by forgetting who used nothing; seldom, for it takes a while."""
         if now_ns - self._swept_ns >= SWEEP_NS:
             self._swept_ns = now_ns
-            self._accounts = {key: account for key, account in self._accounts.items() if account.used or account.held}
+            self._accounts = {key: account for key, account in self._accounts.items() if not account.idle}
         if len(self._accounts) >= MAX_ACCOUNTS:
             raise LimitExceeded(
                 f"the limit {self.limit.name!r} counts by too many different callers",

@@ -6,13 +6,14 @@ an `await`, so no two calls can take the same room.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from moat.domain.calls import Call
 from moat.domain.config import SpikeConfig
-from moat.domain.errors import NoPrice
+from moat.domain.errors import LimitExceeded, NoPrice
 from moat.domain.usage import Usage
 from moat.pipeline.estimates import choices, input_tokens, stated_output
 from moat.ports.clock import Clock
@@ -21,6 +22,9 @@ from moat.spend.counters import Account, Balance, Counters, Place
 from moat.spend.limits import Limit, Values
 from moat.spend.refusals import notice, refusal
 from moat.spend.spikes import SpikeBreaker, Watch, watched
+
+SEARCHES = 4
+"""How often room is looked for elsewhere: meanwhile another call may have taken what came."""
 
 Opening = Callable[[Limit, int], Mapping[Values, int]]
 """What was used of a limit since an instant (Unix nanoseconds), from the records of earlier calls."""
@@ -47,11 +51,28 @@ class Prepared(NamedTuple):
     watched: Watch | None
 
 
+class Source(Protocol):
+    """Where more room comes from, when several processes share the limits."""
+
+    def account(self) -> Account:
+        """A new one, for what is counted over all processes."""
+        ...
+
+    async def obtain(self, lacking: Sequence[tuple[Place, int]]) -> bool:
+        """Try to find room for so much in these places. True: something changed, so that it is worth another look.
+
+        Raises `Unavailable` when that cannot be known.
+        """
+        ...
+
+
 class LimitLedger:
     """Implements `moat.ports.ledger.Ledger` on the event loop of one process; `adopt` may run in another thread."""
 
     def __init__(self, clock: Clock) -> None:
         self.spikes = SpikeBreaker(clock)
+        self.source: Source | None = None
+        """None: this process has all the room there is."""
         self._clock = clock
         self._rules = Rules((), frozenset(), {}, lambda alias, usage: None)
         self._counters: tuple[tuple[Limit, Counters], ...] = ()
@@ -71,7 +92,7 @@ class LimitLedger:
         for limit in rules.limits:
             counters = known.get(limit.identity)
             if counters is None:
-                counters = Counters(limit, now)
+                counters = Counters(limit, now, self._new(limit))
                 if limit.window is not None:
                     counters.open(opening(limit, counters.starts_ns))
             found.append((limit, counters))
@@ -81,6 +102,10 @@ class LimitLedger:
         """Count by these from now on. Cannot fail."""
         self.spikes.adopt(prepared.watched)
         self._rules, self._counters = prepared.rules, prepared.counters
+
+    def find(self, identity: str) -> tuple[Limit, Counters] | None:
+        """The limit that counts this, as it is now."""
+        return next((found for found in self._counters if found[0].identity == identity), None)
 
     @property
     def idle(self) -> bool:
@@ -100,37 +125,39 @@ class LimitLedger:
             self.spikes.check(call)
         if not self._counters:
             return Admitted(call, ())
-        places = self._places(call)
+        places = await self._supplied(call, _Asked(call, self._rules).of)
         judged = self._judged(call, places)
         if judged.model != call.model:  # the other model has limits of its own
-            places = self._places(judged)
+            places = await self._supplied(judged, _Asked(judged, self._rules).of)
             judged = self._judged(judged, places, exchanged=True)
         return self._let_in(judged, places)
 
+    async def _supplied(self, call: Call, wanted: Callable[[Place], int | None]) -> list[Place]:
+        """The counters that a call falls on, with room for what is wanted, if there is any in another process."""
+        places = self._places(call)
+        if self.source is not None:
+            for _ in range(SEARCHES):
+                asked = [(place, wanted(place)) for place in places]
+                lacking = [(place, amount) for place, amount in asked if amount is not None and amount > place.room]
+                if not lacking or not await self.source.obtain(lacking):
+                    break
+                places = self._places(call)
+        return places
+
     def _judged(self, call: Call, places: Sequence[Place], *, exchanged: bool = False) -> Call:
         """What the limits make of the call. Raises `LimitExceeded`."""
-        asked = None
+        asked = _Asked(call, self._rules)
         for place in places:
-            limit = place.limit
-            if limit.measure in ("requests", "concurrent"):
-                wanted = 0 if call.shadow_of else 1
-            elif limit.hard and (limit.action == "cap" or limit.window is not None):
-                continue  # held by the attempt, exactly
-            else:
-                asked = asked or _Asked(call, self._rules)
-                wanted = asked.of(limit)
-            if wanted > place.room and not (limit.action == "downgrade" and exchanged):
+            limit, wanted = place.limit, asked.of(place)
+            if wanted is not None and wanted > place.room and not (limit.action == "downgrade" and exchanged):
                 call = self._act(call, place, wanted)
                 exchanged = exchanged or limit.action == "downgrade"
         return call
 
     async def hold(self, call: Call, worst: Worst) -> "Held":
         """See `Ledger`."""
-        places = [place for place in self._places(call) if place.limit.measure in ("tokens", "money")]
-        output = worst.output
-        for place in places:
-            if place.limit.action == "cap" and not worst.fixed:
-                output = min(output, _fitting(place, worst))
+        places = [place for place in await self._supplied(call, partial(_most, worst)) if _metered(place)]
+        output = _longest(places, worst)
         taken = []
         for place in places:
             amount = _demand(place, worst, output)
@@ -139,25 +166,31 @@ class LimitLedger:
             if place.limit.window:
                 taken.append((place.account, place.limit.measure == "money", amount))
         for account, _, amount in taken:
-            account.held += amount
+            account.hold(amount)
         bounds = any(place.limit.hard for place in places)
         return Held(output, taken, lambda cost: self.spikes.note(call, cost), bounds=bounds)
 
     async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> "Held":
         """See `Ledger`."""
+        supplied = await self._supplied(call, partial(_most, worst))
+        places = [place for place in supplied if _metered(place) and place.limit.window not in ("minute", "hour")]
+        output = _longest(places, worst, owed=owed)
         taken = []
-        for place in self._places(call):
+        for place in places:
             limit = place.limit
-            if limit.measure not in ("tokens", "money") or limit.window in ("minute", "hour"):
-                continue
-            amount = 0 if owed and limit.window is None else _demand(place, worst, worst.output)
-            if limit.hard and limit.action != "cap" and amount > place.room and not owed:
+            amount = 0 if owed and limit.window is None else _demand(place, worst, output)
+            if limit.hard and amount > place.room and not owed:
                 raise refusal(place, amount)
             if limit.window:
                 taken.append((place.account, limit.measure == "money", amount))
         for account, _, amount in taken:
-            account.held += amount
-        return Held(worst.output, taken, lambda cost: None)
+            account.hold(amount)
+        return Held(output, taken, lambda cost: None, bounds=any(place.limit.hard for place in places))
+
+    def _new(self, limit: Limit) -> Callable[[], Account]:
+        """What makes this limit's accounts: those of one call by itself are nobody else's."""
+        shared = limit.window is not None or limit.measure == "concurrent"
+        return Account if self.source is None or not shared else self.source.account
 
     def _places(self, call: Call) -> list[Place]:
         """The counters that a call falls on."""
@@ -174,7 +207,8 @@ class LimitLedger:
         for limit, counters in self._counters:
             values = limit.values(scopes)
             if values is not None:
-                found.append(Place(limit, values, counters.account(values, now), counters.resets_ns, now))
+                account = counters.account(values, now)
+                found.append(Place(limit, values, account, counters.resets_ns, now, counters.starts_ns))
         return found
 
     def _act(self, call: Call, place: Place, wanted: int) -> Call:
@@ -200,9 +234,9 @@ class LimitLedger:
         concurrent = []
         for place in places:
             if not call.shadow_of and place.limit.measure == "requests":
-                place.account.used += 1
+                place.account.settle(0, 1)
             elif not call.shadow_of and place.limit.measure == "concurrent":
-                place.account.held += 1
+                place.account.hold(1)
                 concurrent.append(place.account)
             if place.limit.warn_at and (warning := notice(place)):
                 call.journal.notices.append(warning)
@@ -219,7 +253,7 @@ class Admitted:
     def leave(self) -> None:
         """Once."""
         for account in self._concurrent:
-            account.held -= 1
+            account.settle(1, 0)
         self._concurrent = ()
 
 
@@ -243,9 +277,8 @@ class Held:
     def settle(self, spent: Spending) -> None:
         """Once."""
         for account, money, amount in self._taken:
-            account.held -= amount
             money_spent = amount if spent.money is None else spent.money
-            account.used += money_spent if money else spent.tokens
+            account.settle(amount, money_spent if money else spent.tokens)
         self._taken = ()
         if self._spent is not None:
             self._spent(spent.money or 0)
@@ -256,16 +289,34 @@ class _Asked:
     """What a call will take, about, before its deployment is known."""
 
     def __init__(self, call: Call, rules: Rules) -> None:
-        self._input = input_tokens(call)
-        self._output = (stated_output(call) or 0) * choices(call)
         self._call = call
         self._rules = rules
 
-    def of(self, limit: Limit) -> int:
-        """In the limit's measure."""
+    def of(self, place: Place) -> int | None:
+        """In the limit's measure; None for what the attempt will hold, exactly."""
+        limit = place.limit
+        if limit.measure in ("requests", "concurrent"):
+            return 0 if self._call.shadow_of else 1
+        if limit.hard and (limit.action == "cap" or limit.window is not None):
+            return None
         if limit.measure == "tokens":
-            return self._input + self._output
-        return self._rules.price(self._call.model, Usage(input=self._input, output=self._output)) or 0
+            return self._usage.total
+        return self._rules.price(self._call.model, self._usage) or 0
+
+    @cached_property
+    def _usage(self) -> Usage:
+        call = self._call
+        return Usage(input=input_tokens(call), output=(stated_output(call) or 0) * choices(call))
+
+
+def _metered(place: Place) -> bool:
+    """Does it count what attempts take?"""
+    return place.limit.measure in ("tokens", "money")
+
+
+def _most(worst: Worst, place: Place) -> int | None:
+    """What an attempt should find room for in a place; None where it takes nothing, or as much as it likes."""
+    return _demand(place, worst, worst.output) if _metered(place) and place.limit.window else None
 
 
 def _demand(place: Place, worst: Worst, output: int) -> int:
@@ -286,6 +337,22 @@ def _input(place: Place, worst: Worst) -> int:
     nobody could send half of what he may.
     """
     return worst.most_input if place.limit.window in ("day", "month") else worst.input
+
+
+def _longest(places: Sequence[Place], worst: Worst, *, owed: bool = False) -> int:
+    """The longest answer that all caps leave room for, in tokens. What is owed keeps its length where they leave none.
+
+    Raises `LimitExceeded`.
+    """
+    output = worst.output
+    for place in places:
+        if place.limit.action == "cap" and not worst.fixed:
+            try:
+                output = min(output, _fitting(place, worst))
+            except LimitExceeded:
+                if not owed:
+                    raise
+    return output
 
 
 def _fitting(place: Place, worst: Worst) -> int:

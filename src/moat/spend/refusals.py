@@ -17,7 +17,7 @@ SOON = 1.0
 def refusal(place: Place, wanted: int, why: str = "") -> LimitExceeded:
     """Why a call is refused: which limit, how far it is used up, and when there is room again."""
     limit, values, account = place.limit, place.values, place.account
-    of = f"{limit.number(account.used)} of {limit.shown(limit.amount)}"
+    of = f"{limit.number(account.all_used)} of {limit.shown(limit.amount)}"
     if limit.measure == "concurrent":
         what = f"{why}{account.held} of {limit.shown(limit.amount)} for {limit.whose(values)} are under way"
         return _refused(limit, what, "Try again when one is done.", SOON)
@@ -28,7 +28,7 @@ def refusal(place: Place, wanted: int, why: str = "") -> LimitExceeded:
     what = f"{why}{of} a {limit.window} for {limit.whose(values)} are used{held}; this call may take "
     what += limit.number(wanted)
     seconds = max(0.0, (place.resets_ns - place.now_ns) / 1e9)
-    fits = account.used + wanted <= limit.amount
+    fits = account.all_used + wanted <= limit.amount
     until = datetime.fromtimestamp(place.resets_ns // 10**9, limit.tz).isoformat()
     remedy = "It fits when calls under way are done." if fits else f"The next {limit.window} begins at {until}."
     return _refused(limit, what, remedy, min(SOON, seconds) if fits else seconds)
@@ -37,7 +37,7 @@ def refusal(place: Place, wanted: int, why: str = "") -> LimitExceeded:
 def notice(place: Place) -> str:
     """A warning that a limit is near; empty as long as it is not."""
     limit, values, account = place.limit, place.values, place.account
-    share = (account.used + account.held) / limit.amount if limit.amount else 1.0
+    share = (account.all_used + account.held) / limit.amount if limit.amount else 1.0
     if share < limit.warn_at[0]:
         return ""
     return f"limit {limit.name}: {share:.0%} of {limit.shown(limit.amount)} for {limit.whose(values)}"
