@@ -22,10 +22,11 @@ def served(live: Live, assignment: Assignment) -> bool:
 
 
 def wait(live: Live, holds: Callable[[Serving], bool]) -> bool:
-    """Wait until this is true of the snapshot; False when it is not in time."""
-    deadline = time.monotonic() + LIVE_WITHIN_SECONDS
+    """Wait until this is true of the snapshot, and all processes have looked; False when it is not in time."""
+    asked = time.monotonic()
+    deadline = asked + LIVE_WITHIN_SECONDS
     live.look()
-    while not holds(live.serving):
+    while not (holds(live.serving) and live.looked_elsewhere() >= asked):
         if time.monotonic() >= deadline:
             return False
         time.sleep(LOOK_SECONDS)

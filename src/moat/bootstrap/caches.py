@@ -1,6 +1,6 @@
 """The caches of a project: on what they stand, and what moat.yaml makes of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from moat.bootstrap.settings import Settings
 from moat.caching.exact import ExactCache, Memory
-from moat.caching.false_hits import Book
+from moat.caching.false_hits import Book, Tell
 from moat.caching.report import CacheState, cache_states
 from moat.domain.config import LEXICAL, CacheConfig, Config, SemanticConfig
-from moat.domain.false_hits import FalseHits
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.embedder import Embedder
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 class Caches:
     """Memory, and what was measured. Outlives every reload."""
 
-    def __init__(self, max_bytes: int, known: Iterable[FalseHits] = ()) -> None:
+    def __init__(self, max_bytes: int, book: Book) -> None:
         """`max_bytes`: for answers, and as much again for vectors."""
         self.memory = Memory(max_bytes)
-        self.book = Book(known)
+        self.book = book
         self._max_bytes = max_bytes
 
     @cached_property
@@ -45,9 +44,11 @@ class Caches:
 
 
 @contextmanager
-def open_caches(settings: Settings, store: FalseHitStore) -> Iterator[Caches]:
-    """Empty ones, with what was measured before; in the end, what was measured since is stored."""
-    caches = Caches(round(settings.config.server.cache_mb * 2**20), store.false_hits())
+def open_caches(settings: Settings, store: FalseHitStore, tell: Tell | None = None) -> Iterator[Caches]:
+    """Empty ones, with what was measured before; in the end, what was measured since is stored. `tell`: who counts
+    what is measured, in place of this process.
+    """
+    caches = Caches(round(settings.config.server.cache_mb * 2**20), Book(store.false_hits(), tell))
     try:
         yield caches
     finally:

@@ -11,6 +11,13 @@ SAVE_SECONDS = 2.0
 """Between two looks: a process that is killed loses that much of it."""
 
 
+async def keep_learnt(book: Book, store: FalseHitStore) -> None:
+    """Follow what all processes have measured, until cancelled."""
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        book.learn(await to_its_end(store.false_hits))
+
+
 async def keep_measured(book: Book, store: FalseHitStore) -> None:
     """Store what has changed, until cancelled."""
     while True:

@@ -243,6 +243,7 @@ async def keep_fresh(live: Live, snapshots: Snapshots) -> None:
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(asked.wait(), POLL_SECONDS)
+            live.on_look()
         asked.clear()
         began = time.monotonic()
         fresh = await to_its_end(snapshots.refresh)

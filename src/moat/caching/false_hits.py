@@ -1,7 +1,7 @@
 """How often a semantic cache is wrong, and whether that is known well enough to let it answer."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -43,10 +43,15 @@ def may_serve(found: FalseHits, config: SemanticConfig) -> bool:
     return config.mode == "serve" and (config.unproven or is_proven(found, config))
 
 
+Tell = Callable[[Subject, int, bool, Example | None], None]
+
+
 class Book:
     """What was measured by subject, counted in memory. What changed is for a store to keep. Outlives every reload."""
 
-    def __init__(self, known: Iterable[FalseHits] = ()) -> None:
+    def __init__(self, known: Iterable[FalseHits] = (), tell: Tell | None = None) -> None:
+        """`tell`: who counts in place of this one, where several processes measure."""
+        self._tell = tell
         self._found = {found.subject: found for found in known}
         self._unsaved: set[Subject] = set()
 
@@ -58,8 +63,15 @@ class Book:
         """Of every subject that was ever measured."""
         return list(self._found.values())
 
+    def learn(self, known: Iterable[FalseHits]) -> None:
+        """What all processes have measured, as a store has it."""
+        self._found = {found.subject: found for found in known}
+
     def add(self, subject: Subject, now_ns: int, *, false: bool, example: Example | None = None) -> None:
         """One more comparison. `example`: shows it, when it was false and may be shown."""
+        if self._tell is not None:
+            self._tell(subject, now_ns, false, example)
+            return
         found = self.about(subject)
         examples = (*found.examples, example)[-MAX_EXAMPLES:] if example is not None else found.examples
         self._found[subject] = replace(

@@ -71,6 +71,18 @@ def cache_states(
     return states
 
 
+def merged_caches(states: Iterable[CacheState]) -> list[CacheState]:
+    """What several processes did and hold together; what was measured is the first one's, who counts for all."""
+    found: dict[str, CacheState] = {}
+    for state in states:
+        known = found.get(state.alias)
+        if known is not None:
+            sums = {name: getattr(known, name) + getattr(state, name) for name in Tally.__struct_fields__}
+            state = msgspec.structs.replace(known, **sums)
+        found[state.alias] = state
+    return list(found.values())
+
+
 def count_states(found: Iterable[Measured], state: Status) -> int:
     """How many of them stand so."""
     return sum(1 for one in found if one.state == state)

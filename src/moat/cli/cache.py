@@ -11,6 +11,7 @@ from moat.bootstrap.asking import ask
 from moat.bootstrap.caches import Caches
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import open_state
+from moat.caching.false_hits import Book
 from moat.caching.report import CacheState, Measured
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
@@ -62,7 +63,7 @@ def _states(project: Project, alias: str) -> list[CacheState]:
     if server is None:
         err.print("No server runs: this is what was measured. Counts begin when one starts.", style="dim")
         with open_state(project) as state:
-            return Caches(0, state.false_hits.false_hits()).states(project.settings.config)
+            return Caches(0, Book(state.false_hits.false_hits())).states(project.settings.config)
     answer = ask(server, f"/api/v1/cache?{urlencode({'alias': alias})}")
     if answer is None:
         raise Unavailable(f"the server at {server.url} did not answer", remedy="Look at `moat status`.")

@@ -22,6 +22,9 @@ def run(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: moat.yaml).")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, max=64, help="Processes for model calls; 0: this one (default: moat.yaml).")
+    ] = None,
 ) -> None:
     """Run the gateway and the management API until Ctrl-C or SIGTERM; calls under way are finished first."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -30,7 +33,7 @@ def run(
     project = Project.find(ctx.obj)
     server = project.settings.config.server
     address = (host or server.host, server.port if port is None else port)
-    uvloop.run(serve(project, environment(), address, _ready))
+    uvloop.run(serve(project, environment(), address, _ready, server.workers if workers is None else workers))
 
 
 def _ready(file: ServerFile, live: Live) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from moat.bootstrap.server import listen
+from moat.bootstrap.http_server import listen
 from moat.cli.group import group
 from moat.cli.output import err
 from moat.domain.errors import InputError

@@ -28,10 +28,18 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Defaults to the output price."""
     cached_audio: str | None = None
     """Defaults to the price of `cached`."""
-    unit: str = "0"
-    """US dollars for one piece of what is not billed by tokens: an image, a search, a character, a second."""
-    request: str = "0"
-    """US dollars for each request."""
+    unit: str | None = None
+    """US dollars for one piece of what is not billed by tokens: an image, a search, a character, a second; defaults to
+    nothing."""
+    request: str | None = None
+    """US dollars for each request; defaults to nothing."""
+    search: str | None = None
+    """US dollars for one search of the web by the provider; without it the cost of a call that searched is unknown."""
+    run: str | None = None
+    """The same for one run of another of its tools: code, a search of stored files."""
+    tiers: dict[str, "ModelPrice"] = {}
+    """Prices of other levels of service, by the name that answers give them: `flex`, `priority`. Each states all its
+    token prices; pieces cost the same, where it says nothing else."""
 
 
 Targets = Annotated[list[str], msgspec.Meta(min_length=1)]
@@ -282,6 +290,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_body_mb: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 20.0
     max_requests: Annotated[int, msgspec.Meta(ge=1)] = 2000
     """Under way at one time; further ones are turned away (503) until there is room."""
+    workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Processes that answer model calls, beside the one that keeps everything else; 0: that one answers them too."""
     cache_mb: Annotated[float, msgspec.Meta(gt=0, le=65536)] = 64.0
     """Memory for answers of aliases with `cache`."""
 

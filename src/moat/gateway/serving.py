@@ -67,6 +67,10 @@ class Live:
     """How far the limits are used up."""
     caches: Callable[[], Sequence[CacheState]] = lambda: ()
     """What the caches did and hold, by alias."""
+    looked_elsewhere: Callable[[], float] = lambda: float("inf")
+    """The same of the process that is furthest behind, where others serve beside this one."""
+    on_look: Callable[[], None] = lambda: None
+    """Told on the event loop when somebody asks for a look."""
     look: Callable[[], None] = lambda: None
     """Asks for a look at once instead of in its turn; from any thread, and returns at once."""
     turns: Turns = field(default_factory=Turns)

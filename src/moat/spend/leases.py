@@ -32,6 +32,9 @@ DRY_NS = 20_000_000
 ANSWER_SECONDS = 3.0
 """A question that stays open for so long fails; so does the call it was asked for."""
 
+RECALL_SECONDS = 0.25
+"""Nobody waits longer for a worker to give back what it can spare."""
+
 ADOPT_SECONDS, LOOK_SECONDS = 2.0, 0.02
 """How long the keeper may take to see a limit that the worker has read already; between two looks."""
 
@@ -257,6 +260,7 @@ class Lessor:
         self._ledger = ledger
         self._clock = clock
         self._workers: dict[str, Worker] = {}
+        self._recalling: set[asyncio.Task[bool]] = set()
 
     def account(self) -> Account:
         """The keeper's counters are the counters."""
@@ -325,8 +329,14 @@ class Lessor:
         for name, worker in self._workers.items():
             loans = [loan for account in accounts for loan in account.lent if loan.worker == name != but]
             if loans:
-                asked.append(_have_back(worker, loans))
-        return any(await asyncio.gather(*asked))
+                asked.append(asyncio.create_task(_have_back(worker, loans)))
+        self._recalling.update(asked)
+        for task in asked:
+            task.add_done_callback(self._recalling.discard)
+        if not asked:
+            return False
+        answered, _ = await asyncio.wait(asked, timeout=RECALL_SECONDS)  # what comes later still counts
+        return any(task.result() for task in answered)
 
 
 def _room(limit: Limit, account: Account) -> int:

@@ -21,7 +21,7 @@ from moat.ports.ledger import Spending, Worst
 from moat.spend.counters import Account, Balance, Counters, Place
 from moat.spend.limits import Limit, Values
 from moat.spend.refusals import notice, refusal
-from moat.spend.spikes import SpikeBreaker, Watch, watched
+from moat.spend.spikes import SpikeBreaker, Watch, Whose, watched
 
 SEARCHES = 4
 """How often room is looked for elsewhere: meanwhile another call may have taken what came."""
@@ -69,8 +69,9 @@ class Source(Protocol):
 class LimitLedger:
     """Implements `moat.ports.ledger.Ledger` on the event loop of one process; `adopt` may run in another thread."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.spikes = SpikeBreaker(clock)
+    def __init__(self, clock: Clock, spent: Callable[[Whose, int], None] | None = None) -> None:
+        """`spent` is told what is spent, when another process compares it with what is usual."""
+        self.spikes = SpikeBreaker(clock, spent)
         self.source: Source | None = None
         """None: this process has all the room there is."""
         self._clock = clock

@@ -91,7 +91,9 @@ def watched(config: SpikeConfig | None) -> Watch | None:
 class SpikeBreaker:
     """Watches the calls of one process, on its event loop."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tell: Callable[[Whose, int], None] | None = None) -> None:
+        """`tell`: who compares what is spent with what is usual, in place of this one."""
+        self._tell = tell or self.spent
         self._clock = clock
         self._limits: Watch | None = None
         self._usual: Usual = {}
@@ -158,13 +160,18 @@ class SpikeBreaker:
         """An attempt cost so much."""
         if self._limits is None or not cost:
             return
-        now, hour = self._clock.monotonic_ns(), hour_of_week(self._clock.now_ns())
         for whose in _whose(call):
-            if whose[0] == "session" or whose[0] not in self._limits.config.per:
-                continue
-            spent = self._spending.add(whose, cost, now)
-            if spent > self._limits.floor:
-                self._compare(whose, spent, hour)
+            if whose[0] != "session" and whose[0] in self._limits.config.per:
+                self._tell(whose, cost)
+
+    def spent(self, whose: Whose, cost: int) -> None:
+        """So much was spent, here or in another process."""
+        if self._limits is None:
+            return
+        now, hour = self._clock.monotonic_ns(), hour_of_week(self._clock.now_ns())
+        spent = self._spending.add(whose, cost, now)
+        if spent > self._limits.floor:
+            self._compare(whose, spent, hour)
 
     def _compare(self, whose: Whose, spent: int, hour: int) -> None:
         assert self._limits is not None, "note has looked"

@@ -1,0 +1,235 @@
+"""The keeper's side of worker processes: it starts them, gives them connections, and lends them room in the limits."""
+
+import asyncio
+import itertools
+import logging
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+from moat.adapters.system import SystemClock
+from moat.bootstrap import channel as say
+from moat.bootstrap.channel import Channel
+from moat.bootstrap.engine import Engine
+from moat.bootstrap.project import Project
+from moat.caching.report import CacheState, merged_caches
+from moat.domain.errors import Unavailable
+from moat.domain.keys import Key
+from moat.gateway.handover import Take, is_anywhere
+from moat.routing.health import DeploymentState
+from moat.routing.merging import merged_states
+from moat.spend.leases import Lessor, Tally, Want, Worker, new_memory
+
+log = logging.getLogger("moat.server")
+
+START_SECONDS = 60.0
+"""Until the first worker must be ready."""
+RESTART_SECONDS, LONGEST_PAUSE = 0.1, 10.0
+"""Before a worker that died is replaced; longer and longer while they die young."""
+YOUNG_SECONDS = 10.0
+STOP_SECONDS = 45.0
+"""A worker that has not ended by then is killed: more than its calls and their records get."""
+
+
+class Member:
+    """One worker process, from its start to its end."""
+
+    def __init__(self, name: str, process: Process, channel: Channel) -> None:
+        self.name = name
+        self.process = process
+        self.channel = channel
+        self.ready = False
+        self.looked = 0.0
+        self.status = say.Status((), (), 0, ())
+        self._recalled: dict[int, asyncio.Future[Sequence[int]]] = {}
+        self._numbers = itertools.count()
+
+    async def recall(self, indexes: list[int]) -> Sequence[int]:
+        """What it can spare of these leases."""
+        number = next(self._numbers)
+        answer: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+        self._recalled[number] = answer
+        self.channel.send(say.Recall(number, indexes))
+        return await answer
+
+    def answered(self, number: int, amounts: Sequence[int]) -> None:
+        """It has answered a recall."""
+        self._recalled.pop(number).set_result(amounts)
+
+    def end(self) -> None:
+        """It says nothing more."""
+        self.channel.close()
+        for answer in self._recalled.values():
+            answer.set_result(())
+
+
+class Crew:
+    """All workers of a server. With none of them this process answers everything itself."""
+
+    def __init__(self, project: Project, local: Key, count: int) -> None:
+        self._project = project
+        self._local = local
+        self._count = count
+        self._members: list[Member] = []
+        self._turn = itertools.count()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._some = asyncio.Event()
+        self._former = 0
+        self._answering: set[asyncio.Task[None]] = set()
+
+    def serve(self, engine: Engine) -> None:
+        """Stand beside this process's own engine: what is told of one is told of all."""
+        self._engine = engine
+        self._lessor = Lessor(engine.ledger, SystemClock())
+        if not self._count:
+            return
+        engine.ledger.source = self._lessor
+        live, deployments, caches = engine.live, engine.live.deployments, engine.live.caches
+        live.deployments = lambda: merged_states([*deployments(), *self._deployments()])
+        live.caches = lambda: merged_caches([*caches(), *self._caches()])
+        live.looked_elsewhere = lambda: min((m.looked for m in self._members if m.ready), default=float("inf"))
+        live.on_look = lambda: self._tell(say.Look())
+
+    @property
+    def dropped(self) -> int:
+        """Copies of calls that workers gave up."""
+        return self._former + sum(member.status.dropped for member in self._members)
+
+    def is_elsewhere(self, head: bytes) -> bool:
+        """See `Place`."""
+        return is_anywhere(head) and self._next() is not None
+
+    def hand_over(self, fd: int, data: bytes) -> None:
+        """See `Place`; without a worker the connection stays here."""
+        member = self._next()
+        if member is None:
+            self._take(fd, data)
+        else:
+            member.channel.hand_over(fd, data)
+
+    async def start(self, take: Take, listener: socket.socket) -> None:
+        """Start all, and accept connections for them. Raises `Unavailable` when none gets ready."""
+        self._take = take
+        if not self._count:
+            return
+        self._tasks = [asyncio.create_task(self._keep(number)) for number in range(self._count)]
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await self._some.wait()
+        except TimeoutError:
+            raise Unavailable("no worker gets ready", remedy="The server's log says why.") from None
+        self._tasks.append(asyncio.create_task(self._accept(listener)))
+
+    async def stop(self) -> None:
+        """No new connections; workers end what is under way, then themselves."""
+        self._stopping = True
+        for task in self._tasks[self._count :]:
+            task.cancel()
+        self._tell(say.Stop())
+        if self._tasks:
+            await asyncio.wait(self._tasks[: self._count], timeout=STOP_SECONDS)
+
+    async def aclose(self) -> None:
+        """Whoever is left is killed. Idempotent."""
+        self._stopping = True
+        for member in self._members:
+            with suppress(ProcessLookupError):
+                member.process.kill()
+        for task in self._tasks[: self._count]:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(task, STOP_SECONDS)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:  # no descriptors are left, or the client is gone
+                log.warning("a connection is not accepted: %s", error)
+                await asyncio.sleep(RESTART_SECONDS)
+                continue
+            self.hand_over(connection.detach(), b"")
+
+    async def _keep(self, number: int) -> None:
+        """One worker after the other, in one place of the crew."""
+        pause = RESTART_SECONDS
+        while True:
+            began = time.monotonic()
+            code = await self._run(f"worker {number + 1}")
+            if self._is_over():
+                return
+            pause = RESTART_SECONDS if time.monotonic() - began > YOUNG_SECONDS else min(2 * pause, LONGEST_PAUSE)
+            log.error("worker %d ended with code %d; another one begins", number + 1, code)
+            await asyncio.sleep(pause)
+
+    async def _run(self, name: str) -> int:
+        """One worker, to its end; its exit code."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        memory = new_memory()
+        command = (sys.executable, "-m", "moat.bootstrap.worker", str(theirs.fileno()))
+        process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),))
+        theirs.close()
+        member = Member(name, process, Channel(ours))
+        self._lessor.joined(name, Worker(Tally(memory), member.recall))
+        member.channel.listen(partial(self._received, member), lambda: None)
+        requests = self._project.settings.config.server.max_requests
+        share = -(-requests // self._count)
+        member.channel.send(say.Start(str(self._project.root), self._local, share), memory)
+        self._members.append(member)
+        try:
+            return await process.wait()
+        finally:
+            self._members.remove(member)
+            self._former += member.status.dropped
+            member.end()
+            self._lessor.ended(name)
+
+    def _received(self, member: Member, message: object, fds: list[int]) -> None:
+        match message:
+            case say.Asked(number, wants):
+                answering = asyncio.create_task(self._grant(member, number, wants))
+                self._answering.add(answering)
+                answering.add_done_callback(self._answering.discard)
+            case say.Back(number, amounts):
+                member.answered(number, amounts)
+            case say.Take():
+                self._take(*say.given(message, fds))
+            case say.Looked(at):
+                member.looked = at
+            case say.Compared(subject, now_ns, false, example):
+                self._engine.caches.book.add(subject, now_ns, false=false, example=example)
+            case say.Status():
+                member.status = message
+                for whose, cost in message.spent:
+                    self._engine.ledger.spikes.spent(whose, cost)
+            case say.Ready():
+                member.ready = True
+                self._some.set()
+
+    async def _grant(self, member: Member, number: int, wants: Sequence[Want]) -> None:
+        grants = await self._lessor.grant(member.name, wants)
+        member.channel.send(say.Granted(number, grants))
+
+    def _is_over(self) -> bool:
+        return self._stopping
+
+    def _next(self) -> Member | None:
+        """Whose turn it is."""
+        ready = [member for member in self._members if member.ready]
+        return ready[next(self._turn) % len(ready)] if ready else None
+
+    def _tell(self, message: say.Message) -> None:
+        for member in self._members:
+            member.channel.send(message)
+
+    def _deployments(self) -> list[DeploymentState]:
+        return [state for member in self._members for state in member.status.deployments]
+
+    def _caches(self) -> list[CacheState]:
+        return [state for member in self._members for state in member.status.caches]
