@@ -72,6 +72,10 @@ class Ready(Message, frozen=True):
     """From a worker: connections may come."""
 
 
+class Took(Message, frozen=True):
+    """From a worker: it serves the connection that `Take` brought, the oldest it has not told of yet."""
+
+
 class Asked(Message, frozen=True):
     """From a worker: more room is wanted."""
 
@@ -111,7 +115,7 @@ class Status(Message, frozen=True):
     """Picodollars since the last one, for the breaker."""
 
 
-_Any = Start | Take | Granted | Recall | Look | Stop | Ready | Asked | Back | Looked | Compared | Status
+_Any = Start | Take | Granted | Recall | Look | Stop | Ready | Took | Asked | Back | Looked | Compared | Status
 _decoder: msgspec.msgpack.Decoder[_Any] = msgspec.msgpack.Decoder(_Any)
 _encoder = msgspec.msgpack.Encoder()
 

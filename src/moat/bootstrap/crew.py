@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import logging
+import os
 import socket
 import sys
 import time
 from asyncio.subprocess import Process
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -47,6 +49,17 @@ class Member:
         self.status = say.Status((), (), 0, ())
         self._recalled: dict[int, asyncio.Future[Sequence[int]]] = {}
         self._numbers = itertools.count()
+        self._given: deque[tuple[int, bytes]] = deque()
+        """Connections that it has not taken yet: another one gets them if it dies."""
+
+    def give(self, fd: int, data: bytes) -> None:
+        """Let it serve this connection."""
+        self._given.append((os.dup(fd), data))
+        self.channel.hand_over(fd, data)
+
+    def took(self) -> None:
+        """It serves the oldest of them."""
+        os.close(self._given.popleft()[0])
 
     async def recall(self, indexes: list[int]) -> Sequence[int]:
         """What it can spare of these leases."""
@@ -60,11 +73,17 @@ class Member:
         """It has answered a recall."""
         self._recalled.pop(number).set_result(amounts)
 
-    def end(self) -> None:
-        """It says nothing more."""
+    def lost(self) -> None:
+        """It takes no more."""
+        self.ready = False
+
+    def end(self) -> Sequence[tuple[int, bytes]]:
+        """It says nothing more; what it has not taken."""
+        self.ready = False
         self.channel.close()
         for answer in self._recalled.values():
             answer.set_result(())
+        return self._given
 
 
 class Crew:
@@ -110,7 +129,7 @@ class Crew:
         if member is None:
             self._take(fd, data)
         else:
-            member.channel.hand_over(fd, data)
+            member.give(fd, data)
 
     async def start(self, take: Take, listener: socket.socket) -> None:
         """Start all, and accept connections for them. Raises `Unavailable` when none gets ready."""
@@ -177,7 +196,7 @@ class Crew:
         theirs.close()
         member = Member(name, process, Channel(ours))
         self._lessor.joined(name, Worker(Tally(memory), member.recall))
-        member.channel.listen(partial(self._received, member), lambda: None)
+        member.channel.listen(partial(self._received, member), member.lost)
         requests = self._project.settings.config.server.max_requests
         share = -(-requests // self._count)
         member.channel.send(say.Start(str(self._project.root), self._local, share), memory)
@@ -187,8 +206,9 @@ class Crew:
         finally:
             self._members.remove(member)
             self._former += member.status.dropped
-            member.end()
             self._lessor.ended(name)
+            for connection in member.end():
+                self.hand_over(*connection)
 
     def _received(self, member: Member, message: object, fds: list[int]) -> None:
         match message:
@@ -200,6 +220,8 @@ class Crew:
                 member.answered(number, amounts)
             case say.Take():
                 self._take(*say.given(message, fds))
+            case say.Took():
+                member.took()
             case say.Looked(at):
                 member.looked = at
             case say.Compared(subject, now_ns, false, example):

@@ -137,6 +137,7 @@ def _received(keeper: Keeper, engine: Engine, server: HttpServer, message: objec
     match message:
         case say.Take():
             server.take(*say.given(message, fds))
+            keeper.channel.send(say.Took())
         case say.Granted(number, grants):
             keeper.lessee.answered(number, grants)
         case say.Recall(number, indexes):
