@@ -72,6 +72,10 @@ class Ready(Message, frozen=True):
     """From a worker: connections may come."""
 
 
+class Leaving(Message, frozen=True):
+    """From a worker: no more connections; it ends."""
+
+
 class Took(Message, frozen=True):
     """From a worker: it serves the connection that `Take` brought, the oldest it has not told of yet."""
 
@@ -115,7 +119,9 @@ class Status(Message, frozen=True):
     """Picodollars since the last one, for the breaker."""
 
 
-_Any = Start | Take | Granted | Recall | Look | Stop | Ready | Took | Asked | Back | Looked | Compared | Status
+_ToWorker = Start | Take | Granted | Recall | Look | Stop
+_FromWorker = Ready | Leaving | Take | Took | Asked | Back | Looked | Compared | Status
+_Any = _ToWorker | _FromWorker
 _decoder: msgspec.msgpack.Decoder[_Any] = msgspec.msgpack.Decoder(_Any)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -141,6 +147,10 @@ class Channel:
         """Begin."""
         self._received, self._lost = received, lost
         self._loop.add_reader(self._end.fileno(), self._read)
+
+    def pause(self) -> None:
+        """Leave what comes where it is, until somebody listens again."""
+        self._loop.remove_reader(self._end.fileno())
 
     def send(self, message: Message, *fds: int) -> None:
         """Send, or queue while the other side is slow. The descriptors are closed once they are sent; a lost channel

@@ -96,8 +96,9 @@ class Crew:
         self._members: list[Member] = []
         self._turn = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self._over = asyncio.Event()
         self._some = asyncio.Event()
+        """A worker is ready, or the first has failed."""
         self._former = 0
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -121,7 +122,7 @@ class Crew:
 
     def is_elsewhere(self, head: bytes) -> bool:
         """See `Place`."""
-        return is_anywhere(head) and self._next() is not None
+        return is_anywhere(head) and any(member.ready for member in self._members)
 
     def hand_over(self, fd: int, data: bytes) -> None:
         """See `Place`; without a worker the connection stays here."""
@@ -141,12 +142,14 @@ class Crew:
             async with asyncio.timeout(START_SECONDS):
                 await self._some.wait()
         except TimeoutError:
-            raise Unavailable("no worker gets ready", remedy="The server's log says why.") from None
+            log.error("no worker gets ready within %.0f s", START_SECONDS)
+        if not any(member.ready for member in self._members):
+            raise Unavailable("the workers do not start", remedy="What they said is above.")
         self._tasks.append(asyncio.create_task(self._accept(listener)))
 
     async def stop(self) -> None:
         """No new connections; workers end what is under way, then themselves."""
-        self._stopping = True
+        self._over.set()
         for task in self._tasks[self._count :]:
             task.cancel()
         self._tell(say.Stop())
@@ -155,7 +158,7 @@ class Crew:
 
     async def aclose(self) -> None:
         """Whoever is left is killed. Idempotent."""
-        self._stopping = True
+        self._over.set()
         for member in self._members:
             with suppress(ProcessLookupError):
                 member.process.kill()
@@ -181,11 +184,14 @@ class Crew:
         while True:
             began = time.monotonic()
             code = await self._run(f"worker {number + 1}")
-            if self._is_over():
+            self._some.set()
+            if self._over.is_set():
                 return
             pause = RESTART_SECONDS if time.monotonic() - began > YOUNG_SECONDS else min(2 * pause, LONGEST_PAUSE)
             log.error("worker %d ended with code %d; another one begins", number + 1, code)
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), pause)
+                return
 
     async def _run(self, name: str) -> int:
         """One worker, to its end; its exit code."""
@@ -220,6 +226,8 @@ class Crew:
                 member.answered(number, amounts)
             case say.Take():
                 self._take(*say.given(message, fds))
+            case say.Leaving():
+                member.ready = False
             case say.Took():
                 member.took()
             case say.Looked(at):
@@ -237,9 +245,6 @@ class Crew:
     async def _grant(self, member: Member, number: int, wants: Sequence[Want]) -> None:
         grants = await self._lessor.grant(member.name, wants)
         member.channel.send(say.Granted(number, grants))
-
-    def _is_over(self) -> bool:
-        return self._stopping
 
     def _next(self) -> Member | None:
         """Whose turn it is."""

@@ -93,7 +93,7 @@ async def work(end: socket.socket) -> None:
             channel.send(say.Ready())
 
         async def stopping() -> None:
-            log.info("ends when the calls under way are done")
+            channel.send(say.Leaving())
 
         server = HttpServer(http_settings(gateway, start.max_requests, keeper), ready, stopping)
         channel.listen(partial(_received, keeper, engine, server), server.stop)
@@ -106,6 +106,7 @@ async def _told(channel: Channel) -> tuple[say.Start, int]:
 
     def received(message: object, fds: list[int]) -> None:
         assert isinstance(message, say.Start), message
+        channel.pause()
         first.set_result((message, fds[0]))
 
     channel.listen(received, lambda: first.set_exception(Stopped("the keeper is gone")))
@@ -136,8 +137,12 @@ def _open(opened: AsyncExitStack, project: Project, start: say.Start, keeper: Ke
 def _received(keeper: Keeper, engine: Engine, server: HttpServer, message: object, fds: list[int]) -> None:
     match message:
         case say.Take():
-            server.take(*say.given(message, fds))
             keeper.channel.send(say.Took())
+            connection = say.given(message, fds)
+            if server.should_exit:
+                keeper.hand_over(*connection)
+            else:
+                server.take(*connection)
         case say.Granted(number, grants):
             keeper.lessee.answered(number, grants)
         case say.Recall(number, indexes):
