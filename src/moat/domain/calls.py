@@ -9,8 +9,8 @@ however the call ends, a hang-up included.
 import random
 import re
 import time
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -152,6 +152,17 @@ class Attempt(msgspec.Struct, kw_only=True):
         self.error, self.error_message = error.code, error.what
 
 
+class Pace(NamedTuple):
+    """What is left of a limit, so that its caller can pace himself."""
+
+    measure: Literal["requests", "tokens"]
+    limit: int
+    remaining: int
+    """When the call was let in."""
+    resets_ns: int
+    """Nanoseconds until the next window."""
+
+
 class Journal(msgspec.Struct):
     """What happened to one call, noted by the stages as it happens."""
 
@@ -170,10 +181,14 @@ class Journal(msgspec.Struct):
     """Picodollars that a cache saved."""
     notices: list[str] = msgspec.field(default_factory=list)
     """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
+    pace: Sequence[Pace] = ()
+    """Of each measure, the limit that is nearest."""
 
     @property
     def answering(self) -> Attempt | None:
         """The attempt whose answer the client gets, or the last one: of two that race only one begins an answer."""
+        if len(self.attempts) == 1:
+            return self.attempts[0]
         return max(
             reversed(self.attempts), key=lambda attempt: (attempt.first_token_ns > 0, not attempt.error), default=None
         )
@@ -181,10 +196,8 @@ class Journal(msgspec.Struct):
     @property
     def usage(self) -> Usage:
         """Tokens over all attempts."""
-        total = Usage()
-        for attempt in self.attempts:
-            total = total + attempt.usage
-        return total
+        first, *others = [attempt.usage for attempt in self.attempts] or [Usage()]
+        return sum(others, first)
 
     @property
     def cost(self) -> int | None:

@@ -204,6 +204,11 @@ def _facts(call: Call) -> Headers:
         headers.append((b"x-moat-experiment", _header(journal.experiment)))
     if journal.cache:
         headers.append((b"x-moat-cache", journal.cache.encode()))
+    for pace in journal.pace:
+        name = pace.measure.encode()
+        headers.append((b"x-ratelimit-limit-" + name, b"%d" % pace.limit))
+        headers.append((b"x-ratelimit-remaining-" + name, b"%d" % pace.remaining))
+        headers.append((b"x-ratelimit-reset-" + name, b"%ds" % -(-pace.resets_ns // 10**9)))
     headers += [(b"x-moat-notice", _header(notice)) for notice in journal.notices]
     if (attempt := journal.answering) is not None:
         headers.append((b"x-moat-deployment", _header(str(attempt.deployment))))

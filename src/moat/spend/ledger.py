@@ -20,7 +20,7 @@ from moat.ports.clock import Clock
 from moat.ports.ledger import Spending, Worst
 from moat.spend.counters import Account, Balance, Counters, Place
 from moat.spend.limits import Limit, Values
-from moat.spend.refusals import notice, refusal
+from moat.spend.refusals import notice, paces, refusal
 from moat.spend.spikes import SpikeBreaker, Watch, Whose, watched
 
 SEARCHES = 4
@@ -241,6 +241,7 @@ class LimitLedger:
                 concurrent.append(place.account)
             if place.limit.warn_at and (warning := notice(place)):
                 call.journal.notices.append(warning)
+        call.journal.pace = paces(places)
         return Admitted(call, concurrent)
 
 

@@ -1,8 +1,9 @@
 """What callers are told of a limit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from moat.domain.calls import Pace
 from moat.domain.errors import LimitExceeded
 from moat.spend.counters import Balance, Place
 from moat.spend.limits import Limit
@@ -41,6 +42,19 @@ def notice(place: Place) -> str:
     if share < limit.warn_at[0]:
         return ""
     return f"limit {limit.name}: {share:.0%} of {limit.shown(limit.amount)} for {limit.whose(values)}"
+
+
+def paces(places: Sequence[Place]) -> list[Pace]:
+    """The tightest limit on requests, and on tokens, of those that refuse."""
+    found: dict[str, Pace] = {}
+    for limit, _, account, resets_ns, now_ns, _ in places:
+        if limit.measure not in ("requests", "tokens") or not limit.window or not limit.hard:
+            continue
+        left = max(0, limit.amount - account.all_used - account.held)
+        known = found.get(limit.measure)
+        if known is None or left < known.remaining:
+            found[limit.measure] = Pace(limit.measure, limit.amount, left, max(0, resets_ns - now_ns))
+    return list(found.values())
 
 
 def alerts(balances: Iterable[Balance]) -> list[str]:
