@@ -208,6 +208,17 @@ def test_a_stop_lets_all_workers_finish_and_record(project: Project) -> None:
     assert len(recorded(project)) == 12
 
 
+def test_a_budget_that_becomes_smaller_holds_at_once(project: Project) -> None:
+    limit = "limits:\n- {name: budget, money: '10.00', window: month}\n"
+    with serving(project, 2, more=limit) as (server, faults):
+        assert [status_of(server) for _ in range(4)] == [200] * 4
+        project.replace("moat.yaml", {"'10.00'": "'0.06'"})
+
+        eventually(lambda: status_of(server) == 429)
+        assert faults.books.billed.requests < 500, "what workers had of the thousand was called back"
+        assert {status_of(server) for _ in range(10)} == {429}
+
+
 def test_workers_end_when_their_keeper_is_killed(project: Project) -> None:
     limit = "limits:\n- {name: budget, money: '0.05', window: month}\n"
     with serving(project, 2, more=limit) as (server, _):

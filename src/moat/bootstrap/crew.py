@@ -9,9 +9,10 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from moat.adapters.system import SystemClock
 from moat.bootstrap import channel as say
@@ -100,7 +101,7 @@ class Crew:
         self._some = asyncio.Event()
         """A worker is ready, or the first has failed."""
         self._former = 0
-        self._answering: set[asyncio.Task[None]] = set()
+        self._doing: set[asyncio.Task[None]] = set()
 
     def serve(self, engine: Engine) -> None:
         """Stand beside this process's own engine: what is told of one is told of all."""
@@ -219,9 +220,7 @@ class Crew:
     def _received(self, member: Member, message: object, fds: list[int]) -> None:
         match message:
             case say.Asked(number, wants):
-                answering = asyncio.create_task(self._grant(member, number, wants))
-                self._answering.add(answering)
-                answering.add_done_callback(self._answering.discard)
+                self._do(self._grant(member, number, wants))
             case say.Back(number, amounts):
                 member.answered(number, amounts)
             case say.Take():
@@ -245,6 +244,11 @@ class Crew:
     async def _grant(self, member: Member, number: int, wants: Sequence[Want]) -> None:
         grants = await self._lessor.grant(member.name, wants)
         member.channel.send(say.Granted(number, grants))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._doing.add(task)
+        task.add_done_callback(self._doing.discard)
 
     def _next(self) -> Member | None:
         """Whose turn it is."""

@@ -105,13 +105,21 @@ class Snapshots:
     """Makes the snapshots of one server. Not for several threads at once."""
 
     def __init__(
-        self, root: Path, state: State, local: Key, ports: Callable[[Settings, Prompts, Renderer], Ports]
+        self,
+        root: Path,
+        state: State,
+        local: Key,
+        ports: Callable[[Settings, Prompts, Renderer], Ports],
+        withheld: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`local` is the process's own key, `ports` what a pipeline runs on. Raises what is wrong at the start."""
+        """`local` is the process's own key, `ports` what a pipeline runs on, `withheld` which providers in it do not
+        get their secrets. Raises what is wrong at the start.
+        """
         self._root = root
         self._state = state
         self._local = local
         self._ports = ports
+        self._withheld = withheld
         self.renderer = JinjaRenderer(where=self._where)
         self._releases: dict[str, Release] = {}
         self._registered: dict[str, Registration] = {}
@@ -148,9 +156,11 @@ class Snapshots:
         an eval run commits its results.
         """
         # What is seen is noted before it is read: what changes meanwhile is seen again.
-        if self._watch.changed() or self._files.wants_retry:
-            self._files.renew(lambda: self._read_files(self._files.value.catalog))
+        stored = self._stored.value
         self._stored.renew(self._read_store_if_changed)
+        maybe_trusted = bool(self._withheld()) and self._stored.value is not stored
+        if self._watch.changed() or self._files.wants_retry or maybe_trusted:
+            self._files.renew(lambda: self._read_files(self._files.value.catalog))
         ground = self._ground()
         if ground != self._basis or self._released.wants_retry:
             self._basis = ground
@@ -177,6 +187,7 @@ class Snapshots:
     def _problems(self) -> list[str]:
         parts = (self._files, self._stored, self._released, self.indexed, self.synced, self.drift)
         found = [*(part.problem for part in parts if part.problem), *self._released.value.prompts.flaws]
+        found += self._withheld()
         return found + [str(flaw.error) for flaw in self._files.value.catalog.broken]
 
     def _ground(self) -> tuple[object, ...]:

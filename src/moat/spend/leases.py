@@ -185,6 +185,9 @@ class Lessee:
         del self._accounts[account.index]
         self._free.append(account.index)
 
+    def changed(self) -> None:
+        """The keeper sees to it."""
+
     async def obtain(self, lacking: Sequence[tuple[Place, int]]) -> bool:
         """See `Source`."""
         now = self._clock.monotonic_ns()
@@ -259,6 +262,7 @@ class Lessor:
     def __init__(self, ledger: LimitLedger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
         self._workers: dict[str, Worker] = {}
         self._recalling: set[asyncio.Task[bool]] = set()
 
@@ -291,10 +295,14 @@ class Lessor:
             await self._recall(short, but=name)
         return [self._lend(name, want, each) for want, each in zip(wants, found, strict=True)]
 
-    async def recall_all(self) -> None:
-        """Have everything back that can be spared: limits may have become smaller."""
-        for worker in list(self._workers.values()):
-            await _have_back(worker, [loan for _, loan, _ in worker.loans.values()])
+    def changed(self) -> None:
+        """See `Source`: what can be spared is called back, so that a smaller limit holds at once."""
+        self._loop.call_soon_threadsafe(self._recall_everything)
+
+    def _recall_everything(self) -> None:
+        for worker in self._workers.values():
+            if worker.loans:
+                self._have_back(worker, [loan for _, loan, _ in worker.loans.values()])
 
     async def _find(self, want: Want) -> tuple[Limit, Account] | None:
         """The counter, if it counts in that window. A worker may have read of a limit before the keeper has."""
@@ -329,21 +337,24 @@ class Lessor:
         for name, worker in self._workers.items():
             loans = [loan for account in accounts for loan in account.lent if loan.worker == name != but]
             if loans:
-                asked.append(asyncio.create_task(_have_back(worker, loans)))
-        self._recalling.update(asked)
-        for task in asked:
-            task.add_done_callback(self._recalling.discard)
+                asked.append(self._have_back(worker, loans))
         if not asked:
             return False
         answered, _ = await asyncio.wait(asked, timeout=RECALL_SECONDS)  # what comes later still counts
         return any(task.result() for task in answered)
+
+    def _have_back(self, worker: Worker, loans: Sequence[Loan]) -> asyncio.Task[bool]:
+        task = asyncio.create_task(_had_back(worker, loans))
+        self._recalling.add(task)
+        task.add_done_callback(self._recalling.discard)
+        return task
 
 
 def _room(limit: Limit, account: Account) -> int:
     return account.room(limit.amount)
 
 
-async def _have_back(worker: Worker, loans: Sequence[Loan]) -> bool:
+async def _had_back(worker: Worker, loans: Sequence[Loan]) -> bool:
     back = await worker.recall([loan.index for loan in loans])
     for loan, amount in zip(loans, back, strict=False):  # a worker that is ending says nothing
         loan.granted -= amount

@@ -58,6 +58,9 @@ class Source(Protocol):
         """A new one, for what is counted over all processes."""
         ...
 
+    def changed(self) -> None:
+        """Limits may be smaller now. From any thread."""
+
     async def obtain(self, lacking: Sequence[tuple[Place, int]]) -> bool:
         """Try to find room for so much in these places. True: something changed, so that it is worth another look.
 
@@ -103,6 +106,8 @@ class LimitLedger:
         """Count by these from now on. Cannot fail."""
         self.spikes.adopt(prepared.watched)
         self._rules, self._counters = prepared.rules, prepared.counters
+        if self.source is not None:
+            self.source.changed()
 
     def find(self, identity: str) -> tuple[Limit, Counters] | None:
         """The limit that counts this, as it is now."""

@@ -1,15 +1,17 @@
 """What tokens and other pieces cost: rates, when they hold, and the table of them all. Integers only."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 
 import msgspec
+from msgspec.structs import replace
 
 from moat.domain.calls import Deployment
 from moat.domain.config import ModelPrice
 from moat.domain.errors import ConfigError
-from moat.domain.usage import PICODOLLARS, Usage
+from moat.domain.usage import AS_ASKED, COUNTS, PICODOLLARS, Usage, tier_of
 
 MILLION = 10**6
 DECIMALS = 6
@@ -23,10 +25,14 @@ HIGHEST_PIECE = 1000
 SECOND_NS = 10**9
 DAY_SECONDS = 86_400
 
+_special = attrgetter(*(name for name in COUNTS if name not in ("input", "output")))
+"""What most answers have none of."""
+
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Picodollars per token, of every kind of `Usage`; `unit` for one piece of what is not billed by tokens, `request`
-    for each request. `above` holds dearer rates for long inputs as (input tokens, rates), ascending.
+    for each request, `search` and `run` for what a provider's own tools do: None where that is not known. `above` holds
+    dearer rates for long inputs as (input tokens, rates), ascending, and `tiers` those of other levels of service.
     """
 
     input: int
@@ -40,13 +46,29 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: int
     unit: int = 0
     request: int = 0
+    search: int | None = None
+    run: int | None = None
     above: tuple[tuple[int, "Rates"], ...] = ()
+    tiers: Mapping[str, "Rates"] = {}
+
+    def at_tier(self, tier: str) -> "Rates | None":
+        """The rates of a level of service; None when they are not known.
+
+        Of one that was only asked for (`AS_ASKED`) they are those of the dearest that may answer. Where no levels are
+        known at all, the provider is taken to have none.
+        """
+        if not tier:
+            return self
+        found = self.tiers.get(tier)
+        if found is not None or not tier.endswith(AS_ASKED):
+            return found
+        return self.at_tier(tier.removesuffix(AS_ASKED).removesuffix("+")) if self.tiers else self
 
     def cost(self, usage: Usage) -> int:
-        """Picodollars for one request that used this, exact. One long input makes all its tokens dearer, as providers
-        bill. What used nothing (it never reached a model) costs nothing.
+        """Picodollars for one request that used this, exact, at these rates whatever its tier. One long input makes all
+        its tokens dearer, as providers bill. What used nothing (it never reached a model) costs nothing.
         """
-        if not (usage.input or usage.output or usage.units):
+        if not (usage.input or usage.output or usage.units or usage.searches or usage.runs):
             return 0
         return self._at(usage.input)._sum(usage) + self.request
 
@@ -55,9 +77,11 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         return self._at(usage.input // max(1, requests))._sum(usage) + self.request * requests
 
     def cover(self, usage: Usage) -> bool:
-        """Is what was used priced at all? Tokens of a model billed by the piece, or pieces of one billed by tokens, are
-        not free: what they cost is not known.
+        """Is what was used priced at all? Tokens of a model billed by the piece, pieces of one billed by tokens, and
+        what tools did that have no price here, are not free: what they cost is not known.
         """
+        if (usage.searches and self.search is None) or (usage.runs and self.run is None):
+            return False
         tokens, pieces = bool(self.input or self.output), bool(self.unit)
         if not tokens and not pieces:
             return True
@@ -72,6 +96,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
     def _sum(self, usage: Usage) -> int:
         """Each token once: parts are taken out of their whole, and a part is never larger than it."""
+        if not any(_special(usage)):
+            return usage.input * self.input + usage.output * self.output
         heard = min(usage.cached_audio, usage.cached)
         audio = max(0, usage.audio_input - heard)
         long = min(usage.cache_write_long, usage.cache_write)
@@ -88,6 +114,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
             + spoken * self.audio_output
             + thought * self.reasoning
             + usage.units * self.unit
+            + usage.searches * (self.search or 0)
+            + usage.runs * (self.run or 0)
         )
 
 
@@ -134,11 +162,12 @@ class PriceTable:
 
     def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Picodollars, None when there is no price for what was used."""
-        rates = self.rates(deployment, alias, at_ns)
+        ordinary = self.rates(deployment, alias, at_ns)
+        rates = None if ordinary is None else ordinary.at_tier(usage.tier)
         return rates.cost(usage) if rates is not None and rates.cover(usage) else None
 
     def rates(self, deployment: Deployment, alias: str, at_ns: int = 0) -> Rates | None:
-        """What holds at a Unix time (0: now); None when there is no price."""
+        """What holds at a Unix time (0: now), at the ordinary tier; None when there is no price."""
         tariff = self._tariffs.get((alias, deployment))
         return None if tariff is None else tariff.at(at_ns)
 
@@ -148,15 +177,53 @@ def always(rates: Rates) -> Tariff:
     return Tariff((Period(rates=rates),))
 
 
+def dearest(every: Sequence[Rates]) -> Rates:
+    """Rates that no bill at any of these passes: of each kind the highest, for long inputs too."""
+    starts = sorted({start for rates in every for start, _ in rates.above})
+    above = tuple((start, _highest([rates._at(start + 1) for rates in every])) for start in starts)
+    return replace(_highest(every), above=above)
+
+
+_AMOUNTS = tuple(name for name in Rates.__struct_fields__ if name not in ("above", "tiers"))
+
+
+def _highest(every: Sequence[Rates]) -> Rates:
+    known = {name: [amount for rates in every if (amount := getattr(rates, name)) is not None] for name in _AMOUNTS}
+    return Rates(**{name: max(amounts) for name, amounts in known.items() if amounts})
+
+
 def configured(price: ModelPrice, where: str) -> Rates:
-    """Rates from moat.yaml. Raises `ConfigError` for an amount that is negative, absurd or finer than picodollars."""
+    """Rates from moat.yaml. Raises `ConfigError` for an amount that is negative, absurd or finer than picodollars, and
+    for a tier that is none.
+    """
+    ordinary = _stated(price, where)
+    tiers = {}
+    for name, special in price.tiers.items():
+        if tier_of(name) != name or special.tiers:
+            raise ConfigError(
+                f"{name!r} is no tier with a price of its own" if tier_of(name) != name else "a tier has no tiers",
+                where=f"{where}.tiers.{name}",
+                remedy="Name tiers as answers do, such as flex or priority; the ordinary price stands above them.",
+            )
+        tiers[name] = _stated(special, f"{where}.tiers.{name}", ordinary)
+    if tiers:
+        tiers[AS_ASKED] = dearest([ordinary, *tiers.values()])
+    return replace(ordinary, tiers=tiers)
+
+
+def _stated(price: ModelPrice, where: str, ordinary: Rates | None = None) -> Rates:
+    """`ordinary` says what pieces cost that have no price here; a token's price stands for itself."""
 
     def rate(field: str, default: int = 0) -> int:
         amount: str | None = getattr(price, field)
         return default if amount is None else per_token(_amount(amount, f"{where}.{field}", HIGHEST, DECIMALS))
 
-    def piece(field: str) -> int:
-        return to_picodollars(_amount(getattr(price, field), f"{where}.{field}", HIGHEST_PIECE, PIECE_DECIMALS))
+    def piece(field: str) -> int | None:
+        amount: str | None = getattr(price, field)
+        if amount is None:
+            known: int | None = getattr(ordinary, field, None)
+            return known
+        return to_picodollars(_amount(amount, f"{where}.{field}", HIGHEST_PIECE, PIECE_DECIMALS))
 
     plain, output = rate("input"), rate("output")
     cached = rate("cached", plain)
@@ -171,8 +238,10 @@ def configured(price: ModelPrice, where: str) -> Rates:
         audio_output=rate("audio_output", output),
         cached_audio=rate("cached_audio", cached),
         reasoning=output,
-        unit=piece("unit"),
-        request=piece("request"),
+        unit=piece("unit") or 0,
+        request=piece("request") or 0,
+        search=piece("search"),
+        run=piece("run"),
     )
 
 

@@ -15,8 +15,10 @@ from typing import Any
 import msgspec
 
 from moat.domain.config import ModelPrice
+from moat.domain.releases import digest
 from moat.ports.models import Capacity
 from moat.spend.prices import SECOND_NS, Period, Rates, Tariff, always, configured, per_token, to_picodollars
+from moat.spend.surcharges import SEARCHES, TIERS, UNASKED, with_surcharges
 
 PACKAGE = "genai-prices"
 
@@ -80,6 +82,7 @@ _PIECES = {
 """Prices of what is not billed by tokens, and for how many characters, seconds or searches."""
 
 _REVISION = re.compile(r"-\d{3}$")
+_DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
 def published(model: str, base_url: str, kind: str = "") -> Tariff | None:
@@ -95,13 +98,21 @@ def published(model: str, base_url: str, kind: str = "") -> Tariff | None:
     if info is None:
         return None
     prices = info.prices
-    if not isinstance(prices, list):
+    if isinstance(prices, list):
+        periods = [_period(conditional, info) for conditional in prices]
+    else:
         rates = _rates(prices, info)
-        return None if rates is None else always(rates)
-    periods = [_period(conditional, info) for conditional in prices]
+        periods = [None if rates is None else Period(rates=rates)]
     # Where one of them cannot be read, the others would be taken for it.
-    known = tuple(period for period in periods if period is not None)
-    return Tariff(known) if known and len(known) == len(periods) else None
+    known = [period for period in periods if period is not None]
+    if not known or len(known) < len(periods):
+        return None
+    return Tariff(
+        tuple(
+            msgspec.structs.replace(period, rates=with_surcharges(period.rates, publisher, info.id, model))
+            for period in known
+        )
+    )
 
 
 def published_capacity(model: str, base_url: str, kind: str = "") -> Capacity:
@@ -116,8 +127,11 @@ def published_capacity(model: str, base_url: str, kind: str = "") -> Capacity:
 
 
 def published_version() -> str:
-    """Of the data."""
-    return version(PACKAGE)
+    """Of the package's data, and of what Moat knows beyond it."""
+    return f"{version(PACKAGE)}+{_BEYOND}"
+
+
+_BEYOND = digest(repr((GAPS, CLAUDE_HOUR, TIERS, UNASKED, SEARCHES))).removeprefix("sha256:")[:6]
 
 
 @cache
@@ -151,6 +165,8 @@ def _spellings(model: str, publisher: str) -> Iterator[str]:
         short = model.rpartition("/")[2]
         yield short
         yield _REVISION.sub("", short)
+    elif publisher == "openai":
+        yield _DATE.sub("", model)
 
 
 def _variants(info: Any) -> Iterator[tuple[Any, Any]]:
@@ -193,7 +209,12 @@ def _rates(prices: Any, info: Any) -> Rates | None:
         parts[name] = found if found is not None else parts[default] if default else Decimal(0)
     if "claude" in info.id and _get(prices, "cache_write_1h_mtok") is None and isinstance(plain, Decimal):
         parts["cache_write_long"] = plain * CLAUDE_HOUR
-    other = {"unit": to_picodollars(pieces), "request": to_picodollars(each_request)}
+    search = _get(prices, "web_searches_kcount")
+    other = {
+        "unit": to_picodollars(pieces),
+        "request": to_picodollars(each_request),
+        "search": None if search is None else to_picodollars(search / 1000),
+    }
     above = tuple((start, _flat(parts, start, other)) for start in sorted({start for start, _ in _tiers(prices)}))
     return msgspec.structs.replace(_flat(parts, 0, other), above=above)
 
@@ -213,8 +234,8 @@ def _tiers(prices: Any) -> Iterator[tuple[int, Decimal]]:
             yield tier.start, tier.price
 
 
-def _flat(parts: Mapping[str, Any], tokens: int, other: dict[str, int]) -> Rates:
-    return msgspec.convert({name: per_token(_at(part, tokens)) for name, part in parts.items()} | other, Rates)
+def _flat(parts: Mapping[str, Any], tokens: int, other: Mapping[str, int | None]) -> Rates:
+    return msgspec.convert({**{name: per_token(_at(part, tokens)) for name, part in parts.items()}, **other}, Rates)
 
 
 def _at(part: Any, tokens: int) -> Decimal:

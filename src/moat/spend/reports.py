@@ -10,9 +10,13 @@ from moat.ports.traces import Dimension, Spend
 
 NOT_SAID = "(not said)"
 
-CellKind = Literal["text", "name", "count", "money", "share", "change", "duration"]
+CellKind = Literal["text", "name", "count", "money", "share", "change", "duration", "bar", "line"]
 """`name`: what a caller said, perhaps nothing; `money` is picodollars and `duration` nanoseconds, None where it is not
-known; `share` is 0 to 1; `change` is a ratio to before, None where there was nothing before."""
+known; `share` is 0 to 1; `change` is a ratio to before, None where there was nothing before. Drawn for people: `bar`, 0
+to 1 of the longest, and `line`, a sequence of amounts."""
+
+BAR = 30
+"""Characters of the longest bar."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -24,7 +28,12 @@ class Column(msgspec.Struct, frozen=True):
     @property
     def is_text(self) -> bool:
         """Words, not a number."""
-        return self.kind in ("text", "name")
+        return self.kind in ("text", "name") or self.is_drawn
+
+    @property
+    def is_drawn(self) -> bool:
+        """A picture of numbers."""
+        return self.kind in ("bar", "line")
 
     @property
     def key(self) -> str:
@@ -48,6 +57,11 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The title for programs."""
         return self.title.lower().replace(" ", "_")
+
+    @property
+    def is_chart(self) -> bool:
+        """Shows people what stands in another sheet: not for programs."""
+        return any(column.is_drawn for column in self.columns)
 
     def records(self) -> list[dict[str, Any]]:
         """Rows for programs."""
@@ -77,9 +91,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Which time it is about, in words, with its time zone."""
     sheets: tuple[Sheet, ...]
 
+    @property
+    def tables(self) -> list[Sheet]:
+        """The sheets without the charts."""
+        return [sheet for sheet in self.sheets if not sheet.is_chart]
+
     def data(self) -> dict[str, Any]:
         """For programs: rows and totals as objects, by the sheet's title as a key."""
-        named = {sheet.key: sheet for sheet in self.sheets}
+        named = {sheet.key: sheet for sheet in self.tables}
         return {
             "title": self.title,
             "period": self.period,
@@ -106,8 +125,32 @@ def shown(kind: CellKind, value: Any) -> str:
             return f"{value:+.1%}"
         case "duration":
             return f"{value / 1e6:,.1f} ms" if value else ""
+        case "bar":
+            return bar(value)
+        case "line":
+            return line(value)
         case _:
             return str(value)
+
+
+def bar(share: float) -> str:
+    """A bar of blocks, to an eighth of a character.
+
+    >>> bar(0.125), bar(0.0)
+    ('███▊', '')
+    """
+    whole, eighths = divmod(round(share * BAR * 8), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
+
+
+def line(amounts: Sequence[int]) -> str:
+    """One block an amount, as high as its share of the highest; a dot for nothing.
+
+    >>> line([0, 1, 4, 8])
+    '·▁▄█'
+    """
+    highest = max(amounts, default=0)
+    return "".join("▁▂▃▄▅▆▇█"[-(-8 * amount // highest) - 1] if amount else "·" for amount in amounts)
 
 
 def cost_of(spend: Spend) -> int | None:

@@ -50,18 +50,18 @@ def to_html(document: Document) -> str:
 
 def to_csv(document: Document) -> str:
     """Exact values: money in US dollars with every digit, times in milliseconds, shares from 0 to 1.
-    Totals are left out: whoever adds up a column must not count twice.
+    Totals and charts are left out: whoever adds up a column must not count twice.
 
     Where a report has several sheets, they are one table: `section` says which sheet a row is of, and columns that
     this sheet has not are empty. What a spreadsheet would take for a formula gets an apostrophe in front
     (https://owasp.org/www-community/attacks/CSV_Injection).
     """
     text = io.StringIO()
-    headings = dict.fromkeys(_heading(column) for sheet in document.sheets for column in sheet.columns)
-    first = ["section"] if len(document.sheets) > 1 else []
+    headings = dict.fromkeys(_heading(column) for sheet in document.tables for column in sheet.columns)
+    first = ["section"] if len(document.tables) > 1 else []
     writer = csv.DictWriter(text, [*first, *headings], restval="", extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
-    for sheet in document.sheets:
+    for sheet in document.tables:
         for row in sheet.rows:
             cells = {_heading(c): _plain(c, v) for c, v in zip(sheet.columns, row, strict=True)}
             writer.writerow({**cells, "section": sheet.key})

@@ -1,5 +1,7 @@
-"""Spending over time: days on somebody's clock, the trend, and what the month will have cost."""
+"""Spending over time: days on somebody's clock, and what the month will have cost."""
 
+import math
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -7,9 +9,9 @@ from msgspec.structs import replace
 
 from moat.domain.usage import format_usd
 from moat.domain.windows import window
-from moat.ports.traces import Spend, TraceFilter, TraceReader
+from moat.ports.traces import Dimension, Spend, TraceFilter, TraceReader
 from moat.spend.forecast import FEW_DAYS, HISTORY_DAYS, Forecast, forecast
-from moat.spend.reports import Column, Document, Sheet, cost_of, remarks, total_of
+from moat.spend.reports import Column, Document, Sheet, remarks, total_of
 
 STEP_NS = 15 * 60 * 10**9
 """The offset of every time zone in use is a multiple of a quarter of an hour, so that slots make up local days."""
@@ -45,35 +47,30 @@ class Clock(NamedTuple):
 
 def daily(traces: TraceReader, wanted: TraceFilter, clock: Clock, first: date, last: date) -> dict[date, Spend]:
     """Spending of each local day, those without any included."""
-    found: dict[date, list[Spend]] = {first + timedelta(days=n): [] for n in range((last - first).days + 1)}
-    for slot in traces.spending([], clock.between(wanted, first, last), STEP_NS):
+    return daily_groups(traces, wanted, clock, (first, last))[()]
+
+
+def daily_groups(
+    traces: TraceReader, wanted: TraceFilter, clock: Clock, between: tuple[date, date], by: Sequence[Dimension] = ()
+) -> dict[tuple[str, ...], dict[date, Spend]]:
+    """For each group that spent anything in these local days, both included: its spending of each of them.
+
+    Without dimensions there is always the one group.
+    """
+    first, last = between
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    found: dict[tuple[str, ...], dict[date, list[Spend]]] = {} if by else {(): {day: [] for day in days}}
+    for slot in traces.spending(by, clock.between(wanted, *between), _step(clock, days)):
+        group = found.setdefault(slot.group, {day: [] for day in days})
         # The first slot may begin before the store's first moment of the day only where a zone is off the quarter hour.
-        found.get(clock.day(slot.slot_ns), found[first]).append(slot)
-    return {day: total_of(slots) for day, slots in found.items()}
+        group.get(clock.day(slot.slot_ns), group[days[0]]).append(slot)
+    return {group: {day: total_of(slots) for day, slots in series.items()} for group, series in found.items()}
 
 
-def trend(traces: TraceReader, wanted: TraceFilter, clock: Clock, days: int) -> Document:
-    """One row a day, today so far last, with the mean of the seven days up to it."""
-    first = clock.today - timedelta(days=days - 1)
-    found = daily(traces, wanted, clock, first - timedelta(days=6), clock.today)
-    costs = [spend.cost for spend in found.values()]
-    columns = (
-        Column("day"),
-        Column("calls", "count"),
-        Column("requests", "count"),
-        Column("input tokens", "count"),
-        Column("output tokens", "count"),
-        Column("cost", "money"),
-        Column("mean of 7 days", "money"),
-        Column("unpriced", "count"),
-    )
-    rows = []
-    for number, (day, spend) in list(enumerate(found.items()))[6:]:
-        week = costs[number - 6 : number + 1]
-        counts = (spend.calls, spend.requests, spend.usage.input, spend.usage.output)
-        rows.append((str(day), *counts, cost_of(spend), sum(week) // 7, spend.unpriced))
-    sheet = Sheet(title="Days", columns=columns, rows=tuple(rows), notes=remarks(total_of(list(found.values())[6:])))
-    return Document(title="Spend by day", period=f"{first} to {clock.today} ({clock.name})", sheets=(sheet,))
+def _step(clock: Clock, days: Sequence[date]) -> int:
+    """The longest time slot, counted from 1970, that all these days are made up of."""
+    step = math.gcd(*(clock.start(day) for day in (*days, days[-1] + timedelta(days=1))))
+    return step if step % STEP_NS == 0 else STEP_NS
 
 
 def month_forecast(traces: TraceReader, wanted: TraceFilter, clock: Clock) -> tuple[Forecast, Document]:
