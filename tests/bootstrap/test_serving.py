@@ -95,9 +95,8 @@ async def test_from_start_to_end(project: Project) -> None:
 @pytest.mark.anyio
 async def test_changes_of_files_and_store_become_snapshots(project: Project) -> None:
     async with up(Files(project.root)) as (_, live):
-        first = await settled(live)
-        project.release("1.0.0")
-        await another(live, first)
+        await settled(live)
+        await asyncio.to_thread(project.release, "1.0.0")
         second = await settled(live)
         assert second.released == (f"{PROMPT}@staging",)
         project.replace("moat.yaml", {"providers:": "provider:"})
@@ -125,7 +124,7 @@ async def test_a_call_longer_than_the_grace_is_cut_off_and_recorded(
 ) -> None:
     project.release("1.0.0")
     slow_down(project, 600_000)
-    monkeypatch.setattr("moat.bootstrap.server.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("moat.bootstrap.http_server.GRACE_SECONDS", 0.2)
     files = Files(project.root)
     body = {"prompt": {"id": f"{PROMPT}@staging", "variables": {"question": "Refund?"}}}
     async with up(files) as (file, _):
@@ -245,7 +244,7 @@ async def test_a_store_that_cannot_be_opened_leaves_nothing_open(
 async def test_a_bug_in_the_background_does_not_end_it(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("moat.bootstrap.server.RESTART_SECONDS", 0.01)
+    monkeypatch.setattr("moat.bootstrap.engine.RESTART_SECONDS", 0.01)
     ship = Shipper.ship
     failed: list[bool] = []
 

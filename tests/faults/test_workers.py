@@ -5,11 +5,13 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,59 @@ def test_a_stop_lets_all_workers_finish_and_record(project: Project) -> None:
             assert server.stop(signal.SIGTERM) == 0
             assert [answer.result()[0] for answer in asked] == [200] * 12
     assert len(recorded(project)) == 12
+
+
+@pytest.mark.promise("up-6")
+def test_traffic_flows_while_the_state_store_is_away(project: Project) -> None:
+    """About fifty calls a second, and somebody has the database for himself."""
+    limit = "limits:\n- {name: budget, money: '10.00', window: month}\n"
+    with serving(project, 2, more=limit) as (server, faults):
+        key = project.key("--name", "app")
+        other = sqlite3.connect(Files(project.root).state_path, isolation_level=None)
+        with closing(other):
+            other.execute("BEGIN EXCLUSIVE")
+            statuses = []
+            for _ in range(150):
+                statuses.append(status_of(server, key))
+                time.sleep(0.02)
+            other.execute("ROLLBACK")
+        assert set(statuses) == {200}
+        assert faults.books.billed.requests == 150
+        assert status_of(server, project.key("--name", "later")) == 200
+    assert len(recorded(project)) == 151
+
+
+@pytest.mark.promise("money-9")
+def test_without_their_keeper_workers_spend_what_they_have_and_no_more(project: Project) -> None:
+    """It stands still, as when a shared store cannot be reached. What needs more room is refused until it goes on."""
+    limit = "limits:\n- {name: budget, money: '0.30', window: month}\n"
+    with serving(project, 2, more=limit) as (server, faults):
+        clients = [server.connection() for _ in range(4)]
+
+        def ask(client: http.client.HTTPConnection) -> int:
+            client.request(
+                "POST", "/v1/chat/completions", json.dumps(HELLO), {"authorization": f"Bearer {server.token}"}
+            )
+            answer = client.getresponse()
+            answer.read()
+            return answer.status
+
+        statuses = Counter(ask(client) for client in clients)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            for client in clients:
+                while (status := ask(client)) == 200:
+                    statuses[status] += 1
+                statuses[status] += 1
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        assert set(statuses) == {200, 503}
+        assert faults.books.billed.requests == statuses[200] < 30
+        eventually(lambda: ask(clients[0]) == 429)
+        eventually(lambda: ask(clients[1]) == 429)
+        assert faults.books.billed.requests == 30, "all of it is there again, to the cent"
+        assert server.get("/api/v1/limits")[1][0]["used"] == 30 * 10**10
+        [client.close() for client in clients]
 
 
 def test_a_budget_that_becomes_smaller_holds_at_once(project: Project) -> None:
