@@ -34,12 +34,12 @@ test: setup ## all tests, with coverage; the rooms that decide need 90 % of thei
 	@$(BIN)/coverage report --skip-covered --skip-empty --include='src/moat/*'
 	@$(BIN)/python -m tests.branches
 
-check: setup ## format, lint, types, floors, house rules, docs
+check: setup ## format, lint, types, floors, house rules, docs (`make test` runs what they show)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q -p no:cacheprovider tests/house tests/docs
+	@$(BIN)/pytest -q -p no:cacheprovider --numprocesses auto tests/house tests/docs --ignore tests/docs/test_snippets.py
 
 format: setup ## write the format and the fixable lint
 	@$(BIN)/ruff format .

@@ -88,13 +88,13 @@ def measure(peer: Peer, home: Path, site: Site) -> Sample:
     asked = Answering(port, service.plain, service.stream)
     began = time.perf_counter()
     with running(service.argv, site.directory, site.processors.gateway, service.environment) as process:
-        _await_answer(process, asked, site.directory / "output.log")
+        await_answer(process, asked, site.directory / "output.log")
         started = time.perf_counter() - began
         _check(asked)
         return _load(asked, site, process.pid, started)
 
 
-def _await_answer(process: subprocess.Popen[bytes], asked: Answering, log: Path) -> None:
+def await_answer(process: subprocess.Popen[bytes], asked: Answering, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     seen = "nothing listens"
     while time.monotonic() < deadline:

@@ -1,14 +1,46 @@
 """Rules for all tests."""
 
 import ipaddress
+import os
 import shutil
 import socket
+import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.bootstrap.projects import Project, make_template
+from tests.shared import made_once
+
+hypothesis.settings.register_profile(
+    # The same examples in every run, and no clock: a busy machine, or chance, refuses no change.
+    "suite",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """For `--numprocesses auto`: tests wait half of the time, so two to a core; each takes half a gigabyte."""
+    return min(2 * (os.cpu_count() or 1), 8)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """`no_cover` without tracing: pytest-cov itself pauses only one of the two measurements of an xdist worker."""
+    if pyfuncitem.get_closest_marker("no_cover") is None:
+        return (yield)
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 @pytest.fixture
@@ -33,9 +65,9 @@ def _stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The example, made once."""
-    return make_template(tmp_path_factory.mktemp("template"))
+    return made_once(tmp_path_factory, worker_id, "template", make_template) / "example"
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/rollouts": {"prompt": "no/such", "environment": "staging", "action": "pause"},
     "/api/v1/refresh": {},
     "/api/v1/spend/reprice": {"dry_run": True},
+    "/api/v1/providers/trust": {"provider": "nothing", "host": "https://example.org"},
     "/api/v1/spikes/reset": {"scope": "key", "value": "key_0", "reason": "none"},
     "/api/v1/keys": {"name": "shop", "environment": "nowhere"},
     "/api/v1/keys/{id}": {"name": "shop"},

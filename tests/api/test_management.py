@@ -92,6 +92,8 @@ ROLES = (
     ("GET /api/v1/spikes", "viewer admin"),
     ("POST /api/v1/spikes/reset", "admin"),
     ("GET /api/v1/cache", "viewer admin"),
+    ("GET /api/v1/providers", "viewer admin"),
+    ("POST /api/v1/providers/trust", "admin"),
     ("POST /api/v1/webhooks/git", "signed"),
     ("GET /api/v1/keys", "admin"),
     ("POST /api/v1/keys", "admin"),

@@ -132,3 +132,4 @@ def test_a_sync_that_fails_hinders_no_other(api: Api, failure: Exception, caplog
         synced(api, number)
         api.sync.go.release()
         logged(caplog, number)
+    assert api.sync.branches == ["main"] * 2

@@ -18,6 +18,7 @@ from moat.adapters.duckdb import DuckTraces
 from moat.api.app import management_api
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
@@ -214,6 +215,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             traces=traces,
             keys=state.keys,
             trips=state.trips,
+            connections=ProjectConnections(lambda: files.settings, {}, state.hosts),
             registry=PromptRegistry(state.registry, renderer, FakeClock()),
             renderer=renderer,
             control=lambda: Releasing(Project(root), state),

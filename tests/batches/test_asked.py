@@ -149,6 +149,7 @@ def test_a_file_that_is_too_long_or_empty_fails(tmp_path: Path) -> None:
             assert [each.code for each in made.errors.data or []] == [code]
 
 
+@pytest.mark.promise("gate-7")
 def test_others_see_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, Echo())
     with world.running(), world.client() as client:

@@ -25,3 +25,13 @@ def test_half_is_taken_off_where_nothing_is_said_and_no_price_stays_none() -> No
     assert BatchPrices(FlatPrices(), {}).cost(AT, "", Usage(input=10, output=4)) == 7
     assert BatchPrices(NoPrices(), {}).cost(AT, "", Usage(input=10)) is None
     assert BatchPrices(FlatPrices(), {}).version == "flat+batch"
+
+
+def test_nothing_is_taken_off_a_search() -> None:
+    class Priced(FlatPrices):
+        def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
+            return (super().cost(deployment, alias, usage) or 0) + 100 * usage.searches + 1000 * usage.runs
+
+    prices = BatchPrices(Priced(), {})
+    assert prices.cost(AT, "", Usage(input=10, output=4, searches=2, runs=1)) == 7 + 1200
+    assert prices.cost(AT, "", Usage(input=10, output=4, searches=2, tier="priority")) == 7 + 200

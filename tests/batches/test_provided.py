@@ -130,4 +130,6 @@ def test_a_provider_that_comes_to_no_end_is_given_up(tmp_path: Path) -> None:
         eventually(lambda: any(each.endswith("/cancel") for each in peer.asked))
         peer.final = "cancelled"
         clock.advance(901)
-        assert ended(client, made).status == "expired"
+        done = ended(client, made)
+        assert done.status == "expired"
+        assert results(client, done.error_file_id)["a"]["error"]["code"] == "batch_expired"

@@ -109,16 +109,16 @@ def test_a_program_runs_pinned_and_leaves_no_child_behind(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
+    ("code", "seconds", "reason"),
     [
-        ("import sys; print('first', file=sys.stderr); sys.exit('the reason')", "the reason"),
-        ("import sys; sys.exit(3)", "it printed nothing"),
-        ("import time; time.sleep(60)", "longer than"),
+        ("import sys; print('first', file=sys.stderr); sys.exit('the reason')", 60, "the reason"),
+        ("import sys; sys.exit(3)", 60, "it printed nothing"),
+        ("import time; time.sleep(60)", 1, "longer than"),
     ],
 )
-def test_a_step_that_fails_says_why(tmp_path: Path, code: str, reason: str) -> None:
+def test_a_step_that_fails_says_why(tmp_path: Path, code: str, seconds: int, reason: str) -> None:
     with pytest.raises(Unavailable, match=reason):
-        process.run((sys.executable, "-c", code), tmp_path, 2)
+        process.run((sys.executable, "-c", code), tmp_path, seconds)
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:

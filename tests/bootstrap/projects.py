@@ -215,8 +215,8 @@ def slow_down(project: Project, milliseconds: int) -> None:
     project.replace("simulation/support.yaml", {"first_token_ms: 0": f"first_token_ms: {milliseconds}"})
 
 
-def make_template(folder: Path) -> Path:
-    """The example as `moat init` makes it, with a model that answers at once."""
+def make_template(folder: Path) -> None:
+    """`example`, as `moat init` makes it, with a model that answers at once."""
     subprocess.run(
         [MOAT, "init", "example", "--provider", "simulated"],
         cwd=folder,
@@ -239,4 +239,3 @@ def make_template(folder: Path) -> Path:
         cwd=root,
         check=True,
     )
-    return root

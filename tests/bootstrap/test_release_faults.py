@@ -22,7 +22,7 @@ from tests.bootstrap.test_releasing import NoRepository, small_project
 
 WORKERS, ROUNDS, VERSIONS = 4, 100, 5
 ENVIRONMENT = "production"
-TIMED_KILLS, AIMED_KILLS = 15, 15
+TIMED_KILLS, AIMED_KILLS = 8, 8
 
 
 class Outcome(NamedTuple):

@@ -92,7 +92,7 @@ async def test_a_bug_in_reading_files_is_told_and_keys_are_still_read(
             await until(live, lambda: live.serving.problems)
             assert "unexpected" in live.serving.problems[0]
             assert "division by zero" in caplog.text, "the log has the traceback"
-            other = project.key()
+            other = await asyncio.to_thread(project.key)
             await until(live, lambda: used_key(live, other))
             assert used_key(live, secret)
         file.write_text("Hello again", "utf-8")
@@ -146,7 +146,7 @@ async def test_only_what_changed_is_made_anew(project: Project) -> None:
             state.releases.create(state.releases.get(release))
         (project.root / "notes.txt").write_text("not ours", "utf-8")
         assert await settled(live) is before, "nothing that is served has changed"
-        secret = project.key()
+        secret = await asyncio.to_thread(project.key)
         await until(live, lambda: used_key(live, secret))
         assert live.serving.prompts is before.prompts
         done = await asyncio.to_thread(project.process, "release", "create", f"{PROMPT}@1.2.0", "--to", "staging")

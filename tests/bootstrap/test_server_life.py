@@ -267,6 +267,7 @@ def test_an_open_stream_is_finished_before_the_server_ends(project: Project) -> 
         connection = server.connection()
         body = json.dumps({"prompt": {"id": f"{PROMPT}@staging", "variables": {"question": "Refund?"}}, "stream": True})
         connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {key}"})
+        assert server.get("/healthz")[0] == 200, "a later request, so the earlier one was read"
         server.process.send_signal(signal.SIGTERM)
         content = connection.getresponse().read()
         connection.close()

@@ -167,4 +167,5 @@ def test_a_secret_in_the_file_is_refused_at_its_place(tmp_path: Path, option: st
     ],
 )
 def test_what_is_no_secret_or_only_a_reference_may_stand_in_the_file(tmp_path: Path, option: str) -> None:
-    settings(tmp_path, f"providers:\n  openai:\n    kind: openai\n    {option}\nmodels: {{}}\n")
+    found = settings(tmp_path, f"providers:\n  openai:\n    kind: openai\n    {option}\nmodels: {{}}\n")
+    assert set(found.config.providers["openai"]) == {"kind", option.partition(":")[0]}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bootstrap.projects import PROMPT, Project, Server, eventually
+from tests.bootstrap.projects import DEADLINE, PROMPT, Project, Server, eventually
 
 
 def make(project: Project, *options: str) -> tuple[str, str]:
@@ -125,7 +125,7 @@ def test_a_child_key_works_and_goes_with_its_maker(project: Project) -> None:
 
 @pytest.mark.promise("gate-4")
 def test_a_stream_ends_with_its_key(project: Project) -> None:
-    project.replace("simulation/support.yaml", {"per_token_ms: 0": "per_token_ms: 400"})
+    project.replace("simulation/support.yaml", {"per_token_ms: 0": "per_token_ms: 4000"})
     project.release("1.0.0")
     id, secret = make(project)
     with project.serving() as server:
@@ -146,7 +146,7 @@ def test_a_stream_ends_with_its_key(project: Project) -> None:
         connection.close()
         assert b'"code":"access_denied"' in rest[0]
         assert b"[DONE]" not in rest[0]
-        assert took < 10, "0.25 s on a machine that is not busy"
+        assert took < DEADLINE / 2, "0.25 s on a machine that is not busy, long before the answer would have ended"
     call = project.ok("traces", "--json").json[0]
     assert (call["error"], call["key"]) == ("access_denied", id)
 

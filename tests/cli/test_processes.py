@@ -145,7 +145,7 @@ def stored(project: Project) -> list[str]:
 def test_an_interrupted_evaluation_goes_on_and_scores_no_case_twice(
     project: Project, number: int, command: str
 ) -> None:
-    slow_down(project, 400)
+    slow_down(project, 1000)
     words = [*command.split(), V, "--suite", "support"]
     with project.spawn(*words) as child:
         eventually(lambda: len(stored(project)) >= 16)
@@ -158,7 +158,7 @@ def test_an_interrupted_evaluation_goes_on_and_scores_no_case_twice(
     before = stored(project)
     assert 16 <= len(before) < 116
     asked = len(project.ok("traces", "--limit", "1000", "--json").json)
-    project.replace("simulation/support.yaml", {"first_token_ms: 400": "first_token_ms: 0"})
+    project.replace("simulation/support.yaml", {"first_token_ms: 1000": "first_token_ms: 0"})
     assert project.run(*words).code == 0
     after = stored(project)
     assert [case for case, times in Counter(after).items() if times > 1] == []

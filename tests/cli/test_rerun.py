@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -224,14 +225,20 @@ def test_the_report_as_a_document(project: Project, tmp_path: Path) -> None:
     assert project.run("rerun", f"{PROMPT}@1.2.0", "--yes", "--output", str(tmp_path / "no" / "x")).code == 74
 
 
+def spooled(project: Project) -> bytes:
+    """The calls that wait to be stored; a segment may be renamed or shipped while this looks."""
+    found, spool = b"", project.root / ".moat" / "spool"
+    for file in [*spool.glob("*.open"), *spool.glob("*.ndjson")]:
+        with suppress(FileNotFoundError):
+            found += file.read_bytes()
+    return found
+
+
 def test_ctrl_c_keeps_what_there_is(project: Project) -> None:
     record(project, *(a_call(project, number) for number in range(60)))
     slow_down(project, 1500)
     with project.spawn("rerun", f"{PROMPT}@1.2.0", "--yes", "--json") as child:
-        spool = project.root / ".moat" / "spool"
-        eventually(
-            lambda: any(b'"rerun"' in file.read_bytes() for file in [*spool.glob("*.open"), *spool.glob("*.nd*")])
-        )
+        eventually(lambda: b'"rerun"' in spooled(project))
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err

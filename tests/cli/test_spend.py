@@ -14,13 +14,14 @@ from moat.domain.spans import Span
 from moat.telemetry.spool import SegmentSpool
 from tests.bootstrap.projects import PROMPT, Project, eventually
 
-MINUTE = 60 * 10**9
-DAY = 1440 * MINUTE
+MOMENT = 10**6
+"""Short, so that no day ends in between."""
+DAY = 86_400 * 10**9
 COST = 100 * 600_000 + 10 * 2_400_000
 """Of 100 + 10 tokens at the example's prices."""
 
 
-def paid(number: int, *, ago: int = MINUTE, fallback: bool = False, **fields: Any) -> list[Span]:
+def paid(number: int, *, ago: int = MOMENT, fallback: bool = False, **fields: Any) -> list[Span]:
     """A call to the example's model, with its attempts, as a server leaves it behind."""
     whole: dict[str, Any] = {
         "tenant": "acme",

@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -63,9 +64,10 @@ def sections() -> list[Section]:
     return decode(read_yaml(SOURCE, name="docs/promises.yaml"), list[Section])
 
 
-def proofs() -> list[Proof]:
+@cache
+def proofs() -> tuple[Proof, ...]:
     """All marked tests, by file and name."""
-    return [proof for path in sorted((ROOT / "tests").rglob("test_*.py")) for proof in _proofs(path)]
+    return tuple(proof for path in sorted((ROOT / "tests").rglob("test_*.py")) for proof in _proofs(path))
 
 
 def render() -> str:

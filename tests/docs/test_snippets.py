@@ -1,9 +1,7 @@
 """Every fenced block of the pages runs, or is read by the loader of its kind of file."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +15,7 @@ from moat.prompts.lint import lint
 from moat.testing.simulation import read_simulation
 from tests.docs.pages import Block, Page, pages
 from tests.docs.world import copied, environment, execute, new_project, released_project, running
+from tests.shared import made_once
 
 CHECKED = ("bash", "python", "yaml", "json", "jsonl", "csv")
 """Languages whose blocks must say what is done with them."""
@@ -35,15 +34,15 @@ SECRETS = {
 
 
 @pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fresh(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A new project, to be copied."""
-    return new_project(tmp_path_factory.mktemp("fresh") / "project")
+    return made_once(tmp_path_factory, worker_id, "fresh", new_project)
 
 
 @pytest.fixture(scope="session")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A project with releases, to be copied."""
-    return released_project(tmp_path_factory.mktemp("released") / "project")
+    return made_once(tmp_path_factory, worker_id, "released", released_project)
 
 
 def config(text: str, project: Path) -> None:
@@ -109,40 +108,21 @@ def test_every_block_says_what_is_done_with_it() -> None:
     assert silent == []
 
 
-@pytest.fixture(scope="session")
-def played(
-    fresh: Path, released: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[None]]]:
-    """Runs the selected pages, two at a time: they spend much of it waiting."""
-    selected = [item.callspec.params["page"] for item in request.session.items if _plays(item)]
-    with ThreadPoolExecutor(2) as pool:
-        yield {
-            page.name: pool.submit(play, page, fresh, released, tmp_path_factory.mktemp("page")) for page in selected
-        }
-
-
-def _plays(item: Any) -> bool:
-    return "played" in getattr(item, "fixturenames", ())
-
-
-def play(page: Page, fresh: Path, released: Path, folder: Path) -> None:
-    """Run the blocks of a page in order."""
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_the_commands_and_programs_of_a_page_run(
+    page: Page, fresh: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     blocks = page.blocks()
     wanted = [block for block in blocks if "run" in block.words]
     if not any("server" in block.words for block in blocks):
-        project = copied(fresh, folder / "project")
+        project = copied(fresh, tmp_path / "project")
         for block in wanted:
-            execute(block, project, environment(folder))
+            execute(block, project, environment(tmp_path))
         return
-    project = copied(released, folder / "project")
+    project = copied(request.getfixturevalue("released"), tmp_path / "project")
     with running(project) as where:
         for block in wanted:
-            execute(block, project, environment(folder, **where))
-
-
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
-def test_the_commands_and_programs_of_a_page_run(page: Page, played: dict[str, Future[None]]) -> None:
-    played[page.name].result()
+            execute(block, project, environment(tmp_path, **where))
 
 
 @pytest.mark.parametrize("block", FILES, ids=lambda block: block.place)

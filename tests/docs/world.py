@@ -33,19 +33,17 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
 
 
-def new_project(folder: Path) -> Path:
+def new_project(folder: Path) -> None:
     """The example, as `moat init` makes it."""
     create_project(folder, openai=False)
-    return folder
 
 
-def released_project(folder: Path) -> Path:
+def released_project(folder: Path) -> None:
     """The example after its first releases: production serves 1.2.0 and served 1.0.0 before."""
     new_project(folder)
     for version in ("1.0.0", "1.2.0"):
         moat(folder, "gate", f"{PROMPT}@{version}", "--suite", "support")
         moat(folder, "release", "create", f"{PROMPT}@{version}", "--to", "production", "--reason", "docs")
-    return folder
 
 
 def moat(project: Path, *arguments: str) -> str:

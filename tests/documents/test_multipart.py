@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moat.documents.multipart import MAX_PARTS, read_form, text_fields, with_field
+from moat.documents.multipart import (
+    MAX_PART_HEAD,
+    MAX_PARTS,
+    FormStream,
+    Part,
+    read_form,
+    text_fields,
+    with_field,
+)
 from moat.domain.errors import RequestError
 
 KIND = "multipart/form-data; boundary=cut"
@@ -155,3 +163,68 @@ def test_texts_are_bounded_and_utf_8(value: bytes) -> None:
     with pytest.raises(RequestError) as caught:
         text_fields(body, read_form(body, KIND), longest=100)
     assert caught.value.where == "prompt"
+
+
+def streamed(body: bytes, cuts: list[int]) -> list[tuple[str, bool, str, bytes]]:
+    """Name, is it a file?, file name and value of each part, read piece by piece."""
+    stream, found = FormStream(KIND), list[tuple[str, bool, str, bytes]]()
+    edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
+    for start, stop in zip(edges, [*edges[1:], len(body)], strict=True):
+        for event in stream.feed(body[start:stop]):
+            if isinstance(event, Part):
+                found.append((*event, b""))
+            else:
+                assert event
+                found[-1] = (*found[-1][:3], found[-1][3] + event)
+    stream.end()
+    return found
+
+
+def whole(body: bytes) -> list[tuple[str, bool, str, bytes]]:
+    return [(each.name, each.is_file, each.filename, body[each.start : each.stop]) for each in read_form(body, KIND)]
+
+
+tricky = st.lists(st.sampled_from([b"\r\n", b"--cut", b"--", b"-", b"\r", b"a", b"\n", b" "]), max_size=12).map(
+    b"".join
+)
+places = st.lists(st.integers(0, 10_000), max_size=8)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.one_of(tricky, st.binary(max_size=40))), max_size=4), tricky, places)
+def test_a_form_is_the_same_however_it_is_cut(parts: list[tuple[bool, bytes]], end: bytes, cuts: list[int]) -> None:
+    written = [(f'name="a{n}"' + ('; filename="f"' if is_file else ""), v) for n, (is_file, v) in enumerate(parts)]
+    for body in (form(*written) + end, form(*written)[: -len(end) or None], end):
+        try:
+            expected = whole(body)
+        except RequestError:
+            with pytest.raises(RequestError):
+                streamed(body, cuts)
+        else:
+            assert streamed(body, cuts) == expected
+            assert streamed(body, list(range(len(body)))) == expected
+
+
+def test_a_stream_holds_little_of_a_long_value() -> None:
+    stream = FormStream(KIND)
+    stream.feed(b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n')
+    for _ in range(100):
+        (piece,) = stream.feed(b"\r\n--cu" * 10_000)
+        assert len(piece) >= 60_000 - 10
+    with pytest.raises(RequestError, match="last boundary"):
+        stream.end()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"--cut" + b"x" * (MAX_PART_HEAD + 1),
+        form(*[(f"name=a{n}", b"1") for n in range(MAX_PARTS + 1)]),
+        form(("name=a", b"1")) + b"more",
+        b"--cut\r\nContent-Type: text/plain\r\n\r\n",
+        b"hello",
+    ],
+)
+@pytest.mark.promise("inj-5")
+def test_a_stream_refuses_what_is_no_form_as_soon_as_it_is_seen(body: bytes) -> None:
+    with pytest.raises(RequestError):
+        FormStream(KIND).feed(body)

@@ -175,6 +175,7 @@ def test_runs_that_do_not_compare_are_refused(other):
         compare(None, measured(data, [1, 1]), a_dataset(3))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("gates", [1, 3])
 def test_the_gate_blocks_an_equal_candidate_at_most_at_alpha_and_passes_a_bad_one_rarely(gates):
     random = np.random.default_rng(gates)

@@ -452,7 +452,7 @@ def raw_stream(gateway: Running) -> bytes:
         return response.read()
 
 
-def wait_for(condition, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -489,5 +489,6 @@ def test_conflicting_lengths_and_broken_headers_are_refused(start: Start) -> Non
     for request in hostile:
         with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
             connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n" + request)
-            assert connection.recv(100).split()[1] in (b"400", b"401")
+            with connection.makefile("rb") as answer:
+                assert answer.readline().split()[1] in (b"400", b"401")
     assert gateway.provider.calls == []

@@ -142,6 +142,7 @@ def test_after_an_error_the_key_makes_a_new_call(start: Start, stream: bool) -> 
     assert len(running.provider.calls) == 3
 
 
+@pytest.mark.promise("gate-7")
 def test_keys_of_others_are_others(start: Start) -> None:
     keys = {SECRET: Key(id="key_1", hash="", tenant="acme"), "mk-other": Key(id="key_2", hash="", tenant="globex")}
     running = start(ScriptedProvider("for acme", "for globex"), keys=keys)

@@ -132,7 +132,7 @@ def test_a_stream_that_is_left_counts_and_leaves_nothing_held(start: Start) -> N
     with pytest.raises(openai.RateLimitError):
         gateway.client().chat.completions.create(model="assistant", messages=HELLO)
     stream.close()
-    for _ in range(500):
+    for _ in range(3000):
         tokens, at_once = books.balances()
         if not tokens.held and not at_once.held:
             break

@@ -33,6 +33,7 @@ def test_embeddings_come_in_the_sdks_own_encoding(over: Over) -> None:
     assert (call.input_tokens, call.output_tokens, call.usage_estimated, call.user) == (8, 0, False, "ada")
 
 
+@pytest.mark.promise("money-6")
 def test_a_missing_usage_is_estimated_and_flagged(over: Over) -> None:
     body = {"object": "list", "data": [], "model": "peer", "usage": {"prompt_tokens": "many"}}
     gateway = over(OpenAIPeer(embeddings=Answer(body)))
@@ -43,6 +44,7 @@ def test_a_missing_usage_is_estimated_and_flagged(over: Over) -> None:
     assert (call.input_tokens, call.usage_estimated) == (3, True)
 
 
+@pytest.mark.promise("money-6")
 def test_completions_whole_and_streamed(over: Over) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
 
@@ -97,6 +99,7 @@ def test_moderations(over: Over) -> None:
     assert gateway.spool.calls[0].usage_estimated
 
 
+@pytest.mark.promise("money-6")
 def test_rerank_counts_searches_or_tokens(over: Over) -> None:
     cohere = {
         "id": "1",
@@ -115,6 +118,7 @@ def test_rerank_counts_searches_or_tokens(over: Over) -> None:
     assert [(call.units, call.input_tokens) for call in gateway.spool.calls] == [(2, 31), (0, 44)]
 
 
+@pytest.mark.promise("money-6")
 def test_images_by_tokens_and_by_the_piece(over: Over) -> None:
     by_tokens = {
         "created": 1,
@@ -188,6 +192,7 @@ def test_speech_is_the_providers_bytes_and_type(over: Over) -> None:
     assert (gateway.spool.calls[0].units, gateway.spool.calls[0].usage_estimated) == (8, False)
 
 
+@pytest.mark.promise("money-6")
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
 def test_transcriptions_in_json_and_in_plain_words(over: Over) -> None:
     tokens = {
@@ -229,6 +234,7 @@ def test_transcriptions_in_json_and_in_plain_words(over: Over) -> None:
     assert calls[0].output == {"text": "Good day"}
 
 
+@pytest.mark.promise("money-6")
 def test_transcripts_can_be_streamed(over: Over) -> None:
     delta = {"type": "transcript.text.delta", "delta": "Good day"}
     usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 45, "total_tokens": 59}

@@ -264,6 +264,7 @@ def asked(provider: ScriptedProvider, limit: LimitConfig, **params: object) -> C
 
 
 @pytest.mark.promise("money-7")
+@pytest.mark.no_cover
 def test_nothing_is_held_after_10000_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors, cuts, hang-ups and cancellations at random, with retries and fallbacks: every try is billed once."""
     chance = random.Random(5)
@@ -271,7 +272,7 @@ def test_nothing_is_held_after_10000_faults(monkeypatch: pytest.MonkeyPatch) -> 
 
     class Faulty(ScriptedProvider):
         async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
-            fate = chance.randrange(6)
+            fate = chance.randrange(4)
             if fate == 0:
                 raise chance.choice([ProviderDown("down"), ProviderOverloaded("busy", retry_after=0.0)])
             yield Delta(text="a")
@@ -318,7 +319,7 @@ def test_nothing_is_held_after_10000_faults(monkeypatch: pytest.MonkeyPatch) -> 
     asyncio.run(all_of_them())
     spool = ports.spool
     attempts = [span for span in spool.spans if span.kind == "attempt"]  # type: ignore[attr-defined]
-    assert len(attempts) > 10_000
+    assert sum(1 for span in attempts if span.error) > 10_000
     assert len({span.span_id for span in attempts}) == len(attempts)
     assert [balance.held for balance in ledger.balances()] == [0, 0, 0]
     tokens, money, _ = ledger.balances()

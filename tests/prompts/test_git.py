@@ -161,7 +161,7 @@ def test_a_commit_without_a_subject(tmp_path: Path) -> None:
 def test_a_fetch_that_hangs_takes_what_it_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git = repository(tmp_path / "project")
     git.init()
-    monkeypatch.setattr("moat.adapters.git.repository.FETCH_TIMEOUT", 0.5)
+    monkeypatch.setattr("moat.adapters.git.repository.FETCH_TIMEOUT", 3.0)
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     ssh.chmod(0o755)

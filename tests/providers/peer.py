@@ -38,7 +38,7 @@ class Peer:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - the conditions are counters, and tests can afford to poll
             await asyncio.sleep(0.005)
 

@@ -74,7 +74,7 @@ def sse(*events: dict[str, Any]) -> bytes:
 USAGES = {
     "text": Usage(input=25, output=15),
     "thinking": Usage(input=25, output=120, reasoning=90),
-    "cached": Usage(input=10_521, output=8, cached=9000, cache_write=1500, cache_write_long=1000, units=2),
+    "cached": Usage(input=10_521, output=8, cached=9000, cache_write=1500, cache_write_long=1000, searches=2),
 }
 
 

@@ -16,6 +16,8 @@ from moat.adapters.providers.openai_foreign import in_openai_terms
 from moat.domain.errors import ProviderError, Unsupported
 from moat.testing.fakes import new_call
 
+pytestmark = pytest.mark.no_cover  # what these take through the code, the other tests do as well; tracing is slow
+
 words = st.sampled_from(
     ["text", "thinking", "tool_use", "type", "message", "index", "usage", "error", "data:image/png;base64,AA", "x", ""]
 )

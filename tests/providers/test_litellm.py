@@ -110,6 +110,15 @@ async def test_an_answer_in_one_piece(sdk: Any) -> None:
     await provider.aclose()
 
 
+@pytest.mark.promise("gate-6")
+async def test_an_address_of_ones_own_gets_no_key_that_it_would_find_by_itself(sdk: Any) -> None:
+    sdk.script += [ANSWER, ANSWER, ANSWER]
+    await ask(build(base_url="https://x.org/v1"), call_for())
+    await ask(build(options={"api_base": "https://x.org/v1"}), call_for())
+    await ask(build(), call_for())
+    assert [asked.get("api_key") for asked in sdk.asked] == ["none", "none", None]
+
+
 def piece(text: str = "", finish: str | None = None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
 

@@ -36,6 +36,7 @@ TOKENS_SAID = {
 SEARCHED = {"billed_units": {"search_units": 2}, "tokens": {"input_tokens": 9, "output_tokens": 0}}
 
 
+@pytest.mark.promise("money-6")
 @pytest.mark.parametrize(
     ("operation", "body", "usage"),
     [
@@ -197,6 +198,7 @@ def test_a_stream_that_stops_anywhere_is_cut_or_complete(at: int) -> None:
     assert complete <= (at >= said_why)
 
 
+@pytest.mark.promise("money-6")
 def test_several_images_of_one_stream_are_added_up() -> None:
     last = line(
         {"type": "image_generation.completed", "b64_json": "", "usage": {"input_tokens": 2, "output_tokens": 9}}

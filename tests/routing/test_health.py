@@ -92,8 +92,10 @@ def test_a_deployment_that_asks_for_a_pause_gets_it_and_is_not_ill() -> None:
 def test_no_pause_is_longer_than_an_hour_whatever_a_provider_says() -> None:
     known, clock = health()
     fail(known, ProviderOverloaded("429", retry_after=1e12))
+    assert known.snapshot()[0].wait == 3600
     clock.advance(3600)
     known.check(MAIN)
+    assert known.snapshot()[0].tries == 2
 
 
 @pytest.mark.parametrize("quota", [Quota(requests=Window(0, 20)), Quota(tokens=Window(0, 20))])
@@ -175,4 +177,4 @@ def test_a_full_pool_of_our_own_is_not_the_providers_illness() -> None:
     busy = ProviderOverloaded("all 512 connections were busy")
     busy.sent = False
     fail(known, busy, 20)
-    known.check(MAIN)
+    assert (known.snapshot()[0].state, known.snapshot()[0].failed) == ("closed", 0)

@@ -152,6 +152,8 @@ async def test_a_copy_for_a_release_on_trial_is_no_request_of_the_caller() -> No
     held = ledger(limit(requests=1), limit("at-once", concurrent=1))
     await held.admit(replace(call(), shadow_of="req_1"))
     await held.admit(call())
+    with pytest.raises(LimitExceeded):
+        await held.admit(call())
 
 
 @pytest.mark.anyio

@@ -3,7 +3,6 @@
 The answers are those of the providers' public references; the dollars are worked out by hand from their price pages.
 """
 
-import json
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from moat.spend.prices import PriceTable
 from moat.spend.published import published
 from moat.testing.fakes import new_call
 from moat.testing.loopback import on_loopback
+from tests.spend.recorded import anthropic, anthropic_stream, bedrock, gemini, openai, openai_stream, serve
 
 
 class Payload(NamedTuple):
@@ -35,48 +35,6 @@ class Payload(NamedTuple):
     """One object: a whole body. Several: the events of a stream."""
     usd: str
     options: dict[str, Any] | None = None
-
-
-def openai(usage: dict[str, Any]) -> dict[str, Any]:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-    return {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-
-
-def openai_stream(usage: dict[str, Any]) -> list[Any]:
-    def chunk(choices: list[Any], **more: Any) -> dict[str, Any]:
-        return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, **more}
-
-    text = chunk([{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}], usage=None)
-    end = chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=None)
-    return [text, end, chunk([], usage=usage), "[DONE]"]
-
-
-def anthropic(usage: dict[str, Any]) -> dict[str, Any]:
-    content = [{"type": "text", "text": "Hi"}]
-    said = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": content}
-    return {**said, "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
-
-
-def anthropic_stream(begun: dict[str, Any], done: dict[str, Any]) -> list[Any]:
-    start = {**anthropic(begun), "content": [], "stop_reason": None}
-    return [
-        {"type": "message_start", "message": start},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": done},
-        {"type": "message_stop"},
-    ]
-
-
-def gemini(usage: dict[str, Any]) -> dict[str, Any]:
-    candidate = {"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP", "index": 0}
-    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"}
-
-
-def bedrock(usage: dict[str, Any]) -> dict[str, Any]:
-    message = {"role": "assistant", "content": [{"text": "Hi"}]}
-    return {"output": {"message": message}, "stopReason": "end_turn", "usage": usage, "metrics": {"latencyMs": 1}}
 
 
 CACHED = {
@@ -172,28 +130,6 @@ PAYLOADS = (
     Payload("Groq", "openai", "llama-3.3-70b-versatile", GROQ, [openai(TIMED)], "0.00044986"),
     Payload("Bedrock, caches", "bedrock", NOVA, "", [bedrock(CONVERSE)], "0.008175", {**KEY, "region": "us-east-1"}),
 )
-
-
-def serve(answer: list[Any]) -> Any:
-    """An ASGI application that gives this answer to everything."""
-    streamed = len(answer) > 1
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        kind = b"text/event-stream" if streamed else b"application/json"
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
-        body = b"".join(map(event, answer)) if streamed else json.dumps(answer[0]).encode()
-        await send({"type": "http.response.body", "body": body})
-
-    return app
-
-
-def event(value: Any) -> bytes:
-    if isinstance(value, str):
-        return f"data: {value}\n\n".encode()
-    name = f"event: {value['type']}\n" if "type" in value else ""
-    return f"{name}data: {json.dumps(value)}\n\n".encode()
 
 
 def no_provider(name: str) -> Any:

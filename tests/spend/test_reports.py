@@ -26,7 +26,8 @@ from moat.spend.prices import Rates
 from moat.spend.reports import Column, Document, Sheet, by_dimensions, cost_of, per_call, total_of
 from moat.spend.reports_format import to_csv, to_html, to_markdown
 from moat.spend.reports_review import Review, Routes, month_of, monthly
-from moat.spend.reports_time import Clock, daily, month_forecast, trend
+from moat.spend.reports_time import Clock, daily, month_forecast
+from moat.spend.reports_trend import trend
 from moat.spend.reports_week import weekly
 
 DAY = 86_400 * 10**9

@@ -56,7 +56,12 @@ def test_the_window_slides() -> None:
     for _ in range(20):
         watch.note(call(feature="chat"), DOLLAR)
         clock.advance(110)
-    watch.check(call(feature="chat"))
+    assert watch.take([]) == [], "never more than a dollar in a window"
+    for _ in range(2):
+        watch.note(call(feature="chat"), DOLLAR)
+        clock.advance(50)
+    with pytest.raises(LimitExceeded, match=r"feature chat is cut off: \$2.00 within 100 s"):
+        watch.check(call(feature="chat"))
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=60))
@@ -105,7 +110,9 @@ def test_without_rules_nothing_is_watched() -> None:
     watch.note(call(feature="chat"), 2 * DOLLAR)
     watch.adopt(None)
     watch.check(call(feature="chat"))
-    watch.note(call(feature="chat"), 2 * DOLLAR)
+    (before,) = watch.take([])
+    watch.note(call(feature="search"), 2 * DOLLAR)
+    assert watch.take([]) == [before]
 
 
 def test_made_up_questions_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,6 +235,7 @@ while True:  # a round is a fork of this warm process: a kill hits appends, not 
 
 
 @pytest.mark.promise("keep-1")
+@pytest.mark.no_cover
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     """100 rounds: a writer acknowledges over a pipe until it is killed; then a new one starts."""
     chance = random.Random(7)
@@ -251,7 +252,9 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
             process.stdin.write(b"%d\n" % (number * 1_000_000))
             process.stdin.flush()
             writer = int(process.stdout.readline().split()[1])
-            time.sleep(chance.random() * 0.006)
+            for _ in range(chance.randrange(30)):  # by what it did, not by the clock: machines differ
+                acknowledged.add(int(process.stdout.readline()))
+            time.sleep(chance.random() * 0.002)
             os.kill(writer, signal.SIGKILL)
             while (line := process.stdout.readline()) != b"dead\n":
                 acknowledged.add(int(line))

@@ -192,4 +192,5 @@ async def test_a_hang_up_stops_the_provider() -> None:
         await events.aclose()
         async with asyncio.timeout(10):
             await endless.stopped.wait()
+        assert provider.open_connections == 0, "what was not read to its end is not used again"
         await provider.aclose()

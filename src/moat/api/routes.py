@@ -1,6 +1,6 @@
 """The routes of the management API: all there are."""
 
-from moat.api import caches, keys, limits, prompts, records, releases, spend, webhooks
+from moat.api import caches, keys, limits, prompts, providers, records, releases, spend, webhooks
 
 ENDPOINTS = (
     *prompts.ENDPOINTS,
@@ -9,6 +9,7 @@ ENDPOINTS = (
     *spend.ENDPOINTS,
     *limits.ENDPOINTS,
     *caches.ENDPOINTS,
+    *providers.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
 )

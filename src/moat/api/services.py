@@ -7,6 +7,7 @@ from pathlib import Path
 from moat.api.pushes import Pushes
 from moat.domain.lineage import Lineage
 from moat.gateway.serving import Live
+from moat.ports.connections import Connections
 from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
@@ -31,6 +32,7 @@ class Services:
     traces: TraceReader
     keys: KeyStore
     trips: TripStore
+    connections: Connections
     registry: PromptRegistry
     renderer: Renderer
     control: Callable[[], ReleaseControl]

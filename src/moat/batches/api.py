@@ -1,32 +1,32 @@
 """`/v1/files` and `/v1/batches`, as OpenAI has them: its official SDKs work with them."""
 
 import asyncio
-import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from moat.batches.files import explained
-from moat.batches.requests import Upload, read_order, read_page, read_upload
+from moat.batches.requests import read_order, read_page
 from moat.batches.service import Batches, owner_of
 from moat.batches.shapes import batch_object, file_object, list_object
+from moat.batches.uploading import Upload, receive_upload
 from moat.domain.batches import Owner
-from moat.domain.errors import ClientClosed, NotFound
+from moat.domain.calls import new_id
+from moat.domain.errors import MoatError, NotFound
 from moat.domain.keys import Key
+from moat.gateway import idempotency
 from moat.gateway.admission import authenticate, caller_of, check_encoding, read_headers
-from moat.gateway.http import JSON, BodyTooLarge, Receive, Scope, Send, read_body, respond
+from moat.gateway.formats.openai_chat import error_body
+from moat.gateway.http import JSON, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
 
 MAX_ORDER = 256 * 1024
 """Bytes of a request that makes a batch."""
 PIECE = 256 * 1024
 """Bytes of a file that are sent at once."""
-UPLOADS = 2
-"""That are taken apart at one time: each is in memory for that."""
 
 _ID = re.compile(r"/v1/(?:files|batches)/([\w-]{1,100})(/\w+)?", re.ASCII)
 
@@ -37,7 +37,6 @@ class BatchApi:
     def __init__(self, live: Live, batches: Batches) -> None:
         self._live = live
         self._batches = batches
-        self._uploads = asyncio.Semaphore(UPLOADS)
         self._routes: dict[tuple[str, str, str], Callable[[_Asked], Awaitable[None]]] = {
             ("POST", "files", ""): self._upload,
             ("GET", "files", ""): self._list_files,
@@ -64,32 +63,26 @@ class BatchApi:
 
     async def _upload(self, asked: "_Asked") -> None:
         check_encoding(asked.headers)
-        caller = caller_of(asked.key, asked.headers, "")
+        environment = caller_of(asked.key, asked.headers, "").environment
         limit = round(self._batches.config.max_file_mb * 2**20)
-        shelf = self._batches.shelf
-        arriving = shelf.arriving()
+        arriving = self._batches.shelf.arriving()
         try:
-            await _receive(asked.receive, arriving, limit)
-            async with self._uploads:
-                content_type = asked.headers.get("content-type", "")
-                owner = Owner(asked.owner.name, caller.environment)
-                file = await asyncio.to_thread(self._store, arriving, content_type, owner)
+            upload = await receive_upload(asked.receive, asked.headers.get("content-type", ""), arriving, limit)
+
+            async def store() -> dict[str, Any]:
+                return await asyncio.to_thread(self._store, arriving, upload, Owner(asked.owner.name, environment))
+
+            fixed = (upload.filename, str(upload.keep_ns), environment)
+            await self._once(asked, store, upload.digest, *(text.encode() for text in fixed))
         finally:
             with explained(arriving):
                 arriving.unlink(missing_ok=True)
-        await asked.answer(file)
 
-    def _store(self, arriving: Path, content_type: str, owner: Owner) -> dict[str, Any]:
+    def _store(self, arrived: Path, upload: Upload, owner: Owner) -> dict[str, Any]:
         """In a thread: the bytes first, so that a file which is known is there."""
-        with explained(arriving):
-            body = arriving.read_bytes()
-        upload: Upload = read_upload(body, content_type)
-        size = upload.stop - upload.start
-        file = self._batches.new_file(owner, "batch", upload.filename, size)
-        if upload.keep_ns:
-            file = replace(file, expires_ns=file.created_ns + upload.keep_ns)
-        self._batches.shelf.keep(file.id, memoryview(body)[upload.start : upload.stop])
+        file = self._batches.new_file(owner, "batch", upload.filename, upload.size, upload.keep_ns)
         try:
+            self._batches.shelf.keep(file.id, arrived)
             self._batches.store.add_file(file)
         except BaseException:
             self._batches.shelf.remove(file.id)
@@ -120,9 +113,32 @@ class BatchApi:
 
     async def _create(self, asked: "_Asked") -> None:
         check_encoding(asked.headers)
-        order = read_order(await read_body(asked.receive, MAX_ORDER))
-        caller = caller_of(asked.key, asked.headers, "")
-        await asked.answer(batch_object(await self._batches.create(order, asked.key, caller)))
+        body = await read_body(asked.receive, MAX_ORDER)
+        order, caller = read_order(body), caller_of(asked.key, asked.headers, "")
+
+        async def create() -> dict[str, Any]:
+            return batch_object(await self._batches.create(order, asked.key, caller))
+
+        await self._once(asked, create, body, caller.environment.encode())
+
+    async def _once(self, asked: "_Asked", make: Callable[[], Awaitable[dict[str, Any]]], *parts: bytes) -> None:
+        """Make something and answer with it; with an idempotency key once for all who ask, as `parts` say, the same."""
+        key = asked.headers.get("idempotency-key")
+        if key is None:
+            await asked.answer(await make())
+            return
+        once = idempotency.asked(asked.key.id, key, asked.scope["path"].encode(), *parts)
+
+        async def answer(send: Send) -> bool:
+            try:
+                body = msgspec.json.encode(await make())
+            except MoatError as error:
+                await respond(send, error.status, error_body(error), error_headers(error, new_id("req")))
+                return False
+            await respond(send, 200, body, [JSON])
+            return True
+
+        await self._live.answers.answer(once, answer, asked.send)
 
     async def _list(self, asked: "_Asked") -> None:
         page = read_page(asked.scope["query_string"], "batches")
@@ -151,27 +167,3 @@ class _Asked:
     async def answer(self, body: dict[str, Any]) -> None:
         """As JSON."""
         await respond(self.send, 200, msgspec.json.encode(body), [JSON])
-
-
-async def _receive(receive: Receive, path: Path, limit: int) -> None:
-    """Put a body on disk as it comes. Raises `BodyTooLarge`, `ClientClosed` and `StorageError`."""
-    size = 0
-    with explained(path), _created(path) as file:
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientClosed("the client hung up while sending its request")
-            piece: bytes = message.get("body", b"")
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge(
-                    f"the request body is larger than {limit / 2**20:g} MiB",
-                    remedy="batches.max_file_mb in moat.yaml raises the limit of files.",
-                )
-            file.write(piece)
-            if not message.get("more_body"):
-                return
-
-
-def _created(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")

@@ -7,7 +7,7 @@ from moat.batches.providing import batch_api
 from moat.batches.reserving import prepare
 from moat.batches.running import Running, Slices
 from moat.domain.batches import Problem
-from moat.domain.calls import Call
+from moat.domain.calls import Call, Deployment
 from moat.domain.errors import ContextOverflow, MoatError, Unsupported
 
 MAX_PROBLEMS = 100
@@ -27,7 +27,7 @@ async def check(running: Running, max_lines: int) -> Found:
     """Read all of the input file. Raises `StorageError`."""
     problems: list[Problem] = []
     names: set[str] = set()
-    deployments: set[str] = set()
+    deployments: set[Deployment | None] = set()
     slices, total = Slices(), 0
     for number, at, raw in running.input.raw_lines():
         await slices.rest()
@@ -50,18 +50,24 @@ async def check(running: Running, max_lines: int) -> Found:
             break
     if not total:
         problems.append(Problem(code="empty_file", message="the file has no lines"))
-    one = deployments.pop() if len(deployments) == 1 else ""
-    return Found(total, tuple(problems), one)
+    return Found(total, tuple(problems), _provided(running, deployments, total))
 
 
-async def _deployment(running: Running, call: Call) -> str:
-    """Whose batch API can run a call; empty when none can."""
+def _provided(running: Running, deployments: set[Deployment | None], total: int) -> str:
+    """The one whose batch API can run so many lines; empty when there is none."""
+    one = deployments.pop() if len(deployments) == 1 else None
+    api = batch_api(running.ports.models, one) if one is not None else None
+    return str(one) if api is not None and total <= api.most_lines else ""
+
+
+async def _deployment(running: Running, call: Call) -> Deployment | None:
+    """Whose batch API can run a call; None when none can."""
     ports = running.ports
     try:
         sent = await prepare(call, ports)
         assert sent.plan is not None, "Route makes the plan"
         deployment = sent.plan.deployments[0]
         api = batch_api(ports.models, deployment)
-        return str(deployment) if api is not None and api.takes(call.operation) else ""
+        return deployment if api is not None and api.takes(call.operation) else None
     except (ContextOverflow, Unsupported):
-        return ""
+        return None

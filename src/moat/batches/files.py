@@ -38,20 +38,12 @@ class FileShelf:
         """A name for an upload on its way."""
         return self._folder / f"{secrets.token_hex(8)}{ARRIVING}"
 
-    def keep(self, id: str, data: memoryview) -> None:
-        """Store a file, on disk before this returns. Raises `StorageError`, and nothing of it is kept."""
-        part = self.arriving()
+    def keep(self, id: str, arrived: Path) -> None:
+        """Make an upload that is complete a file, on disk before this returns. Raises `StorageError`."""
         with explained(self._folder):
-            try:
-                descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                with open(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.rename(self.path(id))
-                _sync(self._folder)
-            finally:
-                part.unlink(missing_ok=True)
+            _sync(arrived)
+            arrived.rename(self.path(id))
+            _sync(self._folder)
 
     def remove(self, id: str) -> None:
         """Delete a file's bytes, if they are there. Raises `StorageError`."""
@@ -129,8 +121,9 @@ def _whole_lines(descriptor: int) -> int:
     return 0
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Of a folder or of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

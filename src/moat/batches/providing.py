@@ -7,24 +7,39 @@ already knows the answer, so that records, prices and budgets are right without 
 import asyncio
 import dataclasses
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
+from moat.batches.answered import Asked, Known, way_of
 from moat.batches.lines import Line
 from moat.batches.reserving import SpentLedger, prepare, wait
 from moat.batches.running import EXPIRED, Running, Slices
-from moat.domain.batches import Batch, BatchStatus
-from moat.domain.calls import Call, Deployment, Event, Plan
-from moat.domain.errors import ContextOverflow, MoatError, ProviderError, ProviderRefused, StorageError, Unsupported
+from moat.domain.batches import Batch, BatchStatus, Submission, Way
+from moat.domain.calls import Call, Deployment
+from moat.domain.errors import (
+    ContextOverflow,
+    MoatError,
+    ProviderError,
+    ProviderOverloaded,
+    ProviderRefused,
+    StorageError,
+    Unsupported,
+)
+from moat.pipeline.billing import Reserve
 from moat.pipeline.recipe import build
+from moat.pipeline.stages.meter import told
 from moat.ports.batches import BatchApi, Batching, BatchResult, ProviderBatch
-from moat.ports.models import Capacity, Models, Provider
+from moat.ports.ledger import Spending
+from moat.ports.models import Models
 
 T = TypeVar("T")
 
-SEPARATOR = "|"
+Change = Callable[[Batch], Batch]
+
+SEPARATOR = "-"
 GRACE_NS = 900 * 10**9
 """How long after its window a batch may still wait for what its provider has run."""
 
@@ -52,23 +67,22 @@ def batch_api(models: Models, deployment: Deployment) -> BatchApi | None:
 class ProviderRun:
     """One batch at its provider."""
 
-    def __init__(self, running: Running, deployment: Deployment, submitted: Callable[[str], Awaitable[Batch]]) -> None:
-        """`submitted` stores the provider's id of the batch, before anything else is done with it."""
+    def __init__(self, running: Running, deployment: Deployment, change: Callable[[Change], Awaitable[Batch]]) -> None:
+        """`change` stores what is known of the batch, before anything else is done with it."""
         self._running = running
         self._deployment = deployment
-        self._submitted = submitted
+        self._change = change
 
     async def run(self, pace: Pace) -> BatchStatus:
         """To its end; how it ended. Raises `ProviderRefused` when the provider does not take it."""
         if not self._running.batch.provider_batch and not await self._submit(pace):
             return "cancelled" if self._running.stopping.is_set() else "completed"
         found = await self._watch(pace)
-        if found is None:
-            return self._status("expired")
-        if found.status == "failed":
+        if found is not None and found.status == "failed":
             raise ProviderRefused(found.message or "the provider could not run the batch", where=str(self._deployment))
-        await self._persist(lambda: self._take(found), pace)
-        status = self._status(found.status)
+        if found is not None:
+            await self._persist(lambda: self._take(found), pace)
+        status = self._status("expired" if found is None else found.status)
         if status != "cancelled":
             for line in self._running.left():
                 self._running.give_up(line, *EXPIRED)
@@ -88,9 +102,49 @@ class ProviderRun:
         return api
 
     async def _submit(self, pace: Pace) -> bool:
-        """False when there is nothing to be run. What was submitted by a process that died is found by its mark."""
-        running, lines, sample = self._running, list[bytes](), None
-        slices = Slices()
+        """False when there is nothing to be run. What a process that died has submitted is found again."""
+        running = self._running
+        id = await self._persist(self._found, pace) if running.batch.submission is not None else ""
+        if not id and not running.stopping.is_set():
+            id = await self._submit_lines(pace)
+        if id:
+            await self._change(lambda batch: replace(batch, provider_batch=id))
+        return bool(id)
+
+    async def _submit_lines(self, pace: Pace) -> str:
+        """Its id; empty when there is nothing to be run."""
+        asked, began_ns = await self._requests(), self._running.ports.clock.now_ns()
+        if asked.sample is None:
+            return ""
+        submission = Submission(began_ns=began_ns, lines=len(asked.lines), ways=asked.ways)
+        await self._change(lambda batch: replace(batch, submission=submission))
+        sample, data, mark = asked.sample, b"\n".join(asked.lines) + b"\n", self._running.batch.id
+        taken = False
+        """May the provider have taken it, although it has not said so?"""
+
+        async def submit() -> str:
+            nonlocal taken
+            if taken and (id := await self._found()):
+                return id
+            if self._running.stopping.is_set():
+                return ""
+            try:
+                return await self._api.submit(sample, data, mark)
+            except ProviderError as error:
+                taken = error.sent and not isinstance(error, ProviderOverloaded)
+                raise
+
+        return await self._persist(submit, pace)
+
+    async def _found(self) -> str:
+        """The id of what was submitted; empty when the provider has not got it."""
+        batch = self._running.batch
+        assert batch.submission is not None, "noted before it is submitted"
+        return await self._api.find(batch.id, batch.submission)
+
+    async def _requests(self) -> "_Requests":
+        """All lines that are left, as the provider takes them."""
+        running, asked, slices = self._running, _Requests(), Slices()
         for line in running.left():
             await slices.rest()
             request_id = ""
@@ -98,87 +152,87 @@ class ProviderRun:
                 call = running.call(line)
                 request_id = call.id
                 sent = replace(await prepare(call, running.ports), deployment=self._deployment)
-                lines.append(self._api.line(sent, _name(line, sent)))
-                sample = sample or sent
+                hold = running.reserved.held(line.number)
+                if hold is not None:
+                    sent = told(sent, hold, Reserve(sent, running.priced_ports))
+                name = SEPARATOR.join((running.batch.id, str(line.number), str(asked.number_of(way_of(sent)))))
+                asked.lines.append(self._api.line(sent, name))
+                asked.sample = asked.sample or sent
             except MoatError as error:
                 running.fail(line, request_id, error)
-        if sample is None or running.stopping.is_set():
-            return False
-        data, first = b"\n".join(lines) + b"\n", sample
-
-        async def submit() -> str:
-            mark = running.batch.id
-            return await self._api.find(mark) or await self._api.submit(first, data, mark)
-
-        running.batch = await self._submitted(await self._persist(submit, pace))
-        return True
+        return asked
 
     async def _watch(self, pace: Pace) -> ProviderBatch | None:
         """Wait for its end; None when its provider does not come to one in time."""
-        running, clock, seconds, told = self._running, self._running.ports.clock, pace.first, False
+        running, clock, seconds, cancelled = self._running, self._running.ports.clock, pace.first, False
         id, expires_ns = running.batch.provider_batch, running.batch.expires_ns
         while clock.now_ns() < expires_ns + GRACE_NS:
-            if not told and (running.stopping.is_set() or clock.now_ns() >= expires_ns):
+            if not cancelled and (running.stopping.is_set() or clock.now_ns() >= expires_ns):
                 await self._persist(lambda: self._api.cancel(id), pace)
-                told = True
+                cancelled = True
             found = await self._persist(lambda: self._api.look(id), pace)
             if found.status != "running":
                 return found
-            if told:
-                await asyncio.sleep(seconds)
-            else:
-                await wait(running.stopping, seconds)
+            await self._rest(seconds)
             seconds = min(pace.most, seconds * 1.5)
         return None
 
     async def _take(self, found: ProviderBatch) -> None:
         """Make a recorded call of every result that is not one yet."""
-        running = self._running
-        places = {str(number): at for number, at, _ in running.input.raw_lines()}
-        async for result in self._api.results(found):
-            number, alias, release = [*result.name.split(SEPARATOR), "", "", ""][:3]
-            if number not in places:
-                continue
-            line = running.input.line(int(number), places[number])
-            if line.name in running.done:
-                continue
-            if not result.status:
-                running.give_up(line, EXPIRED[0], result.message or EXPIRED[1])
-                continue
-            await self._record(line, result, alias, release)
+        running, places, slices = self._running, dict[int, int](), Slices()
+        for number, at, _ in running.input.raw_lines():
+            await slices.rest()
+            places[number] = at
+        async with aclosing(self._api.results(found)) as results:
+            async for result in results:
+                await slices.rest()
+                number, way = self._named(result.name)
+                if way is None or number not in places:
+                    continue
+                line = running.input.line(number, places[number])
+                if line.name in running.done:
+                    continue
+                if result.status:
+                    await self._record(line, result, way)
+                elif not running.stopping.is_set():
+                    running.give_up(line, EXPIRED[0], result.message or EXPIRED[1])
 
-    async def _record(self, line: Line, result: BatchResult, alias: str, release: str) -> None:
+    def _named(self, name: str) -> tuple[int, Way | None]:
+        """Number of a line, and how it was asked; None for a name that is none of ours."""
+        batch = self._running.batch
+        mark, *numbers = name.split(SEPARATOR)
+        if batch.submission is None or mark != batch.id or len(numbers) != 2:
+            return 0, None
+        number, way = (int(text) if text.isdecimal() else -1 for text in numbers)
+        ways = batch.submission.ways
+        return number, ways[way] if 0 <= way < len(ways) else None
+
+    async def _record(self, line: Line, result: BatchResult, way: Way) -> None:
         running = self._running
         ports = running.priced_ports
         held = running.reserved.take(line.number)
-        call = self._call(line, alias, release)
-        known = _Known(ports.models, self._deployment, self._api, result)
+        # Whatever its key may do by now.
+        call = replace(running.submitted_call(line), model=way.alias)
+        known = Known(ports.models, self._deployment, self._api, result)
         ledger = None if ports.ledger is None else SpentLedger(ports.ledger, held)
-        ports = dataclasses.replace(ports, models=known, ledger=ledger, health=None, cache=None)
+        ports = dataclasses.replace(ports, prompts=Asked(way), models=known, ledger=ledger, health=None, cache=None)
         try:
-            try:
-                await running.answer(line, call, build(ports))
-            except ProviderError:
-                raise
-            except StorageError:
-                if held is not None:
-                    running.reserved.add(line.number, held)
-                raise
-            except MoatError:
-                if call.journal.attempts:
-                    raise
-                # Its prompt is gone: what was paid for is recorded all the same.
-                call = replace(call, prompt=None, model=alias)
-                await running.answer(line, call, build(ports))
-        except ProviderError as error:
+            await running.answer(line, call, build(ports))
+        except StorageError:
+            if held is not None:
+                running.reserved.add(line.number, held)
+            raise
+        except MoatError as error:
             running.fail(line, call.id, error)
+            if held is not None:  # perhaps it did not come to be settled
+                held.settle(Spending(0, 0))
 
-    def _call(self, line: Line, alias: str, release: str) -> Call:
-        """As it was submitted: of that release, and whatever its key may do by now."""
-        call = self._running.submitted_call(line)
-        if call.prompt is not None:
-            return replace(call, prompt=replace(call.prompt, release=release) if release else call.prompt)
-        return replace(call, model=alias or call.model)
+    async def _rest(self, seconds: float) -> None:
+        """Before another look. Being told to stop ends it, once."""
+        if self._running.stopping.is_set():
+            await asyncio.sleep(seconds)
+        else:
+            await wait(self._running.stopping, seconds)
 
     async def _persist(self, step: Callable[[], Awaitable[T]], pace: Pace) -> T:
         """Until it succeeds, or its batch's time is over. Raises `ProviderRefused`: that would not go away."""
@@ -193,53 +247,26 @@ class ProviderRun:
                 clock, expires_ns = self._running.ports.clock, self._running.batch.expires_ns
                 if refused or clock.now_ns() >= expires_ns + GRACE_NS:
                     raise
-                await asyncio.sleep(max(error.retry_after or 0.0, seconds * random.uniform(0.5, 1.0)))
+                await self._rest(max(error.retry_after or 0.0, seconds * random.uniform(0.5, 1.0)))
                 seconds = min(pace.most, seconds * 2)
 
 
-def _name(line: Line, sent: Call) -> str:
-    """What is needed to record the answer travels with the line."""
-    release = sent.journal.release
-    alias = sent.plan.alias if sent.plan is not None else sent.model
-    return SEPARATOR.join((str(line.number), alias, release.id if release is not None else ""))
+class _Requests:
+    """What is to be submitted."""
 
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.sample: Call | None = None
+        """None when there is nothing."""
+        self._ways: dict[tuple[str, ...], tuple[int, Way]] = {}
 
-class _Known:
-    """Implements `Models`: whatever is asked, the deployment has answered it already."""
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """By number, counted from 0."""
+        return tuple(way for _, way in self._ways.values())
 
-    def __init__(self, models: Models, deployment: Deployment, api: BatchApi, result: BatchResult) -> None:
-        self._models = models
-        self._deployment = deployment
-        self._provider = _Answered(api, result)
-
-    def plan(self, call: Call) -> Plan:
-        """See `Models`."""
-        return Plan(alias=call.model, deployments=(self._deployment,))
-
-    def roomier(self, call: Call, error: ContextOverflow) -> Call:
-        """See `Models`."""
-        raise error
-
-    def provider(self, name: str) -> Provider:
-        """See `Models`."""
-        return self._provider
-
-    def capacity(self, deployment: Deployment) -> Capacity:
-        """See `Models`."""
-        return self._models.capacity(deployment)
-
-
-class _Answered:
-    """Implements `Provider`."""
-
-    def __init__(self, api: BatchApi, result: BatchResult) -> None:
-        self._api = api
-        self._result = result
-
-    async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
-        """See `Provider`."""
-        for event in self._api.read(call, self._result):
-            yield event
-
-    async def aclose(self) -> None:
-        """Nothing to release."""
+    def number_of(self, way: Way) -> int:
+        """The number of a way, perhaps a new one."""
+        release, version = way.release.id if way.release else "", way.version.id if way.version else ""
+        name = (way.alias, release, version, way.arm, way.experiment)
+        return self._ways.setdefault(name, (len(self._ways), way))[0]

@@ -1,18 +1,14 @@
-"""What clients send to make files and batches, checked."""
+"""What clients send to make and to list batches, checked."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 from moat.batches.service import Order
-from moat.documents.multipart import Field, read_form, text_fields
 from moat.domain.errors import RequestError
 from moat.gateway.format import read_object
 from moat.ports.batches import Page
 
-MAX_TEXTS = 16 * 1024
-"""Bytes of the fields of an upload besides its file."""
-MAX_FILENAME = 255
 MAX_LIST = {"files": 10_000, "batches": 100}
 """Longest page, by what is listed."""
 DEFAULT_LIST = {"files": 1000, "batches": 20}
@@ -20,44 +16,6 @@ MAX_METADATA = (16, 64, 512)
 """Pairs; characters of a key, of a value."""
 MIN_KEEP, MAX_KEEP = 3600, 2_592_000
 """Seconds that a file may be told to be kept."""
-
-
-class Upload(NamedTuple):
-    """An upload taken apart: the file is `body[start:stop]`."""
-
-    start: int
-    stop: int
-    filename: str
-    keep_ns: int
-    """0: not said."""
-
-
-def read_upload(body: bytes, content_type: str) -> Upload:
-    """Take the form of `POST /v1/files` apart. Raises `RequestError`."""
-    fields = read_form(body, content_type)
-    texts = text_fields(body, fields, longest=MAX_TEXTS)
-    files = [field for field in fields if field.is_file and field.name == "file"]
-    if len(files) != 1:
-        raise RequestError("missing", where="file", remedy="Send exactly one file of the form.")
-    purpose = texts.get("purpose")
-    if purpose != "batch":
-        raise RequestError("must be batch: files are kept for batches only", where="purpose")
-    if files[0].start == files[0].stop:
-        raise RequestError("is empty", where="file")
-    expires: dict[str, Any] = {name: texts.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
-    seconds = expires["seconds"]
-    if isinstance(seconds, str) and seconds.isdecimal() and len(seconds) < 10:
-        expires["seconds"] = int(seconds)  # in a form everything is text
-    given = any(value is not None for value in expires.values())
-    return Upload(
-        files[0].start, files[0].stop, _filename(files[0]), _keep_ns(expires if given else None, "expires_after")
-    )
-
-
-def _filename(field: Field) -> str:
-    name = field.filename.replace("\\", "/").rpartition("/")[2]
-    plain = "".join(character for character in name if character.isprintable())
-    return plain[:MAX_FILENAME] or "file.jsonl"
 
 
 def read_order(body: bytes) -> Order:
@@ -72,7 +30,7 @@ def read_order(body: bytes) -> Order:
         input_file=data["input_file_id"],
         endpoint=data["endpoint"],
         metadata=_metadata(data.get("metadata")),
-        keep_ns=_keep_ns(data.get("output_expires_after"), "output_expires_after"),
+        keep_ns=keep_ns_of(data.get("output_expires_after"), "output_expires_after"),
     )
 
 
@@ -103,7 +61,8 @@ def _metadata(value: Any) -> dict[str, str]:
     return dict(value)
 
 
-def _keep_ns(value: Mapping[str, Any] | Any, where: str) -> int:
+def keep_ns_of(value: Mapping[str, Any] | Any, where: str) -> int:
+    """How long to keep a file that says when it expires; 0 for one that does not. Raises `RequestError`."""
     if value is None:
         return 0
     seconds = value.get("seconds") if isinstance(value, Mapping) else None

@@ -54,7 +54,9 @@ def worst_of(call: Call, ports: Ports, deployments: Sequence[Deployment]) -> Wor
 
 
 class BatchPrices:
-    """Prices of a provider's batch API. Implements `Prices`."""
+    """Prices of a provider's batch API: of tokens only a share. Its searches and other tools cost what they always do.
+    Implements `Prices`.
+    """
 
     def __init__(self, prices: Prices, discounts: Mapping[str, float]) -> None:
         """`discounts`: by `provider/model`, as shares of the price."""
@@ -63,10 +65,18 @@ class BatchPrices:
         self.version = prices.version + BATCH_PRICED
 
     def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
-        """Picodollars, rounded once, half-even."""
+        """Picodollars, rounded once, half-even. A batch is a level of service of its own, whatever was asked for; only
+        a place of inference that is dearer (Anthropic's `us`) is so in it too.
+        """
+        if usage.tier:
+            usage = replace(usage, tier="us" if "us" in usage.tier.split("+") else "")
         cost = self._prices.cost(deployment, alias, usage, at_ns)
+        if cost is None:
+            return None
+        tools = Usage(searches=usage.searches, runs=usage.runs)
+        full = self._prices.cost(deployment, alias, tools, at_ns) or 0 if usage.searches or usage.runs else 0
         discount = self._discounts.get(str(deployment), DISCOUNT)
-        return None if cost is None else round(cost * (1 - Fraction(Decimal(str(discount)))))
+        return full + round((cost - full) * (1 - Fraction(Decimal(str(discount)))))
 
 
 class Reservation:
@@ -78,6 +88,10 @@ class Reservation:
     def add(self, line: int, hold: Hold) -> None:
         """Keep what was taken."""
         self._holds[line] = hold
+
+    def held(self, line: int) -> Hold | None:
+        """What is held for a line."""
+        return self._holds.get(line)
 
     def take(self, line: int) -> Hold | None:
         """What is held for a line, from now on in other hands."""
@@ -159,7 +173,7 @@ class SpentLedger:
     async def hold(self, call: Call, worst: Worst) -> Hold:
         """What was reserved."""
         held, self._held = self._held, None
-        return held if held is not None else await self._ledger.reserve(call, worst, owed=True)
+        return _Answered(held if held is not None else await self._ledger.reserve(call, worst, owed=True))
 
 
 class _Entered:
@@ -168,6 +182,16 @@ class _Entered:
     def __init__(self, call: Call, leave: Callable[[], None]) -> None:
         self.call = call
         self.leave = leave
+
+
+class _Answered:
+    """Implements `Hold`; nobody has to be told how long an answer may be that is there."""
+
+    bounds = False
+
+    def __init__(self, hold: Hold) -> None:
+        self.output = hold.output
+        self.settle = hold.settle
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:

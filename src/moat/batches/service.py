@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -150,7 +150,8 @@ class Batches:
         running = self._running.get(id)
         if running is None:
             return batch
-        running.batch = replace(batch, provider_batch=running.batch.provider_batch or batch.provider_batch)
+        # Only this: what is known of its submission may have been stored since.
+        running.batch = replace(running.batch, status=batch.status, cancelling_ns=batch.cancelling_ns)
         running.stopping.set()
         return running.shown
 
@@ -256,11 +257,7 @@ class Batches:
         """Until nothing is left to do; how the batch ended."""
         deployment = running.deployment
         if deployment is not None:
-
-            def submitted(id: str) -> Awaitable[Batch]:
-                return self._change(running, lambda batch: replace(batch, provider_batch=id))
-
-            return await ProviderRun(running, deployment, submitted).run(self._pace)
+            return await ProviderRun(running, deployment, partial(self._change, running)).run(self._pace)
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 await ask_lines(running, self._slots, self.config.concurrency)
@@ -289,7 +286,8 @@ class Batches:
         def end(stored: Batch) -> Batch:
             counts = {"completed": batch.completed, "failed": batch.failed}
             last = "cancelled" if stored.cancelling_ns and status == "completed" else status
-            return replace(stored, status=last, ended_ns=self._clock.now_ns(), problems=problems, **counts)
+            ended_ns = self._clock.now_ns()
+            return replace(stored, status=last, ended_ns=ended_ns, problems=problems, submission=None, **counts)
 
         running.batch = await asyncio.to_thread(self.store.change, batch.id, end, files)
 

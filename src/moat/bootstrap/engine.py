@@ -76,7 +76,7 @@ def open_engine(opened: AsyncExitStack, ground: Ground, ledger: LimitLedger, com
     """Everything opened in order, and closed in reverse, wherever the start stops. `compared`: who counts what semantic
     caches compare, in place of this process. Raises what is wrong at the start.
     """
-    shelf = ProviderShelf(ground.environ)
+    shelf = ProviderShelf(ground.environ, ground.state.hosts)
     opened.push_async_callback(shelf.aclose)
     settings = ground.project.settings
     caches = opened.enter_context(open_caches(settings, ground.state.false_hits, compared))
@@ -87,7 +87,7 @@ def open_engine(opened: AsyncExitStack, ground: Ground, ledger: LimitLedger, com
     def ports(settings: Settings, prompts: Prompts, renderer: Renderer) -> Ports:
         return pipeline_ports(settings, prompts, renderer, standing)
 
-    snapshots = Snapshots(ground.project.root, ground.state, ground.local, ports)
+    snapshots = Snapshots(ground.project.root, ground.state, ground.local, ports, lambda: shelf.withheld)
     opened.callback(snapshots.close)
     live = Live(snapshots.serving(), deployments=shelf.health.snapshot, balances=ledger.balances)
     live.caches = lambda: caches.states(snapshots.settings.config)

@@ -120,7 +120,7 @@ class Evaluating:
     @asynccontextmanager
     async def pipeline(self, prompt: PromptVersion) -> AsyncIterator[Next]:
         """The pipeline for a while, with this version in the place of what is served under its number."""
-        shelf = ProviderShelf(self._environ)
+        shelf = ProviderShelf(self._environ, self._state.hosts)
         with self._spool() as spool:
             catalog = self._project.catalog
             prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)

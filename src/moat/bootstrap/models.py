@@ -7,21 +7,22 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from moat.adapters.system import SystemClock
-from moat.bootstrap.plugins import provider_kind
-from moat.bootstrap.settings import Settings, resolve
-from moat.documents import decode
+from moat.bootstrap.connections import HostGuard, WithheldProvider, connection, read_block
+from moat.bootstrap.settings import Settings
 from moat.domain.calls import Deployment
 from moat.domain.config import DeploymentConfig, ModelConfig
 from moat.domain.errors import ConfigError
 from moat.domain.quotas import Quota
 from moat.domain.releases import digest
-from moat.ports.kinds import ProviderKind, Surroundings
+from moat.ports.connections import HostStore
+from moat.ports.kinds import Surroundings
 from moat.ports.models import Capacity, Provider
 from moat.ports.prices import Prices
 from moat.routing.health import DeploymentHealth
 from moat.routing.router import Knowledge, Router, Scores
+from moat.spend.apart import Question, capacity, tariff
 from moat.spend.prices import PriceTable, Tariff, always, configured
-from moat.spend.published import published, published_capacity, published_version
+from moat.spend.published import published_version
 
 RETIRED_POLL_SECONDS = 5.0
 
@@ -49,12 +50,16 @@ class _Built(NamedTuple):
 class ProviderShelf:
     """Builds providers on demand, each once; keeps those that are unchanged over a reload, and retires the others."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], hosts: HostStore | None = None) -> None:
+        """`hosts`: where it is remembered which host gets which secret; None: any does."""
         self.health = DeploymentHealth(SystemClock())
         """What is learnt of deployments; it stays over a reload, but for those of providers that have changed."""
         self.scores: Scores = {}
         """What evals have shown of them; replaced as a whole."""
+        self.withheld: tuple[str, ...] = ()
+        """Which providers do not get their credentials, and why."""
         self._environ = environ
+        self._hosts = hosts
         self._built: dict[str, _Built] = {}
         self._longest = 0.0
         """Seconds that a call on these may last."""
@@ -69,7 +74,10 @@ class ProviderShelf:
         models = settings.config.models.values()
         names = {deployment_of(target).provider for model in models for target in all_targets(model)}
         built: dict[str, _Built] = {}
-        found = {name: self._provider(name, settings, (), built) for name in sorted(names)}
+        guard = HostGuard(self._hosts)
+        found = {name: self._provider(name, settings, (), built, guard) for name in sorted(names)}
+        guard.remember()
+        self.withheld = tuple(guard.problems)
         kept = {id(entry.provider) for entry in built.values()}
         until = time.monotonic() + self._longest
         self._retired += [(until, old.provider) for old in self._built.values() if id(old.provider) not in kept]
@@ -97,7 +105,9 @@ class ProviderShelf:
     def _report(self, provider: str, model: str, quota: Quota) -> None:
         self.health.report(Deployment(provider, model), quota)
 
-    def _provider(self, name: str, settings: Settings, parents: tuple[str, ...], built: dict[str, _Built]) -> Provider:
+    def _provider(
+        self, name: str, settings: Settings, parents: tuple[str, ...], built: dict[str, _Built], guard: HostGuard
+    ) -> Provider:
         document = settings.document
         if name not in settings.config.providers:
             raise ConfigError(f"there is no provider {name!r}", where=document.place(["providers", *parents[-1:]]))
@@ -108,17 +118,20 @@ class ProviderShelf:
         sources: dict[str, Provider] = {}
 
         def source(other: str) -> Provider:
-            sources[other] = self._provider(other, settings, (*parents, name), built)
+            sources[other] = self._provider(other, settings, (*parents, name), built, guard)
             return sources[other]
 
-        kind, config = _configured(name, settings, self._environ)
+        kind, config = read_block(name, settings, self._environ)
+        here = connection(name, settings.config, config, self._environ)
+        withheld = guard.judge(here, document.place(["providers", name]))
+        basis = withheld or config
         known = self._built.get(name)
-        if known is not None and known.config == config and all(source(x) is old for x, old in known.sources.items()):
+        if known is not None and known.config == basis and all(source(x) is old for x, old in known.sources.items()):
             built[name] = known
         else:
             around = Surroundings(name=name, root=settings.root, provider=source, quota=partial(self._report, name))
-            provider = kind.build(config, around)
-            built[name] = _Built(config, sources, provider)
+            provider = WithheldProvider(withheld) if withheld is not None else kind.build(config, around)
+            built[name] = _Built(basis, sources, provider)
         return built[name].provider
 
 
@@ -154,9 +167,24 @@ def _tariff(alias: str, deployment: Deployment, settings: Settings, environ: Map
         return always(configured(special.price, f"moat.yaml: $.deployments.{deployment}.price"))
     if deployment.provider not in config.providers:
         return None
-    kind, options = _configured(deployment.provider, settings, environ)
+    return tariff(_question(deployment, settings, environ))
+
+
+def questions(settings: Settings, environ: Mapping[str, str]) -> list[Question]:
+    """What price table and router will want to know of published prices and sizes. Raises `ConfigError`."""
+    config = settings.config
+    targets = dict.fromkeys(target for model in config.models.values() for target in all_targets(model))
+    at = {target: config.deployments.get(target, DeploymentConfig()) for target in targets}
+    unknown = [name for name, stated in at.items() if not (stated.price and stated.context and stated.max_output)]
+    known = [deployment_of(name) for name in unknown if deployment_of(name).provider in config.providers]
+    return [_question(deployment, settings, environ) for deployment in known]
+
+
+def _question(deployment: Deployment, settings: Settings, environ: Mapping[str, str]) -> Question:
+    kind, options = read_block(deployment.provider, settings, environ)
     url = getattr(options, "base_url", None)
-    return published(deployment.model, url if isinstance(url, str) else "", getattr(options, "preset", "") or kind.name)
+    publisher = getattr(options, "preset", "") or kind.name
+    return Question(deployment.model, url if isinstance(url, str) else "", publisher)
 
 
 def _capacities(settings: Settings, environ: Mapping[str, str]) -> dict[Deployment, Capacity]:
@@ -169,9 +197,7 @@ def _capacity(target: str, settings: Settings, environ: Mapping[str, str]) -> Ca
     stated, deployment = settings.config.deployments.get(target, DeploymentConfig()), deployment_of(target)
     found = Capacity()
     if not (stated.context and stated.max_output):
-        kind, options = _configured(deployment.provider, settings, environ)
-        url = getattr(options, "base_url", None)
-        found = published_capacity(deployment.model, url if isinstance(url, str) else "", kind.name)
+        found = capacity(_question(deployment, settings, environ))
     return Capacity(stated.context or found.context, stated.max_output or found.output)
 
 
@@ -179,17 +205,3 @@ def deployment_of(target: str) -> Deployment:
     """`provider/model` in two."""
     provider, _, model = target.partition("/")
     return Deployment(provider, model)
-
-
-def _configured(name: str, settings: Settings, environ: Mapping[str, str]) -> tuple[ProviderKind, Any]:
-    """A provider's kind, and its block as that kind reads it. Raises `ConfigError`."""
-    document = settings.document
-    options = resolve(settings.config.providers[name], settings, ["providers", name], environ)
-    for field, value in options.items():
-        if isinstance(value, str) and "\0" in value:
-            place = document.place(["providers", name, field])
-            raise ConfigError(f"a NUL character stands in $.providers.{name}.{field}", where=place)
-    kind = provider_kind(options["kind"], where=document.place(["providers", name, "kind"]))
-    # The document with the references replaced, places kept.
-    resolved = document.with_data({**document.data, "providers": {**document.data["providers"], name: options}})
-    return kind, decode(resolved, kind.config, at=["providers", name], error=ConfigError)

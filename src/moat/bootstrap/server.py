@@ -19,6 +19,7 @@ from moat.batches.api import BatchApi
 from moat.batches.files import FileShelf
 from moat.batches.service import Batches
 from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.crew import Crew
 from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.engine import Ground, begin, new_spool, open_engine
@@ -169,6 +170,7 @@ def _services(
         traces=traces,
         keys=state.keys,
         trips=state.trips,
+        connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
         registry=PromptRegistry(state.registry, renderer, SystemClock()),
         renderer=renderer,
         control=control,

@@ -155,6 +155,11 @@ def _in_url(value: str) -> bool:
     return bool(url.username or url.password) or any(_SECRET.search(name) for name, _ in parse_qsl(url.query))
 
 
+def references(text: str) -> list[tuple[str, str]]:
+    """The variables that a value refers to, each with its default or nothing."""
+    return _REFERENCE.findall(text)
+
+
 def without_secrets(value: Any, environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment, with a word for each variable that a value refers to without default and that is not set.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from moat.adapters.sqlite import (
     SqliteBatches,
     SqliteFalseHits,
+    SqliteHosts,
     SqliteKeys,
     SqliteRegistry,
     SqliteReleases,
@@ -17,7 +18,7 @@ from moat.adapters.sqlite import (
 from moat.adapters.system import SystemClock
 from moat.bootstrap.caches import Caches, cached
 from moat.bootstrap.limits import ledger_rules, unpriced
-from moat.bootstrap.models import ProviderShelf, price_table, router
+from moat.bootstrap.models import ProviderShelf, price_table, questions, router
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
@@ -31,6 +32,7 @@ from moat.ports.background import Background
 from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
 from moat.prompts.drift import Drift
+from moat.spend.apart import learn
 from moat.spend.ledger import LimitLedger, Opening
 from moat.telemetry.spool import SegmentSpool
 
@@ -46,6 +48,7 @@ class State:
     trips: SqliteTrips
     batches: SqliteBatches
     false_hits: SqliteFalseHits
+    hosts: SqliteHosts
 
 
 @contextmanager
@@ -61,6 +64,7 @@ def open_state(project: Project) -> Iterator[State]:
             SqliteTrips(store),
             SqliteBatches(store),
             SqliteFalseHits(store),
+            SqliteHosts(store),
         )
     finally:
         store.close()
@@ -86,6 +90,8 @@ class Standing:
 
 def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, standing: Standing) -> Ports:
     """The ports of a pipeline on this project, the same for the gateway and for evals."""
+    if standing.ledger is not None:  # a server, which stays up
+        learn(questions(settings, standing.environ))
     prices = price_table(settings, standing.environ)
     limits = None
     if standing.ledger is not None:

@@ -3,6 +3,7 @@
 import msgspec
 import typer
 
+from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.model_checks import unknown_quality
 from moat.bootstrap.models import ProviderShelf, price_table
@@ -11,6 +12,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.quality import passed_over
 from moat.bootstrap.settings import environment
 from moat.bootstrap.suites import suite_files, unknown_required
+from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, out, print_json
 from moat.domain.config import Config
@@ -30,7 +32,7 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     suites = suite_files(project.root)
     for error in (*unknown_required(settings, suites), *unknown_quality(settings.config, settings.document, suites)):
         raise error
-    notes = [*passed_over(project), *unpriced(settings.config, prices)]
+    notes = [*passed_over(project), *unpriced(settings.config, prices), *_withheld(project)]
     summary = {
         "file": str(project.root / "moat.yaml"),
         "providers": {name: options["kind"] for name, options in settings.config.providers.items()},
@@ -46,6 +48,20 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     out.print(f"{summary['file']} is good: {counts}.")
     for note in notes:
         out.print(f"note: {note}.", style="yellow")
+
+
+def _withheld(project: Project) -> list[str]:
+    """Which providers would not get their credentials here, by what was used before."""
+    if not project.state_path.exists():
+        return []
+    with open_state(project) as state:
+        states = ProjectConnections(lambda: project.settings, environment(), state.hosts).states()
+    return [
+        f"{found.provider}: {' and '.join(found.credentials)} is not sent to {' and '.join(found.hosts)} until "
+        f"`moat providers trust {found.provider}`"
+        for found in states
+        if found.standing == "withheld"
+    ]
 
 
 @app.command()

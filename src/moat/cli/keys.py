@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from msgspec import UNSET
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import refresh
@@ -13,6 +14,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
+from moat.cli.unfolding import unfolded
 from moat.domain.calls import new_id
 from moat.domain.config import Config
 from moat.domain.errors import NotFound, RequestError
@@ -35,41 +37,56 @@ app = group(no_args_is_help=True)
 
 MAX_DAYS = 36_500
 
-Name = Annotated[str | None, typer.Option(help="What it is for, for people.")]
-Tenant = Annotated[str | None, typer.Option(help="Tenant its calls are charged to.")]
-Feature = Annotated[str | None, typer.Option(help="Feature its calls belong to; callers may say when not set.")]
-User = Annotated[str | None, typer.Option(help="The person who acts with it, when it is not a program's.")]
-Environment = Annotated[str | None, typer.Option(help="The only environment it may use.")]
-Models = Annotated[list[str] | None, typer.Option("--model", help="Model alias it may use; repeat for several.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag of its calls; repeat for several.")]
-DataClass = Annotated[str | None, typer.Option(help="How sensitive the data of its calls is, such as internal.")]
-Metadata = Annotated[list[str] | None, typer.Option("--metadata", help="NAME=VALUE, for people; repeat for more.")]
-Days = Annotated[int | None, typer.Option(min=0, max=MAX_DAYS, help="Days until it expires; 0: never.")]
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id of the key, as `moat keys list` shows it.")]
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """What the command line says of a key; None: nothing."""
+
+    name: Annotated[str | None, typer.Option(help="What it is for, for people.")] = None
+    tenant: Annotated[str | None, typer.Option(help="Tenant its calls are charged to.")] = None
+    feature: Annotated[str | None, typer.Option(help="Feature its calls belong to; callers may say when not set.")] = (
+        None
+    )
+    user: Annotated[str | None, typer.Option(help="The person who acts with it, when it is not a program's.")] = None
+    environment: Annotated[str | None, typer.Option(help="The only environment it may use.")] = None
+    models: Annotated[list[str] | None, typer.Option("--model", help="Model alias it may use; repeat for several.")] = (
+        None
+    )
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Tag of its calls; repeat for several.")] = None
+    data_class: Annotated[
+        str | None, typer.Option(help="How sensitive the data of its calls is, such as internal.")
+    ] = None
+    metadata: Annotated[
+        list[str] | None, typer.Option("--metadata", help="NAME=VALUE, for people; repeat for more.")
+    ] = None
+    role: Annotated[
+        Role | None,
+        typer.Option(help="app: models, prompts, traces; a new key's. viewer: look. admin: everything."),
+    ] = None
+    days: Annotated[int | None, typer.Option(min=0, max=MAX_DAYS, help="Days until it expires; 0: never.")] = None
+
+    @property
+    def fields(self) -> KeyFields:
+        """As a key takes them. A list with one empty entry is an empty list. Raises `RequestError`."""
+        said: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
+        for name in ("models", "tags"):
+            if name in said:
+                said[name] = tuple(entry for entry in said[name] if entry)
+        if "metadata" in said:
+            said["metadata"] = dict(_pair(entry) for entry in said["metadata"] if entry)
+        days = said.pop("days", None)
+        if days is not None:
+            expires = datetime.now(UTC) + timedelta(days=days)
+            said["expires_ns"] = int(expires.timestamp() * 1e9) if days else 0
+        return KeyFields(**said)
+
+
 @app.command()
-def create(
-    ctx: typer.Context,
-    name: Name = None,
-    tenant: Tenant = None,
-    feature: Feature = None,
-    user: User = None,
-    environment: Environment = None,
-    model: Models = None,
-    tag: Tags = None,
-    data_class: DataClass = None,
-    metadata: Metadata = None,
-    role: Annotated[Role, typer.Option(help="app: models, prompts, traces. viewer: look. admin: everything.")] = "app",
-    days: Days = None,
-    json: Json = False,
-) -> None:
+@unfolded
+def create(ctx: typer.Context, said: Said, json: Json = False) -> None:
     """Create a key. It is shown this once; only its hash is stored."""
-    project = Project.find(ctx.obj)
-    fields = _fields(
-        name=name, role=role, tenant=tenant, feature=feature, user=user, environment=environment, models=model,
-        tags=tag, data_class=data_class, metadata=metadata, days=days,
-    )  # fmt: skip
+    project, fields = Project.find(ctx.obj), said.fields
     _check(project.settings.config, fields)
     secret = new_secret()
     key = new_key(fields, id=new_id("key"), hash=hash_secret(secret), now_ns=time.time_ns())
@@ -133,27 +150,10 @@ def show(ctx: typer.Context, key_id: KeyId, json: Json = False) -> None:
 
 
 @app.command()
-def update(
-    ctx: typer.Context,
-    key_id: KeyId,
-    name: Name = None,
-    tenant: Tenant = None,
-    feature: Feature = None,
-    user: User = None,
-    environment: Environment = None,
-    model: Models = None,
-    tag: Tags = None,
-    data_class: DataClass = None,
-    metadata: Metadata = None,
-    role: Annotated[Role | None, typer.Option(help="app, viewer or admin.")] = None,
-    days: Days = None,
-) -> None:
+@unfolded
+def update(ctx: typer.Context, key_id: KeyId, said: Said) -> None:
     """Change what a key may do or says of its calls; an empty value clears it. Its secret stays."""
-    project = Project.find(ctx.obj)
-    fields = _fields(
-        name=name, role=role, tenant=tenant, feature=feature, user=user, environment=environment, models=model,
-        tags=tag, data_class=data_class, metadata=metadata, days=days,
-    )  # fmt: skip
+    project, fields = Project.find(ctx.obj), said.fields
     if not fields.given:
         raise RequestError("nothing to change", remedy="`moat keys update --help` lists what can be changed.")
     _check(project.settings.config, fields)
@@ -213,19 +213,6 @@ def _tell(project: Project) -> None:
     if server is not None and not refresh(server):
         warning = f"the server at {server.url} was not seen to take it up; look at `moat status`."
         err.print(f"warning: {warning}", style="yellow")
-
-
-def _fields(*, days: int | None, metadata: list[str] | None, **given: Any) -> KeyFields:
-    """What was said on the command line; a list with one empty entry is an empty list."""
-    for name in ("models", "tags"):
-        if given[name] is not None:
-            given[name] = tuple(entry for entry in given[name] if entry)
-    if metadata is not None:
-        given["metadata"] = dict(_pair(entry) for entry in metadata if entry)
-    if days is not None:
-        expires = datetime.now(UTC) + timedelta(days=days)
-        given["expires_ns"] = int(expires.timestamp() * 1e9) if days else 0
-    return KeyFields(**{name: UNSET if value is None else value for name, value in given.items()})
 
 
 def _pair(entry: str) -> tuple[str, str]:

@@ -40,6 +40,7 @@ COMMANDS = {
     "spikes": ("moat.cli.spikes", "Spending that was cut off, and letting it go on."),
     "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
+    "providers": ("moat.cli.providers", "Where providers are connected to, and which secrets may go there."),
     "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
     "simulate": ("moat.cli.simulate", "Run a simulated or replaying provider as an OpenAI-compatible server."),
 }

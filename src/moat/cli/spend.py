@@ -11,34 +11,28 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.spending import reprice_stored, routes
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.wiring import open_state
-from moat.cli.group import Json, Shadow, group
+from moat.cli.group import Json, group
 from moat.cli.output import clock as local_time
 from moat.cli.output import counted, out, print_json, print_table
 from moat.cli.spend_options import (
-    As,
     By,
-    Environment,
-    Feature,
-    Format,
-    KeyId,
-    Output,
-    Prompt,
-    Tenant,
+    Only,
+    Shown,
     Timezone,
     Top,
-    User,
     dimensions,
     moment,
     options_first,
-    show,
     the_clock,
 )
+from moat.cli.unfolding import unfolded
 from moat.domain.errors import RequestError
 from moat.domain.usage import format_usd
-from moat.ports.traces import Dimension, PriceChange, Repricing, Spend, TraceFilter
+from moat.ports.traces import Dimension, PriceChange, Repricing, Spend
 from moat.spend.reports import Document, by_dimensions, with_key_names
 from moat.spend.reports_review import Review, month_of, monthly
-from moat.spend.reports_time import Clock, month_forecast, trend
+from moat.spend.reports_time import Clock, month_forecast
+from moat.spend.reports_trend import trend
 from moat.spend.reports_week import weekly
 
 app = group(invoke_without_command=True)
@@ -48,122 +42,92 @@ Until = Annotated[str, typer.Option(help="The same, exclusive; default: now.")]
 
 
 @app.callback()
+@unfolded
 def totals(
     ctx: typer.Context,
+    *,
     by: By = "feature,model",
     since: Since = "30d",
     until: Until = "",
-    tenant: Tenant = "",
-    feature: Feature = "",
-    user: User = "",
-    key: KeyId = "",
-    environment: Environment = "",
-    prompt: Prompt = "",
-    shadow: Shadow = None,
-    timezone: Timezone = "UTC",
-    form: As = Format.table,
-    output: Output = None,
-    json: Json = False,
+    only: Only,
+    shown: Shown,
 ) -> None:
     """What requests to providers cost, by any dimensions, dearest first. Each attempt counts: it is billed."""
     if ctx.invoked_subcommand is not None:
         options_first(ctx)
         return
-    names, clock = dimensions(by), the_clock(timezone)
-    wanted = TraceFilter(
-        tenant=tenant, feature=feature, user=user, key=key, environment=environment, prompt=prompt, shadow=shadow
-    )
+    names, clock = dimensions(by), shown.clock
     wanted = replace(
-        wanted, since_ns=moment(since, clock, "--since"), until_ns=moment(until, clock, "--until") if until else 0
+        only.filter,
+        since_ns=moment(since, clock, "--since"),
+        until_ns=moment(until, clock, "--until") if until else 0,
     )
     project = Project.find(ctx.obj)
     with open_traces(project) as traces:
         groups = traces.spending(names, wanted) if names else []
         total = next(iter(traces.spending([], wanted)), Spend(group=()))
-    period = f"{_words(wanted.since_ns, clock)} to {_words(wanted.until_ns or clock.now_ns, clock)} ({timezone})"
+    period = f"{_words(wanted.since_ns, clock)} to {_words(wanted.until_ns or clock.now_ns, clock)} ({clock.name})"
     document = Document(title="Spend", period=period, sheets=(by_dimensions(names, groups, total),))
-    show(_named(project, document, names), form, json=json, output=output)
+    shown.show(_named(project, document, names))
 
 
 @app.command("trend")
+@unfolded
 def show_trend(
     ctx: typer.Context,
+    *,
+    by: By = "",
     days: Annotated[int, typer.Option(min=1, max=731, help="Days, today included.")] = 30,
-    tenant: Tenant = "",
-    feature: Feature = "",
-    environment: Environment = "",
-    timezone: Timezone = "UTC",
-    form: As = Format.table,
-    output: Output = None,
-    json: Json = False,
+    top: Top = 10,
+    only: Only,
+    shown: Shown,
 ) -> None:
-    """Cost, requests and tokens of each day."""
-    wanted = TraceFilter(tenant=tenant, feature=feature, environment=environment)
-    with open_traces(Project.find(ctx.obj)) as traces:
-        document = trend(traces, wanted, the_clock(timezone), days)
-    show(document, form, json=json, output=output)
+    """Cost, requests and tokens of each day, and a chart of the costs."""
+    project, names = Project.find(ctx.obj), dimensions(by)
+    with open_traces(project) as traces:
+        document = trend(traces, only.filter, shown.clock, days, names, top)
+    shown.show(_named(project, document, names))
 
 
 @app.command("forecast")
-def show_forecast(
-    ctx: typer.Context,
-    tenant: Tenant = "",
-    feature: Feature = "",
-    environment: Environment = "",
-    timezone: Timezone = "UTC",
-    form: As = Format.table,
-    output: Output = None,
-    json: Json = False,
-) -> None:
+@unfolded
+def show_forecast(ctx: typer.Context, only: Only, shown: Shown) -> None:
     """What this month will have cost at its end, with an interval."""
-    wanted = TraceFilter(tenant=tenant, feature=feature, environment=environment)
     with open_traces(Project.find(ctx.obj)) as traces:
-        _, document = month_forecast(traces, wanted, the_clock(timezone))
-    show(document, form, json=json, output=output)
+        _, document = month_forecast(traces, only.filter, shown.clock)
+    shown.show(document)
 
 
 @app.command()
-def week(
-    ctx: typer.Context,
-    tenant: Tenant = "",
-    environment: Environment = "",
-    top: Top = 10,
-    timezone: Timezone = "UTC",
-    form: As = Format.table,
-    output: Output = None,
-    json: Json = False,
-) -> None:
+@unfolded
+def week(ctx: typer.Context, *, top: Top = 10, only: Only, shown: Shown) -> None:
     """The weekly report: cost and latency of the last seven days, against the seven before."""
-    wanted = TraceFilter(tenant=tenant, environment=environment)
     with open_traces(Project.find(ctx.obj)) as traces:
-        document = weekly(traces, wanted, the_clock(timezone), top)
-    show(document, form, json=json, output=output)
+        document = weekly(traces, only.filter, shown.clock, top)
+    shown.show(document)
 
 
 @app.command()
+@unfolded
 def review(
     ctx: typer.Context,
+    *,
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Default: the last whole month with calls.")] = "",
     by: By = "tenant,feature,user",
-    tenant: Tenant = "",
-    environment: Environment = "",
     top: Top = 10,
     min_calls: Annotated[int, typer.Option(min=1, help="Of a caller ranked by tokens per call.")] = 1,
-    timezone: Timezone = "UTC",
-    form: As = Format.table,
-    output: Output = None,
-    json: Json = False,
+    only: Only,
+    shown: Shown,
 ) -> None:
     """The monthly review: top callers, growers, prompts that grew, the cache, cheaper routes."""
-    project, clock, callers = Project.find(ctx.obj), the_clock(timezone), tuple(dimensions(by))
+    project, clock, callers = Project.find(ctx.obj), shown.clock, tuple(dimensions(by))
     if not callers:
         raise RequestError("name at least one dimension", where="--by")
-    wanted = TraceFilter(tenant=tenant, environment=environment)
     with open_traces(project) as traces:
-        asked = Review(traces, wanted, clock, callers, top, min_calls)
-        first = _month(month, clock) if month else month_of(traces, wanted, clock)
+        asked = Review(traces, only.filter, clock, callers, top, min_calls)
+        first = _month(month, clock) if month else month_of(traces, only.filter, clock)
         document = monthly(asked, first, routes(project))
-    show(_named(project, document, callers), form, json=json, output=output)
+    shown.show(_named(project, document, callers))
 
 
 @app.command()

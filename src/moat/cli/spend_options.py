@@ -10,12 +10,15 @@ from typing import Annotated, cast, get_args
 
 import msgspec
 import typer
+from msgspec import Struct
+from msgspec.structs import asdict
 from rich.console import Console
 
+from moat.cli.group import Json, Shadow
 from moat.cli.output import out, print_json, print_table, text_console
 from moat.domain.errors import ConfigError, RequestError, StorageError
 from moat.domain.windows import zone
-from moat.ports.traces import Dimension
+from moat.ports.traces import Dimension, TraceFilter
 from moat.spend.reports import Document
 from moat.spend.reports_format import to_csv, to_html, to_markdown
 from moat.spend.reports_time import Clock
@@ -32,17 +35,46 @@ class Format(StrEnum):
     json = "json"
 
 
-Tenant = Annotated[str, typer.Option()]
-Feature = Annotated[str, typer.Option()]
-User = Annotated[str, typer.Option()]
-KeyId = Annotated[str, typer.Option("--key", metavar="ID", help="Id of a key.")]
-Environment = Annotated[str, typer.Option()]
-Prompt = Annotated[str, typer.Option(help="Name of a prompt.")]
 By = Annotated[str, typer.Option("--by", help=f"Comma-separated: {', '.join(get_args(Dimension))}.")]
 Timezone = Annotated[str, typer.Option("--timezone", metavar="ZONE", help="Where days begin, such as Europe/Berlin.")]
 Top = Annotated[int, typer.Option(min=1, help="Rows of each table.")]
-As = Annotated[Format, typer.Option("--format", help="How it is printed.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.")]
+
+
+class Only(Struct, frozen=True, kw_only=True):
+    """Whose spending."""
+
+    tenant: Annotated[str, typer.Option()] = ""
+    feature: Annotated[str, typer.Option()] = ""
+    user: Annotated[str, typer.Option()] = ""
+    key: Annotated[str, typer.Option(metavar="ID", help="Id of a key.")] = ""
+    environment: Annotated[str, typer.Option()] = ""
+    prompt: Annotated[str, typer.Option(help="Name of a prompt.")] = ""
+    shadow: Shadow = None
+
+    @property
+    def filter(self) -> TraceFilter:
+        """The same for the trace store."""
+        return TraceFilter(**asdict(self))
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """How a report is printed, and where its days begin."""
+
+    timezone: Timezone = "UTC"
+    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.")] = (
+        None
+    )
+    json: Json = False
+
+    @property
+    def clock(self) -> Clock:
+        """Now, in the time zone. Raises `RequestError`."""
+        return the_clock(self.timezone)
+
+    def show(self, document: Document) -> None:
+        """Print a report, or write it to a file, whole or not at all. Raises `StorageError`."""
+        show(document, self.form, json=self.json, output=self.output)
 
 
 def the_clock(timezone: str) -> Clock:

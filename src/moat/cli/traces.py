@@ -130,6 +130,8 @@ def _facts(span: Span) -> str:
     facts = [f"{span.name}{_standing(span)}", span.provider, milliseconds(span.duration_ns)]
     if span.input_tokens or span.output_tokens:
         facts.append(f"{span.input_tokens}+{span.output_tokens} tokens")
+    facts += [f"{count} {what}" for count, what in ((span.searches, "searches"), (span.runs, "tool runs")) if count]
+    facts += [f"tier {span.tier}"] if span.tier else []
     facts += [_cost(span)] if span.kind != "app" else []
     facts += [f"FAILED {span.error}: {span.error_message}"] if span.error else [span.finish_reason]
     return "  ".join(fact for fact in facts if fact)

@@ -1,4 +1,5 @@
-"""Forms with files, multipart/form-data (RFC 7578, RFC 2046): where their fields are, without touching the files.
+"""Forms with files, multipart/form-data (RFC 7578, RFC 2046): where their fields are, without touching the files; or
+field by field as the bytes arrive, in constant memory.
 
 Strict, because two readers who understand one form differently can be played off against each other: what is not
 plainly a form is refused.
@@ -12,6 +13,13 @@ from moat.domain.errors import RequestError
 MAX_PARTS = 128
 MAX_PART_HEAD = 8 * 1024
 """Bytes of one part's headers."""
+
+BLANK = b" \t\r\n"
+"""What may follow the last boundary."""
+
+NO_BEGINNING = "does not begin with its boundary"
+NO_END = "ends without its last boundary"
+NO_STOP = "goes on after its last boundary"
 
 _PARAMETER = re.compile(r'\s*;\s*([\w!#$&+.^`|~*-]+)=(?:"((?:[^"\\\r\n]|\\.)*)"|([^\s;"]+))')
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
@@ -28,6 +36,14 @@ class Field(NamedTuple):
     filename: str = ""
 
 
+class Part(NamedTuple):
+    """The head of one part of a form."""
+
+    name: str
+    is_file: bool
+    filename: str = ""
+
+
 def read_form(body: bytes, content_type: str) -> list[Field]:
     """The fields of a form in their order. Raises `RequestError`, also for a boundary that RFC 2046 forbids."""
     delimiter = b"\r\n--" + _boundary(content_type)
@@ -38,15 +54,86 @@ def read_form(body: bytes, content_type: str) -> list[Field]:
     while at >= 0 and not body.startswith(b"--", after):
         if len(fields) == MAX_PARTS:
             raise _broken(f"has more than {MAX_PARTS} parts")
-        name, is_file, start, filename = _part_head(body, after)
+        part, start = _part_head(body, after)
         at = body.find(delimiter, start - 2)
         after = at + len(delimiter)
-        fields.append(Field(name, is_file, start, max(start, at), filename))
+        fields.append(Field(part.name, part.is_file, start, max(start, at), part.filename))
     if at < 0:
-        raise _broken("does not begin with its boundary" if not fields else "ends without its last boundary")
-    if body[after + 2 :].strip(b" \t\r\n"):
-        raise _broken("goes on after its last boundary")
+        raise _broken(NO_BEGINNING if not fields else NO_END)
+    if body[after + 2 :].strip(BLANK):
+        raise _broken(NO_STOP)
     return fields
+
+
+class FormStream:
+    """A form taken apart as it arrives. What it gives, however the bytes are cut, is what `read_form` finds in them."""
+
+    def __init__(self, content_type: str) -> None:
+        """Raises `RequestError` for what is no form."""
+        self._delimiter = b"\r\n--" + _boundary(content_type)
+        # The first delimiter needs no line break before it.
+        self._held = b"\r\n"
+        """Bytes that are not understood yet: less than a part's head."""
+        self._passed = 0
+        """Bytes of them that belong to what was before."""
+        self._parts = 0
+        self._step = self._begin
+
+    def feed(self, data: bytes) -> "list[Part | bytes]":
+        """The parts that begin in the next bytes, each followed by the pieces of its value. Raises `RequestError`."""
+        self._held += data
+        found: list[Part | bytes] = []
+        while (more := self._step()) is not None:
+            found += more
+        return found
+
+    def end(self) -> None:
+        """Nothing follows. Raises `RequestError` for a form that is not whole."""
+        if self._step == self._begin:
+            raise _broken(NO_BEGINNING)
+        if self._step != self._after:
+            raise _broken(NO_END)
+
+    def _begin(self) -> "list[Part | bytes] | None":
+        if not self._held.startswith(self._delimiter[: len(self._held)]):
+            raise _broken(NO_BEGINNING)
+        if len(self._held) < len(self._delimiter):
+            return None
+        self._held, self._step = self._held[len(self._delimiter) :], self._head
+        return []
+
+    def _head(self) -> "list[Part | bytes] | None":
+        held = self._held
+        if held.startswith(b"--"):
+            self._held, self._step = held[2:], self._after
+            return []
+        if held.find(b"\r\n\r\n", 0, MAX_PART_HEAD) < 0 and len(held) < MAX_PART_HEAD:
+            return None
+        if self._parts == MAX_PARTS:
+            raise _broken(f"has more than {MAX_PARTS} parts")
+        self._parts += 1
+        part, start = _part_head(held, 0)
+        # The line break that ends the head may begin the next delimiter.
+        self._held, self._passed, self._step = held[start - 2 :], 2, self._value
+        return [part]
+
+    def _value(self) -> "list[Part | bytes] | None":
+        held, at = self._held, self._held.find(self._delimiter)
+        stop = at if at >= 0 else len(held) - len(self._delimiter) + 1
+        if at < 0 and stop <= self._passed:
+            return None
+        piece = held[self._passed : stop]
+        if at >= 0:
+            self._held, self._step = held[at + len(self._delimiter) :], self._head
+        else:
+            self._held, self._passed = held[stop:], 0
+        return [piece] if piece else []
+
+    def _after(self) -> "list[Part | bytes] | None":
+        if self._held.strip(BLANK):
+            raise _broken(NO_STOP)
+        self._held = b""
+        return None
 
 
 def text_fields(body: bytes, fields: list[Field], *, longest: int) -> dict[str, str | list[str]]:
@@ -110,8 +197,8 @@ def _parameters(text: str) -> dict[str, str]:
     return found
 
 
-def _part_head(body: bytes, at: int) -> tuple[str, bool, int, str]:
-    """Name, is it a file?, where the value begins, and the file's name; `at` is behind the part's delimiter."""
+def _part_head(body: bytes, at: int) -> tuple[Part, int]:
+    """A part, and where its value begins; `at` is behind the part's delimiter."""
     end = body.find(b"\r\n\r\n", at, at + MAX_PART_HEAD)
     line_end = body.find(b"\r\n", at, at + MAX_PART_HEAD)
     if end < 0 or body[at:line_end].strip(b" \t"):
@@ -125,7 +212,7 @@ def _part_head(body: bytes, at: int) -> tuple[str, bool, int, str]:
     if kind.strip().lower() != "form-data" or "name" not in parameters:
         raise _broken("has a part without a name")
     is_file = "filename" in parameters or "filename*" in parameters
-    return parameters["name"], is_file, end + 4, parameters.get("filename", "")
+    return Part(parameters["name"], is_file, parameters.get("filename", "")), end + 4
 
 
 def _broken(what: str) -> RequestError:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from moat.domain.calls import Caller
+from moat.domain.releases import PromptVersion, Release
 
 Purpose = Literal["batch", "batch_output"]
 """`batch`: uploaded to be run. `batch_output`: written by a batch, its errors too."""
@@ -57,6 +58,28 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Of the input file, counted from 1; 0: the batch as a whole."""
 
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How a line was asked: what its prompt stood for then is known, whatever is served when its answer comes."""
+
+    alias: str
+    release: Release | None = None
+    version: PromptVersion | None = None
+    """Of a prompt that is not a release's."""
+    arm: str = ""
+    experiment: str = ""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider is asked to run. Noted before it is asked: whoever goes on after a process that died knows what
+    to look for.
+    """
+
+    began_ns: int
+    lines: int
+    ways: tuple[Way, ...]
+    """Names of lines say which of them is theirs."""
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """One batch, as it stands. Times are Unix nanoseconds, 0: not yet, or never."""
 
@@ -90,6 +113,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     deployment: str = ""
     """`provider/model` whose own batch API runs it; empty: the gateway asks line by line."""
+    submission: Submission | None = None
+    """None: its provider was not asked yet."""
     provider_batch: str = ""
     """Its id there, once it has one."""
 

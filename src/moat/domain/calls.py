@@ -202,8 +202,12 @@ class Journal(msgspec.Struct):
     @property
     def cost(self) -> int | None:
         """Picodollars over all attempts; None when any of them has no known price."""
-        costs = [attempt.cost for attempt in self.attempts]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        total = 0
+        for attempt in self.attempts:
+            if attempt.cost is None:
+                return None
+            total += attempt.cost
+        return total
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

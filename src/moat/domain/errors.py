@@ -19,6 +19,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     │   ├── Unsupported             the provider does not offer this operation    400
     │   │   └── NoPrice             a money budget applies, the price is not known    400
     │   ├── AddressRefused          its name leads where no connection may go     502
+    │   ├── SecretWithheld          its credentials belong to another host        502
     │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
@@ -35,7 +36,10 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
 Exit codes follow sysexits(3); 0, 1 and 2 are kept for verdicts: pass, regressed or failed, inconclusive.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # errors cost nothing to import
+    from moat.domain.usage import Usage
 
 
 class MoatError(Exception):
@@ -163,6 +167,8 @@ class ProviderError(MoatError):
     """May the provider have got the request?"""
     worked: bool | None = None
     """Had it begun to answer, so that it bills what it made? None: not as far as is known."""
+    used: "Usage | None" = None
+    """What it counted of a try that failed all the same, as its last word."""
 
 
 class ProviderRefused(ProviderError):
@@ -193,6 +199,12 @@ class AddressRefused(ProviderError):
     """A host's address is private, or of a metadata service: not connected to (server-side request forgery)."""
 
     code = "address_refused"
+
+
+class SecretWithheld(ProviderError):
+    """`moat.yaml` names another host for a provider than its credentials belong to: nothing is sent."""
+
+    code = "secret_withheld"
 
 
 class NoPrice(Unsupported):

@@ -57,6 +57,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     audio_output_tokens: int = 0
     cached_audio_tokens: int = 0
     units: int = 0
+    searches: int = 0
+    runs: int = 0
+    tier: str = ""
+    """Level of service, see `Usage.tier`."""
     usage_estimated: bool = False
     cost: int | None = None
     price_version: str = ""

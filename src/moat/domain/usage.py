@@ -1,4 +1,4 @@
-"""Tokens and money."""
+"""Tokens, what else providers bill, and money."""
 
 from decimal import Decimal
 
@@ -29,6 +29,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cached_audio: int = 0
     units: int = 0
     """What is billed by the piece: images, searches of a rerank, characters spoken, seconds heard."""
+    searches: int = 0
+    """Searches of the web that the provider made for the answer, as it bills them."""
+    runs: int = 0
+    """Runs of a provider's other tools that it bills by the piece: code, searches of stored files."""
+    tier: str = ""
+    """Level of service, where it has prices of its own: see `tier_of`. Empty: the ordinary one."""
     estimated: bool = False
     """True when the provider sent no usage and the counts are our estimate. A zero it sent stays a zero."""
 
@@ -40,11 +46,30 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     def __add__(self, other: "Usage") -> "Usage":
         """Sum of two attempts; estimated if either is."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
-        return Usage(**counts, estimated=self.estimated or other.estimated)
+        return Usage(**counts, tier=self.tier or other.tier, estimated=self.estimated or other.estimated)
 
 
-COUNTS = tuple(name for name in Usage.__struct_fields__ if name != "estimated")
+COUNTS = tuple(name for name in Usage.__struct_fields__ if name not in ("tier", "estimated"))
 """The fields that are counts."""
+PIECES = ("units", "searches", "runs")
+"""Those that count no tokens."""
+
+AS_ASKED = "auto"
+"""Ends a tier that was asked for and not answered yet: the provider may take a dearer one."""
+
+_ORDINARY = frozenset({"", "auto", "default", "standard", "on_demand", "batch", "unspecified", "none", "null"})
+"""What providers call the tier that their plain prices are for. A batch has its own way to its price."""
+
+
+def tier_of(*said: object) -> str:
+    """What a provider calls its level of service, in Moat's terms: lower case, several joined by `+`, and nothing for
+    the ordinary one.
+
+    >>> tier_of("default"), tier_of("PRIORITY"), tier_of("fast", None, "us")
+    ('', 'priority', 'fast+us')
+    """
+    named = (text.strip().lower()[:64] for text in said if isinstance(text, str))
+    return "+".join(name for name in named if name not in _ORDINARY)
 
 
 def estimate_tokens(text: str) -> int:
@@ -63,7 +88,9 @@ def exact_usd(picodollars: int) -> str:
     >>> exact_usd(1_234_500_000), exact_usd(2 * PICODOLLARS), exact_usd(0)
     ('0.0012345', '2', '0')
     """
-    return format((Decimal(picodollars) / PICODOLLARS).normalize(), "f")
+    whole, rest = divmod(abs(picodollars), PICODOLLARS)
+    amount = f"{whole}.{rest:012}".rstrip("0").removesuffix(".")
+    return f"-{amount}" if picodollars < 0 else amount
 
 
 def format_usd(picodollars: int) -> str:

@@ -52,7 +52,7 @@ CALLERS: tuple[Role, ...] = ("app", "admin")
 
 
 class KeyRing:
-    """Virtual keys by hash, in memory. Implements `moat.ports.keys.Authenticator`."""
+    """Virtual keys by hash, in memory: no I/O."""
 
     def __init__(self, keys: Iterable[Key], clock: Clock) -> None:
         known = list(keys)
@@ -91,8 +91,8 @@ def read_headers(scope: Scope) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
-        if name in _NAMES:
-            short, text = _NAMES[name], _text(value)
+        if (short := _NAMES.get(name)) is not None:
+            text = value.decode("ascii") if value.isascii() else _text(value)
             found[short] = f"{found[short]},{text}" if short == "tracestate" and short in found else text
     return found
 

@@ -37,6 +37,7 @@ class Gateway:
         copies for releases on trial were given up.
         """
         self._live = live
+        self._spool = spool
         self._management = management
         self._dropped = dropped
         self._page: App | None = None
@@ -125,19 +126,22 @@ class Gateway:
         await respond(send, 200, b'{"status":"ok"}', [JSON])
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Should traffic come here? A server that is stopping takes no connections and so need not say it. What is
-        broken is told, and the last good of it served.
+        """Should traffic come here? Not while no call could be recorded: all would be refused. A server that is
+        stopping takes no connections and so need not say it. What else is broken is told, and the last good of it
+        served.
         """
-        problems = self._live.serving.problems
-        body = msgspec.json.encode({"status": "degraded" if problems else "ready", "problems": len(problems)})
-        await respond(send, 200, body, [JSON])
+        refusing = bool(self._spool.problem)
+        problems = len(self._live.serving.problems) + refusing
+        status = "refusing" if refusing else "degraded" if problems else "ready"
+        body = msgspec.json.encode({"status": status, "problems": problems})
+        await respond(send, 503 if refusing else 200, body, [JSON])
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What `moat.gateway.metrics` says, which the first scrape imports."""
         if self._page is None:
             from moat.gateway.metrics import Metrics
 
-            self._page = Metrics(self._live, self._dropped)
+            self._page = Metrics(self._live, self._spool, self._dropped)
         await self._page(scope, receive, send)
 
 

@@ -190,6 +190,13 @@ class _Client:
             self.watch.written += 1
 
 
+_PACE = {
+    "requests": (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
+    "tokens": (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
+}
+"""As OpenAI names them."""
+
+
 def _facts(call: Call) -> Headers:
     """What answered, as response headers."""
     journal = call.journal
@@ -205,10 +212,10 @@ def _facts(call: Call) -> Headers:
     if journal.cache:
         headers.append((b"x-moat-cache", journal.cache.encode()))
     for pace in journal.pace:
-        name = pace.measure.encode()
-        headers.append((b"x-ratelimit-limit-" + name, b"%d" % pace.limit))
-        headers.append((b"x-ratelimit-remaining-" + name, b"%d" % pace.remaining))
-        headers.append((b"x-ratelimit-reset-" + name, b"%ds" % -(-pace.resets_ns // 10**9)))
+        limit, remaining, reset = _PACE[pace.measure]
+        headers.append((limit, b"%d" % pace.limit))
+        headers.append((remaining, b"%d" % pace.remaining))
+        headers.append((reset, b"%ds" % -(-pace.resets_ns // 10**9)))
     headers += [(b"x-moat-notice", _header(notice)) for notice in journal.notices]
     if (attempt := journal.answering) is not None:
         headers.append((b"x-moat-deployment", _header(str(attempt.deployment))))

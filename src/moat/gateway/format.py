@@ -133,8 +133,8 @@ def check_counts(data: dict[str, Any]) -> None:
             value = data[name] = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
             raise RequestError("must be a whole number from 1 on", where=name)
-    lengths = {data[name] for name in ("max_tokens", "max_completion_tokens") if name in data}
-    if len(lengths) > 1:
+    lengths = [data[name] for name in COUNTS[:2] if name in data]
+    if len(lengths) > 1 and lengths[0] != lengths[1]:
         raise RequestError("says another length than `max_tokens`", where="max_completion_tokens", remedy="Send one.")
 
 

@@ -22,6 +22,7 @@ from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
 from moat.gateway.serving import Live, Serving
+from moat.ports.spool import Spool
 from moat.routing.health import DeploymentState
 from moat.spend.counters import Balance
 
@@ -33,12 +34,13 @@ RELEASE_LABELS = ("environment", "prompt", "version", "release")
 class Metrics(Collector):
     """The page, in the Prometheus text format or, when the client asks for it, OpenMetrics 1.0."""
 
-    def __init__(self, live: Live, dropped: Callable[[], int]) -> None:
+    def __init__(self, live: Live, spool: Spool, dropped: Callable[[], int]) -> None:
         """`dropped`: how many copies for releases on trial were given up so far."""
         self._live = live
         self._subjects: tuple[Subject, ...] = (
             lambda: build(),
             lambda: snapshot(live),
+            lambda: records(spool),
             lambda: releases(live.serving),
             lambda: drift(live.serving),
             lambda: shadows(dropped()),
@@ -81,6 +83,11 @@ def snapshot(live: Live) -> Iterator[Metric]:
     age = time.monotonic() - live.looked
     yield GaugeMetricFamily("moat_serving_problems", "Broken parts, served as they last were.", problems)
     yield GaugeMetricFamily("moat_reload_age_seconds", "Since files and store were last looked at.", age)
+
+
+def records(spool: Spool) -> Iterator[Metric]:
+    """Can calls be recorded, and so answered?"""
+    yield GaugeMetricFamily("moat_spool_refusing", "1 while the disk takes no records.", bool(spool.problem))
 
 
 def releases(serving: Serving) -> Iterator[Metric]:

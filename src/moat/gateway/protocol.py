@@ -9,12 +9,14 @@ excepted; above twice as many connections one that is idle makes room. What http
 import asyncio
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, Overloaded, RequestError
+from moat.gateway.cycle import Cycle
 from moat.gateway.formats.openai_chat import error_body
 from moat.gateway.http import JSON, Receive, Scope, Send, error_headers, respond
 
@@ -96,13 +98,42 @@ class BoundedHttp(HttpToolsProtocol):
         self._head += len(name) + len(value)
         if self._head > 2 * MAX_HEAD:
             raise httptools.HttpParserError("too many headers")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The request begins; its body has its own limits."""
         self._in_head = False
         self._expect(BODY_SECONDS)
-        super().on_headers_complete()
+        version, scope = self.parser.get_http_version(), self.scope
+        scope["method"], scope["http_version"] = self.parser.get_method().decode("ascii"), version
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"], scope["raw_path"] = unquote(path) if "%" in path else path, url.path
+        scope["query_string"] = url.query or b""
+        waiting, self.cycle = self.cycle, self._new_cycle(version)
+        if waiting is None or waiting.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # pipelined: it waits for its turn
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _new_cycle(self, version: str) -> Cycle:
+        return Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
 
     def on_body(self, body: bytes) -> None:
         """A part of the body: it buys time."""
@@ -113,6 +144,17 @@ class BoundedHttp(HttpToolsProtocol):
         """All of the request is here."""
         self._due = 0.0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The next request may begin, if it is here; else the client may rest for a while."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._expect(self.timeout_keep_alive)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP as we know it."""

@@ -1,12 +1,14 @@
 """What a try may take at most, and what it took in the end."""
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from moat.domain.calls import Call, Delta, Finished
 from moat.domain.errors import ClientClosed, DeadlinePassed, MoatError, ProviderTimeout, Stopped
-from moat.domain.usage import COUNTS, Usage
+from moat.domain.usage import AS_ASKED, COUNTS, Usage
+from moat.pipeline.asked import RESULT_TOKENS, asked_tier, most_searches
 from moat.pipeline.estimates import (
     caches,
     choices,
@@ -39,6 +41,7 @@ _ABANDONED = (ClientClosed, Stopped, DeadlinePassed, ProviderTimeout)
 """Ends of a try that was under way: the provider may bill it."""
 
 _IMAGES = ("images", "image_edits", "image_variations")
+_counts = attrgetter(*COUNTS)
 
 
 class Reserve:
@@ -49,7 +52,10 @@ class Reserve:
         self._prices = ports.prices
         self._deployment = call.deployment
         self._alias = call.plan.alias if call.plan else call.model
-        self._input = most_input_tokens(call)
+        self.searches = most_searches(call)
+        """Of the web, by the provider."""
+        self._tier = asked_tier(call)
+        self._input = most_input_tokens(call) + self.searches * RESULT_TOKENS
         self._units = _most_units(call)
         self._writes = caches(call)
         self._sounds = sounds(call)
@@ -58,23 +64,35 @@ class Reserve:
         self.output = _output(call, ports, self.choices)
         """Tokens, of all answers together."""
         fixed = call.operation not in SHORTENED
-        self.worst = Worst(input_tokens(call), self._input, self.output, self.cost, fixed)
+        self.worst = Worst(_input(call), self._input, self.output, self.cost, fixed)
 
     def cost(self, output: int) -> int | None:
-        """Picodollars with so many output tokens; None without a price. What is billed by pieces or by tokens, as the
-        provider likes, costs the dearer of the two.
+        """Picodollars with so many output tokens; None without a price. A level of service that was asked for may be
+        passed over: the ordinary price is held if it is higher.
         """
-        whole = self._usage(output)
-        kinds = [whole]
-        if self._units:
-            kinds = [msgspec.structs.replace(whole, units=0), Usage(units=self._units)]
-        costs = [self._prices.cost(self._deployment, self._alias, usage) for usage in kinds]
-        return max((cost for cost in costs if cost is not None), default=None)
+        cost = self._cost(self._usage(output))
+        if cost is None or self._tier in ("", AS_ASKED):
+            return cost
+        ordinary = self._cost(msgspec.structs.replace(self._usage(output), tier=""))
+        return None if ordinary is None else max(cost, ordinary)
 
     @property
     def usage(self) -> Usage:
         """All of it."""
         return self._usage(self.output)
+
+    @property
+    def tier(self) -> str:
+        """The level of service that was asked for by name."""
+        return self._tier.removesuffix(AS_ASKED).removesuffix("+")
+
+    def _cost(self, whole: Usage) -> int | None:
+        """What is billed by pieces or by tokens, as the provider likes, costs the dearer of the two."""
+        if not self._units:
+            return self._prices.cost(self._deployment, self._alias, whole)
+        kinds = (msgspec.structs.replace(whole, units=0), Usage(units=self._units, tier=whole.tier))
+        costs = [self._prices.cost(self._deployment, self._alias, usage) for usage in kinds]
+        return max((cost for cost in costs if cost is not None), default=None)
 
     def _usage(self, output: int) -> Usage:
         """Every token of the dearest kind that the call can have."""
@@ -87,6 +105,8 @@ class Reserve:
             audio_input=self._input if self._sounds else 0,
             audio_output=output if self._sounds else 0,
             units=self._units,
+            searches=self.searches,
+            tier=self._tier,
             estimated=True,
         )
 
@@ -124,17 +144,25 @@ def billed(call: Call, error: MoatError | None, finished: Finished | None, seen:
 
     A zero that the provider reported stays a zero.
     """
-    if finished is not None and finished.usage is not None:
-        return _plausible(finished.usage, reserve)
+    reported = finished.usage if finished is not None else getattr(error, "used", None)
+    if reported is not None:
+        return _plausible(reported, reserve)
     worked = seen.anything or seen.usage is not None or finished is not None or bool(getattr(error, "worked", False))
     if not worked and not (isinstance(error, _ABANDONED) and getattr(error, "sent", True)):
         return Usage()
     # Of several answers only the first is looked at; the others are about as long.
-    output = seen.output * reserve.choices
+    output, searched = seen.output * reserve.choices, min(1, reserve.searches)
     if seen.usage is None:
-        return Usage(input=input_tokens(call), output=output, units=_units(call), estimated=True)
+        units, tier = _units(call), reserve.tier
+        return Usage(input=_input(call), output=output, units=units, searches=searched, tier=tier, estimated=True)
     so_far = _plausible(seen.usage, reserve)
-    return msgspec.structs.replace(so_far, output=max(so_far.output, output), estimated=True)
+    output, searched = max(so_far.output, output), max(so_far.searches, searched)
+    return msgspec.structs.replace(so_far, output=output, searches=searched, estimated=True)
+
+
+def _input(call: Call) -> int:
+    """Tokens, about: as they were counted when the call was routed."""
+    return (call.plan.tokens if call.plan else 0) or input_tokens(call)
 
 
 def _output(call: Call, ports: Ports, many: int) -> int:
@@ -174,7 +202,7 @@ def _length(text: Any) -> int:
 
 def _plausible(usage: Usage, reserve: Reserve) -> Usage:
     """What the provider reported; what is beyond belief counts as the worst case, and as an estimate."""
-    counts = [getattr(usage, name) for name in COUNTS]
+    counts = _counts(usage)
     if min(counts) >= 0 and max(counts) <= MAX_TOKENS:
         return usage
     return reserve.usage

@@ -18,6 +18,8 @@ from moat.ports.models import Again
 
 BACKOFF_BASE = 0.2
 BACKOFF_CAP = 5.0
+PULSE_NS = 1_000_000_000
+"""Between two signs of life that a deployment's health is told of, while pieces of an answer come."""
 
 
 class Try:
@@ -33,11 +35,21 @@ class Try:
         self._number = number
         self._began = ports.clock.monotonic_ns()
         self._first = 0
+        self._pulse = 0
 
     def begin(self) -> None:
         """The first piece came."""
         self.begun = True
         self._first = self.lasted
+        self._tell(self._began + self._first)
+
+    def go_on(self, now_ns: int) -> None:
+        """A further piece came at this time."""
+        if now_ns - self._pulse >= PULSE_NS:
+            self._tell(now_ns)
+
+    def _tell(self, now_ns: int) -> None:
+        self._pulse = now_ns
         if self._ports.health is not None:
             self._ports.health.begun(self.deployment, self._number)
 
@@ -60,6 +72,7 @@ class Course:
         self.call = call
         """As it goes out now: its plan may be another's, its conversation shorter."""
         self._ports = ports
+        self._kind = (call.operation, call.stream)
         self._left = deque(call.plan.deployments)
         self._errors: list[ProviderError] = []
         self._lanes = 0
@@ -134,7 +147,8 @@ class Course:
     def _try(self, deployment: Deployment, retry: int) -> Try:
         # The last one is asked even where its provider's quota looks too small: the estimate may be wrong.
         health, tokens = self._ports.health, self._plan().tokens if self._left else 0
-        return Try(self._ports, deployment, health.check(deployment, tokens) if health is not None else 0, retry)
+        number = health.check(deployment, tokens, self._kind) if health is not None else 0
+        return Try(self._ports, deployment, number, retry)
 
     def _wait(self, tried: Try, error: ProviderError, left: float) -> float | None:
         """Full jitter (Brooker, Exponential Backoff And Jitter, AWS 2015), on top of what the provider asks for.

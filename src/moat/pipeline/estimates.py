@@ -64,6 +64,8 @@ def most_input_tokens(call: Call) -> int:
         count = len(documents) if isinstance(documents, list) else 1
         return len(_encode(call.params)) + count * len(_encode(call.params.get("query")))
     most = FRAME_TOKENS * (1 + len(call.messages)) + len(_encode(call.params)) + most_seconds(call) * AUDIO_TOKENS
+    if not any(isinstance(message.get("content"), list) for message in call.messages):
+        return most + len(_encode(call.messages)) - len(call.messages) - 1  # the list's own brackets and commas
     return most + sum(_most(message) for message in call.messages)
 
 
@@ -93,22 +95,21 @@ def _most_part(part: Any) -> int:
 
 def stated_output(call: Call) -> int | None:
     """Tokens that the call allows its answer, when it says so."""
-    for name in ("max_completion_tokens", "max_tokens"):
-        value = call.params.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            return value
-    return None
+    value = call.params.get("max_completion_tokens") or call.params.get("max_tokens")
+    return value if type(value) is int and value > 0 else None
 
 
 def choices(call: Call) -> int:
     """How many answers are asked for: each may be as long as is allowed."""
-    many = max(_count(call.params.get(name)) for name in ("n", "best_of"))
+    many = max(_count(call.params.get("n")), _count(call.params.get("best_of")))
     prompts = call.params.get("prompt") if call.operation == "completions" else None
     several = isinstance(prompts, list) and bool(prompts) and not isinstance(prompts[0], int)
     return many * (len(prompts) if several and prompts else 1)
 
 
 def _count(value: Any) -> int:
+    if value is None:
+        return 1
     if isinstance(value, str) and value.isdecimal():  # in a form everything is text
         value = int(value[:9])
     return value if isinstance(value, int) and value > 1 else 1
@@ -117,7 +118,7 @@ def _count(value: Any) -> int:
 def caches(call: Call) -> bool:
     """Does the call ask for something to be written to the provider's cache, which is dearer than plain input?"""
     return b'"cache_control"' in _encode(call.params) or any(
-        b'"cache_control"' in _encode(part) for message in call.messages for part in _objects(message.get("content"))
+        b'"cache_control"' in _encode(part) for part in _parts(call)
     )
 
 
@@ -125,13 +126,13 @@ def sounds(call: Call) -> bool:
     """Does the call hold sound, or ask for it?"""
     if call.upload or call.operation == "speech" or call.params.get("modalities") or call.params.get("audio"):
         return True
-    return any(
-        part.get("type") == "input_audio" for message in call.messages for part in _objects(message.get("content"))
-    )
+    return any(part.get("type") == "input_audio" for part in _parts(call))
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _parts(call: Call) -> list[dict[str, Any]]:
+    """Those of messages that are no plain text."""
+    lists = [content for message in call.messages if isinstance(content := message.get("content"), list)]
+    return [part for content in lists for part in content if isinstance(part, dict)]
 
 
 def _all_texts(values: list[Any]) -> int:

@@ -21,6 +21,8 @@ class Patience:
         self._task = asyncio.current_task()
         self._cancelling = self._task.cancelling() if self._task is not None else 0
         self._waiting = self._due = self._struck = False
+        self.now_ns = 0
+        """When something came last, on the monotonic clock."""
         self._timer = asyncio.get_running_loop().call_later(max(0.0, self.left), self._strike)
 
     @property
@@ -37,7 +39,8 @@ class Patience:
     def rest(self) -> bool:
         """It came, and what is awaited from now on is not ours. False: it came too late."""
         self._waiting = False
-        return self._clock.monotonic_ns() < self._deadline
+        self.now_ns = self._clock.monotonic_ns()
+        return self.now_ns < self._deadline
 
     def explain(self, error: BaseException) -> BaseException:
         """What ended the waiting: `DeadlinePassed` if a cancellation was ours, and only ours."""

@@ -7,7 +7,7 @@ import msgspec
 from moat.domain.calls import Attempt, Call
 from moat.domain.errors import MoatError
 from moat.domain.spans import Span
-from moat.domain.usage import COUNTS, Usage
+from moat.domain.usage import PIECES, Usage
 from moat.pipeline.answers import Answer
 
 
@@ -107,13 +107,16 @@ def _attempt_span(call: Call, attempt: Attempt, whose: dict[str, Any]) -> Span:
 
 
 def _attributes(call: Call) -> dict[str, Any]:
-    told = {
-        "moat.notices": call.journal.notices,
-        "moat.client_request_id": call.client_request,
-        "moat.tags": call.caller.tags,
-        "moat.data_class": call.caller.data_class,
-    }
-    return {name: value for name, value in told.items() if value}
+    caller, told = call.caller, dict[str, Any]()
+    if call.journal.notices:
+        told["moat.notices"] = call.journal.notices
+    if call.client_request:
+        told["moat.client_request_id"] = call.client_request
+    if caller.tags:
+        told["moat.tags"] = caller.tags
+    if caller.data_class:
+        told["moat.data_class"] = caller.data_class
+    return told
 
 
 def _whose(call: Call) -> dict[str, Any]:
@@ -157,8 +160,9 @@ def _asked(call: Call) -> str:
     return call.model or (journal.prompt.model if journal.prompt else "")
 
 
-_SPECIAL = {name: f"{name}_tokens" for name in COUNTS if name not in ("input", "output", "units")} | {"units": "units"}
-"""Counts that most attempts have none of."""
+_OTHERWISE = {"estimated": "usage_estimated", "tier": "tier"} | {name: name for name in PIECES}
+_FIELDS = [_OTHERWISE.get(name, f"{name}_tokens") for name in Usage.__struct_fields__]
+"""Of `Span`, in the order of those of `Usage`."""
 
 
 def _planned(call: Call) -> str:
@@ -168,11 +172,7 @@ def _planned(call: Call) -> str:
 
 
 def _tokens(usage: Usage) -> dict[str, Any]:
-    found = {"input_tokens": usage.input, "output_tokens": usage.output, "usage_estimated": usage.estimated}
-    for name, field in _SPECIAL.items():
-        if count := getattr(usage, name):
-            found[field] = count
-    return found
+    return dict(zip(_FIELDS, msgspec.structs.astuple(usage), strict=True))
 
 
 def _first_token(call: Call, started_ns: int) -> int:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-from moat.domain.batches import Batch, Owner, StoredFile
+from moat.domain.batches import Batch, Owner, StoredFile, Submission
 from moat.domain.calls import Call, Event, Operation
 
 
@@ -101,20 +101,29 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 class BatchApi(Protocol):
     """A provider's own batches. Everything that asks it raises a `ProviderError`."""
 
+    @property
+    def most_lines(self) -> int:
+        """Of one batch."""
+        ...
+
     def takes(self, operation: Operation) -> bool:
         """Can such calls be in a batch?"""
         ...
 
     def line(self, call: Call, name: str) -> bytes:
-        """One request for `call.deployment.model`, ready to be submitted, without a line break."""
+        """One request for `call.deployment.model`, ready to be submitted, without a line break. `name` is one of up to
+        64 letters, digits, `-` and `_`, and begins with the mark of its batch.
+        """
         ...
 
     async def submit(self, call: Call, lines: bytes, mark: str) -> str:
-        """Begin a batch of requests like `call`; its id. `mark` finds it again."""
+        """Begin a batch of requests like `call`, a line each; its id. `mark` finds it again."""
         ...
 
-    async def find(self, mark: str) -> str:
-        """Id of the batch that was submitted with this mark lately; empty when there is none."""
+    async def find(self, mark: str, submission: Submission) -> str:
+        """Id of the batch that was submitted with this mark; empty when there is none. Raises `ProviderDown` also
+        while that cannot be told.
+        """
         ...
 
     async def look(self, id: str) -> ProviderBatch:

@@ -35,11 +35,3 @@ class KeyWriter(Protocol):
 
 class KeyStore(KeyReader, KeyWriter, Protocol):
     """Both sides at once."""
-
-
-class Authenticator(Protocol):
-    """Keys as the request path needs them: in memory, no I/O."""
-
-    def find(self, secret: str) -> Key:
-        """The usable key behind a secret. Raises `AccessError` (401)."""
-        ...

@@ -85,8 +85,8 @@ class Ledger(Protocol):
     async def reserve(self, call: Call, worst: Worst, *, owed: bool = False) -> Hold:
         """Take room for a call that is made later, in budgets of a day or a month; rates are met when it is made.
 
-        What counts each call by itself is checked. `owed`: it was let in before, and is held whatever there is room
-        for. Raises as `hold`.
+        What counts each call by itself is checked, and caps leave its answer as long as there is room for. `owed`: it
+        was let in before, and is held whatever there is room for. Raises as `hold`.
         """
         ...
 

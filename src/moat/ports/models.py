@@ -5,7 +5,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from moat.domain.calls import Call, Deployment, Event, Plan
+from moat.domain.calls import Call, Deployment, Event, Operation, Plan
 from moat.domain.errors import ContextOverflow
 
 
@@ -78,10 +78,14 @@ Again = Literal["retry", "fallback", "hedge"]
 """Why a call is sent once more: to the same deployment, to another after a failure, to another beside a slow one."""
 
 
+Kind = tuple[Operation, bool]
+"""Calls that wait about equally long: the operation, and whether its answer comes piece by piece."""
+
+
 class Health(Protocol):
     """Which deployments answer at present. In memory, no I/O."""
 
-    def check(self, deployment: Deployment, tokens: int = 0) -> int:
+    def check(self, deployment: Deployment, tokens: int = 0, kind: Kind = ("chat", False)) -> int:
         """Raise `CircuitOpen` when it should be left alone now, or has no room for so many input tokens.
 
         Else the try must follow, and then `note`; the number that is returned is the try's.
@@ -89,7 +93,9 @@ class Health(Protocol):
         ...
 
     def begun(self, deployment: Deployment, number: int) -> None:
-        """The first piece of an answer came: a deployment on probation has proved itself."""
+        """The first piece of an answer came: a deployment on probation has proved itself. Told again about once a
+        second while further pieces come.
+        """
         ...
 
     def note(self, deployment: Deployment, error: BaseException | None, first_token_ns: int, number: int = 0) -> None:

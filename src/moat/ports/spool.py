@@ -9,6 +9,11 @@ from moat.domain.spans import Span
 class Spool(Protocol):
     """Takes finished spans, and notes what is begun."""
 
+    @property
+    def problem(self) -> str:
+        """Why the disk takes no records now; empty while it does. Costs nothing to ask."""
+        ...
+
     def begin(self, attempt: Span) -> int:
         """Note a try before it is sent: how it must be recorded if this process dies before it records it itself.
 

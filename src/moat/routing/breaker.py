@@ -47,14 +47,19 @@ class Recent:
 class Breaker:
     """The state of one deployment. Times are seconds on any clock that never goes back.
 
-    Every change of the state gives tries a new number, and what is told of a try with an older one is ignored: calls
-    that were sent before the circuit opened may end, well or badly, while another one probes.
+    Tries are numbered, and what is told of one that was sent before the state changed is ignored: calls that were
+    sent before the circuit opened may end, well or badly, while another one probes.
     """
 
-    def __init__(self, config: BreakerConfig) -> None:
+    def __init__(self, config: BreakerConfig, number: int = 0) -> None:
+        """`number`: the highest that was given to tries which are none of this breaker's."""
         self.config = config
-        self.number = 0
-        """Of the tries that are let through now."""
+        self.number = number
+        """Of the newest try."""
+        self.suspected = False
+        """Did it open for silence alone? Then any answer, of whichever try, closes it."""
+        self._oldest = number + 1
+        """Of the tries that count."""
         self.opened = 0
         """How often it opened."""
         self.in_a_row = 0
@@ -78,22 +83,23 @@ class Breaker:
         """A call goes, as `wait` allowed; the number of its try. One that probes keeps all others out as long as
         the cooldown was; then it is given up for lost, and another may probe.
         """
+        self.number += 1
         if self._open:
             self._probing = True
             self._until = now + self.cooldown
-            self.number += 1
+            self._oldest = self.number
         return self.number
 
     def begun(self, number: int) -> None:
-        """The first piece of an answer came: if it was the probe's, calls flow again."""
-        if self._open and number == self.number:
-            self._open = self._probing = False
+        """A piece of an answer came: if it was the probe's, calls flow again."""
+        if self._open and (number >= self._oldest or self.suspected):
+            self._open = self._probing = self.suspected = False
             self._doublings, self.in_a_row = 1.0, 0
             self._recent.clear()
 
     def succeeded(self, now: float, number: int) -> None:
         """A try ended well."""
-        if number != self.number:
+        if number < self._oldest:
             return
         self.begun(number)
         self.in_a_row = 0
@@ -101,7 +107,7 @@ class Breaker:
 
     def failed(self, now: float, number: int) -> None:
         """A try ended badly."""
-        if number != self.number:
+        if number < self._oldest:
             return
         self.in_a_row += 1
         if self._open:
@@ -116,10 +122,16 @@ class Breaker:
 
     def abandoned(self, now: float, number: int) -> None:
         """A try ended and says nothing; if it was the probe, another call may probe."""
-        if self._open and self._probing and number == self.number:
+        if self._open and self._probing and number >= self._oldest:
             self._probing = False
             self._until = now
-            self.number += 1
+            self._oldest = self.number + 1
+
+    def suspect(self, now: float) -> None:
+        """It is silent, and no try has ended."""
+        if not self._open:
+            self._trip(now)
+            self.suspected = True
 
     @property
     def cooldown(self) -> float:
@@ -127,7 +139,7 @@ class Breaker:
         return self.config.cooldown * self._doublings
 
     def _trip(self, now: float) -> None:
-        self._open, self._probing = True, False
+        self._open, self._probing, self.suspected = True, False, False
         self._until = now + self.cooldown
-        self.number += 1
+        self._oldest = self.number + 1
         self.opened += 1

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from moat.routing.health import DeploymentState
 
-_SUMS = ("failures", "opened", "tries", "failed", "retries", "refused_retries", "fallbacks", "hedges")
+_SUMS = ("failures", "opened", "waiting", "tries", "failed", "retries", "refused_retries", "fallbacks", "hedges")
 _WORST = ("closed", "half_open", "open")
 
 

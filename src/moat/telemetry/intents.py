@@ -90,6 +90,11 @@ class Intents:
         os.close(self._fd)
         self._fd = -1
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file; it grows by as many."""
+        return self._count * SLOT
+
     def _grow(self, count: int) -> None:
         os.posix_fallocate(self._fd, 0, count * SLOT)
         if self._map is None:

@@ -79,6 +79,19 @@ class Segment:
         os.close(self._fd)
 
 
+def try_room(directory: Path, size: int) -> None:
+    """Does the disk take so many bytes? Raises `OSError` when it does not; nothing stays behind."""
+    path = directory / f"{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        path.unlink()
+        if os.write(fd, bytes(size)) != size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def write_sealed(directory: Path, lines: bytes) -> None:
     """Make a sealed segment of whole lines, durable, or none. Raises `OSError`."""
     path = directory / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.tmp"

@@ -12,7 +12,7 @@ import msgspec
 from moat.domain.errors import StorageError
 from moat.domain.spans import Span
 from moat.telemetry.intents import Intents
-from moat.telemetry.segments import Segment, recover, unique_ns
+from moat.telemetry.segments import Segment, recover, try_room, unique_ns
 
 Fsync = Literal["always", "interval", "never"]
 
@@ -30,6 +30,9 @@ class SegmentSpool:
     When the disk refuses a record, `append` raises and the segment is given up at once: what stood in it before
     is shipped (and deleted, which makes room), and the next `append` tries a new one. After a failed fsync the
     kernel may have dropped pages it called written, so each record is synced by itself until one succeeds.
+
+    What was refused last is the `problem` until the disk takes as many bytes again: whoever sees it sends nothing more,
+    so the background thread tries.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class SegmentSpool:
         self._intents = Intents()
         self.sync_failures = 0
         """Failed fsyncs since the start: each may have lost records on a power cut."""
+        self.problem = ""
+        self._refused = 0
         self._fsync = fsync
         self._interval = interval
         self._max_bytes = max_bytes
@@ -71,7 +76,7 @@ class SegmentSpool:
         try:
             return self._intents.begin(attempt)
         except OSError as error:
-            raise self._refusal("what is begun cannot be noted", error) from error
+            raise self._refuse("what is begun cannot be noted", error, self._intents.size) from error
 
     def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
         """Hand the spans to the kernel in one write. Raises `StorageError`; then nothing of them is kept."""
@@ -82,14 +87,14 @@ class SegmentSpool:
         with self._writing:
             if self._keeper is None:
                 raise StorageError("the spool is closed", where=str(self.directory))
-            segment = self._segment or self._begin()
+            segment = self._segment or self._begin(len(record))
             try:
                 segment.write(record)
             except OSError as error:
                 self._retire()
-                raise self._refusal("the spool cannot be written", error) from error
+                raise self._refuse("the spool cannot be written", error, len(record)) from error
             if self._distrust or self._fsync == "always":
-                self._prove(segment, segment.size - len(record))
+                self._prove(segment, len(record))
             if segment.size >= self._max_bytes:
                 self._retire()
         for intent in ends:
@@ -117,12 +122,12 @@ class SegmentSpool:
         self.rotate()
         self._intents.close()
 
-    def _begin(self) -> Segment:
+    def _begin(self, size: int) -> Segment:
         self._begun_ns = unique_ns(self._begun_ns)
         try:
             self._segment = Segment.create(self.directory, self._begun_ns)
         except OSError as error:
-            raise self._refusal("no new segment can be opened", error) from error
+            raise self._refuse("no new segment can be opened", error, size) from error
         return self._segment
 
     def _retire(self) -> None:
@@ -130,8 +135,8 @@ class SegmentSpool:
             self._retired.append(self._segment)
             self._segment = None
 
-    def _prove(self, segment: Segment, size_before: int) -> None:
-        """Sync the record just written, or take it back."""
+    def _prove(self, segment: Segment, size: int) -> None:
+        """Sync the record of `size` bytes just written, or take it back."""
         try:
             segment.sync()
             self._distrust = False
@@ -139,8 +144,8 @@ class SegmentSpool:
             self._note_sync_failure(error)
             self._retire()
             with suppress(OSError):
-                segment.take_back(size_before)
-            raise self._refusal("the disk did not confirm a record", error) from error
+                segment.take_back(segment.size - size)
+            raise self._refuse("the disk did not confirm a record", error, size) from error
 
     def _seal(self, segment: Segment) -> None:
         if self._fsync != "never":
@@ -161,6 +166,24 @@ class SegmentSpool:
                 self.rotate()
             except StorageError as error:
                 _log.error("%s", error)
+            if self.problem:
+                self._try_again()
+
+    def _try_again(self) -> None:
+        try:
+            try_room(self.directory, self._refused)
+        except OSError:
+            return
+        self.problem = ""
+        _log.warning("calls can be recorded in %s again", self.directory)
+
+    def _refuse(self, what: str, error: OSError, size: int) -> StorageError:
+        """A record of `size` bytes was refused."""
+        refusal = self._refusal(what, error)
+        if not self.problem:
+            _log.error("calls are refused: %s", refusal)
+        self._refused, self.problem = size, str(refusal)
+        return refusal
 
     def _refusal(self, what: str, error: OSError) -> StorageError:
         return StorageError(

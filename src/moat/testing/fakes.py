@@ -53,6 +53,11 @@ class ListSpool:
         self._numbers = itertools.count()
         self.full = False
 
+    @property
+    def problem(self) -> str:
+        """Why it refuses."""
+        return "the disk is full" if self.full else ""
+
     def begin(self, attempt: Span) -> int:
         """Remember it."""
         self._check()

@@ -7,7 +7,7 @@ import msgspec
 
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
-from moat.domain.usage import COUNTS
+from moat.domain.usage import COUNTS, PIECES
 from moat.ports.traces import Dimension, TraceFilter
 
 CONTENT = ("input", "output")
@@ -30,7 +30,7 @@ def _sql_type(field: msgspec.structs.FieldInfo) -> tuple[str, str]:
 
 _FIELDS = {field.name: _sql_type(field) for field in msgspec.structs.fields(Span)}
 COLUMNS = tuple(_FIELDS)
-USAGE_COLUMNS = {name: name if name == "units" else f"{name}_tokens" for name in COUNTS}
+USAGE_COLUMNS = {name: name if name in PIECES else f"{name}_tokens" for name in COUNTS}
 """Count of a `Usage` to the column of it."""
 _OF_ATTEMPTS = ("model", "provider", "error")
 SLIM_COLUMNS = tuple(name for name in COLUMNS if name not in CONTENT)

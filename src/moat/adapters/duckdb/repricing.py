@@ -18,7 +18,8 @@ BATCH = 50_000
 REACH_NS = 86_400 * 10**9
 """No call begins so long before one of its attempts, or has attempts so far apart."""
 
-_FIELDS = ("rowid", "provider", "model", "alias", "started_ns", "cost", "price_version", *USAGE_COLUMNS.values())
+_KNOWN = ("rowid", "provider", "model", "alias", "started_ns", "cost", "price_version", "tier")
+_FIELDS = (*_KNOWN, *USAGE_COLUMNS.values())
 _ATTEMPTS = f"""
 SELECT {", ".join(_FIELDS)} FROM spans
 WHERE kind = 'attempt' AND rowid > ? AND started_ns >= ? AND started_ns < ? ORDER BY rowid LIMIT ?
@@ -114,7 +115,7 @@ def _charge(row: Sequence[Any]) -> Charge:
     return Charge(
         deployment=Deployment(found["provider"], found["model"]),
         alias=found["alias"],
-        usage=Usage(**{name: found[column] for name, column in USAGE_COLUMNS.items()}),
+        usage=Usage(tier=found["tier"], **{name: found[column] for name, column in USAGE_COLUMNS.items()}),
         started_ns=found["started_ns"],
         cost=found["cost"],
         price_version=found["price_version"],

@@ -84,7 +84,12 @@ WHERE kind = 'attempt' AND {_BATCH} AND trace_id = call.trace AND parent_id = ca
 """
 _SPENDING = ("CREATE TABLE repricings (at_ns BIGINT NOT NULL, entry VARCHAR NOT NULL)",)
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING)
+_EXTRAS = (
+    *(f"ALTER TABLE spans ADD COLUMN {name} BIGINT DEFAULT 0" for name in ("searches", "runs")),
+    "ALTER TABLE spans ADD COLUMN tier VARCHAR DEFAULT ''",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 FILLED = 4

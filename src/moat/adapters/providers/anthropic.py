@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from moat.adapters.providers.anthropic_answer import Stream, error_in_answer, whole
+from moat.adapters.providers.anthropic_batches import AnthropicBatches
 from moat.adapters.providers.anthropic_request import Asked, Style, ask
+from moat.adapters.providers.batch_http import BatchHttp
 from moat.adapters.providers.exchange import EVENT_STREAM, Exchange, ProviderTimeouts, Refusal, last_words
 from moat.adapters.providers.http1 import Headers
 from moat.adapters.providers.openai_errors import body_message, error_for
@@ -17,6 +19,8 @@ from moat.ports.kinds import ProviderKind, Surroundings
 COUNTED = ("messages", "model", "output_config", "system", "thinking", "tool_choice", "tools")
 """What `count_tokens` takes of a request."""
 
+OWN_SERVER = "https://api.anthropic.com"
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -24,7 +28,7 @@ class AnthropicConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A provider of kind `anthropic` in `moat.yaml`."""
 
     kind: str = "anthropic"
-    base_url: str = "https://api.anthropic.com"
+    base_url: str = OWN_SERVER
     private_network: bool = False
     """May the name in `base_url` lead to a private address?"""
     api_key: str = ""
@@ -44,6 +48,8 @@ class AnthropicConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     timeouts: ProviderTimeouts = ProviderTimeouts()
     connections: int = 512
     """At most so many at once."""
+    batches: bool | None = None
+    """Does it have Anthropic's Message Batches? None: if it is Anthropic's own server."""
 
 
 class AnthropicProvider:
@@ -53,14 +59,24 @@ class AnthropicProvider:
         """Raises `ConfigError` for an address or a header that cannot be sent."""
         self._where = f"provider {around.name}"
         self._config = config
-        self._url = config.base_url.rstrip("/").removesuffix("/v1") + "/v1/messages"
+        base = config.base_url.rstrip("/").removesuffix("/v1")
+        self._url = base + "/v1/messages"
         self._headers = _headers(config)
         self._style = Style(
             max_tokens=config.max_tokens, structured_outputs=config.structured_outputs, thinking=config.thinking
         )
         secrets = (config.api_key, *config.headers.values())
         self._exchange = Exchange(self._where, config, self._refused, lambda: secrets, around.quota)
-        self._exchange.client.check(self._url, self._headers_for(Asked({}, (), "", "")))
+        headers = self._headers_for(Asked({}, (), "", ""))
+        self._exchange.client.check(self._url, headers)
+        masked = self._exchange.masked
+        self._batch_http = BatchHttp(self._where, config, headers, error_of=self._refused, masked=masked)
+        own_batches = AnthropicBatches(
+            self._batch_http, self._url, self._style, version=config.version, betas=config.betas
+        )
+        has_batches = base == OWN_SERVER if config.batches is None else config.batches
+        self.batches = own_batches if has_batches else None
+        """See `moat.ports.batches.Batching`."""
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
@@ -98,6 +114,7 @@ class AnthropicProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._exchange.aclose()
+        await self._batch_http.aclose()
 
     @property
     def open_connections(self) -> int:

@@ -13,7 +13,7 @@ from moat.adapters.providers.openai_errors import error_for
 from moat.adapters.providers.sse import EventParser, SentEvent
 from moat.domain.calls import Call, Delta, Event, Finished, ToolCallDelta
 from moat.domain.errors import ContextOverflow, ProviderDown, ProviderError, StreamCut
-from moat.domain.usage import Usage
+from moat.domain.usage import Usage, tier_of
 
 REASONS = {
     "end_turn": "stop",
@@ -49,6 +49,10 @@ class _Tokens(msgspec.Struct):
     ephemeral_1h_input_tokens: int | None = None
     thinking_tokens: int | None = None
     web_search_requests: int | None = None
+    code_execution_requests: int | None = None
+
+
+_NO_TOOLS = _Tokens()
 
 
 class UsageBody(msgspec.Struct):
@@ -61,9 +65,15 @@ class UsageBody(msgspec.Struct):
     cache_creation: _Tokens | None = None
     output_tokens_details: _Tokens | None = None
     server_tool_use: _Tokens | None = None
+    service_tier: Any = None
+    speed: Any = None
+    inference_geo: Any = None
 
     def usage(self) -> Usage:
-        """In Moat's terms: what was read from or written to the cache is input too."""
+        """In Moat's terms: what was read from or written to the cache is input too, and one place of inference is
+        dearer, as a level of service is.
+        """
+        tools = self.server_tool_use or _NO_TOOLS
         cached, written = self.cache_read_input_tokens or 0, self.cache_creation_input_tokens or 0
         return Usage(
             input=(self.input_tokens or 0) + cached + written,
@@ -72,7 +82,9 @@ class UsageBody(msgspec.Struct):
             cache_write=written,
             cache_write_long=(self.cache_creation and self.cache_creation.ephemeral_1h_input_tokens) or 0,
             reasoning=(self.output_tokens_details and self.output_tokens_details.thinking_tokens) or 0,
-            units=(self.server_tool_use and self.server_tool_use.web_search_requests) or 0,
+            searches=tools.web_search_requests or 0,
+            runs=tools.code_execution_requests or 0,
+            tier=tier_of(self.service_tier, self.speed, "us" if self.inference_geo == "us" else ""),
         )
 
 

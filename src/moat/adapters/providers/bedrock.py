@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -11,11 +10,11 @@ import msgspec
 from moat.adapters.providers import bedrock_embeddings, bedrock_request
 from moat.adapters.providers.bedrock_answer import Stream, whole
 from moat.adapters.providers.bedrock_errors import error_answered
-from moat.adapters.providers.exchange import Asking, Exchange, ProviderTimeouts, Refusal, last_words
+from moat.adapters.providers.exchange import Asking, Exchange, ProviderTimeouts, Refusal, answered, last_words
 from moat.adapters.providers.http1 import Headers
 from moat.adapters.providers.sigv4 import Credentials, Scope, signed
 from moat.domain.calls import Call, Event
-from moat.domain.errors import ConfigError, ProviderError, Unsupported
+from moat.domain.errors import ConfigError, ProviderError
 from moat.domain.quotas import Quota
 from moat.ports.kinds import ProviderKind, Surroundings
 
@@ -81,20 +80,10 @@ class BedrockProvider:
         signed_ones = (*self._headers, *self._sign(f"{self._base}/", b""))
         self._exchange.client.check(f"{self._base}/model/any/converse", signed_ones)
 
-    async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
+    def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
-        if call.operation == "embeddings":
-            for event in await self._embed(call):
-                yield event
-        elif call.operation != "chat":
-            raise Unsupported(f"Bedrock offers no {call.operation}", where=self._where)
-        elif call.stream:
-            async with aclosing(self._stream(call)) as events:
-                async for event in events:
-                    yield event
-        else:
-            for event in await self._whole(call):
-                yield event
+        offers = {"chat": self._whole, "embeddings": self._embed}
+        return answered(call, offers, self._stream, where=self._where)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -12,7 +12,7 @@ from moat.adapters.providers.bedrock_errors import error_named
 from moat.adapters.providers.eventstream import Message, MessageParser
 from moat.domain.calls import Delta, Finished, ToolCallDelta
 from moat.domain.errors import ProviderDown, StreamCut
-from moat.domain.usage import Usage
+from moat.domain.usage import Usage, tier_of
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class _Usage(msgspec.Struct, rename="camel"):
     cache_write_input_tokens: Count | None = None
     cache_details: list[_CacheDetail] | None = None
 
-    def usage(self) -> Usage:
+    def usage(self, tier: "_Tier | None") -> Usage:
         """What is read from a cache or written to it is not in `inputTokens`."""
         read, written = self.cache_read_input_tokens or 0, self.cache_write_input_tokens or 0
         return Usage(
@@ -53,7 +53,14 @@ class _Usage(msgspec.Struct, rename="camel"):
             cached=read,
             cache_write=written,
             cache_write_long=sum(each.input_tokens for each in self.cache_details or () if each.ttl == "1h"),
+            tier=tier_of(tier.type) if tier is not None else "",
         )
+
+
+class _Tier(msgspec.Struct):
+    """Level of service."""
+
+    type: str = ""
 
 
 class _ReasoningText(msgspec.Struct):
@@ -108,6 +115,7 @@ class _Event(msgspec.Struct, rename="camel"):
     stop_reason: str = ""
     additional_model_response_fields: Any = None
     usage: _Usage | None = None
+    service_tier: _Tier | None = None
     message: str | None = None
 
 
@@ -123,6 +131,7 @@ class _Answer(msgspec.Struct, rename="camel"):
     output: _Output
     stop_reason: str = ""
     usage: _Usage | None = None
+    service_tier: _Tier | None = None
     additional_model_response_fields: Any = None
 
 
@@ -145,7 +154,7 @@ def whole(raw: bytes, answer_tool: str, *, where: str) -> list[Delta | Finished]
         elif (delta := _plain(block)) is not None:
             deltas.append(delta)
     fields = answer.additional_model_response_fields
-    usage = answer.usage.usage() if answer.usage else None
+    usage = answer.usage.usage(answer.service_tier) if answer.usage else None
     return [*deltas, _finished(answer.stop_reason, fields, usage, bool(answer_tool), where)]
 
 
@@ -197,7 +206,7 @@ class Stream:
             case "messageStop":
                 self._reason, self._fields = event.stop_reason, event.additional_model_response_fields
             case "metadata":
-                self._usage = event.usage.usage() if event.usage else None
+                self._usage = event.usage.usage(event.service_tier) if event.usage else None
                 self.done = bool(self._reason)
         return None
 
@@ -235,7 +244,9 @@ def _plain(block: _Block) -> Delta | None:
 
 def _finished(reason: str, fields: Any, usage: Usage | None, answered_by_tool: bool, where: str) -> Finished:
     if reason not in REASONS:
-        raise ProviderDown(f"ended its answer with {reason!r}", where=where)
+        error = ProviderDown(f"ended its answer with {reason!r}", where=where)
+        error.used = usage
+        raise error
     sequence = fields.get("stop_sequence") if isinstance(fields, dict) else None
     ours = "stop" if answered_by_tool and reason == "tool_use" else REASONS[reason]
     return Finished(reason=ours, stop_sequence=sequence if isinstance(sequence, str) else "", usage=usage)

@@ -60,13 +60,14 @@ class Connection(asyncio.Protocol):
 
     def _reset(self, *, head_only: bool) -> None:
         self._head_only = head_only
-        self._head_bytes = 0
         self._informational = False
         self._keep_alive = False
         self._until_close = False
         self._pieces: list[bytes] = []
         self.status = 0
         self.raw_headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, bytes] = {}
+        """Of them the last of each name, once the head is complete."""
         self.heard = False
         """Has any byte of the response come?"""
         self.head_complete = False
@@ -168,6 +169,8 @@ class Connection(asyncio.Protocol):
             self._fail(ProviderDown(f"sent a malformed HTTP response: {error}", where=self._where))
         if self._barren > self._max_head:
             self._fail(self._oversized())
+        if self._barren == 0 and self._idle is not None and not self.complete:  # the head ended, or body came
+            self.allow(self._idle)
         if self._buffered > HIGH_WATER and not self._paused and not self.complete:
             self._paused = True
             self._transport.pause_reading()
@@ -207,12 +210,8 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or one trailer: those are dropped."""
-        if self.head_complete:
-            return
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > self._max_head:
-            self._fail(self._oversized())
-        self.raw_headers.append((name.lower(), value))
+        if not self.head_complete:
+            self.raw_headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is in."""
@@ -223,19 +222,18 @@ class Connection(asyncio.Protocol):
         if self._informational:
             self.raw_headers.clear()
             return
+        if self._barren > self._max_head and self._head_size() > self._max_head:
+            self._fail(self._oversized())
         self._barren = 0
         self.status = status
         self.head_complete = True
         self._keep_alive = self._parser.should_keep_alive() and not self._head_only
-        self._until_close = True
-        for name, value in self.raw_headers:
-            if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
-                self._until_close = False
-            elif name == b"content-encoding" and value.lower() != b"identity":
-                self._fail(ProviderDown("sent a compressed body, which was not asked for", where=self._where))
+        fields = self.fields = dict(self.raw_headers)
+        chunked = b"chunked" in fields.get(b"transfer-encoding", b"").lower()
+        self._until_close = not chunked and b"content-length" not in fields
+        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+            self._fail(ProviderDown("sent a compressed body, which was not asked for", where=self._where))
         self.complete = self._head_only
-        if self._idle is not None:
-            self.allow(self._idle)
 
     def on_body(self, data: bytes) -> None:
         """Body bytes, chunk framing removed."""
@@ -244,8 +242,6 @@ class Connection(asyncio.Protocol):
         self._barren = 0
         self._pieces.append(data)
         self._buffered += len(data)
-        if self._idle is not None:
-            self.allow(self._idle)
 
     def on_message_begin(self) -> None:
         """A response starts; one that follows a complete one was not asked for."""
@@ -258,6 +254,9 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
     # what both lead to
+
+    def _head_size(self) -> int:
+        return sum(len(name) + len(value) + 4 for name, value in self.raw_headers)
 
     def _oversized(self) -> ProviderDown:
         return ProviderDown(f"sent more than {self._max_head} bytes of headers", where=self._where)

@@ -9,7 +9,7 @@ leaves the block says whether the provider had begun to answer, and holds none o
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -18,10 +18,10 @@ import msgspec
 from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts
 from moat.adapters.providers.openai_errors import Redactor
-from moat.adapters.providers.quota_headers import read_quota
-from moat.domain.calls import Call, trace_headers
+from moat.adapters.providers.quota_headers import TELLING, read_quota
+from moat.domain.calls import Call, Event, trace_headers
 from moat.domain.config import Seconds
-from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout
+from moat.domain.errors import ProviderDown, ProviderError, ProviderTimeout, Unsupported
 from moat.domain.quotas import Quota
 
 MAX_BODY_BYTES = 64 * 2**20
@@ -114,9 +114,11 @@ class Exchange:
 
     async def read(self, response: Response) -> bytes:
         """An answer in one piece. However it dribbles in, it has `first_token + idle` seconds for its body."""
+        if response.complete:
+            return await response.read(MAX_BODY_BYTES)
         limit = self.timeouts.first_token + self.timeouts.idle
         try:
-            async with asyncio.timeout(None if response.complete else limit):
+            async with asyncio.timeout(limit):
                 return await response.read(MAX_BODY_BYTES)
         except TimeoutError:
             raise ProviderTimeout(f"did not end its answer within {limit:g} s", where=self.where) from None
@@ -142,14 +144,11 @@ class Exchange:
 
     def note_quota(self, model: str, response: Response) -> None:
         """Tell what the headers say of rate limits."""
-        quota = read_quota(response.headers)
-        if quota is not None:
+        if response.has_any(TELLING) and (quota := read_quota(response.headers)) is not None:
             self._quota(model, quota)
 
     async def refusal(self, response: Response, wanted: str) -> ProviderError | None:
         """What stands in the way of reading the answer; None when nothing does."""
-        if response.status == 200 and not wanted:
-            return None
         kind = response.headers.get("content-type", wanted).lower()
         if response.status == 200 and wanted in kind:
             return None
@@ -178,9 +177,10 @@ class Asking:
             raise self._exchange.masked(error) from None
         try:
             self._exchange.note_quota(self._model, response)
-            refused = await self._exchange.refusal(response, self._wanted)
-            if refused is not None:
-                raise self._exchange.masked(refused)
+            if self._wanted or response.status != 200:
+                refused = await self._exchange.refusal(response, self._wanted)
+                if refused is not None:
+                    raise self._exchange.masked(refused)
         except BaseException:
             await self._request.__aexit__(None, None, None)
             raise
@@ -195,6 +195,26 @@ class Asking:
             if error.worked is None:
                 error.worked = True
             self._exchange.masked(error)
+
+
+async def answered(
+    call: Call,
+    offers: Mapping[str, Callable[[Call], Awaitable[Iterable[Event]]]],
+    stream: Callable[[Call], AsyncGenerator[Event, None]],
+    *,
+    where: str,
+) -> AsyncGenerator[Event, None]:
+    """What a provider answers, by operation in one piece; a chat also as a stream. Raises `Unsupported`."""
+    whole = offers.get(call.operation)
+    if whole is None:
+        raise Unsupported(f"offers no {call.operation}", where=where)
+    if call.operation == "chat" and call.stream:
+        async with contextlib.aclosing(stream(call)) as events:
+            async for event in events:
+                yield event
+    else:
+        for event in await whole(call):
+            yield event
 
 
 async def last_words(response: Response) -> None:

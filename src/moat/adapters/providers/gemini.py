@@ -1,7 +1,6 @@
 """Google's Gemini API (https://ai.google.dev/api), and what it shares with Vertex AI: chat and embeddings."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated, Protocol
 from urllib.parse import quote
 
@@ -15,14 +14,15 @@ from moat.adapters.providers.exchange import (
     Exchange,
     ProviderTimeouts,
     Refusal,
+    answered,
 )
 from moat.adapters.providers.gemini_answer import Reader
 from moat.adapters.providers.gemini_errors import error_of
 from moat.adapters.providers.gemini_request import request_body
-from moat.adapters.providers.http1 import Headers, request_head
+from moat.adapters.providers.http1 import Headers, Response, request_head
 from moat.adapters.providers.sse import EventParser
 from moat.domain.calls import Call, Event
-from moat.domain.errors import ProviderDown, ProviderError, Unsupported
+from moat.domain.errors import ProviderDown, ProviderError
 from moat.ports.kinds import ProviderKind, Surroundings
 
 _encode = msgspec.json.encode
@@ -128,20 +128,10 @@ class GeminiProvider:
         self._exchange = Exchange(self._where, config, self._refused, access.secrets)
         self._exchange.client.check(access.url("any"))
 
-    async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
+    def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """One request; see `moat.ports.models.Provider`."""
-        if call.operation == "embeddings":
-            for event in await self._embed(call):
-                yield event
-        elif call.operation != "chat":
-            raise Unsupported(f"Gemini offers no {call.operation}", where=self._where)
-        elif call.stream:
-            async with aclosing(self._stream(call)) as events:
-                async for event in events:
-                    yield event
-        else:
-            for event in await self._whole(call):
-                yield event
+        offers = {"chat": self._whole, "embeddings": self._embed}
+        return answered(call, offers, self._stream, where=self._where)
 
     async def count_tokens(self, call: Call) -> int:
         """Implements `moat.ports.models.TokenCounter`."""
@@ -168,9 +158,10 @@ class GeminiProvider:
         return self._exchange.open_connections
 
     async def _stream(self, call: Call) -> AsyncGenerator[Event, None]:
-        reader, parser = Reader(call, where=self._where), EventParser(where=self._where)
+        parser = EventParser(where=self._where)
         body, method = _encode(request_body(call)), "streamGenerateContent?alt=sse"
         async with await self._request(call, method, body, EVENT_STREAM) as response:
+            reader = self._reader(call, response)
             try:
                 async for chunk in response:
                     for event in parser.feed(chunk):
@@ -188,14 +179,19 @@ class GeminiProvider:
             yield reader.finish()
 
     async def _whole(self, call: Call) -> list[Event]:
-        reader = Reader(call, where=self._where)
         async with await self._request(call, "generateContent", _encode(request_body(call))) as response:
+            reader = self._reader(call, response)
             raw = await self._exchange.read(response)
             delta = reader.take(raw, raw)
             if not reader.ended:
-                raise ProviderDown("sent an answer without an end", where=self._where)
+                error = ProviderDown("sent an answer without an end", where=self._where)
+                error.used = reader.used
+                raise error
             events: list[Event] = [delta] if delta is not None else []
             return [*events, reader.finish()]
+
+    def _reader(self, call: Call, response: Response) -> Reader:
+        return Reader(call, where=self._where, tier=response.headers.get("x-gemini-service-tier", ""))
 
     async def _embed(self, call: Call) -> tuple[Event, Event]:
         asked = gemini_embeddings.ask(call, vertex=self._access.vertex)

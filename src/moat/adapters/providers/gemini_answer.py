@@ -6,11 +6,13 @@ Source: https://ai.google.dev/api/generate-content#generatecontentresponse, and 
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from moat.adapters.providers.gemini_errors import error_of
 from moat.domain.calls import Call, Delta, Finished, ToolCallDelta, new_id
-from moat.domain.errors import ProviderDown, StreamCut, Unsupported
-from moat.domain.usage import Usage
+from moat.domain.errors import ProviderDown, ProviderError, StreamCut, Unsupported
+from moat.domain.usage import Usage, tier_of
+from moat.pipeline.asked import bills_answers
 
 _FAILED = {
     "MALFORMED_FUNCTION_CALL",
@@ -48,6 +50,9 @@ class _UsageMetadata(msgspec.Struct, rename="camel"):
     cache_tokens_details: _Modalities = None
     candidates_tokens_details: _Modalities = None
     tool_use_prompt_tokens_details: _Modalities = None
+    traffic_type: Any = None
+    """Vertex AI's name of what the Gemini API calls the service tier."""
+    service_tier: Any = None
 
 
 class _FunctionCall(msgspec.Struct):
@@ -77,6 +82,13 @@ class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: str | None = None
     finish_message: str | None = None
+    grounding_metadata: msgspec.Raw = _NOTHING
+
+
+class _Grounding(msgspec.Struct, rename="camel"):
+    web_search_queries: list[str] | None = None
+    image_search_queries: list[str] | None = None
+    grounding_chunks: list[Any] | None = None
 
 
 class _PromptFeedback(msgspec.Struct, rename="camel"):
@@ -99,12 +111,17 @@ _decode = msgspec.json.Decoder(_Response).decode
 class Reader:
     """Takes in the responses of one answer, in order."""
 
-    def __init__(self, call: Call, *, where: str) -> None:
+    def __init__(self, call: Call, *, where: str, tier: str = "") -> None:
+        """`tier`: the level of service, as far as the head of the answer says."""
         self._speaks_gemini = call.wire == "gemini"
         self._where = where
+        self._tier = tier
+        self._asked = call.deployment.model if call.deployment else ""
         self._calls = 0
         self._reason = ""
-        self._usage: Usage | None = None
+        self._counted: Usage | None = None
+        self._queries: set[str] = set()
+        self._grounded = False
         self._model = ""
 
     @property
@@ -115,7 +132,16 @@ class Reader:
     @property
     def counted(self) -> bool:
         """Was it said what the answer used?"""
-        return self._usage is not None
+        return self._counted is not None
+
+    @property
+    def used(self) -> Usage | None:
+        """What the answer used so far, as far as it was said."""
+        if self._counted is None:
+            return None
+        searches = len(self._queries) or int(self._grounded)
+        searches = min(1, searches) if bills_answers(self._asked) else searches
+        return replace(self._counted, searches=searches, tier=self._counted.tier or tier_of(self._tier))
 
     def take(self, data: bytes, raw: bytes) -> Delta | None:
         """One response as a piece of the answer; None when it says nothing.
@@ -124,8 +150,17 @@ class Reader:
         """
         response = self._read(data)
         counted = usage_of(response.usage_metadata)
-        self._usage = counted or self._usage
+        self._counted = counted or self._counted
         self._model = response.model_version or self._model
+        for candidate in response.candidates or ():
+            self._ground(candidate.grounding_metadata)
+        try:
+            return self._piece(response, raw, self.used if counted else None)
+        except ProviderError as error:
+            error.used = self.used
+            raise
+
+    def _piece(self, response: _Response, raw: bytes, counted: Usage | None) -> Delta | None:
         refusal = ""
         feedback = response.prompt_feedback
         if feedback is not None and feedback.block_reason:
@@ -162,7 +197,7 @@ class Reader:
         if not self._reason:
             raise StreamCut("ended its answer without a reason", where=self._where)
         reason = "tool_calls" if self._calls and self._reason == "stop" else self._reason
-        return Finished(reason=reason, usage=self._usage, model=self._model)
+        return Finished(reason=reason, usage=self.used, model=self._model)
 
     def _read(self, data: bytes) -> _Response:
         try:
@@ -183,6 +218,18 @@ class Reader:
             arguments=msgspec.json.encode(made.args or {}).decode(),
             signature=signature,
         )
+
+    def _ground(self, metadata: msgspec.Raw) -> None:
+        """Searches are told with the answer, some of them in several pieces of it. Own documents are not the web."""
+        try:
+            said = msgspec.json.decode(metadata, type=_Grounding | None)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        if said is not None:
+            asked = (*(said.web_search_queries or ()), *(said.image_search_queries or ()))
+            self._queries.update(query for query in asked if query)
+            chunks = [chunk for chunk in said.grounding_chunks or () if isinstance(chunk, dict)]
+            self._grounded = self._grounded or any("web" in chunk or "maps" in chunk for chunk in chunks)
 
     def _end(self, reason: str, message: str) -> None:
         if reason in _FAILED:
@@ -208,7 +255,14 @@ def usage_of(metadata: msgspec.Raw) -> Usage | None:
         audio_input=_audio(said.prompt_tokens_details) + _audio(said.tool_use_prompt_tokens_details),
         audio_output=_audio(said.candidates_tokens_details),
         cached_audio=_audio(said.cache_tokens_details),
+        tier=_tier(said.service_tier, said.traffic_type),
     )
+
+
+def _tier(*said: Any) -> str:
+    """Both names of it, where both are given, are one: `ON_DEMAND_PRIORITY` is `priority`."""
+    named = [tier_of(each.upper().removeprefix("ON_DEMAND_")) for each in said if isinstance(each, str)]
+    return next((name for name in named if name not in ("", "traffic_type_unspecified")), "")
 
 
 def _audio(details: _Modalities) -> int:

@@ -120,6 +120,10 @@ class Response:
                 self._headers[name] = f"{self._headers[name]}, {value}" if name in self._headers else value
         return self._headers
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Is there a header of one of these lower-case names?"""
+        return not names.isdisjoint(self._open.fields)
+
     def allow(self, seconds: float) -> None:
         """Give the peer `seconds` from now for everything until the next call: its progress is ours to judge."""
         self._open.allow(seconds)
@@ -232,9 +236,8 @@ class HttpClient:
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = self._new_pool(origin)
-        for name, value in trace:
-            head += b"%s: %s\r\n" % (name.encode("latin-1"), value.encode("latin-1"))
-        request = b"%scontent-length: %d\r\n\r\n%s" % (head, len(body), body)
+        own = "".join([f"{name}: {value}\r\n" for name, value in trace])
+        request = b"%s%scontent-length: %d\r\n\r\n%s" % (head, own.encode("latin-1"), len(body), body)
         return Response(self, pool, request, timeouts, method == "HEAD")
 
     def check(self, url: str, headers: Headers = ()) -> None:

@@ -36,6 +36,9 @@ from moat.ports.kinds import ProviderKind, Surroundings
 
 T = TypeVar("T")
 
+NO_KEY = "none"
+"""What is sent to an address of one's own where no key is named."""
+
 QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
@@ -69,7 +72,7 @@ class LitellmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     kind: str = "litellm"
     api_key: str = ""
-    """Empty: litellm looks for the provider's own variable in the environment."""
+    """Empty: litellm looks for the provider's own variable in the environment, unless there is a `base_url`."""
     base_url: str = ""
     """Empty: the provider's own."""
     options: dict[str, Any] = {}
@@ -91,6 +94,9 @@ class LitellmProvider:
             self._fixed["api_key"] = config.api_key
         if config.base_url:
             self._fixed["api_base"] = config.base_url
+        if "api_base" in self._fixed or "base_url" in self._fixed:
+            # Else it would send there whatever key it finds in the environment.
+            self._fixed.setdefault("api_key", NO_KEY)
         self._redact = Redactor([config.api_key, *_texts(config.options)])
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
-from moat.adapters.providers.addresses import Reach
+from moat.adapters.providers.batch_http import BatchHttp
 from moat.adapters.providers.exchange import EVENT_STREAM, Exchange, ProviderTimeouts, Refusal, last_words
-from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response
+from moat.adapters.providers.http1 import Headers, Response
 from moat.adapters.providers.openai_batches import OpenAIBatches
 from moat.adapters.providers.openai_errors import body_message, error_for
 from moat.adapters.providers.openai_operations import PATHS, Asked, OperationStream, ask, read_answer
@@ -22,9 +22,6 @@ from moat.domain.quotas import Quota
 from moat.ports.kinds import ProviderKind, Surroundings
 
 _encode = msgspec.json.Encoder().encode
-
-MAX_RESULTS = 2**30
-"""Bytes of a batch's file of results."""
 
 
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,7 +73,7 @@ class OpenAIProvider:
         Raises `ConfigError` for an address or a header that cannot be sent.
         """
         self._where = f"provider {name}"
-        self._files: HttpClient | None = None
+        self._batch_http: BatchHttp | None = None
         base = config.base_url.rstrip("/")
         urls = {operation: base + path for operation, path in PATHS.items()}
         self._address = address or (lambda call: urls[call.operation])
@@ -116,8 +113,8 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._exchange.aclose()
-        if self._files is not None:
-            await self._files.aclose()
+        if self._batch_http is not None:
+            await self._batch_http.aclose()
 
     @property
     def open_connections(self) -> int:
@@ -125,15 +122,10 @@ class OpenAIProvider:
         return self._exchange.open_connections
 
     def _batch_api(self, config: OpenAIConfig, base: str) -> OpenAIBatches:
-        reach = Reach.PRIVATE if config.private_network else Reach.NAMED
-        self._files = HttpClient(where=self._where, limits=Limits(connections=8, body=MAX_RESULTS), reach=reach)
+        masked = self._exchange.masked
+        self._batch_http = BatchHttp(self._where, config, self._headers, error_of=self._refused, masked=masked)
         return OpenAIBatches(
-            self._files,
-            base,
-            self._headers,
-            config.timeouts,
-            body_of=lambda call: (self._ask_chat(call) if call.operation == "chat" else ask(call)).body,
-            masked=self._exchange.masked,
+            self._batch_http, base, lambda call: (self._ask_chat(call) if call.operation == "chat" else ask(call)).body
         )
 
     def _ask_chat(self, call: Call) -> Asked:

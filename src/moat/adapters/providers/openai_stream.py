@@ -1,6 +1,6 @@
 """Chat answers in OpenAI's format, whole and streamed, as events."""
 
-from moat.adapters.providers.openai_wire import Body, Choice, read_body
+from moat.adapters.providers.openai_wire import Body, Choice, read_body, used_by
 from moat.adapters.providers.sse import EventParser
 from moat.domain.calls import Call, Delta, Finished, ToolCallDelta
 from moat.domain.errors import ProviderDown, StreamCut
@@ -10,9 +10,11 @@ from moat.domain.usage import Usage
 def chat_answer(call: Call, raw: bytes, *, where: str) -> tuple[Delta, Finished]:
     """An answer in one piece. Raises `ProviderDown` for what is none."""
     body = read_body(raw, where=where)
-    choice = body.first
+    choice, usage = body.first, used_by(call, body.used, body.service_tier)
     if choice is None or choice.message is None:
-        raise ProviderDown("sent an answer without a message", where=where)
+        error = ProviderDown("sent an answer without a message", where=where)
+        error.used = usage
+        raise error
     message = choice.message
     delta = Delta(
         text=message.text,
@@ -21,7 +23,6 @@ def chat_answer(call: Call, raw: bytes, *, where: str) -> tuple[Delta, Finished]
         tool_calls=message.pieces(),
         raw=raw if call.wire == "openai" else None,
     )
-    usage = body.used.usage() if body.used else None
     return delta, Finished(reason=choice.reason or "stop", usage=usage, model=body.model or "")
 
 
@@ -30,6 +31,7 @@ class ChatStream:
 
     def __init__(self, call: Call, where: str) -> None:
         options = call.params.get("stream_options") or {}
+        self._call = call
         self._wants_usage = bool(options.get("include_usage"))
         self._native = call.wire == "openai"
         self._where = where
@@ -37,6 +39,7 @@ class ChatStream:
         self._reason = ""
         self._usage: Usage | None = None
         self._model = ""
+        self._tier = ""
         self.done = False
         """Was `[DONE]` said?"""
         self.heard = False
@@ -57,8 +60,8 @@ class ChatStream:
                 break
             body = read_body(event.data, where=self._where)
             choice = body.first
-            self._note(body, choice)
-            counted = self._usage if body.used is not None else counted
+            if self._note(body, choice):
+                counted = self._usage
             if body.choices or self._wants_usage or not body.usage:
                 raw += event.raw
             if choice is not None and choice.delta is not None:
@@ -85,11 +88,15 @@ class ChatStream:
             raise StreamCut("ended the stream without its end mark", where=self._where)
         return Finished(reason=self._reason or "stop", usage=self._usage, model=self._model)
 
-    def _note(self, body: Body, choice: Choice | None) -> None:
-        """The last usage counts: where it is repeated, it is cumulative."""
-        if (used := body.used) is not None:
-            self._usage = used.usage()
+    def _note(self, body: Body, choice: Choice | None) -> bool:
+        """Does it say what was used? The last usage counts: where it is repeated, it is cumulative."""
+        if isinstance(body.service_tier, str):
+            self._tier = body.service_tier
         if body.model:
             self._model = body.model
         if choice is not None and choice.finish_reason:
             self._reason = choice.reason
+        if (used := body.used) is None:
+            return False
+        self._usage = used_by(self._call, used, self._tier)
+        return True

@@ -8,21 +8,26 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from moat.domain.calls import ToolCallDelta
+from moat.domain.calls import Call, ToolCallDelta
 from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded
-from moat.domain.usage import Usage
+from moat.domain.usage import Usage, tier_of
+from moat.pipeline.asked import searches_once
 
 T = TypeVar("T")
 
 Index = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[float, msgspec.Meta(ge=0)]
 """Some servers count in floats: `5.0`."""
+MANY = 10**6
+"""No answer took so many searches."""
 
 
 class _InputDetails(msgspec.Struct):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
     audio_tokens: Count | None = None
+    web_search_requests: Any = None
+    """litellm's."""
 
 
 class _OutputDetails(msgspec.Struct):
@@ -45,9 +50,23 @@ class UsageBody(msgspec.Struct):
     """DeepSeek's."""
     cached_tokens: Count | None = None
     """Moonshot's."""
+    server_tool_use: Any = None
+    """OpenRouter's."""
+    num_search_queries: Any = None
+    """Perplexity's."""
+    num_sources_used: Any = None
+    """xAI's, which bills sources."""
+
+    @property
+    def searches(self) -> int | None:
+        """Of the web; None where they are not counted."""
+        tools, asked = self.server_tool_use, self.prompt_tokens_details or _NO_INPUT
+        counted = tools.get("web_search_requests") if isinstance(tools, dict) else None
+        said = (counted, asked.web_search_requests, self.num_search_queries, self.num_sources_used)
+        return next((int(count) for count in said if isinstance(count, int | float) and 0 <= count < MANY), None)
 
     def usage(self) -> Usage:
-        """In Moat's terms."""
+        """In Moat's terms, as far as it stands here."""
         asked, said = self.prompt_tokens_details or _NO_INPUT, self.completion_tokens_details or _NO_OUTPUT
         read, written = int(self.prompt_tokens or 0), int(self.completion_tokens or 0)
         reasoning = int(said.reasoning_tokens or 0)
@@ -157,6 +176,7 @@ class Body(msgspec.Struct):
     usage: UsageBody | None = None
     x_groq: _Groq | None = None
     model: str | None = None
+    service_tier: Any = None
     error: Any = None
 
     @property
@@ -172,10 +192,10 @@ class Body(msgspec.Struct):
     @property
     def first(self) -> Choice | None:
         """The choice with index 0."""
-        for choice in self.choices or ():
-            if choice.index == 0:
-                return choice
-        return None
+        choices = self.choices
+        if choices and choices[0].index == 0:
+            return choices[0]
+        return next((choice for choice in choices or () if choice.index == 0), None)
 
 
 class _Uncounted(Body):
@@ -201,6 +221,24 @@ def read_body(data: bytes, *, where: str) -> Body:
     if body.error:
         raise error_inside(body.error, where)
     return body
+
+
+_TIERS = {"fast": "priority"}
+"""OpenAI's two names for one level of service."""
+
+
+def used_by(call: Call, used: UsageBody | None, tier: Any) -> Usage | None:
+    """The usage of a whole answer: OpenAI's searching models do not count that they searched, and the level of service
+    stands beside the counts.
+    """
+    if used is None:
+        return None
+    usage, tier, searches = used.usage(), tier_of(tier), used.searches
+    if searches is None:
+        searches = int(searches_once(call))
+    if not tier and not searches:
+        return usage
+    return msgspec.structs.replace(usage, searches=searches, tier=_TIERS.get(tier, tier))
 
 
 def error_inside(error: Any, where: str) -> ProviderError:

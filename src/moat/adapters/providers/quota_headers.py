@@ -68,10 +68,12 @@ _MARKS: tuple[tuple[str, _Dialect], ...] = (
     ("x-ratelimit-remaining", _PLAIN),
 )
 """By a header that tells the dialect."""
+TELLING = frozenset(mark.encode() for mark, _ in _MARKS)
+"""Names of headers, one of which is there when headers say something."""
 
 
 def read_quota(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> Quota | None:
-    """What is left, from headers by lower-case name; None, at the cost of a few look-ups, when they say nothing.
+    """What is left, from headers by lower-case name; None when they say nothing.
 
     Values that are no numbers, durations or times are passed over: a limit misread would stop good calls.
     """

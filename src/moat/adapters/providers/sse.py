@@ -35,17 +35,26 @@ class EventParser:
 
     def feed(self, chunk: bytes) -> list[SentEvent]:
         """Raises `ProviderDown` when an event does not end within `MAX_EVENT_BYTES`."""
+        if not self._rest and b"\r" not in chunk:  # most chunks are whole events
+            *whole, rest = chunk.split(b"\n\n")
+            self._rest += rest
+            events = [SentEvent(self._data(event), event + b"\n\n") for event in whole]
+        else:
+            events = self._feed_on(chunk)
+        if len(self._rest) > MAX_EVENT_BYTES:
+            raise ProviderDown(f"sent an event of more than {MAX_EVENT_BYTES} bytes", where=self._where)
+        return events
+
+    def _feed_on(self, chunk: bytes) -> list[SentEvent]:
         scanned = max(0, len(self._rest) - 3)
         self._rest += chunk
-        events, start = [], 0
+        events, start = list[SentEvent](), 0
         if b"\n" in chunk or b"\r" in chunk:
             buffer = bytes(self._rest)
             for stop, end in _ends(buffer, scanned):
                 events.append(SentEvent(self._data(buffer[start:stop]), buffer[start:end]))
                 start = end
             del self._rest[:start]
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise ProviderDown(f"sent an event of more than {MAX_EVENT_BYTES} bytes", where=self._where)
         return events
 
     @property

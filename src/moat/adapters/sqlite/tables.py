@@ -265,3 +265,13 @@ false_hits = Table(
     Column("examples", Json, nullable=False),
     Column("changed_ns", BigInteger, nullable=False),
 )
+
+trusted_hosts = Table(
+    "trusted_hosts",
+    metadata,
+    Column("credential", Text, primary_key=True),
+    Column("host", Text, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+)

@@ -8,9 +8,8 @@ from moat.domain.scores import Case
 from moat.evals.scorers.scorer import (
     AnswerView,
     Broken,
+    Comparison,
     NotRun,
-    Scorer,
-    check_expected,
     expected_of,
     scorer,
     shown,
@@ -21,19 +20,11 @@ MAX_TEXT = 100_000
 
 
 @scorer("label")
-class Label(Scorer, frozen=True):
+class Label(Comparison, frozen=True):
     """1 when the label, at `path` or the whole answer, is the expected one (or one of the expected list).
 
     Case and surrounding space are ignored.
     """
-
-    expected: str = "expected"
-    path: str = ""
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        check_expected(self.expected)
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
         """Compare."""
@@ -46,21 +37,18 @@ class Label(Scorer, frozen=True):
 
 
 @scorer("number")
-class Number(Scorer, frozen=True):
+class Number(Comparison, frozen=True):
     """1 when the number, at `path` or the last one in the text, is within a tolerance of the expected one.
 
     The tolerance is the larger of `absolute` and `relative` times the expected value.
     """
 
-    expected: str = "expected"
-    path: str = ""
     absolute: float = 0.0
     relative: float = 1e-9
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        check_expected(self.expected)
         if self.absolute < 0 or self.relative < 0:
             raise ValueError("tolerances cannot be negative")
 

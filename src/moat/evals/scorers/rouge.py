@@ -5,7 +5,7 @@ Summaries").
 import re
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import AnswerView, Scorer, check_expected, expected_of, scorer
+from moat.evals.scorers.scorer import AnswerView, Comparison, expected_of, scorer
 from moat.evals.scorers.text import as_text
 
 WORD = re.compile(r"[a-z0-9]+")
@@ -38,16 +38,8 @@ def _common(first: list[str], second: list[str]) -> int:
 
 
 @scorer("rouge_l")
-class RougeL(Scorer, frozen=True):
+class RougeL(Comparison, frozen=True):
     """ROUGE-L F1 of the answer, or the text at `path`, against the expected text; the best of a list."""
-
-    expected: str = "expected"
-    path: str = ""
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        check_expected(self.expected)
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
         """Compare."""

@@ -118,6 +118,18 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         raise AssertionError("a scorer implements `measure`, or `score` itself")
 
 
+class Comparison(Scorer, frozen=True):
+    """A scorer that holds the answer, or the value at `path`, against what the case says at `expected`."""
+
+    expected: str = "expected"
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        check_expected(self.expected)
+
+
 S = TypeVar("S", bound=type[Scorer])
 
 

@@ -8,6 +8,7 @@ from moat.domain.scores import Case
 from moat.evals.scorers.scorer import (
     AnswerView,
     Broken,
+    Comparison,
     Scorer,
     check_expected,
     expected_of,
@@ -23,17 +24,10 @@ def as_text(value: Any) -> str:
 
 
 @scorer("equals")
-class Equals(Scorer, frozen=True):
+class Equals(Comparison, frozen=True):
     """1 when the answer, or the value at `path`, is what the case expects; surrounding space is ignored."""
 
-    expected: str = "expected"
-    path: str = ""
     ignore_case: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        super().__post_init__()
-        check_expected(self.expected)
 
     def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
         """Compare."""

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Interval(NamedTuple):
@@ -64,6 +65,8 @@ def difference_interval(
     interval symmetrical about it still ends too early: each end is at least as far out as `_most` says. `mean`
     is the plain mean; `error` is what the interval's length amounts to.
     """
+    import numpy as np
+
     array, codes, count = _coded(differences, clusters)
     size = math.sqrt(_typical(array * array))
     padded = np.concatenate([array, [size, -size]])
@@ -77,7 +80,7 @@ def difference_interval(
     return Estimate(estimate.mean, low, high, error, count)
 
 
-def _typical(sizes: np.ndarray) -> float:
+def _typical(sizes: "np.ndarray") -> float:
     """Mean of sizes weighted by themselves: tiny ones, however many, do not make it small.
 
     1, the worst there could be, when all are zero.
@@ -86,13 +89,15 @@ def _typical(sizes: np.ndarray) -> float:
     return squares / float(sizes.sum()) if squares else 1.0
 
 
-def _most(values: np.ndarray, confidence: float) -> float:
+def _most(values: "np.ndarray", confidence: float) -> float:
     """How large the true mean may be, when positive values may be rare: the larger of two limits.
 
     Rare and seen: Wilson's upper limit for as many values of one size, all others zero, as have the same sum and
     sum of squares as the positive ones. Rare and not seen: values of 1 in a share of the cases up to the limit
     for none of n ("rule of three", Hanley & Lippman-Hand 1983, JAMA 249).
     """
+    import numpy as np
+
     n, mean = len(values), float(values.mean())
     positive = np.maximum(values, 0)
     total, size = float(positive.sum()), _typical(positive)
@@ -103,8 +108,9 @@ def _most(values: np.ndarray, confidence: float) -> float:
 
 
 def _estimate(
-    array: np.ndarray, codes: np.ndarray, count: int, mean: float, confidence: float, degrees: int | None = None
+    array: "np.ndarray", codes: "np.ndarray", count: int, mean: float, confidence: float, degrees: int | None = None
 ) -> Estimate:
+    import numpy as np
     from scipy.special import stdtrit
 
     degrees = count - 1 if degrees is None else degrees
@@ -117,7 +123,9 @@ def _estimate(
     return Estimate(mean, centre - half, centre + half, error, count)
 
 
-def _coded(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray, int]:
+def _coded(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple["np.ndarray", "np.ndarray", int]:
+    import numpy as np
+
     array = np.asarray(values, dtype=float)
     if not len(array) or not np.isfinite(array).all():
         raise ValueError("needs at least one value, all finite")

@@ -4,8 +4,6 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 EXACT_UNITS = 14
 """Up to so many non-zero units all sign patterns are counted; above, a seeded sample of them."""
 SAMPLES = 20_000
@@ -43,6 +41,8 @@ def sign_flip(differences: Sequence[float], clusters: Sequence[Hashable] | None 
     A cluster flips as a whole. Exact for few non-zero units; else Monte Carlo, where the observed pattern
     counts as one of the sample, so that p is never too small (Phipson & Smyth 2010, SAGMB 9).
     """
+    import numpy as np
+
     values = np.asarray(differences, dtype=float)
     if clusters is not None:
         index: dict[Hashable, int] = {}

@@ -49,7 +49,9 @@ class Attempts:
                                 continue  # another try may still answer
                             if not patience.rest():
                                 await events.athrow(DeadlinePassed(OVERDUE))
-                            if not tried.begun:
+                            if tried.begun:
+                                tried.go_on(patience.now_ns)
+                            else:
                                 tried.begin()
                                 if not course.claim():
                                     await events.athrow(Stopped(OVERTAKEN))

@@ -80,10 +80,8 @@ class Meter:
         if ledger is None or ledger.idle:
             return None, call
         hold = await ledger.hold(call, reserve.worst)
-        if reserve.worst.fixed or not hold.bounds or (stated_output(call) and hold.output >= reserve.output):
-            return hold, call
         try:
-            return hold, _shortened(call, hold.output // reserve.choices)
+            return hold, told(call, hold, reserve)
         except MoatError:
             hold.settle(Spending(0, 0))
             raise
@@ -100,8 +98,14 @@ UNBOUNDED = ("max_output_tokens", "max_new_tokens", "num_predict", "options", "m
 """Parameters by which some servers take another length or another model than the one that was held for."""
 
 
-def _shortened(call: Call, length: int) -> Call:
-    """The call, with an answer that may be as long as there is room for: a budget holds only what the model is told."""
+def told(call: Call, hold: Hold, reserve: Reserve) -> Call:
+    """The call, with an answer that may be as long as there is room for: a budget holds only what the model is told.
+
+    Raises `LimitExceeded` and `RequestError`.
+    """
+    if reserve.worst.fixed or not hold.bounds or (stated_output(call) and hold.output >= reserve.output):
+        return call
+    length = hold.output // reserve.choices
     if length < 1:
         raise LimitExceeded("there is no room for an answer to each choice", where="n", remedy="Ask for fewer.")
     for name in UNBOUNDED:

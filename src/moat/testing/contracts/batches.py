@@ -7,14 +7,22 @@ from contextlib import AbstractContextManager
 import pytest
 from msgspec.structs import replace
 
-from moat.domain.batches import Batch, Owner, Problem, StoredFile
+from moat.domain.batches import Batch, Owner, Problem, StoredFile, Submission, Way
 from moat.domain.calls import Caller
 from moat.domain.errors import ConflictError, NotFound
+from moat.domain.releases import MessageTemplate, PromptVersion, Release
 from moat.ports.batches import BatchStore, Page
 
 OpenBatches = Callable[[], AbstractContextManager[BatchStore]]
 
 ACME = Owner("tenant/acme")
+_CONTENT = PromptVersion(
+    name="support/answer",
+    version="1.0.0",
+    messages=(MessageTemplate(role="user", content="Größe: {{ size }}"),),
+    model="assistant",
+    params={"temperature": 0.2},
+)
 
 
 def _file(number: int, owner: str = "tenant/acme", environment: str = "production") -> StoredFile:
@@ -48,6 +56,15 @@ def _batch(number: int, input: str = "file_1") -> Batch:
         problems=(Problem(code="invalid_json_line", message="…", param="body", line=7),),
         metadata={"job": "nightly"},
         deployment="openai/gpt",
+        submission=Submission(
+            began_ns=1_700_000_000_000_000_001,
+            lines=2,
+            ways=(
+                Way(alias="assistant", version=_CONTENT),
+                Way(alias="assistant", release=Release(id="rel_1", content=_CONTENT, prompt_digest="d"), arm="canary"),
+            ),
+        ),
+        provider_batch="batch_abc",
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from moat.domain.calls import Deployment
 from moat.domain.spans import Span
-from moat.domain.usage import COUNTS, Usage
+from moat.domain.usage import COUNTS, PIECES, Usage
 from moat.ports.traces import Charge, RepriceOrder, Spend, TraceFilter
 from moat.testing.contracts.traces import OpenTraces, TraceStore
 
@@ -80,7 +80,7 @@ def attempts_are_what_is_paid(open_store: OpenTraces) -> None:
 def every_kind_of_token_is_summed(open_store: OpenTraces) -> None:
     """Each count of `Usage` in its own place."""
     counts: dict[str, Any] = {name: number for number, name in enumerate(COUNTS, start=1)}
-    columns = {name if name == "units" else f"{name}_tokens": value for name, value in counts.items()}
+    columns = {name if name in PIECES else f"{name}_tokens": value for name, value in counts.items()}
     with open_store() as store:
         _ingest(store, [_attempt(1, 1, **columns), _attempt(2, 1, **columns)])
         (total,) = store.spending([], TraceFilter())
