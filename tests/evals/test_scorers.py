@@ -1,15 +1,17 @@
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from moat.domain.calls import Call, Event
 from moat.domain.errors import PromptError, Unavailable
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
-from moat.evals.scorers import KINDS, AnswerView, Scorer, scorer
+from moat.evals.scorers import KINDS, Answered, Bench, Scorer, scorer
 from moat.evals.scorers.refusal import refuses
 from moat.evals.scorers.rouge import rouge_l
 
@@ -17,9 +19,14 @@ ABC = '{"intent": "Refund", "answer": "within 14 days", "items": [{"id": 7}], "n
 LONG = json.dumps({"items": ["Nothing to see here."] * 35 + ["We guarantee it, Zoë."], "n": 14.0})
 
 
+async def unreachable(call: Call) -> AsyncGenerator[Event, None]:
+    raise AssertionError("asks no model")
+    yield
+
+
 def score(options, answer, **case):
     made = msgspec.convert(options, KINDS[options["kind"]])
-    view = answer if isinstance(answer, AnswerView) else AnswerView(answer)
+    view = answer if isinstance(answer, Answered) else Answered(answer)
     return asyncio.run(made.score(Case(id="a", **case), view))
 
 
@@ -74,12 +81,12 @@ def score(options, answer, **case):
         ({"kind": "refusal"}, "You can return it.", {"expected": True}, 0),
         ({"kind": "refusal", "path": "answer"}, ABC, {"expected": False}, 1),
         ({"kind": "refusal", "path": "answer"}, "I cannot help with that.", {"expected": True}, 1),
-        ({"kind": "refusal"}, AnswerView("No.", refusal="No."), {"expected": False}, 0),
+        ({"kind": "refusal"}, Answered("No.", refusal="No."), {"expected": False}, 0),
         ({"kind": "rouge_l"}, "the cat", {"expected": ["a dog", "the cat"]}, 1),
-        ({"kind": "latency", "max_ms": 5}, AnswerView("", latency_ns=5_000_000), {}, 1),
-        ({"kind": "latency", "max_ms": 5}, AnswerView("", latency_ns=5_100_000), {}, 0),
-        ({"kind": "cost", "max_usd": "0.002"}, AnswerView("", cost=2_000_000_000), {}, 1),
-        ({"kind": "cost", "max_usd": "0.002"}, AnswerView("", cost=2_000_000_001), {}, 0),
+        ({"kind": "latency", "max_ms": 5}, Answered("", latency_ns=5_000_000), {}, 1),
+        ({"kind": "latency", "max_ms": 5}, Answered("", latency_ns=5_100_000), {}, 0),
+        ({"kind": "cost", "max_usd": "0.002"}, Answered("", cost=2_000_000_000), {}, 1),
+        ({"kind": "cost", "max_usd": "0.002"}, Answered("", cost=2_000_000_001), {}, 0),
     ],
 )
 def test_values(options, answer, case, value):
@@ -110,12 +117,12 @@ def call(name, arguments="{}"):
 )
 def test_tool_calls(options, made, expected, value):
     options = {"kind": "tool_calls", "expected": "labels.tools", **options}
-    assert score(options, AnswerView("", tool_calls=made), labels={"tools": expected}).value == value
+    assert score(options, Answered("", tool_calls=made), labels={"tools": expected}).value == value
 
 
 def test_forbidden_tools_need_no_expectation():
     options = {"kind": "tool_calls", "must_not_call": ["delete"]}
-    assert score(options, AnswerView("", tool_calls=[call("look")])).value == 1
+    assert score(options, Answered("", tool_calls=[call("look")])).value == 1
 
 
 @pytest.mark.parametrize(
@@ -157,12 +164,12 @@ def test_options_that_make_no_sense_are_refused(options):
 
 def test_json_schema_takes_the_prompts_own_schema():
     prompt = PromptVersion(name="p", version="1.0.0", messages=(), model="m", output={"required": ["intent"]})
-    bound = msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(prompt, ask=None)
-    assert asyncio.run(bound.score(Case(id="a"), AnswerView("{}"))).reason == '$: "intent" is a required property'
-    assert bound.bind(prompt, ask=None) is bound
+    bound = msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(Bench(ask=unreachable, prompt=prompt))
+    assert asyncio.run(bound.score(Case(id="a"), Answered("{}"))).reason == '$: "intent" is a required property'
+    assert bound.bind(Bench(ask=unreachable, prompt=prompt)) is bound
     broken = msgspec.structs.replace(prompt, output={"type": "strin"})
     with pytest.raises(PromptError, match=r"p@1\.0\.0.*cannot be used"):
-        msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(broken, ask=None)
+        msgspec.convert({"kind": "json_schema"}, KINDS["json_schema"]).bind(Bench(ask=unreachable, prompt=broken))
 
 
 def test_an_error_a_scorer_explains_is_the_scores_error_and_kinds_register_once():
@@ -170,12 +177,12 @@ def test_an_error_a_scorer_explains_is_the_scores_error_and_kinds_register_once(
         def measure(self, case, answer):
             raise Unavailable("the judge is away")
 
-    got = asyncio.run(Judge(kind="judge").score(Case(id="a"), AnswerView("x")))
+    got = asyncio.run(Judge(kind="judge").score(Case(id="a"), Answered("x")))
     assert (got.status, got.value, got.reason) == ("error", None, "the judge is away")
     with pytest.raises(ValueError, match="two scorers"):
         scorer("equals")(Judge)
     with pytest.raises(AssertionError):
-        Scorer(kind="x").measure(Case(id="a"), AnswerView("x"))
+        Scorer(kind="x").measure(Case(id="a"), Answered("x"))
 
 
 OPTIONS = [
@@ -232,7 +239,7 @@ def test_every_kind_is_fuzzed():
 def test_no_answer_makes_a_scorer_raise(value, wrapped, function):
     text = f'{{"x": {value}}}' if wrapped else value
     labels = {"yes": True, "tools": [{"name": "a", "arguments": {"x": 1}}], "json": {"x": [1]}}
-    view = AnswerView(text, tool_calls=[{"type": "function", "function": function}], cost=1)
+    view = Answered(text, tool_calls=[{"type": "function", "function": function}], cost=1)
     for options in OPTIONS:
         got = score(options, view, expected=1, labels=labels)
         assert (got.value is None) == (got.status != "ok")

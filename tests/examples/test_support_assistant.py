@@ -19,8 +19,9 @@ from moat.domain.calls import Call, Event
 from moat.domain.config import Config
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case, Score
+from moat.evals.answer import Answered
 from moat.evals.datasets import load_dataset
-from moat.evals.scorers import AnswerView
+from moat.evals.scorers import Bench
 from moat.evals.suites import Suite, load_suite
 from moat.prompts.catalog import Catalog
 from moat.prompts.lint import lint
@@ -68,15 +69,15 @@ def question(prompt: PromptVersion, case: Case) -> Question:
 def scores(simulation: Simulation, version: str, name: str) -> dict[str, list[Score]]:
     """The suite's scores of the simulated model's answers, by case."""
     prompt = CATALOG.get("support/answer", version)
-    scorers = [scorer.bind(prompt, unreachable) for scorer in suite(name).scorers]
+    scorers = [scorer.bind(Bench(ask=unreachable, prompt=prompt)) for scorer in suite(name).scorers]
 
     async def score_all() -> dict[str, list[Score]]:
         return {case.id: [await scorer.score(case, view(case)) for scorer in scorers] for case in cases(name)}
 
-    def view(case: Case) -> AnswerView:
+    def view(case: Case) -> Answered:
         answer = simulation.choose(question(prompt, case))
         assert answer is not None, case.id
-        return AnswerView(answer.text)
+        return Answered(answer.text)
 
     return asyncio.run(score_all())
 

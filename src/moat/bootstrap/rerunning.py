@@ -22,7 +22,7 @@ from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.evals.rerun import FEATURE, Estimate, Question, Reply, Unusable, estimate, messages_of, question, replay
 from moat.evals.rerun_report import LeftOut, RerunReport, changes, measures, paired
-from moat.evals.scorers import Scorer
+from moat.evals.scorers import Bench, Scorer
 from moat.ports.prompts import Renderer
 from moat.ports.traces import TraceFilter, TraceReader
 from moat.prompts.templates import JinjaRenderer
@@ -130,7 +130,8 @@ class Rerunning:
 
         interrupted = False
         async with self._evaluating.pipeline(prepared.prompt) as ask:
-            scorers = [scorer.bind(prepared.prompt, ask) for scorer in prepared.scorers]
+            bench = Bench(ask=ask, prompt=prepared.prompt)
+            scorers = [scorer.bind(bench) for scorer in prepared.scorers]
             try:
                 await replay(prepared.questions, prepared.prompt, ask, keep, session=new_id("rerun"))
             except asyncio.CancelledError:

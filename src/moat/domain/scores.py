@@ -12,6 +12,14 @@ Verdict = Literal["pass", "regressed", "inconclusive"]
 RunStatus = Literal["running", "finished", "interrupted"]
 
 
+class SimulatedUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user whom a model plays: what he wants, who he is, and when he gives up."""
+
+    goal: str
+    persona: str = ""
+    max_turns: int = 5
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One example of a dataset: what goes in, and what is expected or known about a good answer."""
 
@@ -27,6 +35,18 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tags: list[str] = []
     cluster: str = ""
     """Cases of one document or conversation share a cluster and are not independent."""
+    context: list[str] = []
+    """The documents that an answer may rest on, where the case itself brings them."""
+    turns: list[str] = []
+    """What the user says next, one after each answer; the last answer is scored."""
+    user: SimulatedUser | None = None
+    """A model that plays the user after the first answer, instead of `turns`."""
+    golden: bool = False
+    """Must stay right: a gated score that falls to a failure on it blocks, whatever the average says."""
+    split: str = ""
+    """The part of the dataset it belongs to (`dev`, `test`, `held-out`, ...)."""
+    source: str = ""
+    """Where it comes from: `trace:<id>`, `feedback:<id>`, `review:<id>`, or in words."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +58,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     status: ScoreStatus = "ok"
     reason: str = ""
     """Why, in words a person can act on."""
+    evidence: dict[str, Any] = {}
+    """What it rests on, as JSON: votes of judges, parts that matched, ...; for reports, by kind of scorer."""
+    cost: int = 0
+    """Picodollars that scoring cost."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +78,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost: int | None = None
-    """Picodollars."""
+    """Picodollars of the answer, without its scoring; None when unknown."""
     trace_id: str = ""
+    messages: list[dict[str, Any]] = []
+    """The whole conversation, where it was more than one question and one answer."""
+    context: list[str] = []
+    """The documents that the target says it answered from."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +111,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Providers that answered, `simulated` among them when it did."""
     score: float | None = None
     """Mean of the gated scores over cases, when finished."""
+    target: str = ""
+    """What answered, when it was no prompt version: a URL, a function, a file of responses, ...; then `prompt` and
+    `version` are empty and `prompt_digest` stands for it."""
+    split: str = ""
+    """The part of the dataset that was asked; empty: all of it."""
     verdict: str = ""
     """The newest judgement's; empty before there is one."""
 

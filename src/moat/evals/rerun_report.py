@@ -7,7 +7,7 @@ import msgspec
 from moat.domain.scores import Case, Score
 from moat.evals.markdown import cell, fence
 from moat.evals.rerun import Estimate, Question, Reply
-from moat.evals.scorers import AnswerView, Scorer
+from moat.evals.scorers import Answered, Scorer
 from moat.evals.statistics.intervals import difference_interval, mean_interval
 from moat.prompts.diff import Piece, marked, words
 
@@ -173,8 +173,8 @@ def _change(name: str, scored: list[tuple[Pair, ScorePair]]) -> Change:
     )
 
 
-def _view(reply: Reply) -> AnswerView:
-    return AnswerView(
+def _view(reply: Reply) -> Answered:
+    return Answered(
         reply.text or reply.refusal,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,

@@ -20,8 +20,9 @@ from moat.domain.errors import (
 )
 from moat.domain.releases import PromptRef, PromptVersion, prompt_digest
 from moat.domain.scores import Case, Result, Run, RunStatus, Score
+from moat.evals.answer import Answered
 from moat.evals.datasets import Dataset
-from moat.evals.scorers import AnswerView, Scorer
+from moat.evals.scorers import Bench, Scorer
 from moat.evals.suites import Suite
 from moat.pipeline.answers import Answer
 from moat.pipeline.compose import Next
@@ -189,7 +190,8 @@ class _Work:
         self._progress = progress
         self._ref = PromptRef(name=target.prompt.name, version=target.prompt.version)
         self._caller = Caller(feature=f"eval:{suite.name}", session=run.id, environment="eval")
-        self._scorers: list[Scorer] = [scorer.bind(target.prompt, ask) for scorer in suite.scorers]
+        bench = Bench(ask=ask, caller=self._caller, prompt=target.prompt)
+        self._scorers: list[Scorer] = [scorer.bind(bench) for scorer in suite.scorers]
         self._total = run.cases * run.repeats
         self._queue: asyncio.Queue[Result | None] = asyncio.Queue(BATCH)
         self._streak: list[Result] = []
@@ -265,7 +267,7 @@ class _Work:
                 Score(name=scorer.name, status="not_run", reason="there is no answer") for scorer in self._scorers
             ]
         else:
-            view = AnswerView(text, tool_calls=tool_calls, refusal=answer.refusal, latency_ns=latency_ns, cost=cost)
+            view = Answered(text, tool_calls=tool_calls, refusal=answer.refusal, latency_ns=latency_ns, cost=cost)
             scores = [await scorer.score(case, view) for scorer in self._scorers]
         self.providers.update(attempt.deployment.provider for attempt in call.journal.attempts)
         return Result(

@@ -151,6 +151,8 @@ runs = Table(
     Column("provider", Text, nullable=False),
     Column("score", Float),
     Column("verdict", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("split", Text, nullable=False),
     Index("runs_by_time", "created_ns"),
     Index("runs_by_content", "suite_digest", "dataset_digest", "prompt_digest", "model"),
 )
@@ -170,6 +172,8 @@ results = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost", BigInteger),
     Column("trace_id", Text, nullable=False),
+    Column("messages", Json, nullable=False),
+    Column("context", Json, nullable=False),
 )
 
 judgements = Table(

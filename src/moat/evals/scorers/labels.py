@@ -5,15 +5,8 @@ import re
 from typing import Any
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import (
-    AnswerView,
-    Broken,
-    Comparison,
-    NotRun,
-    expected_of,
-    scorer,
-    shown,
-)
+from moat.evals.answer import Answered, Broken, shown
+from moat.evals.scorers.scorer import Comparison, NotRun, expected_of, scorer
 
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:[eE][-+]?\d{1,3})?")
 MAX_TEXT = 100_000
@@ -26,7 +19,7 @@ class Label(Comparison, frozen=True):
     Case and surrounding space are ignored.
     """
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         wanted = expected_of(case, self.expected)
         got = answer.at(self.path)
@@ -52,7 +45,7 @@ class Number(Comparison, frozen=True):
         if self.absolute < 0 or self.relative < 0:
             raise ValueError("tolerances cannot be negative")
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         wanted = _number(expected_of(case, self.expected))
         if wanted is None:

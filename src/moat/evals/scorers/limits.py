@@ -5,7 +5,8 @@ from functools import cached_property
 
 from moat.domain.scores import Case
 from moat.domain.usage import format_usd, from_usd
-from moat.evals.scorers.scorer import AnswerView, NotRun, Scorer, scorer
+from moat.evals.answer import Answered
+from moat.evals.scorers.scorer import NotRun, Scorer, scorer
 
 
 @scorer("latency")
@@ -14,7 +15,7 @@ class Latency(Scorer, frozen=True):
 
     max_ms: float
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         taken = answer.latency_ns / 1e6
         return (1, "") if taken <= self.max_ms else (0, f"took {taken:.0f} ms, at most {self.max_ms:g} wanted")
@@ -38,7 +39,7 @@ class Cost(Scorer, frozen=True):
     def _limit(self) -> int:
         return from_usd(Decimal(self.max_usd))
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         if answer.cost is None:
             raise NotRun("the cost is unknown: the model has no price")

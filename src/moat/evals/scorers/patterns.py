@@ -6,7 +6,8 @@ from typing import Any
 import jsonschema_rs
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import AnswerView, Scorer, scorer, shown
+from moat.evals.answer import Answered, shown
+from moat.evals.scorers.scorer import Scorer, scorer
 from moat.evals.scorers.text import as_text
 
 LINEAR = jsonschema_rs.RegexOptions(size_limit=2**20)
@@ -37,7 +38,7 @@ class Regex(Scorer, frozen=True):
     def _validator(self) -> Any:
         return jsonschema_rs.Draft202012Validator({"pattern": self.pattern}, pattern_options=LINEAR)
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Search."""
         text = as_text(answer.at(self.path)).encode("utf-8", "replace").decode()
         if self._validator.is_valid(text) is not self.absent:

@@ -3,7 +3,8 @@
 import re
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import ABSENT, AnswerView, Comparison, NotRun, expected_of, scorer
+from moat.evals.answer import ABSENT, Answered
+from moat.evals.scorers.scorer import Comparison, NotRun, expected_of, scorer
 from moat.evals.scorers.text import as_text
 
 HEAD = 300
@@ -42,7 +43,7 @@ class Refusal(Comparison, frozen=True):
     An answer refuses when the provider marked it so, or when `refuses` its text, at `path` if that is there.
     """
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         wanted = expected_of(case, self.expected)
         if not isinstance(wanted, bool):

@@ -5,7 +5,8 @@ Summaries").
 import re
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import AnswerView, Comparison, expected_of, scorer
+from moat.evals.answer import Answered
+from moat.evals.scorers.scorer import Comparison, expected_of, scorer
 from moat.evals.scorers.text import as_text
 
 WORD = re.compile(r"[a-z0-9]+")
@@ -41,7 +42,7 @@ def _common(first: list[str], second: list[str]) -> int:
 class RougeL(Comparison, frozen=True):
     """ROUGE-L F1 of the answer, or the text at `path`, against the expected text; the best of a list."""
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         wanted = expected_of(case, self.expected)
         got = as_text(answer.at(self.path))

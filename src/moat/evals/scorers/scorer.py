@@ -1,76 +1,37 @@
-"""What a scorer is, and what it sees of an answer."""
+"""What a scorer is."""
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
+from moat.domain.calls import Caller
 from moat.domain.errors import MoatError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case, Score
+from moat.evals.answer import ABSENT, MAX_SHOWN, Answered, Broken, dig
 from moat.pipeline.compose import Next
+from moat.ports.embedder import Embedder
 
 KINDS: "dict[str, type[Scorer]]" = {}
 """Every registered kind of scorer."""
-
-ABSENT: Any = msgspec.UNSET
-MAX_SHOWN = 200
 
 
 class NotRun(Exception):
     """This case has nothing to compare with; the score is `not_run`."""
 
 
-class Broken(Exception):
-    """The answer lacks what the score is about (it is not JSON, has no such field); the score is 0."""
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What scorers of one run have at hand."""
 
-
-class AnswerView:
-    """One answer, as scorers see it."""
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        tool_calls: Sequence[dict[str, Any]] = (),
-        refusal: str = "",
-        latency_ns: int = 0,
-        cost: int | None = None,
-    ) -> None:
-        self.text = text
-        self.tool_calls = tool_calls
-        """In the OpenAI chat format."""
-        self.refusal = refusal
-        """What the provider itself marked as a refusal."""
-        self.latency_ns = latency_ns
-        self.cost = cost
-        """Picodollars; None when unknown."""
-
-    @cached_property
-    def parsed(self) -> Any:
-        """The text as JSON, `ABSENT` when it is none."""
-        try:
-            return msgspec.json.decode(self.text)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-            return ABSENT
-
-    @property
-    def json(self) -> Any:
-        """The text as JSON. Raises `Broken` when it is none."""
-        if self.parsed is ABSENT:
-            fenced = " (it stands in a Markdown fence)" if self.text.lstrip().startswith("```") else ""
-            raise Broken(f"the answer is not JSON{fenced}: {shown(self.text)}")
-        return self.parsed
-
-    def at(self, path: str) -> Any:
-        """The value at a dotted path into the JSON answer; the whole text for an empty path. Or `Broken`."""
-        if not path:
-            return self.text
-        value = dig(self.json, path)
-        if value is ABSENT:
-            raise Broken(f"the answer has no {path!r}")
-        return value
+    ask: Next
+    """The pipeline, for scorers that question a model: their calls are routed, cached, paid and traced as any other."""
+    caller: Caller = Caller()
+    """In whose name they ask."""
+    prompt: PromptVersion | None = None
+    """The version whose answers are scored; None when it is no prompt that answers."""
+    embedder: Embedder | None = None
+    """Makes vectors with the project's embedding model; None when moat.yaml names none."""
 
 
 class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
@@ -92,11 +53,11 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.name:
             msgspec.structs.force_setattr(self, "name", self.kind)
 
-    def bind(self, prompt: PromptVersion, ask: Next) -> "Scorer":
-        """This scorer for answers of one prompt; `ask` is the pipeline, for scorers that question a model."""
+    def bind(self, bench: Bench) -> "Scorer":
+        """This scorer for the answers of one run."""
         return self
 
-    async def score(self, case: Case, answer: AnswerView) -> Score:
+    async def score(self, case: Case, answer: Answered) -> Score:
         """Score one answer. Never raises for what an answer or a case holds.
 
         What no code here can take (numbers beyond a float, JSON too deep to walk) is the score's error.
@@ -113,7 +74,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return Score(name=self.name, status="error", reason=f"the answer cannot be scored: {error}"[:MAX_SHOWN])
         return Score(name=self.name, value=float(value), reason=reason)
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """The value, 0 to 1, and why. May raise `NotRun` and `Broken`."""
         raise AssertionError("a scorer implements `measure`, or `score` itself")
 
@@ -145,18 +106,6 @@ def scorer(kind: str) -> Callable[[S], S]:
     return register
 
 
-def dig(value: Any, path: str) -> Any:
-    """What stands at a dotted path (`items.0.id`) in JSON data; `ABSENT` when nothing does."""
-    for step in path.split("."):
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return ABSENT
-    return value
-
-
 def same_json(one: Any, other: Any) -> bool:
     """Are two JSON values equal? Members in any order, 1 is 1.0, and true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
@@ -182,9 +131,3 @@ def check_expected(path: str) -> None:
     """Raise `ValueError` unless a path starts in a case's `expected` or `labels`."""
     if path.split(".")[0] not in ("expected", "labels"):
         raise ValueError(f"`expected` is a path that starts with `expected` or `labels.`, not {path!r}")
-
-
-def shown(value: Any) -> str:
-    """A value for a reason, cut to a readable length."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")

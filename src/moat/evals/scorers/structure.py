@@ -8,11 +8,10 @@ import jsonschema_rs
 from msgspec.structs import replace
 
 from moat.domain.errors import PromptError
-from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
+from moat.evals.answer import Answered
 from moat.evals.scorers.patterns import LINEAR
-from moat.evals.scorers.scorer import AnswerView, NotRun, Scorer, scorer
-from moat.pipeline.compose import Next
+from moat.evals.scorers.scorer import Bench, NotRun, Scorer, scorer
 
 MAX_PROBLEMS = 3
 
@@ -21,7 +20,7 @@ MAX_PROBLEMS = 3
 class Json(Scorer, frozen=True):
     """1 when the whole answer is JSON."""
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Parse."""
         _ = answer.json
         return 1, ""
@@ -49,16 +48,17 @@ class JsonSchema(Scorer, frozen=True):
     def _validator(self) -> Any:
         return jsonschema_rs.validator_for(self.schema or {}, pattern_options=LINEAR, offline=True)
 
-    def bind(self, prompt: PromptVersion, ask: Next) -> Scorer:
+    def bind(self, bench: Bench) -> Scorer:
         """Take the prompt's schema when the suite gave none. Raises `PromptError` for one that cannot be used."""
-        if self.schema is not None or prompt.output is None:
+        prompt = bench.prompt
+        if self.schema is not None or prompt is None or prompt.output is None:
             return self
         try:
             return replace(self, schema=prompt.output)
         except ValueError as error:
             raise PromptError(f"`output`: {error}", where=prompt.id) from None
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Validate."""
         if self.schema is None:
             raise NotRun("neither the suite nor the prompt has a schema")

@@ -5,17 +5,8 @@ from typing import Any
 import msgspec
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import (
-    AnswerView,
-    Broken,
-    Comparison,
-    Scorer,
-    check_expected,
-    expected_of,
-    same_json,
-    scorer,
-    shown,
-)
+from moat.evals.answer import Answered, Broken, shown
+from moat.evals.scorers.scorer import Comparison, Scorer, check_expected, expected_of, same_json, scorer
 
 
 def as_text(value: Any) -> str:
@@ -29,7 +20,7 @@ class Equals(Comparison, frozen=True):
 
     ignore_case: bool = False
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         wanted = expected_of(case, self.expected)
         got = answer.at(self.path)
@@ -63,7 +54,7 @@ class _Phrases(Scorer, frozen=True):
         if "" in self.values:
             raise ValueError("an empty phrase is in every text")
 
-    def found(self, case: Case, answer: AnswerView) -> tuple[list[str], list[str]]:
+    def found(self, case: Case, answer: Answered) -> tuple[list[str], list[str]]:
         """The phrases that are in the answer, and those that are not."""
         phrases: Any = self.values or expected_of(case, self.expected)
         phrases = [as_text(phrase) for phrase in (phrases if isinstance(phrases, list | tuple) else [phrases])]
@@ -79,7 +70,7 @@ class _Phrases(Scorer, frozen=True):
 class Contains(_Phrases, frozen=True):
     """1 when all phrases are in the answer."""
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Look for each."""
         _, missing = self.found(case, answer)
         return (0, f"missing: {', '.join(map(repr, missing))}") if missing else (1, "")
@@ -89,7 +80,7 @@ class Contains(_Phrases, frozen=True):
 class NotContains(_Phrases, frozen=True):
     """1 when none of the phrases is in the answer."""
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Look for each."""
         present, _ = self.found(case, answer)
         return (0, f"must not say: {', '.join(map(repr, present))}") if present else (1, "")
@@ -113,7 +104,7 @@ class Length(Scorer, frozen=True):
         if self.min < 0 or (self.max is None and not self.min) or (self.max is not None and self.max < self.min):
             raise ValueError("give `min`, `max` or both, with 0 <= min <= max")
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Count."""
         text = answer.at(self.path)
         if not isinstance(text, str):

@@ -6,16 +6,8 @@ from typing import Any
 import msgspec
 
 from moat.domain.scores import Case
-from moat.evals.scorers.scorer import (
-    AnswerView,
-    NotRun,
-    Scorer,
-    check_expected,
-    expected_of,
-    same_json,
-    scorer,
-    shown,
-)
+from moat.evals.answer import Answered, shown
+from moat.evals.scorers.scorer import NotRun, Scorer, check_expected, expected_of, same_json, scorer
 
 
 class ExpectedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +39,7 @@ class ToolCalls(Scorer, frozen=True):
         if self.expected:
             check_expected(self.expected)
 
-    def measure(self, case: Case, answer: AnswerView) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
         """Compare."""
         made = [_made(call) for call in answer.tool_calls]
         forbidden = [name for name, _ in made if name in self.must_not_call]

@@ -1,0 +1,18 @@
+"""Runs of other targets than prompt versions, of parts of a dataset, and whole conversations as results."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    for table, name, value in (
+        ("runs", "target", ""),
+        ("runs", "split", ""),
+        ("results", "messages", "[]"),
+        ("results", "context", "[]"),
+    ):
+        op.add_column(table, sa.Column(name, sa.Text, nullable=False, server_default=value))
