@@ -16,44 +16,29 @@ class Broken(Exception):
     """The answer lacks what the score is about (it is not JSON, has no such field); the score is 0."""
 
 
-class Answered:
+class Answered(msgspec.Struct, frozen=True, dict=True):
     """What came back for one case, as scorers see it."""
 
-    def __init__(
-        self,
-        text: str,
-        *,
-        tool_calls: Sequence[dict[str, Any]] = (),
-        refusal: str = "",
-        latency_ns: int = 0,
-        cost: int | None = None,
-        messages: Sequence[Message] = (),
-        context: Sequence[str] = (),
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        trace_id: str = "",
-        providers: Collection[str] = (),
-    ) -> None:
-        self.text = text
-        """The last answer's text, or what it says in refusing."""
-        self.tool_calls = tool_calls
-        """Of the last answer, in the OpenAI chat format."""
-        self.refusal = refusal
-        """What the provider itself marked as a refusal."""
-        self.latency_ns = latency_ns
-        self.cost = cost
-        """Picodollars; None when unknown."""
-        self.messages = messages
-        """All that was said in the case from its first question on, the last answer included: questions, answers, tool
-        calls and what tools returned. Empty when there was one question and one answer without tool calls.
-        """
-        self.context = context
-        """The documents that the target says it answered from, best first; empty when it says nothing of them."""
-        self.input_tokens = input_tokens
-        self.output_tokens = output_tokens
-        self.trace_id = trace_id
-        self.providers = providers
-        """Who answered; `simulated` among them when no model did."""
+    text: str
+    """Of the last answer; what it says in refusing, when it has no other."""
+    tool_calls: Sequence[dict[str, Any]] = ()
+    """Of the last answer, in the OpenAI chat format."""
+    refusal: str = ""
+    """What the provider itself marked as a refusal."""
+    latency_ns: int = 0
+    cost: int | None = None
+    """Picodollars; None when unknown."""
+    messages: Sequence[Message] = ()
+    """All that was said in the case from its first question on, the last answer included: questions, answers, tool
+    calls and what tools returned. Empty when there was one question and one answer without tool calls.
+    """
+    context: Sequence[str] = ()
+    """The documents that the target says it answered from, best first; empty when it says nothing of them."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    trace_id: str = ""
+    providers: Collection[str] = ()
+    """Who answered; `simulated` among them when no model did."""
 
     @cached_property
     def parsed(self) -> Any:
