@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from moat.cli import output
-from moat.evals.runner import Progress
+from moat.evals.running.tally import Progress
 
 ROWS = [["run_0123456789abcdef", "support/answer@1.0.0", 7], ["run_fedcba9876543210", "", 1234]]
 

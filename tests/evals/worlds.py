@@ -11,9 +11,10 @@ from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case, Result, Run
 from moat.domain.usage import Usage
 from moat.evals.datasets import Dataset, dataset_digest
-from moat.evals.runner import Target
+from moat.evals.running.evaluation import Evaluation
 from moat.evals.scorers import KINDS
 from moat.evals.suites import Gate, Suite
+from moat.evals.targets.chat import PromptTarget
 
 
 def a_dataset(count, **more):
@@ -34,7 +35,8 @@ def a_target(count=5, *, repeats=1, concurrency=4, timeout=30.0):
         timeout=timeout,
     )
     prompt = PromptVersion(name="support/answer", version="1.0.0", messages=(), model="assistant")
-    return Target(suite=suite, dataset=a_dataset(count), prompt=prompt)
+    target = PromptTarget(prompt=prompt, model="assistant")
+    return Evaluation(suite=suite, dataset=a_dataset(count), target=target, prompt=prompt, alias="assistant")
 
 
 def answers(reply):
@@ -96,6 +98,9 @@ class FileRuns:
     def results(self, run_id):
         found = [msgspec.convert(value, Result) for owner, value in self._lines("result") if owner == run_id]
         return sorted(found, key=lambda result: (result.case, result.repeat))
+
+    def each(self, run_id):
+        return iter(self.results(run_id))
 
     def runs(self, *, suite="", prompt="", limit=50):
         changes = dict(self._lines("finish"))

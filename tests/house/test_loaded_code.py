@@ -16,6 +16,9 @@ LOADERS = {
     "adapters/providers/litellm_sdk.py": "one name, written there",
     "bootstrap/plugins.py": "providers shipped with Moat, and entry points of installed packages",
     "cli/main.py": "its own commands, by its own table",
+    "evals/project_code.py": "a Python file of the project that a suite names",
+    "evals/scorers/foreign/library.py": "one of three libraries, named there",
+    "evals/scorers/plugins.py": "entry points of installed packages",
     "prompts/functions.py": "a Python file that a person names on the command line",
 }
 STARTERS = {

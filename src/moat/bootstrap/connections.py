@@ -57,6 +57,13 @@ def connection(name: str, config: Config, options: Any, environ: Mapping[str, st
     )
 
 
+def service(name: str, url: str, options: Any, environ: Mapping[str, str]) -> Connection:
+    """What a suite's `target` connects to; `options` is its block as it is written."""
+    return Connection(
+        provider=name, hosts=(_origin(url),), credentials=tuple(dict.fromkeys(_credentials(options, environ)))
+    )
+
+
 def remembered(store: HostStore) -> Hosts:
     """What a store knows."""
     found: dict[str, frozenset[str]] = {}

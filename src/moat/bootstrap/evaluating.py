@@ -2,28 +2,38 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace as with_ports
 from functools import cached_property
+from pathlib import Path
 
-from msgspec.structs import replace
-
+from moat.adapters.http_target import HttpTarget
 from moat.adapters.system import SystemClock
 from moat.bootstrap.background import BackgroundTasks
-from moat.bootstrap.models import ProviderShelf, all_targets
+from moat.bootstrap.eval_answers import open_answers
+from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
-from moat.bootstrap.suites import load_suites, shown, unknown_required
+from moat.bootstrap.suites import Names, load_suites, shown, unknown_required
+from moat.bootstrap.targets import Targets
 from moat.bootstrap.wiring import Standing, State, pipeline_ports
-from moat.domain.config import Config
-from moat.domain.errors import NotFound
+from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
-from moat.evals.datasets import load_dataset
-from moat.evals.gate import GateReport, judge
-from moat.evals.runner import Progress, Target, execute
+from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
+from moat.evals.gate import GateReport, judge, slices_of
+from moat.evals.runner import execute
+from moat.evals.running.budget import RunBudget
+from moat.evals.running.evaluation import Evaluation
+from moat.evals.running.means import Means
+from moat.evals.running.pacing import Pacer
+from moat.evals.running.stored import StoredResults
+from moat.evals.running.tally import Progress
 from moat.evals.suites import Suite
+from moat.evals.targets.target import Target
 from moat.pipeline.compose import Next
 from moat.pipeline.recipe import build
+from moat.ports.cache import ResponseCache
 from moat.ports.prompts import Resolution
 from moat.prompts.catalog import Catalog
 from moat.prompts.rollouts import settled
@@ -39,24 +49,21 @@ class UnderTest:
     The version under test is what was read for it, whatever any environment serves under the same number.
     """
 
-    def __init__(self, prompt: PromptVersion, catalog: Catalog) -> None:
+    def __init__(self, prompt: PromptVersion | None, catalog: Catalog) -> None:
+        """Without a version under test, exact ones only: judges are prompts too."""
         self._prompt = prompt
         self._catalog = catalog
 
     def resolve(self, ref: PromptRef, sticky: str) -> Resolution:
         """The version under test, or another exact one."""
-        if (ref.name, ref.version) == (self._prompt.name, self._prompt.version):
-            return Resolution(self._prompt, None)
+        tested = self._prompt
+        if tested is not None and (ref.name, ref.version) == (tested.name, tested.version):
+            return Resolution(tested, None)
         return Resolution(self._catalog.get(ref.name, ref.version), None)
 
     def shadow(self, ref: PromptRef, sticky: str) -> str:
         """None: an evaluation asks for what it wants to know."""
         return ""
-
-
-def deployments(config: Config, alias: str) -> tuple[str, ...]:
-    """What a model alias means: `provider/model` as written, its rules' included; nothing for an unknown one."""
-    return tuple(all_targets(config.models[alias])) if alias in config.models else ()
 
 
 def baseline_digest(baseline: PromptVersion | None) -> str:
@@ -71,11 +78,13 @@ class Evaluating:
         self._project = project
         self._state = state
         self._environ = environ
+        self._targets = Targets(project, state, environ)
+        self._datasets: dict[Path, Dataset] = {}
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
         """All suites of the project by name."""
-        return load_suites(self._project.root)
+        return {name: suite.pinned(Names(self._project)) for name, suite in load_suites(self._project.root).items()}
 
     def suites_of(self, prompt: str, names: list[str]) -> list[Suite]:
         """The named suites, or all that cover a prompt. Raises `NotFound`."""
@@ -100,50 +109,107 @@ class Evaluating:
         names = settings.config.environments[environment].require
         return [self.suites[name] for name in names if self.suites[name].prompt == prompt]
 
-    def target(self, suite: Suite, prompt: PromptVersion, model: str = "") -> Target:
+    def target(
+        self, suite: Suite, prompt: PromptVersion, model: str = "", *, open_held_out: bool = False
+    ) -> Evaluation:
         """A suite on a version."""
-        dataset = load_dataset(suite.dataset, name=shown(suite.dataset, self._project.root))
-        target = Target(suite=suite, dataset=dataset, prompt=prompt, model=model)
-        return replace(target, deployments=deployments(self._project.settings.config, target.alias))
+        return self._targets.of_prompt(suite, self._dataset(suite, open_held_out), prompt, model)
 
-    async def run(self, target: Target, *, fresh: bool, watch: Watch) -> Run:
-        """The stored run of exactly this target when it is finished; else it is run, or resumed."""
-        known = None if fresh else target.find_run(self._state.runs)
+    def of_suite(self, suite: Suite, model: str = "", *, open_held_out: bool = False) -> Evaluation:
+        """A suite on what it names itself. Raises a `MoatError` when that cannot be had."""
+        return self._targets.of_suite(suite, self._dataset(suite, open_held_out), model)
+
+    def asked(self, run: Run) -> Dataset:
+        """The cases that a stored run asked: all of its suite's, a split, or some of them.
+
+        Raises `NotFound` when the suite is gone, `ConflictError` when its data changed since.
+        """
+        if run.suite not in self.suites:
+            raise NotFound(f"the suite {run.suite!r} is gone", where="evals/")
+        suite = self.suites[run.suite]
+        whole = self._whole(suite)
+        if whole.digest == run.dataset_digest:
+            return whole
+        ids = {result.case for result in self._state.runs.each(run.id)}
+        cases = tuple(case for case in whole.cases if case.id in ids)
+        if dataset_digest(cases) != run.dataset_digest:
+            raise ConflictError(
+                "the dataset changed since the run", where=run.id, remedy="Run the suite again on both versions."
+            )
+        return Dataset(cases, run.dataset_digest)
+
+    def _whole(self, suite: Suite) -> Dataset:
+        path = suite.dataset
+        if path not in self._datasets:
+            self._datasets[path] = load_dataset(path, name=shown(path, self._project.root))
+        return self._datasets[path]
+
+    def _dataset(self, suite: Suite, open_held_out: bool) -> Dataset:
+        return select(self._whole(suite), suite.split, open_held_out=open_held_out)
+
+    async def run(
+        self, evaluation: Evaluation, *, fresh: bool, watch: Watch, cache: bool = True, known: Run | None = None
+    ) -> Run:
+        """The stored run of exactly this when it is finished; else it is run, or resumed.
+
+        `fresh`: run again, and ask again. Without `cache` no answer is taken that was given before, and none is kept.
+        `known`: what `Evaluation.find_run` has found already.
+        """
+        known = None if fresh else known or evaluation.find_run(self._state.runs)
         if known is not None and known.status == "finished":
             return known
         clock = SystemClock()
         repository = self._project.repository
-        run = known or target.new_run(clock.now_ns(), commit=repository.commit(), author=self._project.author)
-        async with self.pipeline(target.prompt) as ask:
-            return await execute(run, target, ask=ask, runs=self._state.runs, clock=clock, progress=watch)
+        run = known or evaluation.new_run(clock.now_ns(), commit=repository.commit(), author=self._project.author)
+        budget, pacer = RunBudget(evaluation.suite.budget), Pacer(evaluation.suite.concurrency)
+        kept = open_answers(self._project, self._environ, refresh=fresh) if cache else nullcontext()
+        with kept as answers:
+            async with self.pipeline(evaluation.prompt, budget, pacer, answers) as ask, _closing(evaluation.target):
+                means = Means(ask, budget, pacer)
+                return await execute(run, evaluation, means=means, runs=self._state.runs, clock=clock, progress=watch)
 
     @asynccontextmanager
-    async def pipeline(self, prompt: PromptVersion) -> AsyncIterator[Next]:
+    async def pipeline(
+        self,
+        prompt: PromptVersion | None,
+        budget: RunBudget | None = None,
+        pacer: Pacer | None = None,
+        answers: ResponseCache | None = None,
+    ) -> AsyncIterator[Next]:
         """The pipeline for a while, with this version in the place of what is served under its number."""
         shelf = ProviderShelf(self._environ, self._state.hosts)
+        if pacer is not None:
+            shelf.told = pacer.report
         with self._spool() as spool:
             catalog = self._project.catalog
             prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)
             background = BackgroundTasks()  # nothing comes there: an evaluation has no shadows
-            standing = Standing(self._environ, shelf, spool, background)
+            standing = Standing(self._environ, shelf, spool, background, health=pacer)
             ports = pipeline_ports(self._project.settings, prompts, renderer, standing)
             try:
-                yield build(ports)
+                yield build(with_ports(ports, ledger=budget, cache=answers))
             finally:
                 await shelf.aclose()
 
-    def compare(self, target: Target, candidate: Run, baseline: Run | None) -> Comparison:
+    def compare(self, evaluation: Evaluation, candidate: Run, baseline: Run | None) -> Comparison:
         """Case by case."""
-        return compare(self._measured(baseline) if baseline else None, self._measured(candidate), target.dataset)
+        old = self._measured(baseline) if baseline else None
+        return compare(old, self._measured(candidate), evaluation.dataset, slices_of(evaluation.suite.gates))
 
-    def judge(self, target: Target, candidate: Run, baseline: Run | None) -> GateReport:
+    def compare_stored(self, candidate: Run, baseline: Run) -> Comparison:
+        """Two stored runs, case by case. Raises as `asked`, and `ConflictError` when they do not compare."""
+        dataset = self.asked(candidate)
+        slices = slices_of(self.suites[candidate.suite].gates)
+        return compare(self._measured(baseline), self._measured(candidate), dataset, slices)
+
+    def judge(self, evaluation: Evaluation, candidate: Run, baseline: Run | None) -> GateReport:
         """The suite's gates. What they find is stored, unless both are the same: then nothing was compared."""
-        comparison = self.compare(target, candidate, baseline)
-        report = judge(comparison, target.suite.gates)
+        comparison = self.compare(evaluation, candidate, baseline)
+        report = judge(comparison, evaluation.suite.gates)
         if not comparison.identical:
             judgement = Judgement(
                 run=candidate.id,
-                gates_digest=digest(target.suite.gates),
+                gates_digest=digest(evaluation.suite.gates),
                 baseline=baseline.prompt_digest if baseline else "",
                 verdict=report.verdict,
                 created_ns=time.time_ns(),
@@ -151,14 +217,14 @@ class Evaluating:
             self._state.runs.judge(judgement)
         return report
 
-    def judged(self, target: Target, baseline: PromptVersion | None) -> tuple[Run, Judgement | None] | None:
+    def judged(self, evaluation: Evaluation, baseline: PromptVersion | None) -> tuple[Run, Judgement | None] | None:
         """A finished run of exactly this target, and what its gates as they are now found.
 
         The newest judgement against the baseline, else the newest against another, else the newest run without
         one; None when there is no run.
         """
-        runs = [run for run in target.stored(self._state.runs) if run.status == "finished"]
-        gates = digest(target.suite.gates)
+        runs = [run for run in evaluation.stored(self._state.runs) if run.status == "finished"]
+        gates = digest(evaluation.suite.gates)
         pairs = [(run, j) for run in runs for j in self._state.runs.judgements(run.id) if j.gates_digest == gates]
         if pairs:
             return max(pairs, key=lambda pair: (pair[1].baseline == baseline_digest(baseline), pair[1].created_ns))
@@ -200,7 +266,7 @@ class Evaluating:
         return "regressed" in {suite: verdict for _, suite, verdict in sorted(found)}.values()
 
     def _measured(self, run: Run) -> Measured:
-        return Measured(run, self._state.runs.results(run.id))
+        return Measured(run, StoredResults(self._state.runs, run.id))
 
     @contextmanager
     def _spool(self) -> Iterator[SegmentSpool]:
@@ -211,3 +277,13 @@ class Evaluating:
             yield spool
         finally:
             spool.close()
+
+
+@asynccontextmanager
+async def _closing(target: Target) -> AsyncIterator[None]:
+    """Some targets hold connections."""
+    try:
+        yield
+    finally:
+        if isinstance(target, HttpTarget):
+            await target.aclose()

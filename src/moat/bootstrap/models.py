@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from moat.adapters.system import SystemClock
 from moat.bootstrap.connections import HostGuard, WithheldProvider, connection, read_block
 from moat.bootstrap.settings import Settings
 from moat.domain.calls import Deployment
-from moat.domain.config import DeploymentConfig, ModelConfig
+from moat.domain.config import Config, DeploymentConfig, ModelConfig
 from moat.domain.errors import ConfigError
 from moat.domain.quotas import Quota
 from moat.domain.releases import digest
@@ -58,6 +58,8 @@ class ProviderShelf:
         """What evals have shown of them; replaced as a whole."""
         self.withheld: tuple[str, ...] = ()
         """Which providers do not get their credentials, and why."""
+        self.told: Callable[[Deployment, Quota], None] = self.health.report
+        """Who hears what answers say of rate limits."""
         self._environ = environ
         self._hosts = hosts
         self._built: dict[str, _Built] = {}
@@ -103,7 +105,7 @@ class ProviderShelf:
             await provider.aclose()
 
     def _report(self, provider: str, model: str, quota: Quota) -> None:
-        self.health.report(Deployment(provider, model), quota)
+        self.told(Deployment(provider, model), quota)
 
     def _provider(
         self, name: str, settings: Settings, parents: tuple[str, ...], built: dict[str, _Built], guard: HostGuard
@@ -156,6 +158,11 @@ def price_table(
 def all_targets(model: ModelConfig) -> list[str]:
     """Every `provider/model` that an alias may lead to."""
     return [*model.use, *(target for rule in model.rules for target in rule.use)]
+
+
+def deployments(config: Config, alias: str) -> tuple[str, ...]:
+    """What a model alias means: `provider/model` as written, its rules' included; nothing for an unknown one."""
+    return tuple(all_targets(config.models[alias])) if alias in config.models else ()
 
 
 def _tariff(alias: str, deployment: Deployment, settings: Settings, environ: Mapping[str, str]) -> Tariff | None:

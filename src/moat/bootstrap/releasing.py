@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from moat.bootstrap.evaluating import Evaluating, deployments
+from moat.bootstrap.evaluating import Evaluating
+from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.rules import Rules
 from moat.bootstrap.settings import environment as process_environment

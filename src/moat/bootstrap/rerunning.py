@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +12,11 @@ import msgspec
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
+from moat.bootstrap.versions import answered_by
 from moat.bootstrap.wiring import State
 from moat.documents.jsonl import read_jsonl
 from moat.domain.calls import new_id
-from moat.domain.errors import DocumentError, InputError, NotFound, PromptError
+from moat.domain.errors import DocumentError, NotFound, PromptError
 from moat.domain.releases import PromptVersion
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
@@ -155,14 +155,10 @@ class Rerunning:
         )
 
     def _answered_by(self, call: Span) -> PromptVersion:
-        """The version that answered a recorded call, as it was: from its release, else the files, else the registry."""
-        if call.release:
-            with suppress(NotFound):
-                return self._state.releases.get(call.release).content
-        with suppress(InputError, NotFound):
-            return self._project.catalog.get(call.prompt, call.version)
-        with suppress(NotFound):
-            return self._state.registry.get(call.prompt, call.version).content
+        """The version that answered a recorded call, as it was. Raises `Unusable`."""
+        found = answered_by(self._project, self._state, call)
+        if found is not None:
+            return found
         raise Unusable(f"{call.prompt}@{call.version}, which answered it, is not known here")
 
     def _forecast(

@@ -93,7 +93,7 @@ def _check(settings: Settings) -> None:
                 where=document.place(path),
                 remedy="It picks the adapter: openai, simulated, replay, ...",
             )
-        for found in _secrets(options):
+        for found in secrets_in(options):
             raise ConfigError(
                 f"a secret stands in the file at $.providers.{'.'.join([name, *found])}",
                 where=document.place([*path, *found]),
@@ -131,11 +131,11 @@ def _check_window(settings: Settings, window: FreezeWindow, path: list[str | int
         )
 
 
-def _secrets(options: dict[str, Any]) -> Iterator[list[str]]:
+def secrets_in(options: dict[str, Any]) -> Iterator[list[str]]:
     """Paths of the options that hold a secret, or the default of one, in plain text."""
     for name, value in options.items():
         if isinstance(value, dict):
-            yield from ([name, *inner] for inner in _secrets(value))
+            yield from ([name, *inner] for inner in secrets_in(value))
         elif isinstance(value, str) and (_in_plain(value) if _SECRET.search(name) else _in_url(value)):
             yield [name]
 

@@ -11,6 +11,7 @@ from moat.domain.calls import Call, Caller, new_id, new_trace
 from moat.domain.errors import ConflictError, MoatError
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.scores import Case
+from moat.evals.datasets.fitting import given
 from moat.evals.suites import Suite
 from moat.pipeline.answers import Answer
 from moat.pipeline.compose import Next
@@ -53,7 +54,7 @@ async def _flaw(ask: Next, case: Case, prompt: PromptVersion, model: str) -> str
         caller=Caller(feature="smoke", environment="eval"),
         trace=new_trace(),
         model=model,
-        prompt=PromptRef(name=prompt.name, version=prompt.version, variables=case.variables),
+        prompt=PromptRef(name=prompt.name, version=prompt.version, variables=given(case, prompt)),
         messages=case.messages,
     )
     answer = Answer()

@@ -4,11 +4,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, Settings
+from moat.bootstrap.suite_targets import check_target
 from moat.documents import read_yaml
-from moat.domain.errors import ConfigError, InputError
+from moat.domain.errors import ConfigError, InputError, MoatError, NotFound
+from moat.domain.releases import PromptVersion
 from moat.evals.datasets import load_dataset
+from moat.evals.datasets.lock import check_locked
+from moat.evals.scorers.judging import judges_in
 from moat.evals.suites import Suite, load_suite
 from moat.prompts.problems import Problem, from_error
 from moat.prompts.variables import nearest
@@ -22,6 +27,25 @@ class Checked(NamedTuple):
     problems: list[Problem]
     covered: set[str]
     """Names of the prompts that a suite evaluates."""
+
+
+class Names:
+    """Implements `moat.evals.scorers.scorer.Named` on a project."""
+
+    def __init__(self, project: Project) -> None:
+        self.root = project.root
+        self._project = project
+
+    def prompt(self, name: str, version: str) -> PromptVersion:
+        """From the files."""
+        return self._project.catalog.get(name, version)
+
+    def deployments(self, alias: str) -> tuple[str, ...]:
+        """By moat.yaml."""
+        models = self._project.settings.config.models
+        if alias not in models:
+            raise NotFound(f"there is no model {alias!r}", where=CONFIG_FILE, remedy=nearest(alias, models))
+        return deployments(self._project.settings.config, alias)
 
 
 def suite_files(root: Path) -> dict[str, Path]:
@@ -57,6 +81,7 @@ def check_suites(project: Project) -> Checked:
     problems = [from_error("unknown-suite", CONFIG_FILE, error) for error in unknown_required(project.settings, files)]
     prompts = {*project.catalog.names(), *(entry.name for entry, _ in project.catalog.broken)}
     covered = set()
+    digests: dict[str, str] = {}
     for path in files.values():
         name = shown(path, project.root)
         try:
@@ -64,28 +89,28 @@ def check_suites(project: Project) -> Checked:
         except InputError as error:
             problems.append(from_error("suite", name, error))
             continue
-        covered.add(suite.prompt)
-        if suite.prompt not in prompts:
-            problems.append(
-                Problem(
-                    rule="unknown-prompt",
-                    path=name,
-                    line=read_yaml(path, name=name).line(["prompt"]),
-                    message=f"there is no prompt {suite.prompt!r}",
-                    remedy=nearest(suite.prompt, prompts),
-                )
-            )
-        problems += _check_dataset(suite, path, project.root)
+        covered |= {suite.prompt} - {""}
+        covered |= {judge.reference.partition("@")[0] for scorer in suite.scorers for judge in judges_in(scorer)}
+        problems += check_target(suite, name, project, prompts)
+        try:
+            suite.pinned(Names(project))
+        except MoatError as error:
+            problems.append(from_error("suite", name, error))
+        problems += _check_dataset(suite, path, project.root, digests)
+    problems += check_locked(project.root, digests)
     return Checked(problems, covered)
 
 
-def _check_dataset(suite: Suite, path: Path, root: Path) -> Iterator[Problem]:
+def _check_dataset(suite: Suite, path: Path, root: Path, digests: dict[str, str]) -> Iterator[Problem]:
+    """`dataset`; the digest of one that is sound is noted by its name."""
+    dataset = shown(suite.dataset, root)
     if not suite.dataset.is_file():
         name = shown(path, root)
         line = read_yaml(path, name=name).line(["dataset"])
-        yield Problem(rule="dataset", path=name, line=line, message=f"no file {shown(suite.dataset, root)}")
+        yield Problem(rule="dataset", path=name, line=line, message=f"no file {dataset}")
         return
     try:
-        load_dataset(suite.dataset, name=shown(suite.dataset, root))
+        if dataset not in digests:
+            digests[dataset] = load_dataset(suite.dataset, name=dataset).digest
     except InputError as error:
-        yield from_error("dataset", shown(suite.dataset, root), error)
+        yield from_error("dataset", dataset, error)

@@ -1,9 +1,12 @@
 """The version that a reference means, wherever it is kept."""
 
+from contextlib import suppress
+
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
-from moat.domain.errors import NotFound
+from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import PromptVersion
+from moat.domain.spans import Span
 from moat.prompts.semver import is_version
 
 
@@ -22,6 +25,20 @@ def find_version(project: Project, state: State, name: str, wanted: str) -> Prom
             return state.registry.get(name, wanted).content
         except NotFound:
             raise missing from None
+
+
+def answered_by(project: Project, state: State, call: Span) -> PromptVersion | None:
+    """The version that answered a recorded call, as it was: from its release, else the files, else the registry; None
+    when it is in none of them.
+    """
+    if call.release:
+        with suppress(NotFound):
+            return state.releases.get(call.release).content
+    with suppress(InputError, NotFound):
+        return project.catalog.get(call.prompt, call.version)
+    with suppress(NotFound):
+        return state.registry.get(call.prompt, call.version).content
+    return None
 
 
 def _served(state: State, name: str, environment: str) -> PromptVersion:

@@ -1,8 +1,8 @@
-"""Findings of lint for other programs: SARIF and GitHub annotations."""
+"""Findings in files for other programs: SARIF and GitHub annotations."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +12,14 @@ from moat.prompts.problems import Problem
 SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif(problems: Sequence[Problem], version: str, folder: str) -> dict[str, Any]:
+def sarif(
+    problems: Sequence[Problem],
+    version: str,
+    folder: str,
+    *,
+    tool: str = "moat lint",
+    explained: Mapping[str, str] = RULES,
+) -> dict[str, Any]:
     """A SARIF 2.1.0 log of one run; `folder` is the project's, relative to the top of the repository."""
     rules = sorted({problem.rule for problem in problems})
     seen: Counter[str] = Counter()
@@ -23,9 +30,9 @@ def sarif(problems: Sequence[Problem], version: str, folder: str) -> dict[str, A
             {
                 "tool": {
                     "driver": {
-                        "name": "moat lint",
+                        "name": tool,
                         "semanticVersion": version,
-                        "rules": [_rule(name) for name in rules],
+                        "rules": [_rule(name, explained[name]) for name in rules],
                     }
                 },
                 "columnKind": "unicodeCodePoints",
@@ -35,8 +42,8 @@ def sarif(problems: Sequence[Problem], version: str, folder: str) -> dict[str, A
     }
 
 
-def _rule(name: str) -> dict[str, Any]:
-    return {"id": name, "shortDescription": {"text": name.replace("-", " ")}, "help": {"text": RULES[name]}}
+def _rule(name: str, help: str) -> dict[str, Any]:
+    return {"id": name, "shortDescription": {"text": name.replace("-", " ")}, "help": {"text": help}}
 
 
 def _result(problem: Problem, rules: list[str], folder: str, seen: Counter[str]) -> dict[str, Any]:

@@ -53,9 +53,9 @@ def run(
         case Format.json:
             print_json(problems)
         case Format.sarif:
-            print_json(sarif(problems, __version__, _folder(project)))
+            print_json(sarif(problems, __version__, folder_of(project)))
         case Format.github:
-            for line in github(problems, _folder(project)):
+            for line in github(problems, folder_of(project)):
                 out.print(line)
         case Format.text:
             _show(problems, len(project.catalog.all()))
@@ -63,7 +63,7 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _folder(project: Project) -> str:
+def folder_of(project: Project) -> str:
     """The project's folder as GitHub names it, `path/`; empty for the top of the repository, and without one."""
     top = project.repository.top()
     root = project.root.resolve()

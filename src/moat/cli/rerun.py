@@ -23,7 +23,7 @@ from moat.domain.releases import PromptVersion
 from moat.domain.spans import Span
 from moat.domain.usage import format_usd
 from moat.evals.rerun_report import Change, LeftOut, Pair, RerunReport, headline, interval, to_markdown
-from moat.evals.runner import Progress
+from moat.evals.running.tally import Progress
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.ports.traces import TraceFilter
 from moat.prompts.diff import marked

@@ -179,6 +179,8 @@ class Journal(msgspec.Struct):
     """Whether a cache answered; empty when none was asked. `similar`: the semantic cache."""
     saved: int = 0
     """Picodollars that a cache saved."""
+    origin: Attempt | None = None
+    """Of an answer from a cache: the try that made it, where the cache keeps that."""
     notices: list[str] = msgspec.field(default_factory=list)
     """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
     pace: Sequence[Pace] = ()

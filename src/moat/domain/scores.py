@@ -84,6 +84,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The whole conversation, where it was more than one question and one answer."""
     context: list[str] = []
     """The documents that the target says it answered from."""
+    cached: bool = False
+    """The answer was given before and cost nothing now: latency, tokens and cost are those of when it was made."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,8 +37,16 @@ class Answered(msgspec.Struct, frozen=True, dict=True):
     input_tokens: int = 0
     output_tokens: int = 0
     trace_id: str = ""
+    cached: bool = False
+    """It was given before, and cost nothing now: time, tokens and money are those of when it was made."""
+    repeat: int = 0
+    """Which repeat of the case it answers: judges are asked anew for each."""
     providers: Collection[str] = ()
     """Who answered; `simulated` among them when no model did."""
+    first_token_ns: int = 0
+    """From the question to the first piece of the answer; 0 when it is not known."""
+    finish_reason: str = ""
+    """Why the last answer ended (see `Finished.reason`); empty when it is not known."""
 
     @cached_property
     def parsed(self) -> Any:

@@ -1,32 +1,48 @@
 """Two runs, case by case."""
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Literal
 
 import msgspec
 
 from moat.domain.errors import ConflictError
-from moat.domain.scores import Case, Result, Run, Score
+from moat.domain.scores import Case, Result, Run
+from moat.evals.case_changes import CaseChange, GoldenLoss, case_changes
+from moat.evals.case_scores import DIGITS, CaseScore, Table, tabulate
 from moat.evals.datasets import Dataset
-from moat.evals.statistics.intervals import Estimate, difference_interval, mean_interval, wilson
+from moat.evals.slices import belongs
+from moat.evals.statistics.intervals import difference_interval, mean_interval, wilson
 from moat.evals.statistics.power import detectable
-from moat.evals.statistics.repeats import flake_rate
+from moat.evals.statistics.repeats import components, flake_rate
 from moat.evals.statistics.significance import mcnemar, sign_flip
 
-DIGITS = 9
-"""Decimals of a case's score."""
+__all__ = [
+    "DIGITS",
+    "CaseChange",
+    "Comparison",
+    "Difference",
+    "Failure",
+    "GoldenLoss",
+    "Measured",
+    "ScoreComparison",
+    "Summary",
+    "compare",
+]
+
+MAX_FAILURES = 200
+"""Cases without an answer that are kept with their errors."""
 
 Bound = Literal["seen", "worst", "best"]
 """How answers that are missing count: not at all, or as the candidate's worst or best case."""
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """A run with its results."""
+    """A run with its results, which are gone through more than once."""
 
     run: Run
-    results: list[Result]
+    results: Iterable[Result]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +68,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """How many cases passed, when each is one independent 0 or 1."""
     flake_rate: float | None = None
     """Share of repeated cases whose repeats disagree."""
+    repeats: int = 1
+    """Most answers to one case."""
+    noise: float | None = None
+    """Share of the variance of cases' scores that comes from answers to one case, which more repeats would reduce; None
+    without repeats."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,21 +90,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     p_worse: float
     """One-sided, for the candidate being worse."""
     method: str
-
-
-class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A case whose score changed."""
-
-    case: str
-    score: str
-    input: dict[str, Any]
-    """The prompt's variables, and further messages when the case has some."""
-    baseline: float
-    candidate: float
-    baseline_output: str
-    candidate_output: str
-    baseline_reason: str
-    candidate_reason: str
+    repeats: int = 1
+    noise: float | None = None
+    """As in `Summary`, of the differences."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -109,9 +118,13 @@ class ScoreComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Pairs with something missing on a side or on both."""
     detectable: float | None = None
     """The true difference this many cases would find with 80 % power."""
+    worse: int = 0
+    better: int = 0
+    """How many cases changed."""
     regressed: tuple[CaseChange, ...] = ()
-    """Largest loss first."""
+    """At most `case_changes.MAX_CHANGES`, largest loss first. None of a slice: the whole shows them."""
     improved: tuple[CaseChange, ...] = ()
+    golden: tuple[GoldenLoss, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,53 +135,69 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     identical: bool = False
     """Both runs are of the same prompt content, model, suite and data: there is nothing to compare."""
     scores: tuple[ScoreComparison, ...]
+    slices: dict[str, tuple[ScoreComparison, ...]] = {}
+    """The same scores over the cases of each slice that was asked for."""
     candidate_failures: tuple[Failure, ...] = ()
     baseline_failures: tuple[Failure, ...] = ()
+    """At most `MAX_FAILURES`."""
+
+    def score(self, name: str, where: str = "") -> ScoreComparison | None:
+        """One score over all cases, or over a slice; None when nobody gave it."""
+        scores = self.slices.get(where, ()) if where else self.scores
+        return next((score for score in scores if score.name == name), None)
 
 
-class _CaseScore(NamedTuple):
-    """A case's score: mean over repeats with a value, and what the missing ones leave possible.
+class _Sides(msgspec.Struct, frozen=True):
+    """Both runs' scores by case."""
 
-    Rounded: the order of repeats is no difference.
-    """
-
-    low: float
-    seen: float | None
-    high: float
-    values: tuple[float, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Is nothing missing?"""
-        return self.low == self.high
+    new: Table
+    old: Table | None
 
 
-Table = dict[str, dict[str, _CaseScore]]
-
-
-def compare(baseline: Measured | None, candidate: Measured, dataset: Dataset) -> Comparison:
+def compare(
+    baseline: Measured | None,
+    candidate: Measured,
+    dataset: Dataset,
+    slices: Iterable[str] = (),
+    *,
+    identical: bool | None = None,
+) -> Comparison:
     """Pair two runs by case. Without a baseline the candidate is summarised alone.
 
-    Raises `ConflictError` when a run is not finished, or when the runs were made with other scorers, repeats or
+    `slices`: names that `moat.evals.slices` knows, to be compared by themselves. `identical`: whether the same thing
+    answered in both; None: as the runs' own facts say. Memory holds the scores, and the texts of the cases that are
+    shown. Raises `ConflictError` when a run is not finished, or when the runs were made with other scorers, repeats or
     data: such scores do not compare.
     """
     _check_comparable(baseline, candidate, dataset)
-    names = list(dict.fromkeys(score.name for result in candidate.results for score in result.scores))
-    new = _table(candidate)
-    old = _table(baseline) if baseline else None
-    base_run = baseline.run if baseline else None
+    sides = _Sides(
+        tabulate(candidate.results, candidate.run.repeats),
+        tabulate(baseline.results, baseline.run.repeats) if baseline else None,
+    )
+    scores = [_score(name, sides, dataset.cases) for name in sides.new]
+    shown = case_changes(
+        dataset.cases, (sides.old, sides.new), (baseline.results if baseline else (), candidate.results)
+    )
+    parts = {where: [case for case in dataset.cases if belongs(case, where)] for where in dict.fromkeys(slices)}
     return Comparison(
         candidate=candidate.run,
-        baseline=base_run,
-        identical=base_run is not None
-        and (base_run.prompt_digest, base_run.model) == (candidate.run.prompt_digest, candidate.run.model),
+        baseline=baseline.run if baseline else None,
+        identical=_identical(baseline, candidate) if identical is None else identical,
         scores=tuple(
-            _score(name, old[name] if old is not None else None, new[name], dataset, (baseline, candidate))
-            for name in names
+            msgspec.structs.replace(score, **shown[score.name]._asdict()) if score.name in shown else score
+            for score in scores
         ),
+        slices={where: tuple(_score(name, sides, cases) for name in sides.new) for where, cases in parts.items()},
         candidate_failures=_failures(candidate),
         baseline_failures=_failures(baseline) if baseline else (),
     )
+
+
+def _identical(baseline: Measured | None, candidate: Measured) -> bool:
+    if baseline is None:
+        return False
+    one, other = ((run.prompt_digest, run.model, run.deployments, run.target) for run in (baseline.run, candidate.run))
+    return one == other
 
 
 def _check_comparable(baseline: Measured | None, candidate: Measured, dataset: Dataset) -> None:
@@ -187,60 +216,32 @@ def _check_comparable(baseline: Measured | None, candidate: Measured, dataset: D
         raise ConflictError("the runs have other scorers or repeats", where=baseline.run.id, remedy=remedy)
 
 
-def _table(measured: Measured) -> Table:
-    """By score and case. A case that says nothing for a score is absent."""
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    silent: dict[str, set[str]] = defaultdict(set)
-    cases = dict.fromkeys(result.case for result in measured.results)
-    for result in measured.results:
-        for score in result.scores:
-            mine = values[score.name][result.case]
-            if score.value is not None:
-                mine.append(score.value)
-            elif score.status == "not_run" and not result.error:
-                silent[score.name].add(result.case)
-    table: Table = defaultdict(dict)
-    for name, by_case in values.items():
-        for case in cases:
-            if case in silent[name] and not by_case[case]:
-                continue
-            table[name][case] = _case_score(by_case[case], measured.run.repeats)
-    return table
-
-
-def _case_score(values: Sequence[float], repeats: int) -> _CaseScore:
-    missing, total = max(0, repeats - len(values)), sum(values)
-    count = max(repeats, len(values))
-    seen = round(total / len(values), DIGITS) if values else None
-    return _CaseScore(round(total / count, DIGITS), seen, round((total + missing) / count, DIGITS), tuple(values))
-
-
-def _score(
-    name: str,
-    old: dict[str, _CaseScore] | None,
-    new: dict[str, _CaseScore],
-    dataset: Dataset,
-    sides: tuple[Measured | None, Measured],
-) -> ScoreComparison:
-    candidate = _summary(new, dataset)
-    if old is None or sides[0] is None:
+def _score(name: str, sides: _Sides, cases: Sequence[Case]) -> ScoreComparison:
+    new = sides.new[name]
+    candidate = _summary(new, cases)
+    if sides.old is None:
         return ScoreComparison(name=name, candidate=candidate)
-    paired = [case for case in dataset.cases if case.id in old and case.id in new]
+    old = sides.old.get(name, {})
+    paired = [case for case in cases if case.id in old and case.id in new]
     seen = _difference(paired, old, new, "seen")
     incomplete = sum(not (old[c.id].complete and new[c.id].complete) for c in paired)
-    worse, better = _changes(name, paired, (old, new), (sides[0], sides[1]))
+    moves = [move for case in paired if (move := _move(old[case.id], new[case.id]))]
     return ScoreComparison(
         name=name,
         candidate=candidate,
-        baseline=_summary(old, dataset),
+        baseline=_summary(old, cases),
         difference=seen,
         worst=_difference(paired, old, new, "worst") if incomplete else seen,
         best=_difference(paired, old, new, "best") if incomplete else seen,
         incomplete=incomplete,
         detectable=detectable(seen.error * math.sqrt(seen.n), seen.n) if seen else None,
-        regressed=worse,
-        improved=better,
+        worse=sum(move < 0 for move in moves),
+        better=sum(move > 0 for move in moves),
     )
+
+
+def _move(was: CaseScore, now: CaseScore) -> float:
+    return now.seen - was.seen if now.seen is not None and was.seen is not None else 0.0
 
 
 def _clusters(cases: Sequence[Case]) -> list[tuple[str, str]] | None:
@@ -250,21 +251,24 @@ def _clusters(cases: Sequence[Case]) -> list[tuple[str, str]] | None:
     return [("cluster", case.cluster) if case.cluster else ("case", case.id) for case in cases]
 
 
-def _summary(scores: dict[str, _CaseScore], dataset: Dataset) -> Summary:
-    cases = [case for case in dataset.cases if case.id in scores and scores[case.id].seen is not None]
-    values = [seen for case in cases if (seen := scores[case.id].seen) is not None]
+def _summary(scores: dict[str, CaseScore], cases: Sequence[Case]) -> Summary:
+    concerned = [case for case in cases if case.id in scores]
+    found = [scores[case.id] for case in concerned]
+    seen = [(case, score.seen) for case, score in zip(concerned, found, strict=True) if score.seen is not None]
     counts = {
-        "n": len(values),
-        "missing": sum(not score.complete for score in scores.values()),
-        "not_applicable": len(dataset.cases) - len(scores),
+        "n": len(seen),
+        "missing": sum(not score.complete for score in found),
+        "not_applicable": len(cases) - len(found),
     }
-    if not values:
+    if not seen:
         return Summary(**counts)
-    clusters = _clusters(cases)
+    values = [value for _, value in seen]
+    clusters = _clusters([case for case, _ in seen])
     estimate = mean_interval(values, clusters)
-    single = all(len(scores[case.id].values) == 1 and scores[case.id].complete for case in cases)
+    single = all(len(score.values) == 1 and score.complete for score in found if score.seen is not None)
     passes = round(sum(values)) if clusters is None and single and set(values) <= {0.0, 1.0} else None
     low, high = wilson(passes, len(values)) if passes is not None else (estimate.low, estimate.high)
+    repeats = [score.values for score in found]
     return Summary(
         **counts,
         mean=estimate.mean,
@@ -272,15 +276,27 @@ def _summary(scores: dict[str, _CaseScore], dataset: Dataset) -> Summary:
         high=min(1.0, high),
         error=estimate.error,
         clusters=estimate.clusters,
-        least=sum(score.low for score in scores.values()) / len(scores),
-        most=sum(score.high for score in scores.values()) / len(scores),
+        least=sum(score.low for score in found) / len(found),
+        most=sum(score.high for score in found) / len(found),
         passes=passes,
-        flake_rate=flake_rate([scores[case.id].values for case in cases]),
+        flake_rate=flake_rate(repeats),
+        repeats=max(map(len, repeats)),
+        noise=_noise(repeats),
     )
 
 
+def _noise(cases: Sequence[Sequence[float]]) -> float | None:
+    """Share of the variance of the means of cases that more repeats would reduce."""
+    repeats = max(map(len, cases), default=0)
+    found = components(cases) if repeats > 1 else None
+    if found is None:
+        return None
+    within = found.within / repeats
+    return within / (found.between + within) if within else 0.0
+
+
 def _difference(
-    paired: Sequence[Case], old: dict[str, _CaseScore], new: dict[str, _CaseScore], bound: Bound
+    paired: Sequence[Case], old: dict[str, CaseScore], new: dict[str, CaseScore], bound: Bound
 ) -> Difference | None:
     cases: list[Case] = []
     values: list[float] = []
@@ -296,12 +312,13 @@ def _difference(
     if not values:
         return None
     clusters = _clusters(cases)
-    estimate: Estimate = difference_interval(values, clusters)
+    estimate = difference_interval(values, clusters)
     if clusters is None and set(values) <= {-1.0, 0.0, 1.0}:
         method, p = "exact McNemar test", mcnemar(values.count(-1.0), values.count(1.0))
     else:
         method = "sign-flip permutation test" + (" by cluster" if clusters else "")
         p = sign_flip(values, clusters)
+    pairs = [[b - a for a, b in zip(old[c.id].values, new[c.id].values, strict=False)] for c in cases]
     return Difference(
         n=len(values),
         mean=estimate.mean,
@@ -312,54 +329,11 @@ def _difference(
         p=p.two_sided,
         p_worse=p.worse,
         method=method,
+        repeats=max(map(len, pairs)),
+        noise=_noise(pairs),
     )
 
 
-def _changes(
-    name: str,
-    paired: Sequence[Case],
-    tables: tuple[dict[str, _CaseScore], dict[str, _CaseScore]],
-    sides: tuple[Measured, Measured],
-) -> tuple[tuple[CaseChange, ...], tuple[CaseChange, ...]]:
-    old, new = tables
-    before, after = _by_case(sides[0]), _by_case(sides[1])
-    changes = []
-    for case in paired:
-        was, now = old[case.id].seen, new[case.id].seen
-        if was is None or now is None or was == now:
-            continue
-        # Of repeats, show where the side that is worse did worst and the better one best.
-        old_result, old_score = _extreme(before[case.id], name, lowest=was < now)
-        new_result, new_score = _extreme(after[case.id], name, lowest=now < was)
-        changes.append(
-            CaseChange(
-                case=case.id,
-                score=name,
-                input={**case.variables, **({"messages": case.messages} if case.messages else {})},
-                baseline=was,
-                candidate=now,
-                baseline_output=old_result.output,
-                candidate_output=new_result.output,
-                baseline_reason=old_score.reason,
-                candidate_reason=new_score.reason,
-            )
-        )
-    changes.sort(key=lambda change: change.candidate - change.baseline)
-    losses = tuple(change for change in changes if change.candidate < change.baseline)
-    return losses, tuple(change for change in reversed(changes) if change.candidate > change.baseline)
-
-
-def _by_case(measured: Measured) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = defaultdict(list)
-    for result in measured.results:
-        found[result.case].append(result)
-    return found
-
-
-def _extreme(results: Sequence[Result], name: str, *, lowest: bool) -> tuple[Result, Score]:
-    scored = [(r, s) for r in results for s in r.scores if s.name == name and s.value is not None]
-    return (min if lowest else max)(scored, key=lambda pair: pair[1].value or 0.0)
-
-
 def _failures(measured: Measured) -> tuple[Failure, ...]:
-    return tuple(Failure(r.case, r.repeat, r.error) for r in measured.results if r.error)
+    found = (Failure(r.case, r.repeat, r.error) for r in measured.results if r.error)
+    return tuple(islice(found, MAX_FAILURES))

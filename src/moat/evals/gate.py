@@ -8,18 +8,24 @@ For one gate, with loss = baseline mean minus candidate mean:
 - `min`: **pass** when the mean seen is at least the floor. **regressed** when it is significantly below it.
 - Otherwise **inconclusive**: the cases do not decide, and the report says how many more might.
 
-All tests of all gates together are corrected after Holm, so that a candidate that is no worse anywhere is
-blocked with a chance of at most ALPHA, however many gates there are. Cases that failed, in one
-run or in both, are a third outcome: a pass must hold if all of them had gone worst, a regression if all had gone
-best.
+All tests of all gates of all comparisons that are judged at once are corrected together after Holm, so that a candidate
+that is no worse anywhere is blocked with a chance of at most ALPHA, however many gates and suites there are. Cases that
+failed, in one run or in both, are a third outcome: a pass must hold if all of them had gone worst, a regression if all
+had gone best.
+
+Golden cases are no matter of chance or of averages: one that passed in the baseline, or that nothing is known of, and
+fails now in any repeat makes every gate on that score regressed. A judge that was not calibrated decides nothing: its
+gate is inconclusive, unless it says `uncalibrated: allow`.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from moat.domain.scores import Verdict
-from moat.evals.compare import Comparison, Difference, ScoreComparison, Summary
+from moat.evals.compare import Comparison, Difference, GoldenLoss, ScoreComparison, Summary
 from moat.evals.statistics.power import cases_needed
 from moat.evals.statistics.significance import below, holm, mean_below
 from moat.evals.suites import Gate
@@ -28,7 +34,19 @@ ALPHA = 0.05
 ROUNDING = 1e-9
 """Sums of floats may miss a floor they meet by so much."""
 MAX_CASES = 100_000
-"""More cases than this are not worth naming."""
+MAX_REPEATS = 100
+"""More cases, or repeats, than this are not worth naming."""
+MAX_NAMED = 3
+"""Golden cases that a sentence names."""
+
+
+class Question(NamedTuple):
+    """A comparison, and what must hold of it."""
+
+    comparison: Comparison
+    gates: tuple[Gate, ...]
+    unproven: Mapping[str, str] = {}
+    """Scores of judges that are not calibrated, and why, by name."""
 
 
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +60,20 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     """One-sided p-values after Holm's correction; None when there was nothing to test."""
     more_cases: int | None = None
     """About so many more would decide, if what was seen is the truth; None when decided or out of reach."""
+    more_repeats: int | None = None
+    """About so many more of each case would decide as well; None also when nothing was repeated."""
+    golden: tuple[GoldenLoss, ...] = ()
+    """The golden cases that are not shown to be right as they were."""
+    unproven: str = ""
+    """Why its judge is not to be believed; it may gate all the same when the suite allows that."""
+
+    @property
+    def way_out(self) -> str:
+        """What would decide an inconclusive gate, in words; empty when nothing in reach would."""
+        cases = f"about {self.more_cases:,} more cases" if self.more_cases else ""
+        repeats = f"about {self.more_repeats} more repeats of each case" if self.more_repeats else ""
+        found = " or ".join(part for part in (cases, repeats) if part)
+        return f"{found} would decide" if found else ""
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,33 +86,47 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
 
 
-def judge(comparison: Comparison, gates: tuple[Gate, ...]) -> GateReport:
-    """Judge every gate. No gates: inconclusive, for nothing was demanded."""
-    scores = {score.name: score for score in comparison.scores}
-    raw = [_p_values(gate, scores.get(gate.score), comparison.identical) for gate in gates]
-    tested = [p for pair in raw for p in pair if p is not None]
-    adjusted = iter(holm(tested))
-    results = []
-    for gate, (p_margin, p_min) in zip(gates, raw, strict=True):
-        p_margin = next(adjusted) if p_margin is not None else None
-        p_min = next(adjusted) if p_min is not None else None
-        results.append(_judge(gate, scores.get(gate.score), comparison, p_margin, p_min))
-    verdicts: list[Verdict] = [result.verdict for result in results] or ["inconclusive"]
-    verdict = _overall(verdicts)
-    return GateReport(
-        verdict=verdict, summary=_summary(comparison, results, verdict), gates=tuple(results), comparison=comparison
-    )
+def judge(comparison: Comparison, gates: tuple[Gate, ...], unproven: Mapping[str, str] | None = None) -> GateReport:
+    """Judge every gate of one comparison. No gates: inconclusive, for nothing was demanded."""
+    return judge_all([Question(comparison, gates, unproven or {})])[0]
 
 
-def _overall(verdicts: list[Verdict]) -> Verdict:
-    order: tuple[Verdict, ...] = ("regressed", "inconclusive", "pass")
-    return next(verdict for verdict in order if verdict in verdicts)
+def judge_all(questions: Sequence[Question]) -> list[GateReport]:
+    """Judge several comparisons as one family: the chance to block by mistake is ALPHA for all of them together."""
+    raw = [_p_values(gate, question.comparison) for question in questions for gate in question.gates]
+    adjusted = iter(holm([p for pair in raw for p in pair if p is not None]))
+    corrected = iter([tuple(next(adjusted) if p is not None else None for p in pair) for pair in raw])
+    return [_report(question, [next(corrected) for _ in question.gates]) for question in questions]
 
 
-def _p_values(gate: Gate, score: ScoreComparison | None, identical: bool) -> tuple[float | None, float | None]:
+def _report(question: Question, p_values: list[tuple[float | None, ...]]) -> GateReport:
+    comparison = question.comparison
+    results = [
+        _judge(gate, comparison, p_margin, p_min, question.unproven.get(gate.score, ""))
+        for gate, (p_margin, p_min) in zip(question.gates, p_values, strict=True)
+    ]
+    verdict = overall([result.verdict for result in results] or ["inconclusive"])
+    summary = _summary(comparison, results, verdict)
+    return GateReport(verdict=verdict, summary=summary, gates=tuple(results), comparison=comparison)
+
+
+def slices_of(gates: Sequence[Gate]) -> list[str]:
+    """The slices that a comparison must have for some gates to be judged."""
+    return [gate.where for gate in gates if gate.where]
+
+
+def overall(verdicts: Sequence[Verdict]) -> Verdict:
+    """The worst of some verdicts; pass when there is none."""
+    order: tuple[Verdict, ...] = ("regressed", "inconclusive")
+    return next((verdict for verdict in order if verdict in verdicts), "pass")
+
+
+def _p_values(gate: Gate, comparison: Comparison) -> tuple[float | None, float | None]:
+    score = comparison.score(gate.score, gate.where)
     if score is None:
         return None, None
-    p_margin = score.best.p_worse if gate.margin is not None and score.best and not identical else None
+    tested = gate.margin is not None and score.best is not None and not comparison.identical
+    p_margin = score.best.p_worse if tested and score.best is not None else None
     return p_margin, _p_below(score.candidate, gate.min) if gate.min is not None else None
 
 
@@ -93,57 +139,96 @@ def _p_below(seen: Summary, floor: float) -> float | None:
     return mean_below(seen.most, seen.error, seen.clusters, floor)
 
 
+class _Part(NamedTuple):
+    """What one demand of a gate comes to."""
+
+    verdict: Verdict
+    text: str
+    cases: int | None = None
+    repeats: int | None = None
+
+
 def _judge(
-    gate: Gate, score: ScoreComparison | None, comparison: Comparison, p_margin: float | None, p_min: float | None
+    gate: Gate, comparison: Comparison, p_margin: float | None, p_min: float | None, unproven: str
 ) -> GateResult:
+    score = comparison.score(gate.score, gate.where)
     if score is None or score.candidate.mean is None:
-        return GateResult(gate=gate, verdict="inconclusive", reason="no case has this score")
-    parts: list[tuple[Verdict, str, int | None]] = []
+        where = f" where {gate.where}" if gate.where else ""
+        return GateResult(gate=gate, verdict="inconclusive", reason=f"no case{where} has this score")
+    golden = _golden(gate, comparison)
+    parts = [] if golden is None else [golden]
     if gate.min is not None:
         parts.append(_judge_min(gate.min, score.candidate, p_min))
     if gate.margin is not None and comparison.identical:
-        parts.append(("pass", "identical to the baseline", None))
+        parts.append(_Part("pass", "identical to the baseline"))
     elif gate.margin is not None and comparison.baseline is not None:
         parts.append(_judge_margin(gate.margin, score, p_margin))
-    if not parts:
-        parts.append(("pass", "first run: there is no baseline to compare with", None))
-    verdict = _overall([part[0] for part in parts])
+    if gate.margin is not None and comparison.baseline is None and gate.min is None:
+        parts.append(_Part("pass", "first run: there is no baseline to compare with"))
+    if unproven and gate.uncalibrated == "refuse":
+        parts = [_Part("inconclusive", f"{unproven}, so it cannot gate; calibrate it, or write `uncalibrated: allow`")]
+    verdict = overall([part.verdict for part in parts])
+    decisive = [part for part in parts if part.verdict == verdict]
     return GateResult(
         gate=gate,
         verdict=verdict,
-        reason="; ".join(part[1] for part in parts if part[0] == verdict),
+        reason="; ".join(part.text for part in decisive),
         p_margin=p_margin,
         p_min=p_min,
-        more_cases=max((part[2] for part in parts if part[2] is not None and part[0] == verdict), default=None),
+        more_cases=max((part.cases for part in decisive if part.cases is not None), default=None),
+        more_repeats=max((part.repeats for part in decisive if part.repeats is not None), default=None),
+        golden=_lost(gate, comparison),
+        unproven=unproven,
     )
 
 
-def _judge_min(floor: float, seen: Summary, p: float | None) -> tuple[Verdict, str, int | None]:
+def _lost(gate: Gate, comparison: Comparison) -> tuple[GoldenLoss, ...]:
+    """Golden cases are judged over all cases, and once: by the gates that are not about a slice."""
+    score = comparison.score(gate.score)
+    return score.golden if score is not None and not gate.where and not comparison.identical else ()
+
+
+def _golden(gate: Gate, comparison: Comparison) -> _Part | None:
+    lost = _lost(gate, comparison)
+    failed = [loss.case for loss in lost if loss.failed]
+    named = failed or [loss.case for loss in lost]
+    if not named:
+        return None
+    names = ", ".join(named[:MAX_NAMED]) + (f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else "")
+    cases = "golden case" if len(named) == 1 else "golden cases"
+    if failed:
+        return _Part("regressed", f"{cases} {names} failed")
+    return _Part("inconclusive", f"{cases} {names} {'lacks' if len(named) == 1 else 'lack'} an answer")
+
+
+def _judge_min(floor: float, seen: Summary, p: float | None) -> _Part:
     assert seen.mean is not None
     text = f"mean {seen.mean:.3f}, floor {floor:g}"
     if seen.least >= floor - ROUNDING:
-        return "pass", text, None
+        return _Part("pass", text)
     if p is not None and p <= ALPHA and seen.most < floor:
-        return "regressed", f"{text}, significantly below ({describe_p(p)})", None
+        return _Part("regressed", f"{text}, significantly below ({describe_p(p)})")
     if seen.mean >= floor - ROUNDING:
-        return "inconclusive", f"{text}, but {seen.missing} cases failed", None
-    return "inconclusive", f"{text}, not significantly below", _more(seen.error, seen.n, floor - seen.mean)
+        return _Part("inconclusive", f"{text}, but {seen.missing} cases failed")
+    effect = floor - seen.mean
+    return _Part("inconclusive", f"{text}, not significantly below", *_more(seen, effect))
 
 
-def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> tuple[Verdict, str, int | None]:
+def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> _Part:
     seen, worst, best = score.difference, score.worst, score.best
     if seen is None or worst is None or best is None:
-        return "inconclusive", "no case has this score in both runs", None
+        return _Part("inconclusive", "no case has this score in both runs")
     text = f"{describe(seen)}, margin {margin:g}"
     if -worst.low <= margin:
-        return "pass", text, None
+        return _Part("pass", text)
     if p is not None and p <= ALPHA and -best.mean > margin:
-        return "regressed", f"{text}, significantly worse ({describe_p(p)})", None
+        return _Part("regressed", f"{text}, significantly worse ({describe_p(p)})")
     if score.incomplete and (-seen.low <= margin or -best.mean <= margin < -seen.mean):
-        return "inconclusive", f"{text}, but {score.incomplete} pairs lack an answer", None
+        return _Part("inconclusive", f"{text}, but {score.incomplete} pairs lack an answer")
     loss = -seen.mean
     # A loss above the margin needs significance against 0, one below it needs its interval below the margin.
-    return "inconclusive", f"{text}: too few cases", _more(seen.error, seen.n, loss if loss > margin else margin - loss)
+    effect = loss if loss > margin else margin - loss
+    return _Part("inconclusive", f"{text}: too few cases", *_more(seen, effect))
 
 
 def describe_p(p: float) -> str:
@@ -158,11 +243,24 @@ def describe(difference: Difference) -> str:
     return f"{word} {abs(difference.mean):.3f} (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
 
 
-def _more(error: float, n: int, effect: float) -> int | None:
-    if effect <= 0 or not math.isfinite(error):
+def _more(seen: Summary | Difference, effect: float) -> tuple[int | None, int | None]:
+    """About how many more cases, or repeats of each, would show an effect; None for what is out of reach."""
+    if effect <= 0 or not math.isfinite(seen.error):
+        return None, None
+    needed = cases_needed(seen.error * math.sqrt(seen.n), effect)
+    more = needed - seen.n
+    return (max(1, more) if more <= MAX_CASES else None), _more_repeats(seen, seen.n / needed)
+
+
+def _more_repeats(seen: Summary | Difference, share: float) -> int | None:
+    """How many more bring the variance down to a share of what it is: they lower only what comes from within cases."""
+    if seen.noise is None or seen.repeats < 2:
         return None
-    more = cases_needed(error * math.sqrt(n), effect) - n
-    return max(1, more) if more <= MAX_CASES else None
+    left = share - (1 - seen.noise)
+    if left <= 0:
+        return None
+    more = math.ceil(seen.repeats * seen.noise / left) - seen.repeats
+    return max(1, more) if more <= MAX_REPEATS else None
 
 
 def _summary(comparison: Comparison, results: list[GateResult], verdict: Verdict) -> str:
@@ -170,7 +268,11 @@ def _summary(comparison: Comparison, results: list[GateResult], verdict: Verdict
         return "The suite has no gates: nothing was demanded."
     if comparison.identical and verdict == "pass":
         return "Identical to the baseline: same prompt, model, suite and data."
-    named = [result.gate.score for result in results if result.verdict == verdict]
+    named = [_name(result.gate) for result in results if result.verdict == verdict]
     if verdict == "pass":
         return "All gates hold." if comparison.baseline else "All floors hold; there is no baseline yet."
-    return f"{'Worse' if verdict == 'regressed' else 'Not decided'}: {', '.join(named)}."
+    return f"{'Worse' if verdict == 'regressed' else 'Not decided'}: {', '.join(dict.fromkeys(named))}."
+
+
+def _name(gate: Gate) -> str:
+    return f"{gate.score} where {gate.where}" if gate.where else gate.score

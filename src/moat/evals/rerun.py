@@ -87,7 +87,7 @@ def question(span: Span, prompt: PromptVersion, renderer: Renderer) -> Question:
     What was sent is the prompt's rendered messages and the caller's own: rendering the prompt once more, with the
     recorded variables, tells which are which.
     """
-    asked, answer = _content(span.input, "question"), _content(span.output, "answer")
+    asked, answer = recorded_content(span.input, "question"), recorded_content(span.output, "answer")
     variables, sent, params = asked.get("variables", {}), asked.get("messages", []), asked.get("params", {})
     try:
         rendered = renderer.render(prompt, variables)
@@ -223,7 +223,7 @@ async def _answer(asked: Question, prompt: PromptVersion, ask: Next, session: st
     )
 
 
-def _content(value: Any, what: str) -> dict[str, Any]:
+def recorded_content(value: Any, what: str) -> dict[str, Any]:
     """Recorded content. Raises `Unusable` when it is not there, or not all of it."""
     if not isinstance(value, dict):
         raise Unusable(f"its {what} was not recorded (telemetry.capture_content in moat.yaml)")

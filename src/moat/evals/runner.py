@@ -1,121 +1,53 @@
-"""Answer and score the cases of a suite through the one pipeline; stored as it goes, resumable."""
+"""Answer and score the cases of a suite; stored as it goes, resumable."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import aclosing
+import math
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
-import msgspec
+from msgspec.structs import replace
 
-from moat.domain.calls import Call, Caller, new_id, new_trace
+from moat.domain.calls import Caller
 from moat.domain.errors import (
     AccessError,
     ConfigError,
-    ConflictError,
     MoatError,
+    NoPrice,
     NotFound,
+    ProviderOverloaded,
     ProviderTimeout,
     StorageError,
 )
-from moat.domain.releases import PromptRef, PromptVersion, prompt_digest
 from moat.domain.scores import Case, Result, Run, RunStatus, Score
 from moat.evals.answer import Answered
-from moat.evals.datasets import Dataset
+from moat.evals.running.evaluation import Evaluation
+from moat.evals.running.means import Means
+from moat.evals.running.pacing import Pacer
+from moat.evals.running.tally import Progress, Tally
 from moat.evals.scorers import Bench, Scorer
-from moat.evals.suites import Suite
-from moat.pipeline.answers import Answer
-from moat.pipeline.compose import Next
 from moat.ports.clock import Clock
 from moat.ports.runs import Runs
 
 STREAK = 10
 """So many failures in a row, with no answer between, are not the cases' fault: the run stops."""
-BATCH = 64
+BATCH = 512
 """Results that may wait for storage; then answering waits too."""
+GATHER = 0.05
+"""Seconds between two transactions: what comes meanwhile is stored together."""
+PATIENCE = 8
+"""Times that a case is asked of something that has no room, before that is its error."""
+ENVIRONMENT = "eval"
+"""Of every call that a run makes."""
 
-SETUP_ERRORS = (ConfigError, NotFound, AccessError, StorageError)
+SETUP_ERRORS = (ConfigError, NotFound, AccessError, StorageError, NoPrice)
 """Errors of the set-up, which no other case would escape: the run stops at the first."""
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What is evaluated on what."""
-
-    suite: Suite
-    dataset: Dataset
-    prompt: PromptVersion
-    model: str = ""
-    """Model alias instead of the prompt's own."""
-    deployments: tuple[str, ...] = ()
-    """`provider/model` of everything behind the alias."""
-
-    @property
-    def alias(self) -> str:
-        """The model alias that answers."""
-        return self.model or self.prompt.model or self.suite.model
-
-    def new_run(self, created_ns: int, *, commit: str = "", author: str = "") -> Run:
-        """A run of this target that has not begun."""
-        return Run(
-            id=new_id("run"),
-            suite=self.suite.name,
-            suite_digest=self.suite.digest,
-            dataset_digest=self.dataset.digest,
-            prompt=self.prompt.name,
-            version=self.prompt.version,
-            prompt_digest=prompt_digest(self.prompt),
-            model=self.alias,
-            deployments=self.deployments,
-            cases=len(self.dataset.cases),
-            repeats=self.suite.repeats,
-            created_ns=created_ns,
-            commit=commit,
-            author=author,
-        )
-
-    def check(self, run: Run) -> None:
-        """Raise `ConflictError` unless a run is of exactly this target."""
-        same = self.new_run(0)
-        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "cases"):
-            if getattr(run, what) != getattr(same, what):
-                raise ConflictError(
-                    f"the {what.partition('_')[0]} changed since this run was started",
-                    where=run.id,
-                    remedy="Start a new run.",
-                )
-
-    def stored(self, runs: Runs) -> list[Run]:
-        """Stored runs of exactly this target, newest first. What other deployments answered under the same alias proves
-        nothing: what a simulated one said says nothing of a real one.
-        """
-        found = runs.find(
-            suite_digest=self.suite.digest,
-            dataset_digest=self.dataset.digest,
-            prompt_digest=prompt_digest(self.prompt),
-            model=self.alias,
-        )
-        return [run for run in found if run.deployments == self.deployments]
-
-    def find_run(self, runs: Runs) -> Run | None:
-        """The newest finished one, else the newest to resume."""
-        found = self.stored(runs)
-        return next((run for run in found if run.status == "finished"), found[0] if found else None)
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a run is. `cost` is in picodollars and leaves out answers without a price."""
-
-    done: int
-    total: int
-    errors: int
-    cost: int
 
 
 async def execute(
     run: Run,
-    target: Target,
+    evaluation: Evaluation,
     *,
-    ask: Next,
+    means: Means,
     runs: Runs,
     clock: Clock,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -123,13 +55,13 @@ async def execute(
     """Answer and score what the run still lacks, and return it finished, as stored.
 
     `run` is new, or a stored one to resume: a case and repeat that has a result is not asked again. A case
-    that fails is a result with an error. The run stops early, and can be resumed, when it is cancelled, at the
-    first error of the set-up (`SETUP_ERRORS`), or after `STREAK` failures in a row (all of them, in a run
-    with fewer answers): that streak is not stored, and its last error is raised. A run of another target is refused
-    with `ConflictError`.
+    that fails is a result with an error. The run stops early, and can be resumed, when it is cancelled, when its
+    budget is used up (what is under way is still stored), at the first error of the set-up (`SETUP_ERRORS`), or after
+    `STREAK` failures in a row (all of them, in a run with fewer answers): that streak is not stored, and its last error
+    is raised. A run of another evaluation is refused with `ConflictError`.
     """
-    target.check(run)
-    work = _Work(run, target, ask, runs, progress)
+    evaluation.check(run)
+    work = _Work(run, evaluation, means, runs, progress)
     try:
         work.providers.update(filter(None, runs.get(run.id).provider.split(", ")))
     except NotFound:
@@ -144,69 +76,48 @@ async def execute(
     return runs.get(run.id)
 
 
-class _Tally:
-    """What is kept of the results in memory: counts, and sums of the gated scores by case."""
-
-    def __init__(self, gated: Iterable[str]) -> None:
-        self.done: set[tuple[str, int]] = set()
-        self.errors = 0
-        self.cost = 0
-        self._scores: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in gated}
-
-    def add(self, result: Result) -> None:
-        """Count a stored result."""
-        self.done.add((result.case, result.repeat))
-        self.errors += bool(result.error)
-        self.cost += result.cost or 0
-        for score in result.scores:
-            if score.name in self._scores and score.status != "not_run":
-                self._scores[score.name][result.case].append(score.value or 0.0)
-
-    def mean(self) -> float | None:
-        """Mean over gates of the mean over cases of the mean over repeats; None when nothing was scored.
-
-        What could not be scored counts 0, and so do answers that are missing, in equal share for every gate:
-        which scores a case without an answer would have had is not known.
-        """
-        means = [
-            sum(sum(values) / len(values) for values in cases.values()) / len(cases)
-            for cases in self._scores.values()
-            if cases
-        ]
-        if not means:
-            return None
-        return sum(means) / len(means) * (1 - self.errors / len(self.done))
-
-
 class _Work:
     """One execution of a run: workers answer and score, one writer stores."""
 
-    def __init__(self, run: Run, target: Target, ask: Next, runs: Runs, progress: Callable[[Progress], None]) -> None:
-        suite = target.suite
+    def __init__(
+        self, run: Run, evaluation: Evaluation, means: Means, runs: Runs, progress: Callable[[Progress], None]
+    ) -> None:
+        suite = evaluation.suite
         self._run = run
-        self._target = target
-        self._ask = ask
+        self._evaluation = evaluation
+        self._budget = means.budget
+        self._pacer = means.pacer or Pacer(suite.concurrency)
+        self._budget.crowded = self._pacer.crowded
         self._runs = runs
         self._progress = progress
-        self._ref = PromptRef(name=target.prompt.name, version=target.prompt.version)
-        self._caller = Caller(feature=f"eval:{suite.name}", session=run.id, environment="eval")
-        bench = Bench(ask=ask, caller=self._caller, prompt=target.prompt)
+        bench = Bench(
+            ask=means.ask,
+            caller=Caller(feature=f"eval:{suite.name}", session=run.id, environment=ENVIRONMENT),
+            prompt=evaluation.prompt,
+            embedder=means.embedder,
+        )
+        self._target = evaluation.target.bind(bench)
         self._scorers: list[Scorer] = [scorer.bind(bench) for scorer in suite.scorers]
         self._total = run.cases * run.repeats
         self._queue: asyncio.Queue[Result | None] = asyncio.Queue(BATCH)
         self._streak: list[Result] = []
-        self.tally = _Tally([gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers])
+        self._done: set[tuple[str, int]] = set()
+        gated = [gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers]
+        self.tally = Tally(gated, run.repeats)
         self.providers: set[str] = set()
 
     async def run(self) -> None:
         """Answer, score and store what is not stored yet; what is answered is stored however this ends."""
-        for result in self._runs.results(self._run.id):
+        for result in self._runs.each(self._run.id):
+            self._done.add((result.case, result.repeat))
             self.tally.add(result)
+        self._budget.learn(self.tally.spent)
         todo = self._todo()
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write())
-                workers = [group.create_task(self._work(todo)) for _ in range(self._target.suite.concurrency)]
+                most = min(self._evaluation.suite.concurrency, self._total)
+                workers = [group.create_task(self._work(todo)) for _ in range(most)]
                 await asyncio.gather(*workers)
                 for result in self._streak:
                     await self._queue.put(result)
@@ -219,70 +130,53 @@ class _Work:
             raise _first(explained) from None
         finally:
             self._store(self._waiting())
+        if self._budget.reached is not None and self.tally.done < self._total:
+            raise self._budget.reached
 
     def _todo(self) -> Iterator[tuple[Case, int]]:
         """Every case once, then every case again: an interrupted run has whole repeats."""
         for repeat in range(self._run.repeats):
-            for case in self._target.dataset.cases:
-                if (case.id, repeat) not in self.tally.done:
+            for case in self._evaluation.dataset.cases:
+                if self._budget.reached is not None:
+                    return
+                if (case.id, repeat) not in self._done:
                     yield case, repeat
 
     async def _work(self, todo: Iterator[tuple[Case, int]]) -> None:
         for case, repeat in todo:
-            await self._answer(case, repeat)
+            async with self._pacer:
+                result, failure = await self._result(case, repeat)
+            left = PATIENCE
+            while isinstance(failure, ProviderOverloaded) and (left := left - 1):
+                self._pacer.refused(failure.retry_after)
+                async with self._pacer:
+                    result, failure = await self._result(case, repeat)
+            if self._budget.reached is None or _is_whole(result, failure):
+                await self._keep(result, failure)
 
-    async def _answer(self, case: Case, repeat: int) -> None:
-        call = Call(
-            id=new_id("req"),
-            caller=self._caller,
-            trace=new_trace(),
-            model=self._target.alias,
-            prompt=msgspec.structs.replace(self._ref, variables=case.variables),
-            messages=case.messages,
-            repeat=repeat,
-        )
-        answer = Answer()
-        failure: MoatError | None = None
-        limit = self._target.suite.timeout
+    async def _result(self, case: Case, repeat: int) -> tuple[Result, MoatError | None]:
+        """A case, answered and scored; and why there is no answer."""
+        limit = self._evaluation.suite.timeout
         began = monotonic_ns()
         try:
-            async with asyncio.timeout(limit), aclosing(self._ask(call)) as events:
-                async for event in events:
-                    answer.add(event)
+            async with asyncio.timeout(limit):
+                answer = await self._target.answer(case, repeat)
         except SETUP_ERRORS:
             raise
         except MoatError as error:
-            failure = error
+            return self._failed(case, repeat, error, began), error
         except TimeoutError:
-            failure = ProviderTimeout(f"no complete answer within {limit:g} s, the suite's timeout")
-        await self._keep(await self._score(case, call, answer, failure, monotonic_ns() - began), failure)
+            late = ProviderTimeout(f"no complete answer within {limit:g} s, the suite's timeout")
+            return self._failed(case, repeat, late, began), late
+        if repeat:
+            answer = replace(answer, repeat=repeat)
+        scores = [_checked(await scorer.score(case, answer)) for scorer in self._scorers]
+        self.providers.update(answer.providers)
+        return _result(case, repeat, answer, scores), None
 
-    async def _score(
-        self, case: Case, call: Call, answer: Answer, failure: MoatError | None, latency_ns: int
-    ) -> Result:
-        usage, cost = call.journal.usage, call.journal.cost
-        text, tool_calls = answer.text or answer.refusal, answer.tool_calls
-        if failure is not None:
-            scores = [
-                Score(name=scorer.name, status="not_run", reason="there is no answer") for scorer in self._scorers
-            ]
-        else:
-            view = Answered(text, tool_calls=tool_calls, refusal=answer.refusal, latency_ns=latency_ns, cost=cost)
-            scores = [await scorer.score(case, view) for scorer in self._scorers]
-        self.providers.update(attempt.deployment.provider for attempt in call.journal.attempts)
-        return Result(
-            case=case.id,
-            repeat=call.repeat,
-            output=text,
-            tool_calls=tool_calls,
-            scores=scores,
-            error=str(failure) if failure else "",
-            latency_ns=latency_ns,
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cost=cost,
-            trace_id=call.trace.trace_id,
-        )
+    def _failed(self, case: Case, repeat: int, error: MoatError, began: int) -> Result:
+        scores = [Score(name=scorer.name, status="not_run", reason="there is no answer") for scorer in self._scorers]
+        return Result(case=case.id, repeat=repeat, scores=scores, error=str(error), latency_ns=monotonic_ns() - began)
 
     async def _keep(self, result: Result, failure: MoatError | None) -> None:
         """Queue a result; hold failures back until an answer shows that they are the cases' own."""
@@ -299,6 +193,7 @@ class _Work:
         """Store what waits, in one transaction each time: at once when answers are slow, in batches when not."""
         while (first := await self._queue.get()) is not None:
             self._store([first, *self._waiting()])
+            await asyncio.sleep(GATHER)
 
     def _waiting(self) -> list[Result]:
         waiting = []
@@ -315,7 +210,41 @@ class _Work:
             self._runs.add(self._run.id, results)
             for result in results:
                 self.tally.add(result)
-            self._progress(Progress(len(self.tally.done), self._total, self.tally.errors, self.tally.cost))
+            tally, budget = self.tally, self._budget
+            budget.learn(tally.spent)
+            self._progress(
+                Progress(tally.done, self._total, tally.errors, budget.spent, tally.cached, tally.saved, budget.cap)
+            )
+
+
+def _is_whole(result: Result, failure: MoatError | None) -> bool:
+    """When the budget ended while a case was under way: was it answered and scored all the same?"""
+    return failure is None and not any(score.status == "error" for score in result.scores)
+
+
+def _checked(score: Score) -> Score:
+    """A number that is none is an error, never part of a mean."""
+    if score.value is None or math.isfinite(score.value):
+        return score
+    return replace(score, value=None, status="error", reason=f"the scorer answered {score.value}. {score.reason}")
+
+
+def _result(case: Case, repeat: int, answer: Answered, scores: list[Score]) -> Result:
+    return Result(
+        case=case.id,
+        repeat=repeat,
+        output=answer.text,
+        tool_calls=list(answer.tool_calls),
+        scores=scores,
+        latency_ns=answer.latency_ns,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cost=answer.cost,
+        trace_id=answer.trace_id,
+        messages=list(answer.messages),
+        context=list(answer.context),
+        cached=answer.cached,
+    )
 
 
 def _first(group: BaseExceptionGroup[MoatError]) -> MoatError:

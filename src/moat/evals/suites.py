@@ -3,14 +3,19 @@
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from moat.documents import Document, decode, read_yaml
-from moat.domain.errors import ConfigError, DocumentError
+from moat.domain.errors import ConfigError, DocumentError, MoatError
 from moat.domain.releases import digest
-from moat.evals.scorers import KINDS, Scorer
+from moat.evals.scorers import Scorer
+from moat.evals.scorers.plugins import scorer_kind
+from moat.evals.scorers.scorer import Named
+from moat.evals.slices import check_path
+from moat.evals.targets.spec import SPECS, PromptSpec, TargetSpec
+from moat.spend.limits import dollars
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -24,42 +29,66 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The loss of mean score that is still tolerable; None: not compared with the baseline."""
     min: Share | None = None
     """The least mean score, with or without a baseline."""
+    where: str = ""
+    """Only the cases of a slice (`moat.evals.slices`), such as `tags=refund` or `labels.intent=returns`."""
+    uncalibrated: Literal["refuse", "allow"] = "refuse"
+    """May a judge gate whose agreement with people is not known, or no longer?"""
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """A checked suite."""
 
     name: str
-    prompt: str
+    prompt: str = ""
+    """The prompt whose versions it evaluates; empty when something else answers."""
+    target: TargetSpec | None = None
+    """What answers; None: a version of `prompt`."""
     dataset: Path
     """Resolved against the suite's folder."""
+    split: str = ""
+    """The part of the dataset that is asked; empty: all of it."""
+    slices: tuple[str, ...] = ()
+    """What of the cases reports are split by: `tags`, `labels.<name>`, ... (`moat.evals.slices`)."""
     model: str = ""
     """Alias that answers for versions that name no model, as plain text files do."""
     scorers: tuple[Scorer, ...]
     gates: tuple[Gate, ...] = ()
     repeats: int = 1
     concurrency: int = 16
+    """Cases under way at one time, at most: fewer when a provider has no room."""
     timeout: float = 60.0
     """Seconds for one answer."""
+    budget: int | None = None
+    """Picodollars that one run may cost, its scoring included; None: no cap."""
+    file: Path = Path()
+    """Where it was read from."""
 
     @property
     def digest(self) -> str:
         """What makes scores comparable: scorers with their options and revisions, and the repeats.
 
         Gates are left out, so that a changed margin is judged on the stored results without a new run; so are
-        the name, the dataset (it has its own digest), concurrency and timeout.
+        the name, the target and the dataset (they have their own digests), concurrency, timeout and budget.
         """
-        scorers = [
-            {"revision": scorer.revision, **msgspec.to_builtins(scorer), "name": scorer.name} for scorer in self.scorers
-        ]
-        return digest({"scorers": scorers, "repeats": self.repeats})
+        return digest({"scorers": [scorer.identity for scorer in self.scorers], "repeats": self.repeats})
+
+    def pinned(self, named: Named) -> "Suite":
+        """With everything that its scorers name in a project, which the digest then covers. Raises a `MoatError`."""
+        try:
+            return msgspec.structs.replace(self, scorers=tuple(scorer.pin(named) for scorer in self.scorers))
+        except MoatError as error:
+            error.where = error.where or f"suite {self.name}"
+            raise
 
 
 class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file's keys; scorers are decoded one by one, by their kind."""
+    """The file's keys; scorers and the target are decoded by their kind."""
 
-    prompt: Annotated[str, msgspec.Meta(min_length=1)]
+    prompt: str = ""
+    target: dict[str, Any] | None = None
     dataset: Annotated[str, msgspec.Meta(min_length=1)]
+    split: str = ""
+    slices: list[str] = []
     scorers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
     model: str = ""
     gates: list[Gate] = []
@@ -67,6 +96,7 @@ class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    budget: str = ""
 
 
 class _Kind(msgspec.Struct):
@@ -87,25 +117,62 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
     scorers = tuple(_scorer(document, index) for index in range(len(file.scorers)))
     _check_names(document, scorers)
     _check_gates(document, file.gates, {scorer.name for scorer in scorers})
+    _check_slices(document, file.slices)
+    target = _target(document, file)
     return Suite(
         name=path.stem,
-        prompt=file.prompt,
+        prompt=target.prompt if isinstance(target, PromptSpec) else "",
+        target=target,
         dataset=path.parent / file.dataset,
+        split=file.split,
+        slices=tuple(file.slices),
         model=file.model,
         scorers=scorers,
         gates=tuple(file.gates),
         repeats=file.repeats,
         concurrency=file.concurrency,
         timeout=file.timeout,
+        budget=parse_budget(file.budget, document.place(("budget",))) if file.budget else None,
+        file=path,
     )
+
+
+def parse_budget(text: str, where: str) -> int:
+    """Picodollars of `$2.50` or `2.50`. Raises `ConfigError`."""
+    return dollars(text.strip().removeprefix("$"), where)
+
+
+def _target(document: Document, file: _SuiteFile) -> TargetSpec:
+    if bool(file.prompt) == (file.target is not None):
+        raise ConfigError(
+            "both `prompt` and `target`" if file.prompt else "nothing says what answers",
+            where=document.place(("target",) if file.prompt else ()),
+            remedy="Write `prompt: NAME`, or `target: {kind: ...}` for something else.",
+        )
+    if file.prompt:
+        return PromptSpec(prompt=file.prompt)
+    kind = decode(document, _Kind, at=("target",), error=ConfigError).kind
+    if kind not in SPECS:
+        raise _unknown("target kind", kind, SPECS, document.place(("target", "kind")))
+    return decode(document, SPECS[kind], at=("target",), error=ConfigError)
+
+
+def _check_slices(document: Document, slices: list[str]) -> None:
+    for index, name in enumerate(slices):
+        _check_slice(name, document.place(("slices", index)))
+
+
+def _check_slice(path: str, where: str) -> None:
+    try:
+        check_path(path)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from None
 
 
 def _scorer(document: Document, index: int) -> Scorer:
     at = ("scorers", index)
     kind = decode(document, _Kind, at=at, error=ConfigError).kind
-    if kind not in KINDS:
-        raise _unknown("scorer kind", kind, KINDS, document.place((*at, "kind")))
-    return decode(document, KINDS[kind], at=at, error=ConfigError)
+    return decode(document, scorer_kind(kind, document.place((*at, "kind"))), at=at, error=ConfigError)
 
 
 def _check_names(document: Document, scorers: tuple[Scorer, ...]) -> None:
@@ -121,18 +188,20 @@ def _check_names(document: Document, scorers: tuple[Scorer, ...]) -> None:
 
 
 def _check_gates(document: Document, gates: list[Gate], names: set[str]) -> None:
-    gated: set[str] = set()
+    gated: set[tuple[str, str]] = set()
     for index, gate in enumerate(gates):
         place = document.place(("gates", index, "score"))
         if gate.score not in names:
             raise _unknown("score", gate.score, names, place)
-        if gate.score in gated:
+        if gate.where:
+            _check_slice(gate.where.partition("=")[0], document.place(("gates", index, "where")))
+        if (gate.score, gate.where) in gated:
             raise ConfigError(f"two gates on {gate.score!r}", where=place, remedy="Write one with both limits.")
         if gate.margin is None and gate.min is None:
             raise ConfigError(
                 f"the gate on {gate.score!r} demands nothing", where=place, remedy="Give `margin`, `min` or both."
             )
-        gated.add(gate.score)
+        gated.add((gate.score, gate.where))
 
 
 def _unknown(what: str, name: str, known: Iterable[str], where: str) -> ConfigError:

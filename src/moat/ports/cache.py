@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from moat.domain.calls import Call, Event
+from moat.domain.calls import Attempt, Call, Event
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -15,6 +15,8 @@ class Stored(msgspec.Struct, frozen=True):
     """As the call that asks for it wants them: streamed or whole, `raw` in its wire format or not at all."""
     cost: int
     """Picodollars that it cost when it was made."""
+    attempt: Attempt | None = None
+    """The try that made it; None where that is not kept."""
 
 
 class ResponseCache(Protocol):

@@ -1,6 +1,6 @@
 """Stored eval runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from moat.domain.scores import Judgement, Result, Run, RunStatus
@@ -35,6 +35,10 @@ class Runs(Protocol):
 
     def results(self, run_id: str) -> list[Result]:
         """All stored results, by case and repeat."""
+        ...
+
+    def each(self, run_id: str) -> Iterator[Result]:
+        """The same one after the other: memory holds a page of them, however large the run is."""
         ...
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:

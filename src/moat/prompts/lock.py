@@ -34,7 +34,7 @@ def publish(root: Path, prompts: Iterable[PromptVersion]) -> None:
 
     Raises `PromptError` when one was published with another content, `StorageError` when the disk refuses.
     """
-    with _turn(root):
+    with turn(root, LOCK):
         lock = read_lock(root)
         for prompt in prompts:
             if is_edited(lock, prompt):
@@ -44,16 +44,16 @@ def publish(root: Path, prompts: Iterable[PromptVersion]) -> None:
                     remedy="Restore the file, and bump the version for the change.",
                 )
             lock[prompt.id] = prompt_digest(prompt)
-        _replace(root / LOCK, yaml.safe_dump(lock, sort_keys=True, allow_unicode=True, width=1000))
+        replace_file(root / LOCK, yaml.safe_dump(lock, sort_keys=True, allow_unicode=True, width=1000))
 
 
 @contextmanager
-def _turn(root: Path) -> Iterator[None]:
-    """Alone among the processes that write the lock. The folder is locked: the file itself is replaced."""
+def turn(root: Path, lock: str) -> Iterator[None]:
+    """Alone among the processes that write a lock. The folder is locked: the file itself is replaced."""
     try:
         folder = os.open(root, os.O_RDONLY)
     except OSError as error:
-        raise StorageError(f"cannot be written: {error.strerror}", where=LOCK) from error
+        raise StorageError(f"cannot be written: {error.strerror}", where=lock) from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
@@ -61,7 +61,8 @@ def _turn(root: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _replace(path: Path, content: str) -> None:
+def replace_file(path: Path, content: str) -> None:
+    """Write a file at once or not at all. Raises `StorageError`."""
     temporary = path.with_name(f"{path.name}.new")  # one name: whoever comes next takes what a killed process left
     try:
         try:

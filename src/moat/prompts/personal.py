@@ -61,3 +61,16 @@ def find_personal(text: str) -> Iterator[tuple[str, int, str]]:
         for match in pattern.finditer(text):
             if fits(match[0]):
                 yield kind, text.count("\n", 0, match.start()) + 1, match[0][:4]
+
+
+def masked_personal(text: str) -> str:
+    """The text with each such thing replaced by its kind, as in `[email address]`."""
+    if _HINT.search(text) is None:
+        return text
+    for kind, pattern, fits in _KINDS:
+        text = pattern.sub(_mask(f"[{kind.partition(' ')[2]}]", fits), text)
+    return text
+
+
+def _mask(name: str, fits: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
+    return lambda match: name if fits(match[0]) else match[0]

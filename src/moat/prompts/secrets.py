@@ -15,6 +15,10 @@ _FORMATS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----",
 }
 _ANY = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{i}>{p})" for i, p in enumerate(_FORMATS.values())) + ")")
+_WHOLE = re.compile(f"(?:{_ANY.pattern})[A-Za-z0-9_-]*")
+_KEY_BLOCK = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----.*?(?:-----END (?:[A-Z]+ )?PRIVATE KEY-----|\Z)", re.DOTALL
+)
 _NAMES = tuple(_FORMATS)
 _MARKS = ("sk-", "AIza", "AKIA", "ASIA", "gh", "xox", "k_live_", "mk-", "-----BEGIN ")
 """One of these is in each format: most texts hold none, and searching for them is quick."""
@@ -27,3 +31,10 @@ def find_secrets(text: str) -> Iterator[tuple[str, int, str]]:
     for match in _ANY.finditer(text):
         name = _NAMES[int((match.lastgroup or "f0")[1:])]
         yield name, text.count("\n", 0, match.start()) + 1, match[0][:8]
+
+
+def masked_secrets(text: str) -> str:
+    """The text with each credential replaced, to its end, by `[credential]`."""
+    if not any(mark in text for mark in _MARKS):
+        return text
+    return _WHOLE.sub("[credential]", _KEY_BLOCK.sub("[credential]", text))

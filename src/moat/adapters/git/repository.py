@@ -129,6 +129,23 @@ class GitRepository:
             )
         return found
 
+    def merge_base(self, one: str, other: str) -> str:
+        """The newest commit that two revisions have both grown from. Raises `NotFound` for an unknown one, and
+        `ConflictError` when there is none, or when it was not fetched.
+        """
+        found = self._ask("merge-base", self.resolve(one), self.resolve(other))
+        if not found:
+            shallow = self._ask("rev-parse", "--is-shallow-repository") == "true"
+            raise ConflictError(
+                f"{one} and {other} have no commit in common" + (" in this shallow clone" if shallow else ""),
+                where=str(self._root),
+                remedy="Fetch the whole history: `fetch-depth: 0` for actions/checkout, `GIT_DEPTH: 0` at GitLab, or "
+                "`git fetch --unshallow`."
+                if shallow
+                else "Name another base.",
+            )
+        return found
+
     def export(self, revision: str, into: Path, paths: Iterable[str] = snapshot.PATHS) -> tuple[str, ...]:
         """Write files and folders of the project as a revision stores them into an empty folder; which were left out
         for being no regular files (links, submodules).

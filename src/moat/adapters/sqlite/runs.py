@@ -1,10 +1,10 @@
 """Eval runs in SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
@@ -14,6 +14,7 @@ from moat.domain.errors import ConflictError, NotFound
 from moat.domain.scores import Judgement, Result, Run, RunStatus
 
 _RUN = tables.runs.c
+_PAGE = 500
 
 
 class SqliteRuns:
@@ -71,10 +72,21 @@ class SqliteRuns:
 
     def results(self, run_id: str) -> list[Result]:
         """By case and repeat; empty for an unknown run."""
+        return list(self.each(run_id))
+
+    def each(self, run_id: str) -> Iterator[Result]:
+        """Page by page, each in a transaction of its own: results are only ever added."""
         table = tables.results
-        query = select(table).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat)
-        with self._state.read() as connection:
-            return [record(row, Result) for row in connection.execute(query).mappings()]
+        place = tuple_(table.c.case, table.c.repeat)
+        query = select(table).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat).limit(_PAGE)
+        page = query
+        while True:
+            with self._state.read() as connection:
+                found = [record(row, Result) for row in connection.execute(page).mappings()]
+            yield from found
+            if len(found) < _PAGE:
+                return
+            page = query.where(place > (found[-1].case, found[-1].repeat))
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
         """Newest first."""

@@ -174,6 +174,7 @@ results = Table(
     Column("trace_id", Text, nullable=False),
     Column("messages", Json, nullable=False),
     Column("context", Json, nullable=False),
+    Column("cached", Boolean, nullable=False),
 )
 
 judgements = Table(

@@ -2,11 +2,11 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, Literal
 
 from moat.domain.scores import Case
 from moat.evals.answer import Answered, Broken, shown
-from moat.evals.scorers.scorer import Comparison, NotRun, expected_of, scorer
+from moat.evals.scorers.scorer import Comparison, Measured, NotRun, expected_of, scorer
 
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*(?:[eE][-+]?\d{1,3})?")
 MAX_TEXT = 100_000
@@ -19,7 +19,7 @@ class Label(Comparison, frozen=True):
     Case and surrounding space are ignored.
     """
 
-    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> Measured:
         """Compare."""
         wanted = expected_of(case, self.expected)
         got = answer.at(self.path)
@@ -31,26 +31,30 @@ class Label(Comparison, frozen=True):
 
 @scorer("number")
 class Number(Comparison, frozen=True):
-    """1 when the number, at `path` or the last one in the text, is within a tolerance of the expected one.
+    """1 when the number, at `path` or in the text, is within a tolerance of the expected one.
 
     The tolerance is the larger of `absolute` and `relative` times the expected value.
     """
 
     absolute: float = 0.0
     relative: float = 1e-9
+    pick: Literal["last", "first"] = "last"
+    """Which number of a text counts."""
+    decimal: Literal[".", ","] = "."
+    """The mark before the decimals; the other one groups digits (`1,234.5`, with a comma `1.234,5`)."""
 
     def __post_init__(self) -> None:
         """Check the options."""
         super().__post_init__()
-        if self.absolute < 0 or self.relative < 0:
-            raise ValueError("tolerances cannot be negative")
+        if not (0 <= self.absolute < math.inf and 0 <= self.relative < math.inf):
+            raise ValueError("tolerances are numbers from 0")
 
-    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
+    def measure(self, case: Case, answer: Answered) -> Measured:
         """Compare."""
         wanted = _number(expected_of(case, self.expected))
         if wanted is None:
             raise NotRun(f"{self.expected} of the case is not a number")
-        got = _number(answer.at(self.path))
+        got = _number(answer.at(self.path), self.pick, self.decimal)
         if got is None:
             raise Broken("the answer has no number")
         if math.isclose(got, wanted, rel_tol=0.0, abs_tol=max(self.absolute, self.relative * abs(wanted))):
@@ -62,16 +66,17 @@ def _label(value: Any) -> Any:
     return value.strip().casefold() if isinstance(value, str) else (type(value) is bool, value)
 
 
-def _number(value: Any) -> float | None:
-    """The value, or the last number in a text: `1,234.5` and `12.` are understood, other marks are not."""
+def _number(value: Any, pick: str = "last", decimal: str = ".") -> float | None:
+    """The value, or a number in a text: `1,234.5` and `12.` are understood, other marks are not."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, str):
         return None
-    found = NUMBER.findall(value[-MAX_TEXT:])
+    found = NUMBER.findall(value[-MAX_TEXT:]) if pick == "last" else NUMBER.findall(value[:MAX_TEXT])
     if not found:
         return None
+    text: str = found[-1] if pick == "last" else found[0]
     try:
-        return float(found[-1].replace(",", ""))
+        return float(text.replace(",", "") if decimal == "." else text.replace(".", "").replace(",", "."))
     except ValueError:
         return None

@@ -1,7 +1,9 @@
 """What a scorer is."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 import msgspec
 
@@ -15,6 +17,10 @@ from moat.ports.embedder import Embedder
 
 KINDS: "dict[str, type[Scorer]]" = {}
 """Every registered kind of scorer."""
+
+
+Measured = tuple[float, str] | tuple[float, str, dict[str, Any]]
+"""A value from 0 to 1, why, and what it rests on (`Score.evidence`)."""
 
 
 class NotRun(Exception):
@@ -34,11 +40,26 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """Makes vectors with the project's embedding model; None when moat.yaml names none."""
 
 
+class Named(Protocol):
+    """A project, for scorers whose scores depend on what it keeps under a name."""
+
+    root: Path
+
+    def prompt(self, name: str, version: str) -> PromptVersion:
+        """One exact version. Raises `NotFound`, or what is wrong with its file."""
+        ...
+
+    def deployments(self, alias: str) -> tuple[str, ...]:
+        """`provider/model` of everything behind a model alias. Raises `NotFound` for one that moat.yaml has not."""
+        ...
+
+
 class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
     """A named way to score an answer. Its fields are its options in the suite file.
 
-    Subclasses implement `measure`; one that asks a model overrides `score` itself and keeps from `bind` what
-    it needs. `__post_init__` raises `ValueError` for options that make no sense.
+    Subclasses implement `measure`, or `assess` when they have to wait for something; one that asks a model may
+    override `score` itself. From `bind` they keep what they need. `__post_init__` raises `ValueError` for options that
+    make no sense.
     """
 
     revision: ClassVar[int] = 1
@@ -53,6 +74,23 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not self.name:
             msgspec.structs.force_setattr(self, "name", self.kind)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its scores mean, as JSON for the suite's digest: options, revision, and what they depend on besides."""
+        return {"revision": self.revision, **msgspec.to_builtins(self), "name": self.name}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Aliases of moat.yaml that it asks."""
+        return ()
+
+    def pin(self, named: Named) -> "Scorer":
+        """This scorer with everything that it names, so that its `identity` covers it: a changed judge prompt is
+        another judge. Done once, when a suite is read; runs no code that it names. Raises a `MoatError` for what there
+        is not.
+        """
+        return self
+
     def bind(self, bench: Bench) -> "Scorer":
         """This scorer for the answers of one run."""
         return self
@@ -62,21 +100,51 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         What no code here can take (numbers beyond a float, JSON too deep to walk) is the score's error.
         """
-        try:
-            value, reason = self.measure(case, answer)
-        except NotRun as missing:
-            return Score(name=self.name, status="not_run", reason=str(missing))
-        except Broken as broken:
-            return Score(name=self.name, value=0.0, reason=str(broken))
-        except MoatError as error:
-            return Score(name=self.name, status="error", reason=str(error))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            return Score(name=self.name, status="error", reason=f"the answer cannot be scored: {error}"[:MAX_SHOWN])
-        return Score(name=self.name, value=float(value), reason=reason)
+        return await guarded(self.name, self.assess(case, answer))
 
-    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
+    async def assess(self, case: Case, answer: Answered) -> Measured:
+        """As `measure`, for what has to be waited for."""
+        return self.measure(case, answer)
+
+    def measure(self, case: Case, answer: Answered) -> Measured:
         """The value, 0 to 1, and why. May raise `NotRun` and `Broken`."""
-        raise AssertionError("a scorer implements `measure`, or `score` itself")
+        raise AssertionError("a scorer implements `measure`, `assess` or `score` itself")
+
+
+async def guarded(name: str, measuring: Awaitable[Measured]) -> Score:
+    """The score that comes of measuring, however that ends."""
+    try:
+        value, reason, *evidence = await measuring
+    except NotRun as missing:
+        return storable(Score(name=name, status="not_run", reason=str(missing)))
+    except Broken as broken:
+        return storable(Score(name=name, value=0.0, reason=str(broken)))
+    except MoatError as error:
+        return storable(Score(name=name, status="error", reason=str(error)))
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        return storable(Score(name=name, status="error", reason=f"the answer cannot be scored: {error}"[:MAX_SHOWN]))
+    if not 0 <= value <= 1:
+        return Score(name=name, status="error", reason=f"{value} is not between 0 and 1")
+    return storable(Score(name=name, value=float(value), reason=reason, evidence=evidence[0] if evidence else {}))
+
+
+def storable(score: Score) -> Score:
+    """The score without halves of surrogate pairs, which JSON cannot hold. Raises `TypeError` for evidence that is no
+    JSON.
+    """
+    try:
+        msgspec.json.encode(score)
+    except UnicodeEncodeError:
+        return msgspec.convert(_encodable(msgspec.to_builtins(score)), Score)
+    return score
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return [_encodable(one) for one in value] if isinstance(value, list) else value
 
 
 class Comparison(Scorer, frozen=True):
@@ -92,15 +160,30 @@ class Comparison(Scorer, frozen=True):
 
 
 S = TypeVar("S", bound=type[Scorer])
+F = TypeVar("F", bound=Callable[..., Any])
+_KEYWORDS = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 
 
-def scorer(kind: str) -> Callable[[S], S]:
-    """Class decorator: register a scorer under the `kind` that suite files name."""
+@overload
+def scorer(named: str) -> Callable[[S], S]: ...
+@overload
+def scorer(named: F) -> F: ...
+def scorer(named: Any) -> Any:
+    """Decorator of what scores.
+
+    `@scorer("kind")` registers a `Scorer` class under the kind that suite files name. `@scorer` on a function says that
+    it is one (`moat.evals.scorers.functions`), and raises `TypeError` at once when it cannot be called as one; the
+    function stays as it is.
+    """
+    if callable(named):
+        if len([p for p in inspect.signature(named).parameters.values() if p.kind not in _KEYWORDS]) < 2:
+            raise TypeError(f"`{named.__name__}` has to take an answer and a case")
+        return named
 
     def register(cls: S) -> S:
-        if kind in KINDS:
-            raise ValueError(f"two scorers of kind {kind!r}")
-        KINDS[kind] = cls
+        if named in KINDS:
+            raise ValueError(f"two scorers of kind {named!r}")
+        KINDS[named] = cls
         return cls
 
     return register

@@ -1,35 +1,28 @@
 """Did the model call the right tools with the right arguments?"""
 
-from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-import msgspec
+import jsonschema_rs
+from msgspec.structs import replace
 
 from moat.domain.scores import Case
-from moat.evals.answer import Answered, shown
-from moat.evals.scorers.scorer import NotRun, Scorer, check_expected, expected_of, same_json, scorer
+from moat.evals.answer import ABSENT, Answered
+from moat.evals.scorers.expected_calls import MadeCall, Order, agreement, made_by, read_expected, trajectory_of
+from moat.evals.scorers.patterns import LINEAR
+from moat.evals.scorers.scorer import Bench, Measured, NotRun, Scorer, check_expected, expected_of, scorer
+from moat.evals.scorers.structure import problems_of
 
 
-class ExpectedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tool call a case expects; without `arguments` any will do."""
-
-    name: str
-    arguments: dict[str, Any] | None = None
-
-
-@scorer("tool_calls")
-class ToolCalls(Scorer, frozen=True):
-    """1 when the model made exactly the expected calls and none of `must_not_call`.
-
-    The case lists `{name, arguments}` objects, or bare names; an empty list: no call at all. Arguments are
-    compared as JSON: members in any order, 1 equal to 1.0. With `extra` further calls are tolerated.
-    """
+class _Calls(Scorer, frozen=True):
+    """What scorers of tool calls have in common."""
 
     expected: str = ""
     must_not_call: tuple[str, ...] = ()
-    ordered: bool = False
-    """Expected calls must come in the order the case lists them."""
-    extra: bool = False
+    arguments: Literal["exact", "subset", "ignore"] = "exact"
+    """`subset`: a call may have further arguments. `ignore`: only names count."""
+    partial: bool = False
+    """The value is the share of calls that agree, instead of 0 when not all do."""
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -39,53 +32,104 @@ class ToolCalls(Scorer, frozen=True):
         if self.expected:
             check_expected(self.expected)
 
-    def measure(self, case: Case, answer: Answered) -> tuple[float, str]:
-        """Compare."""
-        made = [_made(call) for call in answer.tool_calls]
-        forbidden = [name for name, _ in made if name in self.must_not_call]
+    def compare(self, case: Case, made: list[MadeCall], order: Order) -> Measured:
+        """Hold calls against what the case expects."""
+        evidence = {"calls": [str(call) for call in made]}
+        forbidden = [call.name for call in made if call.name in self.must_not_call]
         if forbidden:
-            return 0, f"must not call: {', '.join(forbidden)}"
+            return 0, f"must not call: {', '.join(forbidden)}", evidence
         if not self.expected:
-            return 1, ""
-        reason = self._mismatch(_expected(expected_of(case, self.expected), self.expected), made)
-        return (0, reason) if reason else (1, "")
-
-    def _mismatch(self, expected: list[ExpectedCall], made: list[tuple[str, Any]]) -> str:
-        left, position = list(made), 0
-        # Calls that say more come first, so that a bare name does not take the place of an exact one.
-        order = expected if self.ordered else sorted(expected, key=lambda call: call.arguments is None)
-        for call in order:
-            found = next((i for i in range(position, len(left)) if _fits(call, left[i])), None)
-            if found is None:
-                return f"expected a call {call.name}({_shown(call.arguments)}), made: {_calls(made)}"
-            del left[found]
-            position = found if self.ordered else 0
-        return "" if self.extra or not left else f"made a call too many: {_calls(left)}"
+            return 1, "", evidence
+        wanted = read_expected(expected_of(case, self.expected), self.expected)
+        if self.arguments == "ignore":
+            wanted = [replace(call, arguments=None) for call in wanted]
+        value, reason = agreement(wanted, made, order, loose=self.arguments == "subset")
+        return (value if self.partial else float(value == 1 and not reason)), reason, evidence
 
 
-def _made(call: dict[str, Any]) -> tuple[str, Any]:
-    function = call.get("function") or {}
-    try:
-        return function.get("name", ""), msgspec.json.decode(function.get("arguments") or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        return function.get("name", ""), None
+@scorer("tool_calls")
+class ToolCalls(_Calls, frozen=True):
+    """1 when the model made exactly the expected calls and none of `must_not_call`, in its last answer.
+
+    The case lists `{name, arguments}` objects, or bare names; an empty list: no call at all. Arguments are
+    compared as JSON: members in any order, 1 equal to 1.0. With `extra` further calls are tolerated.
+    """
+
+    revision = 2
+
+    ordered: bool = False
+    """Expected calls must come in the order the case lists them."""
+    extra: bool = False
+
+    def measure(self, case: Case, answer: Answered) -> Measured:
+        """Compare."""
+        order: Order = "in_order" if self.ordered and self.extra else "exact" if self.ordered else "any_order"
+        if self.extra and not self.ordered:
+            order = "superset"
+        return self.compare(case, made_by(answer.tool_calls), order)
 
 
-def _expected(value: Any, path: str) -> list[ExpectedCall]:
-    calls = value if isinstance(value, list) else [value]
-    try:
-        return [ExpectedCall(c) if isinstance(c, str) else msgspec.convert(c, ExpectedCall) for c in calls]
-    except msgspec.ValidationError as error:
-        raise NotRun(f"{path} of the case is no list of tool calls: {error}") from None
+@scorer("trajectory")
+class Trajectory(_Calls, frozen=True):
+    """1 when the tool calls of the whole conversation agree with those the case expects, as `order` has it.
+
+    With `partial`: in an order, the length of the longest common subsequence of calls; in none, the number of calls
+    that can be paired; over the number of calls expected (`in_order`, `superset`), made (`subset`) or the larger of the
+    two.
+    """
+
+    order: Order = "exact"
+
+    def measure(self, case: Case, answer: Answered) -> Measured:
+        """Compare."""
+        return self.compare(case, trajectory_of(answer), self.order)
 
 
-def _fits(call: ExpectedCall, made: tuple[str, Any]) -> bool:
-    return call.name == made[0] and (call.arguments is None or same_json(call.arguments, made[1]))
+@scorer("tool_schema")
+class ToolSchema(Scorer, frozen=True):
+    """1 when every tool call names a tool there is, with arguments that fit its JSON Schema; without calls too.
 
+    The tools are those of `tools` (in the OpenAI format), else the prompt's own.
+    """
 
-def _shown(arguments: Any) -> str:
-    return "…" if arguments is None else shown(arguments)[1:-1]
+    tools: tuple[dict[str, Any], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Compile."""
+        super().__post_init__()
+        try:
+            _ = self._validators
+        except (AttributeError, KeyError, TypeError):
+            raise ValueError("`tools` are objects such as {type: function, function: {name, parameters}}") from None
+        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+            raise ValueError(f"parameters of a tool cannot be used: {str(error).splitlines()[0]}") from None
 
-def _calls(made: Sequence[tuple[str, Any]]) -> str:
-    return ", ".join(f"{name}({_shown(arguments)})" for name, arguments in made) or "none"
+    @cached_property
+    def _validators(self) -> dict[str, Any]:
+        functions = [tool["function"] for tool in self.tools]
+        return {
+            function["name"]: jsonschema_rs.validator_for(
+                function.get("parameters") or {}, pattern_options=LINEAR, offline=True
+            )
+            for function in functions
+        }
+
+    def bind(self, bench: Bench) -> Scorer:
+        """Take the prompt's tools when the suite gave none."""
+        prompt = bench.prompt
+        return self if self.tools or prompt is None else replace(self, tools=prompt.tool_definitions)
+
+    def measure(self, case: Case, answer: Answered) -> Measured:
+        """Check every call of the conversation."""
+        if not self.tools:
+            raise NotRun("neither the suite nor the prompt has tools")
+        problems = [problem for call in trajectory_of(answer) if (problem := self._problem(call))]
+        return (0, "; ".join(problems[:3]), {"problems": problems}) if problems else (1, "")
+
+    def _problem(self, call: MadeCall) -> str:
+        validator = self._validators.get(call.name)
+        if validator is None:
+            return f"there is no tool {call.name!r}, but {', '.join(self._validators)}"
+        if call.arguments is ABSENT:
+            return f"the arguments of {call.name} are not JSON"
+        return "" if validator.is_valid(call.arguments) else f"{call.name}: {problems_of(validator, call.arguments)}"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from moat.evals.statistics.clusters import coded
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -27,7 +29,7 @@ class Estimate(NamedTuple):
     """Independent units it rests on: cases, or clusters of cases."""
 
 
-def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927, JASA 22)."""
     from scipy.special import ndtri
 
@@ -49,7 +51,7 @@ def mean_interval(
     has G-1 degrees of freedom. Without clusters each value is its own and this is the textbook interval. With
     fewer than two clusters nothing is known: the interval is infinite.
     """
-    array, codes, count = _coded(values, clusters)
+    array, codes, count = coded(values, clusters)
     return _estimate(array, codes, count, float(array.mean()), confidence)
 
 
@@ -67,7 +69,7 @@ def difference_interval(
     """
     import numpy as np
 
-    array, codes, count = _coded(differences, clusters)
+    array, codes, count = coded(differences, clusters)
     size = math.sqrt(_typical(array * array))
     padded = np.concatenate([array, [size, -size]])
     padded_codes = np.concatenate([codes, [count, count + 1]])
@@ -123,21 +125,6 @@ def _estimate(
     return Estimate(mean, centre - half, centre + half, error, count)
 
 
-def _coded(values: Sequence[float], clusters: Sequence[Hashable] | None) -> tuple["np.ndarray", "np.ndarray", int]:
-    import numpy as np
-
-    array = np.asarray(values, dtype=float)
-    if not len(array) or not np.isfinite(array).all():
-        raise ValueError("needs at least one value, all finite")
-    if clusters is None:
-        return array, np.arange(len(array)), len(array)
-    if len(clusters) != len(array):
-        raise ValueError("as many clusters as values are needed")
-    index: dict[Hashable, int] = {}
-    codes = np.array([index.setdefault(cluster, len(index)) for cluster in clusters])
-    return array, codes, len(index)
-
-
-def _check_counts(successes: float, n: int) -> None:
+def _check_counts(successes: float, n: float) -> None:
     if not 0 <= successes <= n or n == 0:
         raise ValueError("needs 0 <= successes <= n and n > 0")

@@ -1,12 +1,13 @@
 """What a target is."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from moat.domain.scores import Case
 from moat.evals.answer import Answered
 from moat.evals.scorers.scorer import Bench
 
 
+@runtime_checkable
 class Target(Protocol):
     """Anything that answers a case: a prompt version, a bare model, a service, a function, recorded answers."""
 

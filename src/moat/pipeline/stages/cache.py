@@ -127,7 +127,8 @@ def _limit(call: Call) -> int:
 
 
 def _given(call: Call, how: Literal["hit", "similar"], found: Stored, cache: ResponseCache) -> Sequence[Event]:
-    call.journal.cache, call.journal.saved = how, found.cost
+    journal = call.journal
+    journal.cache, journal.saved, journal.origin = how, found.cost, found.attempt
     cache.count(call)
     return found.events
 

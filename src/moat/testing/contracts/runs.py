@@ -98,6 +98,16 @@ def the_first_result_of_a_case_stands(open_store: OpenRuns) -> None:
         assert store.results("run_0002") == [_result("b", output="other run")]
 
 
+def many_results_come_one_after_the_other(open_store: OpenRuns) -> None:
+    """In the order of `results`, over any number of pages."""
+    with open_store() as store:
+        store.start(_run(1))
+        store.add("run_0001", [_result(f"case {number:04d}", repeat) for number in range(600) for repeat in (1, 0)])
+        found = list(store.each("run_0001"))
+        assert [(r.case, r.repeat) for r in found] == [(f"case {n:04d}", repeat) for n in range(600) for repeat in (0, 1)]
+        assert found == store.results("run_0001")
+
+
 def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:
     """Both change their own fields only."""
     with open_store() as store:
@@ -169,6 +179,7 @@ CHECKS: tuple[Callable[[OpenRuns], None], ...] = (
     an_unknown_run_is_not_found,
     a_run_starts_once,
     the_first_result_of_a_case_stands,
+    many_results_come_one_after_the_other,
     a_run_is_finished_and_judged,
     judgements_pile_up,
     a_prefix_finds_its_one_run,

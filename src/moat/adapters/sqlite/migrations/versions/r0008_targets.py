@@ -16,3 +16,4 @@ def upgrade() -> None:
         ("results", "context", "[]"),
     ):
         op.add_column(table, sa.Column(name, sa.Text, nullable=False, server_default=value))
+    op.add_column("results", sa.Column("cached", sa.Boolean, nullable=False, server_default="0"))

@@ -1,0 +1,166 @@
+"""The runs behind a gate: both sides of each pair, from the store where they are there, judged as one family."""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from moat.bootstrap.evaluating import Evaluating, Watch
+from moat.bootstrap.gating_judges import judge_marks, unproven
+from moat.bootstrap.project import Project
+from moat.bootstrap.wiring import State
+from moat.domain.errors import RequestError
+from moat.domain.releases import PromptVersion, digest
+from moat.domain.scores import Judgement, Result, Run
+from moat.evals.compare import Comparison, Measured, compare
+from moat.evals.datasets import Dataset
+from moat.evals.gate import GateReport, Question, judge, judge_all, slices_of
+from moat.evals.reports.report import Mark
+from moat.evals.running.evaluation import Evaluation
+from moat.evals.suites import Gate, Suite
+from moat.ports.runs import Runs
+
+MAX_RUNS = 1000
+"""Of a suite that are looked through, newest first."""
+
+Watching = Callable[[str], AbstractContextManager[Watch]]
+"""Makes something that shows the progress of a run with a title."""
+
+Thresholds = Mapping[str, float]
+"""The least mean of scores that a command demands beside the suites' gates, by name."""
+
+
+class StoredResults:
+    """A run's results, read anew, page by page, each time that they are gone through."""
+
+    def __init__(self, runs: Runs, run: str) -> None:
+        self._runs = runs
+        self._run = run
+
+    def __iter__(self) -> Iterator[Result]:
+        """By case and repeat."""
+        return self._runs.each(self._run)
+
+
+class Side(NamedTuple):
+    """One side of a comparison: what is asked, and by whom."""
+
+    evaluating: Evaluating
+    evaluation: Evaluation
+    fresh: bool = False
+    """Stored runs are not of this, although nothing in them tells."""
+
+
+class Measurement(NamedTuple):
+    """One suite on both sides."""
+
+    comparison: Comparison
+    suite: Suite
+    dataset: Dataset
+    marks: Mapping[str, Mark]
+    """What is known of judges, by score."""
+    reused: tuple[str, ...]
+    """Ids of runs that were stored before."""
+
+
+class Measuring:
+    """Runs and compares; judges at last, when everything is there."""
+
+    def __init__(self, project: Project, state: State, thresholds: Thresholds, watching: Watching) -> None:
+        self._project = project
+        self._runs = state.runs
+        self._watching = watching
+        self._thresholds = thresholds
+
+    def measure(self, candidate: Side, baseline: Side | Run | None, *, identical: bool | None = None) -> Measurement:
+        """Ask what is not stored, the baseline first: a secret then stays with the host that it was used with before.
+
+        Raises a `MoatError` when a side cannot be asked.
+        """
+        began = time.time_ns()
+        old = self._run(baseline) if isinstance(baseline, Side) else baseline
+        new = self._run(candidate)
+        suite = candidate.evaluation.suite
+        comparison = compare(
+            self.measured(old) if old is not None else None,
+            self.measured(new),
+            candidate.evaluation.dataset,
+            slices_of(suite.gates),
+            identical=identical,
+        )
+        reused = tuple(run.id for run in (old, new) if run is not None and run.finished_ns < began)
+        marks = judge_marks(self._project, suite, comparison)
+        return Measurement(comparison, suite, candidate.evaluation.dataset, marks, reused)
+
+    def stored_at(self, evaluation: Evaluation, commit: str) -> Run | None:
+        """The newest finished run of the same suite and data, on a target of the same name, made at a commit."""
+        known = self._runs.runs(suite=evaluation.suite.name, limit=MAX_RUNS)
+        wanted = (evaluation.suite.digest, evaluation.dataset.digest, evaluation.target.name, commit, "finished")
+        return next(
+            (r for r in known if (r.suite_digest, r.dataset_digest, r.target, r.commit, r.status) == wanted), None
+        )
+
+    def judge(self, measured: Sequence[Measurement]) -> list[GateReport]:
+        """All of them at once, with the thresholds of the command.
+
+        What the suites' own gates find is stored, unless both sides are the same: then nothing was compared.
+        """
+        reports = judge_all([Question(m.comparison, self._gates(m.suite), unproven(m.marks)) for m in measured])
+        for measurement, report in zip(measured, reports, strict=True):
+            if not measurement.comparison.identical:
+                self._record(measurement, report)
+        return reports
+
+    def _gates(self, suite: Suite) -> tuple[Gate, ...]:
+        names = {scorer.name for scorer in suite.scorers}
+        return (
+            *suite.gates,
+            *(Gate(score=name, min=least) for name, least in self._thresholds.items() if name in names),
+        )
+
+    def _record(self, measurement: Measurement, report: GateReport) -> None:
+        comparison, gates = measurement.comparison, measurement.suite.gates
+        own = report if len(report.gates) == len(gates) else judge(comparison, gates, unproven(measurement.marks))
+        self._runs.judge(
+            Judgement(
+                run=comparison.candidate.id,
+                gates_digest=digest(gates),
+                baseline=comparison.baseline.prompt_digest if comparison.baseline else "",
+                verdict=own.verdict,
+                created_ns=time.time_ns(),
+            )
+        )
+
+    def _run(self, side: Side) -> Run:
+        evaluation = side.evaluation
+        with self._watching(f"{evaluation.suite.name} on {evaluation.target.name}") as watch:
+            return asyncio.run(side.evaluating.run(evaluation, fresh=side.fresh, watch=watch))
+
+    def measured(self, run: Run) -> Measured:
+        """A stored run with its results."""
+        return Measured(run, StoredResults(self._runs, run.id))
+
+
+def check_thresholds(thresholds: Thresholds, suites: Sequence[Suite]) -> None:
+    """Raise `RequestError` for a threshold on a score that no suite has, and for one that is no share."""
+    known = sorted({scorer.name for suite in suites for scorer in suite.scorers})
+    for name, least in thresholds.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            remedy = f"Did you mean --min-{close[0]}?" if close else f"There are: {', '.join(known) or 'none'}."
+            raise RequestError(f"no suite has a score {name!r}", where=f"--min-{name}", remedy=remedy)
+        if not 0 <= least <= 1:
+            raise RequestError(f"{least:g} is no mean score", where=f"--min-{name}", remedy="Write it as 0.8.")
+
+
+def side_of(
+    evaluating: Evaluating, suite: Suite, prompt: PromptVersion | None, *, release: bool, fresh: bool = False
+) -> Side:
+    """A suite on a version, or on what it names itself; `release` opens its held-out cases."""
+    if prompt is not None:
+        evaluation = evaluating.target(suite, prompt, open_held_out=release)
+    else:
+        evaluation = evaluating.of_suite(suite, open_held_out=release)
+    return Side(evaluating, evaluation, fresh)

@@ -1,0 +1,124 @@
+"""What a suite's `target` says, as something that answers."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from moat.adapters.http_target import HttpTarget
+from moat.bootstrap.connections import HostGuard, service
+from moat.bootstrap.models import deployments
+from moat.bootstrap.project import Project
+from moat.bootstrap.settings import Settings, resolve, secrets_in
+from moat.bootstrap.versions import find_version
+from moat.bootstrap.wiring import State
+from moat.documents import read_yaml
+from moat.domain.errors import ConfigError, PromptError, SecretWithheld
+from moat.domain.releases import PromptVersion
+from moat.evals.datasets import Dataset
+from moat.evals.project_code import find_function
+from moat.evals.running.evaluation import Evaluation
+from moat.evals.suites import Suite
+from moat.evals.targets.chat import ModelTarget, PromptTarget
+from moat.evals.targets.function import FunctionTarget
+from moat.evals.targets.responses import load_responses
+from moat.evals.targets.spec import FunctionSpec, HttpSpec, ModelSpec, PromptSpec, ReleaseSpec, ResponsesSpec
+from moat.evals.targets.target import Target
+from moat.prompts.rollouts import settled
+
+
+class Targets:
+    """Makes the targets of one project's suites."""
+
+    def __init__(self, project: Project, state: State, environ: Mapping[str, str]) -> None:
+        self._project = project
+        self._state = state
+        self._environ = environ
+
+    def of_prompt(self, suite: Suite, dataset: Dataset, prompt: PromptVersion, model: str = "") -> Evaluation:
+        """A version answers; `model`: another alias than its own."""
+        alias = model or prompt.model or suite.model
+        target = PromptTarget(prompt=prompt, model=alias)
+        return self._asked(Evaluation(suite=suite, dataset=dataset, target=target, prompt=prompt), alias)
+
+    def of_suite(self, suite: Suite, dataset: Dataset, model: str = "") -> Evaluation:
+        """What the suite names answers. Raises a `MoatError` when there is no such thing."""
+        match suite.target:
+            case ReleaseSpec(prompt=name, environment=environment):
+                return self.of_prompt(suite, dataset, self._served(suite, name, environment), model)
+            case PromptSpec(prompt=name, version=version) if version:
+                return self.of_prompt(suite, dataset, find_version(self._project, self._state, name, version), model)
+            case ModelSpec() as spec:
+                alias = model or spec.model
+                target = ModelTarget(model=alias, system=spec.system, params=spec.params)
+                return self._asked(Evaluation(suite=suite, dataset=dataset, target=target), alias)
+            case HttpSpec() as spec:
+                service = self._service(suite, spec)
+                return Evaluation(suite=suite, dataset=dataset, target=service, settled=bool(spec.version))
+            case FunctionSpec() as spec:
+                function = function_target(suite, spec, self._project)
+                return Evaluation(suite=suite, dataset=dataset, target=function)
+            case ResponsesSpec() as spec:
+                responses = responses_target(suite, spec, self._project)
+                return Evaluation(suite=suite, dataset=dataset, target=responses)
+            case _:
+                raise PromptError(
+                    f"which version of {suite.prompt!r} shall answer?",
+                    where=f"suite {suite.name}",
+                    remedy=f"Write `moat eval run {suite.prompt}@VERSION`.",
+                )
+
+    def _asked(self, evaluation: Evaluation, alias: str) -> Evaluation:
+        return replace(evaluation, alias=alias, deployments=deployments(self._project.settings.config, alias))
+
+    def _served(self, suite: Suite, name: str, environment: str) -> PromptVersion:
+        release = settled(self._state.releases.history(name, environment))
+        if not release:
+            raise PromptError(
+                f"{environment} serves no release of {name!r}",
+                where=f"suite {suite.name}",
+                remedy=f"`moat release create {name}@VERSION --to {environment}` makes one.",
+            )
+        return self._state.releases.get(release).content
+
+    def _service(self, suite: Suite, spec: HttpSpec) -> Target:
+        """Secrets come from the environment, and stay with the host that they were first used with."""
+        name = f"evals/{suite.file.name}"
+        document = read_yaml(suite.file, name=name)
+        here = Settings(self._project.root, self._project.settings.config, document)
+        raw = document.data["target"]
+        check_secrets(suite, raw, name)
+        resolved = msgspec.convert(resolve(raw, here, ["target"], self._environ), HttpSpec)
+        guard = HostGuard(self._state.hosts)
+        found = service(f"suite {suite.name}", resolved.url, raw, self._environ)
+        withheld = guard.judge(found, document.place(["target", "url"]))
+        if withheld is not None:
+            raise SecretWithheld(
+                f"{', '.join(withheld.credentials)} was used with {', '.join(withheld.elsewhere)}, and is not sent to "
+                f"{', '.join(found.hosts)}",
+                where=document.place(["target", "url"]),
+                remedy="If this is meant, give the secret another variable.",
+            )
+        guard.remember()
+        return HttpTarget(spec, resolved)
+
+
+def function_target(suite: Suite, spec: FunctionSpec, project: Project) -> FunctionTarget:
+    """Found, not imported. Raises `ConfigError`."""
+    return FunctionTarget(source=find_function(spec.path, project.root, f"evals/{suite.file.name}"))
+
+
+def responses_target(suite: Suite, spec: ResponsesSpec, project: Project) -> Target:
+    """Read. Raises `DatasetError`."""
+    path = suite.file.parent / spec.path
+    return load_responses(path, name=str(path.relative_to(project.root)) if path.is_relative_to(project.root) else "")
+
+
+def check_secrets(suite: Suite, block: dict[str, object], name: str) -> None:
+    """Raise `ConfigError` for a secret that stands in a suite's file."""
+    for found in secrets_in(block):
+        raise ConfigError(
+            f"a secret stands in the file at $.target.{'.'.join(found)}",
+            where=read_yaml(suite.file, name=name).place(["target", *found]),
+            remedy='Write a reference such as "${BOT_TOKEN}", and set the variable where Moat runs.',
+        )

@@ -1,0 +1,169 @@
+"""What a judge and people say of the same answers."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from moat.evals.statistics.agreement import Agreement, cohen_kappa, krippendorff_alpha
+from moat.evals.statistics.bias import length_bias, position_bias
+from moat.evals.statistics.intervals import mean_interval
+from moat.evals.statistics.judges import Share, rates
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, as people and the judge see it."""
+
+    case: str
+    people: tuple[float, ...]
+    """What each person said, 0 to 1."""
+    judged: float
+    length: int
+    """Characters of the answer."""
+    cluster: str = ""
+    weight: float = 1.0
+    orders: tuple[float, float] | None = None
+    """Of a pairwise judge: what the answer scored when it stood first, and second."""
+
+    @property
+    def truth(self) -> float:
+        """The people's mean."""
+        return sum(self.people) / len(self.people)
+
+
+class Coefficient(msgspec.Struct, frozen=True):
+    """A coefficient with its 95 % interval."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+class Shift(msgspec.Struct, frozen=True):
+    """How much higher the judge scores than people, on average, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    error: float
+
+
+class Sway(msgspec.Struct, frozen=True):
+    """How a pairwise judge depends on the order of the two answers."""
+
+    lean: Coefficient
+    """How much higher the same answer scores in the first place than in the second, -1 to 1."""
+    consistent: Coefficient
+    """Share of pairs that are judged alike in both orders."""
+
+
+class Measures(msgspec.Struct, frozen=True, kw_only=True):
+    """How a judge compares with people."""
+
+    n: int
+    """Answers that both judged."""
+    people: int
+    """Most people who labelled one answer."""
+    threshold: float
+    """From this value on an answer passes."""
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+    """`fp`: the judge passed what people failed. Of a weighted sample the counts that it is worth, rounded."""
+    tpr: Coefficient
+    tnr: Coefficient
+    kappa: Coefficient
+    """Cohen's, of pass and fail."""
+    alpha: Coefficient
+    """Krippendorff's, of the values as numbers, between the judge and the people's mean."""
+    alpha_people: Coefficient | None
+    """Among the people; None when no answer was labelled by two."""
+    shift: Shift
+    length_bias: Coefficient | None
+    """How much higher than people the judge scores with each doubling of an answer's length; None where lengths hardly
+    vary."""
+    binary: bool
+    """Does the judge only pass and fail?"""
+    sway: Sway | None = None
+
+
+def measures(pairs: Sequence[Pair], threshold: float) -> Measures:
+    """Compare. Raises `ValueError` for fewer than two pairs."""
+    if len(pairs) < 2:
+        raise ValueError("needs two answers that people and the judge judged")
+    clusters = _clusters(pairs)
+    truth = [pair.truth >= threshold for pair in pairs]
+    said = [pair.judged >= threshold for pair in pairs]
+    tp, fn = _counts([pair for pair, good in zip(pairs, truth, strict=True) if good], threshold)
+    fp, tn = _counts([pair for pair, good in zip(pairs, truth, strict=True) if not good], threshold)
+    found = rates(tp, fn, fp, tn)
+    several = [pair.people for pair in pairs if len(pair.people) > 1]
+    shift = mean_interval([pair.judged - pair.truth for pair in pairs], clusters)
+    return Measures(
+        n=len(pairs),
+        people=max(len(pair.people) for pair in pairs),
+        threshold=threshold,
+        tp=tp,
+        fn=fn,
+        fp=fp,
+        tn=tn,
+        tpr=_share(found.tpr),
+        tnr=_share(found.tnr),
+        kappa=_coefficient(cohen_kappa(truth, said, clusters=clusters)),
+        alpha=_coefficient(
+            krippendorff_alpha([(pair.truth, pair.judged) for pair in pairs], level="interval", clusters=clusters)
+        ),
+        alpha_people=_coefficient(krippendorff_alpha(several, level="interval")) if several else None,
+        shift=Shift(shift.mean, max(-1.0, shift.low), min(1.0, shift.high), shift.error),
+        length_bias=_length_bias(pairs),
+        binary={pair.judged for pair in pairs} <= {0.0, 1.0},
+        sway=_sway(pairs),
+    )
+
+
+def people_agree(values: Sequence[Sequence[float]]) -> Coefficient | None:
+    """Krippendorff's alpha among people; None when no answer has two labels."""
+    several = [each for each in values if len(each) > 1]
+    return _coefficient(krippendorff_alpha(several, level="interval")) if several else None
+
+
+def _clusters(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
+    """Answers to one case are not independent, nor are cases of one cluster."""
+    return [("cluster", pair.cluster) if pair.cluster else ("case", pair.case) for pair in pairs]
+
+
+def _counts(pairs: Sequence[Pair], threshold: float) -> tuple[int, int]:
+    """How many the judge passed, and failed. With weights, what the sample is worth (Kish's effective size)."""
+    total = sum(pair.weight for pair in pairs)
+    if not total:
+        return 0, 0
+    passed = sum(pair.weight for pair in pairs if pair.judged >= threshold)
+    worth = total**2 / sum(pair.weight**2 for pair in pairs)
+    return round(worth * passed / total), round(worth * (total - passed) / total)
+
+
+def _length_bias(pairs: Sequence[Pair]) -> Coefficient | None:
+    found = length_bias(
+        [pair.judged for pair in pairs],
+        [pair.truth for pair in pairs],
+        [max(1, pair.length) for pair in pairs],
+        _clusters(pairs),
+    )
+    return Coefficient(found.slope, found.low, found.high) if found is not None else None
+
+
+def _sway(pairs: Sequence[Pair]) -> Sway | None:
+    turned = [pair for pair in pairs if pair.orders is not None]
+    if not turned:
+        return None
+    first, second = zip(*(pair.orders or () for pair in turned), strict=True)
+    found = position_bias(first, second, _clusters(turned))
+    return Sway(Coefficient(found.lean, found.low, found.high), _share(found.consistent))
+
+
+def _share(found: Share) -> Coefficient:
+    return Coefficient(found.mean, found.low, found.high)
+
+
+def _coefficient(found: Agreement) -> Coefficient:
+    return Coefficient(found.value, found.low, found.high)

@@ -1,0 +1,215 @@
+"""From two states of a project to what has to be evaluated.
+
+States are compared by what they mean, not by their files: digests. A renamed file, a comment or another formatting
+changes nothing; an edited partial changes every version that includes it.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from moat.prompts.semver import is_stable
+
+Kind = Literal["prompt", "suite", "target", "scorers", "gates", "dataset", "model"]
+What = Literal["new", "changed", "removed", "renamed"]
+
+
+class VersionState(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a prompt."""
+
+    version: str
+    digest: str
+    """Over messages, partials, tools, parameters: `moat.domain.releases.prompt_digest`."""
+    model: str
+    """Alias that answers."""
+
+
+class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
+    """One suite, each part by its digest."""
+
+    prompt: str
+    """Empty when something else answers."""
+    target: str
+    """What answers instead of a prompt; empty for a prompt."""
+    scorers: str
+    """With the repeats."""
+    gates: str
+    dataset: str
+    """With the split that is asked."""
+    model: str = ""
+    """Alias for versions that name none."""
+
+
+class ProjectState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a project's files mean."""
+
+    prompts: dict[str, tuple[VersionState, ...]] = {}
+    """By name, oldest first."""
+    suites: dict[str, SuiteState] = {}
+    models: dict[str, str] = {}
+    """Aliases of moat.yaml, each with a digest over its deployments, their providers, and the files that those name."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as it was at the merge base."""
+
+    kind: Kind
+    name: str
+    what: What
+    detail: str = ""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite that must run, on what, and why."""
+
+    suite: str
+    prompt: str
+    """Empty when the suite's own target answers."""
+    version: str
+    reasons: tuple[str, ...]
+    baseline_prompt: str = ""
+    """Its name at the merge base."""
+    baseline_version: str = ""
+    """Empty: there was nothing to compare with."""
+    other_models: bool = False
+    """The same alias means something else now: equal content is no equal answer, and stored runs are of the old one."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that changed, and what has to be evaluated for it."""
+
+    changes: tuple[Change, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Changed versions that are not judged, since a newer one of the same prompt changed too: `name@version`."""
+    uncovered: tuple[str, ...] = ()
+    """Changed prompts that no suite evaluates."""
+
+
+def plan(now: ProjectState, before: ProjectState | None, *, everything: bool = False) -> Plan:
+    """What has to be evaluated: each suite that is about something that changed, on the newest version that did.
+
+    Without a state before, that is every suite; so it is when `everything` is asked for.
+    """
+    before = before or ProjectState()
+    planner = _Planner(now, before, everything=everything)
+    pairs = tuple(pair for name in now.suites if (pair := planner.pair(name)) is not None)
+    covered = {suite.prompt for suite in now.suites.values()}
+    changed = {name: planner.changed(name) for name in now.prompts}
+    return Plan(
+        changes=tuple(planner.changes()),
+        pairs=pairs,
+        left_out=tuple(f"{name}@{v.version}" for name, versions in changed.items() for v in versions[:-1]),
+        uncovered=tuple(name for name, versions in changed.items() if versions and name not in covered),
+    )
+
+
+class _Planner:
+    """Two states side by side."""
+
+    def __init__(self, now: ProjectState, before: ProjectState, *, everything: bool) -> None:
+        self._everything = everything
+        self._now = now
+        self._before = before
+        self._known = {v.digest for versions in before.prompts.values() for v in versions}
+
+    def changed(self, name: str) -> list[VersionState]:
+        """Versions of a prompt whose content the merge base had nowhere, oldest first."""
+        return [v for v in self._now.prompts[name] if v.digest not in self._known]
+
+    def origin(self, name: str) -> str:
+        """The prompt's name at the merge base: another one when that is gone and held the same content; or empty."""
+        if name in self._before.prompts:
+            return name
+        mine = {v.digest for v in self._now.prompts[name]}
+        gone = self._before.prompts.keys() - self._now.prompts.keys()
+        return next((old for old in sorted(gone) if mine & {v.digest for v in self._before.prompts[old]}), "")
+
+    def pair(self, name: str) -> Pair | None:
+        """What a suite must be run on; None when nothing that it is about changed."""
+        suite = self._now.suites[name]
+        if suite.prompt and suite.prompt not in self._now.prompts:
+            return None  # lint says so
+        reasons = list(self._suite_reasons(name))
+        if not suite.prompt:
+            return Pair(suite=name, prompt="", version="", reasons=tuple(reasons)) if reasons else None
+        versions = self._now.prompts[suite.prompt]
+        changed = self.changed(suite.prompt)
+        candidate = changed[-1] if changed else versions[-1]
+        if changed:
+            same_number = candidate.version in {v.version for v in self._before.prompts.get(suite.prompt, ())}
+            reasons.insert(0, f"{suite.prompt}@{candidate.version} is {'changed' if same_number else 'new'}")
+        alias = candidate.model or suite.model
+        moved = alias in self._before.models and self._before.models[alias] != self._now.models.get(alias)
+        if moved:
+            reasons.append(f"the model {alias} changed")
+        if not reasons:
+            return None
+        origin = self.origin(suite.prompt)
+        return Pair(
+            suite=name,
+            prompt=suite.prompt,
+            version=candidate.version,
+            reasons=tuple(reasons),
+            baseline_prompt=origin,
+            baseline_version=_newest(self._before.prompts[origin]) if origin else "",
+            other_models=moved,
+        )
+
+    def _suite_reasons(self, name: str) -> Iterator[str]:
+        now, before = self._now.suites[name], self._before.suites.get(name)
+        if before is None:
+            yield f"the suite {name} is new"
+            return
+        for part in ("target", "scorers", "gates", "dataset"):
+            if getattr(now, part) != getattr(before, part):
+                yield f"the {part} of {name} changed"
+        if self._everything:
+            yield "everything is asked for"
+
+    def changes(self) -> Iterator[Change]:
+        """Everything that is not as it was, prompts first."""
+        yield from self._prompt_changes()
+        for name in sorted(self._now.suites.keys() | self._before.suites.keys()):
+            new, old = self._now.suites.get(name), self._before.suites.get(name)
+            if new is None or old is None:
+                yield Change(kind="suite", name=name, what="removed" if new is None else "new")
+                continue
+            kinds: tuple[Kind, ...] = ("target", "scorers", "gates", "dataset")
+            for kind in kinds:
+                if getattr(new, kind) != getattr(old, kind):
+                    yield Change(kind=kind, name=name, what="changed")
+        yield from _differences("model", self._now.models, self._before.models)
+
+    def _prompt_changes(self) -> Iterator[Change]:
+        renamed = {}
+        for name in self._now.prompts:
+            origin = self.origin(name)
+            if origin and origin != name:
+                renamed[origin] = name
+                yield Change(kind="prompt", name=name, what="renamed", detail=f"was {origin}")
+        now, before = (
+            {f"{name}@{v.version}": v.digest for name, versions in state.prompts.items() for v in versions}
+            for state in (self._now, self._before)
+        )
+        moved = {name for old, new in renamed.items() for name in (old, new)}
+        for change in _differences("prompt", now, before):
+            content = (now if change.what != "removed" else before)[change.name]
+            elsewhere = content in (self._known if change.what != "removed" else set(now.values()))
+            if change.name.partition("@")[0] in moved and elsewhere:
+                continue
+            detail = "the same content as before" if elsewhere and change.what == "new" else ""
+            yield msgspec.structs.replace(change, detail=detail)
+
+
+def _differences(kind: Kind, now: dict[str, str], before: dict[str, str]) -> Iterator[Change]:
+    for name in [*now, *(name for name in before if name not in now)]:
+        if now.get(name) != before.get(name):
+            what: What = "removed" if name not in now else "new" if name not in before else "changed"
+            yield Change(kind=kind, name=name, what=what)
+
+
+def _newest(versions: tuple[VersionState, ...]) -> str:
+    """The newest that is no pre-release, else the newest."""
+    return next((v.version for v in reversed(versions) if is_stable(v.version)), versions[-1].version)

@@ -1,0 +1,103 @@
+"""What is evaluated on what, and which stored runs are of exactly that."""
+
+import difflib
+from collections.abc import Sequence
+
+import msgspec
+
+from moat.domain.calls import new_id
+from moat.domain.errors import ConflictError, DatasetError
+from moat.domain.releases import PromptVersion
+from moat.domain.scores import Run
+from moat.evals.datasets import Dataset, dataset_digest
+from moat.evals.suites import Suite
+from moat.evals.targets.target import Target
+from moat.ports.runs import Runs
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """A suite, its cases, and who answers them."""
+
+    suite: Suite
+    dataset: Dataset
+    """As far as it is asked: a split, or some cases, of the suite's."""
+    target: Target
+    prompt: PromptVersion | None = None
+    """The version that answers; None when something else does."""
+    alias: str = ""
+    """The model alias that answers; empty when no model of moat.yaml does."""
+    deployments: tuple[str, ...] = ()
+    """`provider/model` of everything behind the alias."""
+    settled: bool = True
+    """False: the target may answer otherwise tomorrow without being another (a service), so that a finished run says
+    nothing of today."""
+
+    def new_run(self, created_ns: int, *, commit: str = "", author: str = "") -> Run:
+        """A run of this that has not begun."""
+        return Run(
+            id=new_id("run"),
+            suite=self.suite.name,
+            suite_digest=self.suite.digest,
+            dataset_digest=self.dataset.digest,
+            prompt=self.prompt.name if self.prompt else "",
+            version=self.prompt.version if self.prompt else "",
+            prompt_digest=self.target.digest,
+            model=self.alias,
+            deployments=self.deployments,
+            cases=len(self.dataset.cases),
+            repeats=self.suite.repeats,
+            created_ns=created_ns,
+            commit=commit,
+            author=author,
+            target="" if self.prompt else self.target.name,
+            split=self.suite.split,
+        )
+
+    def check(self, run: Run) -> None:
+        """Raise `ConflictError` unless a run is of exactly this."""
+        same = self.new_run(0)
+        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "cases"):
+            if getattr(run, what) != getattr(same, what):
+                changed = "target" if what == "prompt_digest" and not self.prompt else what.partition("_")[0]
+                raise ConflictError(
+                    f"the {changed} changed since this run was started", where=run.id, remedy="Start a new run."
+                )
+
+    def stored(self, runs: Runs) -> list[Run]:
+        """Stored runs of exactly this, newest first. What other deployments answered under the same alias proves
+        nothing: what a simulated one said says nothing of a real one.
+        """
+        found = runs.find(
+            suite_digest=self.suite.digest,
+            dataset_digest=self.dataset.digest,
+            prompt_digest=self.target.digest,
+            model=self.alias,
+        )
+        return [run for run in found if run.deployments == self.deployments]
+
+    def find_run(self, runs: Runs) -> Run | None:
+        """The newest finished one, else the newest to resume."""
+        found = self.stored(runs)
+        finished = (run for run in found if run.status == "finished") if self.settled else iter(())
+        unfinished = (run for run in found if run.status != "finished")
+        return next(finished, None) or next(unfinished, None)
+
+
+def narrowed(evaluation: Evaluation, cases: Sequence[str] = (), limit: int = 0) -> Evaluation:
+    """Only these cases, or the first few: a run of its own, since its data are others.
+
+    Raises `DatasetError` for a case that there is not.
+    """
+    chosen = list(evaluation.dataset.cases)
+    if cases:
+        known = {case.id: case for case in chosen}
+        for name in cases:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                remedy = f"Did you mean {close[0]!r}?" if close else ""
+                raise DatasetError(f"there is no case {name!r}", where=evaluation.suite.name, remedy=remedy)
+        chosen = [known[name] for name in dict.fromkeys(cases)]
+    chosen = chosen[: limit or None]
+    if len(chosen) == len(evaluation.dataset.cases):
+        return evaluation
+    return msgspec.structs.replace(evaluation, dataset=Dataset(tuple(chosen), dataset_digest(chosen)))

@@ -1,0 +1,78 @@
+"""Sums of a run, so that memory does not grow with its results."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from moat.domain.scores import Result
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a run is. Money is in picodollars; answers without a price are left out."""
+
+    done: int
+    total: int
+    errors: int
+    cost: int
+    """Spent on it, scoring included."""
+    cached: int = 0
+    """Answers that were given before, and cost nothing now."""
+    saved: int = 0
+    """What these had cost."""
+    budget: int | None = None
+
+
+class Tally:
+    """Counts, and means of the gated scores."""
+
+    def __init__(self, gated: Iterable[str], repeats: int) -> None:
+        self.done = self.errors = self.cached = self.saved = 0
+        self.spent = 0
+        """By what the results say: failed tries of answers that came in the end are included, others are not."""
+        self._repeats = repeats
+        self._means = {name: _Mean() for name in gated}
+
+    def add(self, result: Result) -> None:
+        """Count a stored result."""
+        self.done += 1
+        self.errors += bool(result.error)
+        self.cached += result.cached
+        self.spent += sum(score.cost for score in result.scores)
+        if result.cached:
+            self.saved += result.cost or 0
+        else:
+            self.spent += result.cost or 0
+        for score in result.scores:
+            if score.status != "not_run" and score.name in self._means:
+                # One answer a case needs no memory of the case.
+                self._means[score.name].add(result.case if self._repeats > 1 else None, score.value or 0.0)
+
+    def mean(self) -> float | None:
+        """Mean over gates of the mean over cases of the mean over repeats; None when nothing was scored.
+
+        What could not be scored counts 0, and so do answers that are missing, in equal share for every gate:
+        which scores a case without an answer would have had is not known.
+        """
+        means = [value for mean in self._means.values() if (value := mean.value) is not None]
+        return sum(means) / len(means) * (1 - self.errors / self.done) if means else None
+
+
+class _Mean:
+    """Mean over cases of the mean over repeats."""
+
+    def __init__(self) -> None:
+        self._sum, self._count = 0.0, 0
+        self._cases: dict[str, tuple[float, int]] = {}
+
+    def add(self, case: str | None, value: float) -> None:
+        if case is None:
+            self._sum, self._count = self._sum + value, self._count + 1
+            return
+        total, count = self._cases.get(case, (0.0, 0))
+        self._cases[case] = total + value, count + 1
+
+    @property
+    def value(self) -> float | None:
+        count = self._count + len(self._cases)
+        total = self._sum + sum(total / count for total, count in self._cases.values())
+        return total / count if count else None

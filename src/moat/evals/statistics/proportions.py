@@ -1,0 +1,69 @@
+"""Intervals of proportions: exact, for rare events, and for cases that belong together."""
+
+import math
+from collections.abc import Hashable, Sequence
+
+from moat.evals.statistics.intervals import Estimate, Interval, mean_interval, wilson
+
+BINARY = 2
+"""Units' worth of the variance of passes and fails, mixed into a smaller one; they weigh more where fails are rare."""
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Exact interval of a proportion (Clopper & Pearson 1934, Biometrika 26): covers at least as often as it says, and
+    for that is longer than `wilson`. For claims that must not be too bold, such as safety.
+
+    Raises `ValueError` unless 0 <= successes <= n and n > 0.
+    """
+    from scipy.special import betaincinv
+
+    if not 0 <= successes <= n or n == 0:
+        raise ValueError("needs 0 <= successes <= n and n > 0")
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return Interval(low, high)
+
+
+def at_most(failures: int, n: int, confidence: float = 0.95) -> float:
+    """The largest true failure rate that so many failures in n leave possible, one-sided and exact.
+
+    None in n: about 3/n at 95 % ("rule of three": Hanley & Lippman-Hand 1983, JAMA 249).
+    """
+    return clopper_pearson(failures, n, 2 * confidence - 1).high
+
+
+def describe_failures(failures: int, n: int) -> str:
+    """What a count of failures proves, in words: `none of 100 failed: fewer than 3 % do, with 95 % confidence`."""
+    seen = "none" if failures == 0 else str(failures)
+    return f"{seen} of {n} failed: fewer than {100 * at_most(failures, n):.2g} % do, with 95 % confidence"
+
+
+def share_interval(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
+) -> Estimate:
+    """Interval of a mean of values from 0 to 1 that stays inside, with clusters or without.
+
+    Wilson's interval for the effective number of cases: as many independent ones as would have the same standard error,
+    fewer by the squared ratio of the normal to the t quantile when clusters are few (Korn & Graubard 1998, Survey
+    Methodology 24; Wilson in this place: Dean & Pagano 2015, Survey Methodology 41). Values that vary less than passes
+    and fails would (means of repeats) are taken to vary a little more than seen: `BINARY` units' worth of a pass or
+    fail. Values that are all alike count as many as there are clusters. With one cluster nothing is known: 0 to 1.
+    Raises `ValueError` for values outside 0 to 1.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    if not all(0 <= value <= 1 for value in values):
+        raise ValueError("needs values from 0 to 1")
+    estimate = mean_interval(values, clusters, confidence)
+    mean, independent = estimate.mean, estimate.clusters
+    if independent < 2:
+        return Estimate(mean, 0.0, 1.0, math.inf, independent)
+    binary, variance = mean * (1 - mean), estimate.error**2 * len(values)
+    if variance < binary:
+        variance += (binary - variance) * BINARY / (4 * binary * independent + BINARY)
+    quantile = (1 + confidence) / 2
+    few = float(ndtri(quantile) / stdtrit(independent - 1, quantile)) ** 2
+    n = few * (len(values) * binary / variance if estimate.error > 1e-9 else independent)
+    low, high = wilson(min(n, n * mean), n, confidence)
+    return Estimate(mean, low, high, estimate.error, independent)
