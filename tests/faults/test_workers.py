@@ -309,3 +309,44 @@ def test_a_worker_that_ends_is_replaced(project: Project) -> None:
             eventually(lambda pid=pid: pids(server) not in ([], [pid]))
         assert eventually(lambda: status_of(server) == 200)
     assert project.log().count("another one begins") == 2
+
+
+def test_a_rollback_is_known_to_all_workers_when_the_command_returns(project: Project) -> None:
+    with serving(project, 3) as (server, _):
+        first = project.release("1.0.0")
+        asked = {"prompt": {"id": "support/answer@staging", "variables": {"question": "May I return it?"}}}
+
+        def release_of(_: int) -> str | None:
+            connection = server.connection()
+            headers = {"authorization": f"Bearer {server.token}"}
+            connection.request("POST", "/v1/chat/completions", json.dumps(asked), headers)
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            return answer.headers["x-moat-release"]
+
+        with ThreadPoolExecutor(12) as pool:
+            for _ in range(5):
+                second = project.release("1.2.0")
+                assert set(pool.map(release_of, range(24))) == {second}
+                project.ok("rollback", "support/answer", "--env", "staging")
+                assert set(pool.map(release_of, range(24))) == {first}
+
+
+@pytest.mark.promise("gate-4")
+def test_streams_under_way_at_any_worker_end_with_their_key(project: Project) -> None:
+    with serving(project, 3, script=Script(words=10_000, pace=0.05)) as (server, faults):
+        created = project.ok("keys", "create", "--json", "--name", "app").json
+        body = json.dumps({**HELLO, "stream": True})
+        streams = [server.connection() for _ in range(12)]
+        for connection in streams:
+            connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {created['secret']}"})
+        answers = [connection.getresponse() for connection in streams]
+        began = time.monotonic()
+        project.ok("keys", "revoke", created["id"])
+        ends = [answer.read() for answer in answers]
+        assert time.monotonic() - began < 60, "an answer lasts ten minutes"
+        assert all(b'"code":"access_denied"' in end and b"[DONE]" not in end for end in ends)
+        for connection in streams:
+            connection.close()
+        eventually(lambda: faults.books.open == 0)

@@ -260,6 +260,17 @@ def test_a_call_under_way_ends_with_its_key(start: Start, change: str, stream: b
     assert call.error == "access_denied"
 
 
+def test_a_key_that_lost_a_model_gets_no_earlier_answer_of_it_again(start: Start) -> None:
+    running = start(ScriptedProvider("first answer", "second answer"))
+    asked = {"model": "assistant", "messages": HELLO, "extra_headers": {"idempotency-key": "order-1"}}
+    with running.client() as client:
+        assert client.chat.completions.create(**asked).choices[0].message.content == "first answer"
+        serve(running, key(models=("spare",)))
+        with pytest.raises(openai.PermissionDeniedError):
+            client.chat.completions.create(**asked)
+    assert len(running.provider.calls) == 1
+
+
 def test_a_change_that_takes_nothing_from_a_call_does_not_end_it(start: Start) -> None:
     provider = Endless()
     running = start(provider)  # type: ignore[arg-type]

@@ -85,7 +85,8 @@ class ModelEndpoint:
         if (named := headers.get("idempotency-key")) is None:
             return call, None
         fixed = (path, incoming.content_type, call.caller.environment)
-        return call, asked(key.id, named, body, query, *(text.encode() for text in fixed))
+        rights = " ".join((key.id, key.role, key.tenant, *key.models))
+        return call, asked(rights, named, body, query, *(text.encode() for text in fixed))
 
     async def _answer_any(self, call: Call, allowed: Callable[[], None], send: Send) -> bool:
         """An answer, or an error, for everybody who asks with one idempotency key; it goes on without its client."""

@@ -38,7 +38,7 @@ class Asked(NamedTuple):
     """A request that carries an idempotency key."""
 
     owner: str
-    """Id of the virtual key."""
+    """The virtual key with what it may do: once that changes, answers that it had before are not its any more."""
     key: str
     digest: bytes
     """Of what must not differ under one key."""
