@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= true
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --upgrade
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format bench bench-evals lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ format: setup ## write the format and the fixable lint
 
 bench: setup ## the gateway against nginx, LiteLLM and Portkey, side by side
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-evals: setup ## the eval runner beside promptfoo and Inspect
+	@$(BIN)/python -m bench.evals $(ARGS)
 
 lock: setup ## pin all dependencies by hash into requirements/
 	@cd requirements && $(PIN) uv.in -o uv.txt && $(PIN) ../pyproject.toml --group ../pyproject.toml:dev -o dev.txt

@@ -6,9 +6,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 ROOMS = {
-    "adapters", "api", "batches", "bootstrap", "caching", "cli", "console", "documents", "domain", "evals", "gateway",
-    "guards", "operations", "pipeline", "ports", "prompts", "retrieval", "routing", "sdk", "spend", "telemetry",
-    "testing",
+    "adapters", "api", "batches", "bootstrap", "caching", "cli", "console", "documents", "domain", "evals",
+    "evaluation", "gateway", "guards", "operations", "pipeline", "ports", "prompts", "retrieval", "routing", "sdk",
+    "spend", "telemetry", "testing",
 }  # fmt: skip
 
 

@@ -52,8 +52,8 @@ def split(
     if json:
         print_json({"dataset": entry.name, "splits": counts})
         return
-    rows = ([part or "(none)", count, _clusters(cases, part)] for part, count in counts.most_common())
-    seen = [[*row, points(smallest_change(row[2]))] for row in rows]
+    sizes = [(part, count, _clusters(cases, part)) for part, count in counts.most_common()]
+    seen = [[part or "(none)", count, units, points(smallest_change(units))] for part, count, units in sizes]
     print_table(["split", "cases>", "independent>", "sees changes from>"], seen, empty="")
     if shares:
         out.print(f"{card_path(entry.path).name} says so now; lock the dataset anew: its digest changed.", style="dim")

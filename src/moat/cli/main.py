@@ -29,7 +29,10 @@ COMMANDS = {
     "eval": ("moat.cli.evals", "Run and compare evaluations."),
     "dataset": ("moat.cli.dataset", "Look at, check, lock, split, export and grow the data of evaluations."),
     "judge": ("moat.cli.judge", "Models that score answers: add them, and compare them with people."),
-    "gate": ("moat.cli.gate", "Judge what changed, or one version, against its baseline: exit 0 pass, 1 regressed, 2 unclear."),
+    "gate": (
+        "moat.cli.gate",
+        "Judge what changed, or one version, against its baseline: exit 0 pass, 1 regressed, 2 unclear.",
+    ),
     "ci": ("moat.cli.ci", "Write the workflow of a CI; comment on its pull requests."),
     "release": ("moat.cli.release", "Release a prompt version to an environment, with its lineage."),
     "rollout": ("moat.cli.rollout", "Look at a release on its way: promote, pause, resume, abort it."),

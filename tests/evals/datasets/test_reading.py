@@ -111,7 +111,7 @@ BROKEN = [
     ("a.jsonl", UTF16.encode("utf-16-be"), "a.jsonl:1", "looks like UTF-16 (big endian) without its mark"),
     ("a.jsonl", UTF16.encode("utf-32"), "a.jsonl:1", "looks like UTF-32"),
     ("a.jsonl", b'{"id": "a"}\n{"id": "b\x00"}\n', "a.jsonl:2", "holds a NUL byte (byte 21)"),
-    ("a.jsonl", gzip.compress(b'{"id": "a"}'), "a.jsonl:1", "it is gzip"),
+    ("a.jsonl", gzip.compress(b'{"id": "a"}', mtime=0), "a.jsonl:1", "it is gzip"),
     ("a.csv", b"PK\x03\x04...", "a.csv:1", "an Excel workbook"),
     ("a.jsonl", "\n", "a.jsonl", "no cases"),
     ("a.jsonl", "", "a.jsonl", "no cases"),
@@ -154,7 +154,7 @@ BROKEN = [
     ("a.csv", "id,user:json\na,{goal}\n", "a.csv:2", "not JSON in the column 'user:json'"),
     ("a.csv", "id,golden\na,perhaps\n", "a.csv:2", "expected `bool`"),
     ("a.txt", "", "a.txt", "not read from .txt"),
-    ("a.jsonl.gz", gzip.compress(b"{}"), "a.jsonl.gz", "not read from .gz"),
+    ("a.jsonl.gz", gzip.compress(b"{}", mtime=0), "a.jsonl.gz", "not read from .gz"),
     ("noname", "", "noname", "files without an extension"),
     ("a.parquet", "id\n", "a.parquet", "not readable as Parquet"),
 ]

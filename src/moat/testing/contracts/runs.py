@@ -104,7 +104,9 @@ def many_results_come_one_after_the_other(open_store: OpenRuns) -> None:
         store.start(_run(1))
         store.add("run_0001", [_result(f"case {number:04d}", repeat) for number in range(600) for repeat in (1, 0)])
         found = list(store.each("run_0001"))
-        assert [(r.case, r.repeat) for r in found] == [(f"case {n:04d}", repeat) for n in range(600) for repeat in (0, 1)]
+        assert [(r.case, r.repeat) for r in found] == [
+            (f"case {n:04d}", repeat) for n in range(600) for repeat in (0, 1)
+        ]
         assert found == store.results("run_0001")
 
 
