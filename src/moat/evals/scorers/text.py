@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,17 @@ MAX_SHOWN_PHRASES = 10
 def as_text(value: Any) -> str:
     """A string as it is, other JSON as it is written (compact)."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string of a JSON value, in its order; names of members are none."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, list | dict):
+            waiting.extend(reversed(one if isinstance(one, list) else one.values()))
 
 
 def references_of(case: Case, path: str) -> list[str]:
