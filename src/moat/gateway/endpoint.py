@@ -115,6 +115,7 @@ class ModelEndpoint:
             return False
         finally:
             watch.close()
+            call.journal.sent = None  # which holds the journal: what is its own garbage waits for the collector
 
     def _check_key(self, headers: dict[str, str], before: Key) -> None:
         """Raise `AccessError` when the key has lost the right to what it was let in for."""

@@ -63,8 +63,13 @@ class Reserve:
         """Answers that share `output`."""
         self.output = _output(call, ports, self.choices)
         """Tokens, of all answers together."""
-        fixed = call.operation not in SHORTENED
-        self.worst = Worst(_input(call), self._input, self.output, self.cost, fixed)
+        self._about = _input(call)
+        self._fixed = call.operation not in SHORTENED
+
+    @property
+    def worst(self) -> Worst:
+        """The same, for the ledger. Made anew, as it refers back: what is its own garbage waits for the collector."""
+        return Worst(self._about, self._input, self.output, self.cost, self._fixed)
 
     def cost(self, output: int) -> int | None:
         """Picodollars with so many output tokens; None without a price. A level of service that was asked for may be

@@ -64,6 +64,11 @@ class Try:
         return self._ports.clock.monotonic_ns() - self._began
 
 
+def is_final(error: ProviderError) -> bool:
+    """Would no other try mend it?"""
+    return isinstance(error, ProviderRefused) and error.status < 500 and not isinstance(error, ContextOverflow)
+
+
 class Course:
     """The deployments that are left for a call. Two lanes of one call, when it is hedged, share its course."""
 
@@ -86,6 +91,11 @@ class Course:
         """A lane begins: what its first try is, when it is not the call's first."""
         self._lanes += 1
         return "hedge" if self._lanes > 1 else None
+
+    def leave(self) -> None:
+        """A lane is over. Errors hold, by their tracebacks, what holds them: they would wait for the collector."""
+        if not self._plan().hedge_ns:
+            self._errors.clear()
 
     def claim(self) -> bool:
         """An answer begins in a lane; False: one has begun in the other."""
@@ -121,12 +131,10 @@ class Course:
     def failed(self, tried: Try, error: ProviderError, left: float) -> float | None:
         """Seconds until another try at the same deployment; None when the next one's turn has come.
 
-        Raises what no other try would mend. `left`: seconds until the deadline.
+        Raises `DeadlinePassed`. `left`: seconds until the deadline.
         """
         if isinstance(error, ContextOverflow):
             self._drop_smaller(tried.deployment)
-        elif isinstance(error, ProviderRefused) and error.status < 500:
-            raise error
         if left <= 0:
             raise DeadlinePassed(f"the deadline passed; the last error: {error.what}") from error
         self._errors.append(error)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from moat.domain.calls import Attempt, Call
 from moat.domain.errors import MoatError
 from moat.domain.spans import Span
-from moat.domain.usage import PIECES, Usage
+from moat.domain.usage import Usage
 from moat.pipeline.answers import Answer
 
 
@@ -30,40 +31,86 @@ MAX_ERROR = 2000
 
 def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
     """One span for the call, with totals, and one below it for each attempt."""
-    whose = _whose(call)
-    content = {"input": _input(call), "output": _output(outcome.answer)} if capture_content else {}
-    root = _call_span(call, outcome, {**whose, **content})
-    return [root, *[_attempt_span(call, attempt, whose) for attempt in call.journal.attempts]]
+    base = _base(call)
+    content = (_input(call), _output(outcome.answer)) if capture_content else (None, None)
+    attempts = call.journal.attempts
+    return [_call_span(base, call, outcome, content), *[_attempt_span(base, call, attempt) for attempt in attempts]]
 
 
 def unknown_outcome(call: Call, attempt: Attempt, worst: Usage, cost: int | None) -> Span:
     """How a try must be recorded whose process dies before it knows more: with the most that it may have taken."""
-    return Span(
+    return replace(
+        _used(_base(call), worst),
         span_id=attempt.span_id,
+        parent_id=call.trace.span_id,
         kind="attempt",
         name=_name(call, attempt),
         started_ns=attempt.started_ns,
-        duration_ns=0,
+        model=attempt.deployment.model,
+        alias=attempt.alias,
         provider=attempt.deployment.provider,
         cost=cost,
         price_version=attempt.price_version,
         error=UNKNOWN,
         error_message="the process that sent it died; tokens and cost are the most it may have taken",
-        **_below(call, attempt),
-        **_whose(call),
-        **_tokens(worst),
     )
 
 
-def _call_span(call: Call, outcome: Outcome, given: dict[str, Any]) -> Span:
-    journal = call.journal
-    last = journal.answering
-    finished, error = outcome.answer.finished, outcome.error
+def _base(call: Call) -> Span:
+    """Who called, and for what: the same on every span of a call, so that money can be summed by any of it."""
+    journal, caller = call.journal, call.caller
     return Span(
         span_id=call.trace.span_id,
         parent_id=call.trace.parent_id,
         kind="call",
         name=call.operation,
+        started_ns=0,
+        duration_ns=0,
+        trace_id=call.trace.trace_id,
+        request_id=call.id,
+        operation="" if call.operation == "chat" else call.operation,
+        environment=caller.environment,
+        tenant=caller.tenant,
+        feature=caller.feature,
+        user=caller.user,
+        session=caller.session,
+        key=caller.key,
+        prompt=call.prompt.name if call.prompt else "",
+        version=journal.prompt.version if journal.prompt else "",
+        release=journal.release.id if journal.release else "",
+        arm=journal.arm,
+        experiment=journal.experiment,
+        shadow_of=call.shadow_of,
+        stream=call.stream,
+    )
+
+
+def _used(span: Span, usage: Usage) -> Span:
+    return replace(
+        span,
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cached_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+        cache_write_long_tokens=usage.cache_write_long,
+        reasoning_tokens=usage.reasoning,
+        audio_input_tokens=usage.audio_input,
+        audio_output_tokens=usage.audio_output,
+        cached_audio_tokens=usage.cached_audio,
+        units=usage.units,
+        searches=usage.searches,
+        runs=usage.runs,
+        tier=usage.tier,
+        usage_estimated=usage.estimated,
+    )
+
+
+def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any]) -> Span:
+    journal = call.journal
+    last = journal.answering
+    finished, error = outcome.answer.finished, outcome.error
+    return replace(
+        _used(base, journal.usage),
         started_ns=outcome.started_ns,
         duration_ns=outcome.duration_ns,
         model=_asked(call),
@@ -80,18 +127,22 @@ def _call_span(call: Call, outcome: Outcome, given: dict[str, Any]) -> Span:
         error_message=error.what[:MAX_ERROR] if error else "",
         attempts=len(journal.attempts),
         attributes=_attributes(call),
-        **given,
-        **_tokens(journal.usage),
+        input=content[0],
+        output=content[1],
     )
 
 
-def _attempt_span(call: Call, attempt: Attempt, whose: dict[str, Any]) -> Span:
-    return Span(
+def _attempt_span(base: Span, call: Call, attempt: Attempt) -> Span:
+    return replace(
+        _used(base, attempt.usage),
         span_id=attempt.span_id,
+        parent_id=call.trace.span_id,
         kind="attempt",
         name=_name(call, attempt),
         started_ns=attempt.started_ns,
         duration_ns=attempt.duration_ns,
+        model=attempt.deployment.model,
+        alias=attempt.alias,
         model_answered=attempt.model_answered,
         provider=attempt.deployment.provider,
         cost=attempt.cost,
@@ -100,9 +151,6 @@ def _attempt_span(call: Call, attempt: Attempt, whose: dict[str, Any]) -> Span:
         finish_reason=attempt.finish_reason,
         error=attempt.error,
         error_message=attempt.error_message[:MAX_ERROR],
-        **_below(call, attempt),
-        **whose,
-        **_tokens(attempt.usage),
     )
 
 
@@ -119,37 +167,6 @@ def _attributes(call: Call) -> dict[str, Any]:
     return told
 
 
-def _whose(call: Call) -> dict[str, Any]:
-    """Who called, and for what: the same on every span of a call, so that money can be summed by any of it."""
-    journal, caller = call.journal, call.caller
-    return {
-        "trace_id": call.trace.trace_id,
-        "request_id": call.id,
-        "operation": "" if call.operation == "chat" else call.operation,
-        "environment": caller.environment,
-        "tenant": caller.tenant,
-        "feature": caller.feature,
-        "user": caller.user,
-        "session": caller.session,
-        "key": caller.key,
-        "prompt": call.prompt.name if call.prompt else "",
-        "version": journal.prompt.version if journal.prompt else "",
-        "release": journal.release.id if journal.release else "",
-        "arm": journal.arm,
-        "experiment": journal.experiment,
-        "shadow_of": call.shadow_of,
-        "stream": call.stream,
-    }
-
-
-def _below(call: Call, attempt: Attempt) -> dict[str, Any]:
-    return {
-        "parent_id": call.trace.span_id,
-        "model": attempt.deployment.model,
-        "alias": attempt.alias,
-    }
-
-
 def _name(call: Call, attempt: Attempt) -> str:
     return f"{call.operation} {attempt.deployment.model}"
 
@@ -160,19 +177,10 @@ def _asked(call: Call) -> str:
     return call.model or (journal.prompt.model if journal.prompt else "")
 
 
-_OTHERWISE = {"estimated": "usage_estimated", "tier": "tier"} | {name: name for name in PIECES}
-_FIELDS = [_OTHERWISE.get(name, f"{name}_tokens") for name in Usage.__struct_fields__]
-"""Of `Span`, in the order of those of `Usage`."""
-
-
 def _planned(call: Call) -> str:
     """The alias whose plan would have been followed: a cache answered."""
     sent = call.journal.sent
     return sent.plan.alias if sent and sent.plan else ""
-
-
-def _tokens(usage: Usage) -> dict[str, Any]:
-    return dict(zip(_FIELDS, msgspec.structs.astuple(usage), strict=True))
 
 
 def _first_token(call: Call, started_ns: int) -> int:

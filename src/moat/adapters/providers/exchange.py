@@ -180,7 +180,10 @@ class Asking:
             if self._wanted or response.status != 200:
                 refused = await self._exchange.refusal(response, self._wanted)
                 if refused is not None:
-                    raise self._exchange.masked(refused)
+                    try:
+                        raise self._exchange.masked(refused)
+                    finally:
+                        del refused  # its traceback holds this frame
         except BaseException:
             await self._request.__aexit__(None, None, None)
             raise

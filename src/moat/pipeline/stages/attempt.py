@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from moat.domain.calls import Call, Delta, Event
 from moat.domain.errors import DeadlinePassed, ProviderError, Stopped
 from moat.pipeline.compose import Next
-from moat.pipeline.course import Course
+from moat.pipeline.course import Course, is_final
 from moat.pipeline.endings import OVERDUE, OVERTAKEN
 from moat.pipeline.patience import Patience
 from moat.pipeline.ports import Ports
@@ -38,6 +38,7 @@ class Attempts:
     async def _lane(self, course: Course, next: Next) -> AsyncGenerator[Event, None]:
         """One try after the other."""
         patience = Patience(self._ports.clock, course.deadline_ns)
+        error: BaseException | None = None
         try:
             tried = course.next(course.enter())
             while True:
@@ -64,7 +65,7 @@ class Attempts:
                     tried.end(course.overdue(tried, error) if isinstance(error, DeadlinePassed) else error)
                     if error is not raised:
                         raise error from None
-                    if tried.begun or not isinstance(error, ProviderError):
+                    if tried.begun or not isinstance(error, ProviderError) or is_final(error):
                         raise
                     wait = course.failed(tried, error, patience.left)
                 if wait is None:
@@ -74,3 +75,5 @@ class Attempts:
                     tried = course.retry(tried)
         finally:
             patience.close()
+            course.leave()
+            error = None  # its traceback holds this frame

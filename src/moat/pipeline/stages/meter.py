@@ -63,6 +63,7 @@ class Meter:
             self._price(attempt)
             if hold is not None:
                 hold.settle(Spending(attempt.usage.total, attempt.cost))
+            del failure  # its traceback holds this frame
 
     def _new(self, call: Call) -> Attempt:
         assert call.deployment is not None, "Attempts sets the deployment"

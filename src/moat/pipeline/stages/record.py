@@ -46,3 +46,4 @@ class Record:
             )
             ends = [attempt.intent for attempt in call.journal.attempts if attempt.intent >= 0]
             self._spool.append(spans_of(call, outcome, capture_content=self._capture), ends)
+            del error, outcome  # an error's traceback holds this frame
