@@ -2,13 +2,15 @@
 
 Each asks the same instant local server once for each of 2,000 cases and checks two things about the answer, with 64
 cases at one time and without a cache. What counts is the net time of a case: that of 2,000 cases less that of one. The
-peers are installed below `bench/.peers`, once; one that cannot be installed is left out, with the reason.
+peers are installed below `bench/.peers`, once; one that cannot be installed, or does not find all answers right, is
+left out, with the reason.
 """
 
 import argparse
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +32,7 @@ PEERS = Path(__file__).parent / ".peers"
 PROMPTFOO, INSPECT = "promptfoo@0.121.20", "inspect-ai==0.3.285"
 CONCURRENCY = 64
 START_SECONDS = 20.0
+LOOK_SECONDS = 300.0
 
 
 class Spent(NamedTuple):
@@ -48,6 +51,8 @@ class Runner(NamedTuple):
     prepare: Callable[[Path, int, int], Sequence[str | Path]]
     """Writes what it needs for so many cases at a server's port; the command to run in the folder."""
     environment: dict[str, str]
+    right: Callable[[Path, int], bool]
+    """Did so many cases all pass, by what it left in the folder?"""
 
 
 def main() -> int:
@@ -87,20 +92,21 @@ def measured(runner: Runner, folder: Path, port: int, cases: int) -> Spent:
     log = folder / "output.log"
     began = time.perf_counter()
     with log.open("wb") as output:
-        pid = os.posix_spawn(
-            argv[0],
+        process = subprocess.Popen(
             argv,
-            {**environment, "PWD": str(folder), **runner.environment},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-            ],
+            cwd=folder,
+            env={**environment, **runner.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
-        _, status, usage = os.wait4(pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
-    if os.waitstatus_to_exitcode(status) != 0:
+    if process.returncode != 0:
         raise Unavailable(f"{runner.name} failed: {last_line(log.read_text('utf-8', 'replace'))}")
+    if not runner.right(folder, cases):
+        raise Unavailable(f"{runner.name} did not find {cases} right answers, although it says that all went well")
     return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -123,7 +129,12 @@ def instant(folder: Path) -> Iterator[int]:
 
 def moat() -> Runner:
     """This project."""
-    return Runner("Moat", _moat_project, {"BENCH_KEY": "bench-local"})
+    return Runner("Moat", _moat_project, {"BENCH_KEY": "bench-local"}, _moat_right)
+
+
+def _moat_right(folder: Path, cases: int) -> bool:
+    said = (folder / "output.log").read_text()
+    return f": 1.000  ({cases} cases" in said and said.count(" 1.000 [") == 2
 
 
 def _moat_project(folder: Path, port: int, cases: int) -> Sequence[str | Path]:
@@ -172,7 +183,12 @@ def promptfoo() -> Runner:
         return (node, program, "eval", "-c", folder / "config.json", *flags)
 
     quiet = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1", "PROMPTFOO_SELF_HOSTED": "1"}
-    return Runner("promptfoo", prepare, {"OPENAI_API_KEY": "bench", **quiet})
+    return Runner("promptfoo", prepare, {"OPENAI_API_KEY": "bench", **quiet}, _promptfoo_right)
+
+
+def _promptfoo_right(folder: Path, cases: int) -> bool:
+    said = (folder / "output.log").read_text()
+    return f"{cases} passed" in said or f"{cases:,} passed" in said
 
 
 TASK = """\
@@ -194,15 +210,29 @@ def inspect() -> Runner:
     uv = Path(sys.executable).with_name("uv")
     make = (uv, "venv", "--quiet", "--python", sys.executable, home / "venv")
     install_once(home, INSPECT, make, (uv, "pip", "install", "--quiet", "--python", home / "venv", INSPECT, "openai"))
-    run((home / "venv/bin/inspect", "--version"), home, 60)
+    run((home / "venv/bin/inspect", "--version"), home, LOOK_SECONDS)
 
     def prepare(folder: Path, port: int, cases: int) -> Sequence[str | Path]:
         (folder / "task.py").write_text(TASK % cases)
-        flags = ("--model", "openai/bench", "--model-base-url", f"http://127.0.0.1:{port}/v1", "--display", "none")
-        many = ("--max-connections", str(CONCURRENCY), "--max-samples", str(CONCURRENCY))
-        return (home / "venv/bin/inspect", "eval", folder / "task.py", "--log-dir", folder / "logs", *flags, *many)
+        flags = (
+            "--model",
+            "openai/bench",
+            "--model-base-url",
+            f"http://127.0.0.1:{port}/v1",
+            "-M",
+            "responses_api=false",
+        )
+        many = ("--display", "none", "--max-connections", str(CONCURRENCY), "--max-samples", str(CONCURRENCY))
+        return (home / "venv/bin/inspect", "eval", "task.py", "--log-dir", "logs", *flags, *many)
 
-    return Runner("Inspect", prepare, {"OPENAI_API_KEY": "bench"})
+    def right(folder: Path, cases: int) -> bool:
+        log = next((folder / "logs").glob("*.eval"))
+        shown = run((home / "venv/bin/inspect", "log", "dump", "--header-only", log), folder, LOOK_SECONDS)
+        results = msgspec.json.decode(shown)["results"]
+        means = [score["metrics"]["accuracy"]["value"] for score in results["scores"]] if results else []
+        return means == [1, 1] and results["completed_samples"] == cases
+
+    return Runner("Inspect", prepare, {"OPENAI_API_KEY": "bench"}, right)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Evaluations of a project: suites, data, prompts and stored runs brought together on the one pipeline."""
 
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace as with_ports
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +15,15 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.suites import Names, load_suites, shown, unknown_required
 from moat.bootstrap.targets import Targets
 from moat.bootstrap.wiring import Standing, State, pipeline_ports
+from moat.domain.calls import Call, Event
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
-from moat.evals.gate import GateReport, judge, slices_of
-from moat.evals.runner import execute
+from moat.evals.early import stopping
+from moat.evals.gate import slices_of
+from moat.evals.runner import TESTED, execute
 from moat.evals.running.budget import RunBudget
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.running.means import Means
@@ -74,12 +75,21 @@ def baseline_digest(baseline: PromptVersion | None) -> str:
 class Evaluating:
     """Runs suites and judges versions. Calls are recorded like any other: the spool takes them."""
 
-    def __init__(self, project: Project, state: State, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, project: Project, state: State, environ: Mapping[str, str], *, judges: "Evaluating | None" = None
+    ) -> None:
+        """`judges`: who judges and plays users when it is not this project's models."""
         self._project = project
         self._state = state
         self._environ = environ
-        self._targets = Targets(project, state, environ)
+        self._judges = judges
+        self._targets = Targets(project, state, environ, judges.project if judges is not None else project)
         self._datasets: dict[Path, Dataset] = {}
+
+    @property
+    def project(self) -> Project:
+        """Whose prompts, models and code answer."""
+        return self._project
 
     @cached_property
     def suites(self) -> dict[str, Suite]:
@@ -148,25 +158,39 @@ class Evaluating:
         return select(self._whole(suite), suite.split, open_held_out=open_held_out)
 
     async def run(
-        self, evaluation: Evaluation, *, fresh: bool, watch: Watch, cache: bool = True, known: Run | None = None
+        self,
+        evaluation: Evaluation,
+        *,
+        fresh: bool,
+        watch: Watch,
+        cache: bool = True,
+        known: Run | None = None,
+        only: Collection[str] | None = None,
     ) -> Run:
         """The stored run of exactly this when it is finished; else it is run, or resumed.
 
         `fresh`: run again, and ask again. Without `cache` no answer is taken that was given before, and none is kept.
-        `known`: what `Evaluation.find_run` has found already.
+        `known`: the run to show or resume, where that was found already. `only`: as `execute`.
         """
-        known = None if fresh else known or evaluation.find_run(self._state.runs)
+        if known is None and not fresh:
+            known = evaluation.find_run(self._state.runs)
         if known is not None and known.status == "finished":
             return known
         clock = SystemClock()
         repository = self._project.repository
-        run = known or evaluation.new_run(clock.now_ns(), commit=repository.commit(), author=self._project.author)
+        commit = f"{repository.commit()}{'+' if repository.is_dirty() else ''}"
+        run = known or evaluation.new_run(clock.now_ns(), commit=commit, author=self._project.author)
         budget, pacer = RunBudget(evaluation.suite.budget), Pacer(evaluation.suite.concurrency)
-        kept = open_answers(self._project, self._environ, refresh=fresh) if cache else nullcontext()
-        with kept as answers:
-            async with self.pipeline(evaluation.prompt, budget, pacer, answers) as ask, _closing(evaluation.target):
-                means = Means(ask, budget, pacer)
-                return await execute(run, evaluation, means=means, runs=self._state.runs, clock=clock, progress=watch)
+        async with AsyncExitStack() as stack:
+            sides = [self] if self._judges is None else [self, self._judges]
+            asks = []
+            for side in sides:
+                kept = open_answers(side.project, self._environ, refresh=fresh) if cache else nullcontext()
+                answers = stack.enter_context(kept)
+                asks.append(await stack.enter_async_context(side.pipeline(evaluation.prompt, budget, pacer, answers)))
+            await stack.enter_async_context(_closing(evaluation.target))
+            means, runs = Means(_divided(asks[0], asks[-1]), budget, pacer), self._state.runs
+            return await execute(run, evaluation, means=means, runs=runs, clock=clock, progress=watch, only=only)
 
     @asynccontextmanager
     async def pipeline(
@@ -194,41 +218,26 @@ class Evaluating:
     def compare(self, evaluation: Evaluation, candidate: Run, baseline: Run | None) -> Comparison:
         """Case by case."""
         old = self._measured(baseline) if baseline else None
-        return compare(old, self._measured(candidate), evaluation.dataset, slices_of(evaluation.suite.gates))
+        return _compared(evaluation.suite, old, self._measured(candidate), evaluation.dataset)
 
     def compare_stored(self, candidate: Run, baseline: Run) -> Comparison:
         """Two stored runs, case by case. Raises as `asked`, and `ConflictError` when they do not compare."""
         dataset = self.asked(candidate)
-        slices = slices_of(self.suites[candidate.suite].gates)
-        return compare(self._measured(baseline), self._measured(candidate), dataset, slices)
-
-    def judge(self, evaluation: Evaluation, candidate: Run, baseline: Run | None) -> GateReport:
-        """The suite's gates. What they find is stored, unless both are the same: then nothing was compared."""
-        comparison = self.compare(evaluation, candidate, baseline)
-        report = judge(comparison, evaluation.suite.gates)
-        if not comparison.identical:
-            judgement = Judgement(
-                run=candidate.id,
-                gates_digest=digest(evaluation.suite.gates),
-                baseline=baseline.prompt_digest if baseline else "",
-                verdict=report.verdict,
-                created_ns=time.time_ns(),
-            )
-            self._state.runs.judge(judgement)
-        return report
+        return _compared(self.suites[candidate.suite], self._measured(baseline), self._measured(candidate), dataset)
 
     def judged(self, evaluation: Evaluation, baseline: PromptVersion | None) -> tuple[Run, Judgement | None] | None:
-        """A finished run of exactly this target, and what its gates as they are now found.
+        """A finished run of exactly this target, or one stopped early, and what its gates as they are now found.
 
         The newest judgement against the baseline, else the newest against another, else the newest run without
         one; None when there is no run.
         """
-        runs = [run for run in evaluation.stored(self._state.runs) if run.status == "finished"]
+        runs = [run for run in evaluation.stored(self._state.runs) if run.status in ("finished", "stopped")]
         gates = digest(evaluation.suite.gates)
         pairs = [(run, j) for run in runs for j in self._state.runs.judgements(run.id) if j.gates_digest == gates]
         if pairs:
             return max(pairs, key=lambda pair: (pair[1].baseline == baseline_digest(baseline), pair[1].created_ns))
-        return (runs[0], None) if runs else None
+        whole = next((run for run in runs if run.status == "finished"), None)
+        return (whole, None) if whole is not None else None
 
     def baseline(self, prompt: PromptVersion, environment: str) -> PromptVersion | None:
         """What a version must be compared with before the environment may serve it; None when there is nothing.
@@ -277,6 +286,19 @@ class Evaluating:
             yield spool
         finally:
             spool.close()
+
+
+def _compared(suite: Suite, old: Measured | None, new: Measured, dataset: Dataset) -> Comparison:
+    return compare(old, new, dataset, slices_of(suite.gates), stopping=stopping(suite))
+
+
+def _divided(tested: Next, judging: Next) -> Next:
+    """One asks what is under test, the other everything that only serves to measure it."""
+
+    def ask(call: Call) -> AsyncGenerator[Event, None]:
+        return (tested if is_tested(call) else judging)(call)
+
+    return ask
 
 
 @asynccontextmanager

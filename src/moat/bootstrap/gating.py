@@ -95,11 +95,11 @@ class ChangeGate:
             for suite in suites
         ]
         release = self._wishes.release
-        measured = []
+        measured, tests = [], self._measuring.tests(suites)
         for suite in suites:
             other = side_of(self._evaluating, suite, baseline, release=release) if baseline is not None else None
             new = side_of(self._evaluating, suite, candidate, release=release)
-            measured.append(self._measuring.measure(new, other))
+            measured.append(self._measuring.measure(new, other, tests=tests))
         priced = [] if self._wishes.max_increase is None else [self._cost(candidate, baseline)]
         return Outcome(
             commit=self._project.repository.commit()[:12],
@@ -152,6 +152,7 @@ class ChangeGate:
     ) -> Outcome:
         measured: list[tuple[Pair, Measurement]] = []
         failures, notes = [], list(_notes(planned))
+        tests = self._measuring.tests(self._evaluating.suites[pair.suite] for pair in planned.pairs)
         for pair in planned.pairs:
             suite = self._evaluating.suites[pair.suite]
             if self._wishes.suites and pair.suite not in self._wishes.suites:
@@ -160,7 +161,7 @@ class ChangeGate:
                 notes.append(f"{pair.suite} asks the {HELD_OUT} cases, which only `--release` opens.")
                 continue
             try:
-                measured.append((pair, self._measure(pair, suite, old)))
+                measured.append((pair, self._measure(pair, suite, old, tests)))
             except MoatError as error:
                 failures.append(f"{pair.suite} on {pair.prompt or 'its target'} {pair.version}: {error}".strip())
         return replace(
@@ -185,12 +186,12 @@ class ChangeGate:
             for (pair, measurement), report in zip(measured, reports, strict=True)
         )
 
-    def _measure(self, pair: Pair, suite: Suite, old: BaseProject | None) -> Measurement:
+    def _measure(self, pair: Pair, suite: Suite, old: BaseProject | None, tests: int) -> Measurement:
         release = self._wishes.release
         if not pair.prompt:
             own = side_of(self._evaluating, suite, None, release=release)
             known = self._measuring.stored_at(own.evaluation, old.commit) if old is not None else None
-            return self._measuring.measure(own, known)
+            return self._measuring.measure(own, known, tests=tests)
         candidate = self._project.catalog.get(pair.prompt, pair.version)
         baseline = self._baseline(pair, old)
         unseen = pair.other_models and self._looks_the_same(candidate, suite, old)
@@ -201,7 +202,8 @@ class ChangeGate:
         if pair.other_models and old is not None:
             asking = Evaluating(old.old_models, self._state, self._environ)
         other = side_of(asking, suite, baseline, release=release, fresh=unseen)
-        return self._measuring.measure(new, other, identical=False if pair.other_models else None)
+        identical = False if pair.other_models else None
+        return self._measuring.measure(new, other, identical=identical, tests=tests)
 
     def _looks_the_same(self, candidate: PromptVersion, suite: Suite, old: BaseProject | None) -> bool:
         """Would a stored run of the old models pass for one of the new ones?"""

@@ -3,7 +3,7 @@
 import asyncio
 import difflib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -16,9 +16,11 @@ from moat.domain.releases import PromptVersion, digest
 from moat.domain.scores import Judgement, Result, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset
+from moat.evals.early import Stopping, looks, random_units, stopping
 from moat.evals.gate import GateReport, Question, judge, judge_all, slices_of
 from moat.evals.reports.report import Mark
 from moat.evals.running.evaluation import Evaluation
+from moat.evals.running.stored import StoredResults
 from moat.evals.suites import Gate, Suite
 from moat.ports.runs import Runs
 
@@ -30,18 +32,6 @@ Watching = Callable[[str], AbstractContextManager[Watch]]
 
 Thresholds = Mapping[str, float]
 """The least mean of scores that a command demands beside the suites' gates, by name."""
-
-
-class StoredResults:
-    """A run's results, read anew, page by page, each time that they are gone through."""
-
-    def __init__(self, runs: Runs, run: str) -> None:
-        self._runs = runs
-        self._run = run
-
-    def __iter__(self) -> Iterator[Result]:
-        """By case and repeat."""
-        return self._runs.each(self._run)
 
 
 class Side(NamedTuple):
@@ -74,23 +64,25 @@ class Measuring:
         self._watching = watching
         self._thresholds = thresholds
 
-    def measure(self, candidate: Side, baseline: Side | Run | None, *, identical: bool | None = None) -> Measurement:
+    def tests(self, suites: Iterable[Suite]) -> int:
+        """How many tests all gates of some suites are, at most: among so many alpha is split."""
+        gates = [gate for suite in suites for gate in self._gates(suite)]
+        return sum((gate.margin is not None) + (gate.min is not None) for gate in gates)
+
+    def measure(
+        self, candidate: Side, baseline: Side | Run | None, *, identical: bool | None = None, tests: int = 0
+    ) -> Measurement:
         """Ask what is not stored, the baseline first: a secret then stays with the host that it was used with before.
 
-        Raises a `MoatError` when a side cannot be asked.
+        `tests` is what `tests` says of all that is judged together. Raises a `MoatError` when a side cannot be asked.
         """
         began = time.time_ns()
-        old = self._run(baseline) if isinstance(baseline, Side) else baseline
-        new = self._run(candidate)
         suite = candidate.evaluation.suite
-        comparison = compare(
-            self.measured(old) if old is not None else None,
-            self.measured(new),
-            candidate.evaluation.dataset,
-            slices_of(suite.gates),
-            identical=identical,
+        rule = stopping(suite, max(tests, self.tests([suite]))) if baseline is not None else None
+        comparison = self._compared(candidate, baseline, identical, rule)
+        reused = tuple(
+            run.id for run in (comparison.baseline, comparison.candidate) if run is not None and run.finished_ns < began
         )
-        reused = tuple(run.id for run in (old, new) if run is not None and run.finished_ns < began)
         marks = judge_marks(self._project, suite, comparison)
         return Measurement(comparison, suite, candidate.evaluation.dataset, marks, reused)
 
@@ -133,10 +125,38 @@ class Measuring:
             )
         )
 
-    def _run(self, side: Side) -> Run:
+    def _compared(
+        self, candidate: Side, baseline: Side | Run | None, identical: bool | None, rule: Stopping | None
+    ) -> Comparison:
+        """Look by look until it is decided, where the suite stops early; the thresholds of a command need all cases."""
+        evaluation = candidate.evaluation
+        suite, dataset = evaluation.suite, evaluation.dataset
+        parts: Iterator[frozenset[str] | None] = iter([None])
+        if rule is not None and not any(scorer.name in self._thresholds for scorer in suite.scorers):
+            parts = looks(random_units(dataset, evaluation.target.digest))
+        old: Run | None = None
+        new: Run | None = None
+        while True:
+            only = next(parts)
+            old = self._run(baseline, old, only) if isinstance(baseline, Side) else baseline
+            new = self._run(candidate, new, only)
+            found = compare(
+                self.measured(old) if old is not None else None,
+                self.measured(new),
+                dataset,
+                slices_of(suite.gates),
+                identical=identical,
+                stopping=rule,
+            )
+            early = found.early
+            if early is None or early.asked == early.cases or (early.decided and not found.identical):
+                return found
+
+    def _run(self, side: Side, known: Run | None, only: frozenset[str] | None) -> Run:
         evaluation = side.evaluation
         with self._watching(f"{evaluation.suite.name} on {evaluation.target.name}") as watch:
-            return asyncio.run(side.evaluating.run(evaluation, fresh=side.fresh, watch=watch))
+            run = side.evaluating.run(evaluation, fresh=side.fresh, watch=watch, known=known, only=only)
+            return asyncio.run(run)
 
     def measured(self, run: Run) -> Measured:
         """A stored run with its results."""

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_judges import judge_marks, unproven
-from moat.bootstrap.gating_runs import StoredResults
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
 from moat.bootstrap.suites import load_suites, shown
@@ -13,8 +12,10 @@ from moat.bootstrap.wiring import State
 from moat.domain.errors import NotFound
 from moat.evals.compare import Measured, compare
 from moat.evals.datasets import Dataset, load_dataset, select
+from moat.evals.early import stopping
 from moat.evals.gate import GateReport, judge, slices_of
 from moat.evals.reports.report import RunReport, build_report
+from moat.evals.running.stored import StoredResults
 from moat.evals.suites import Suite
 
 
@@ -34,6 +35,7 @@ def stored_report(
         _measured(state, run.id),
         dataset,
         slices_of(suite.gates),
+        stopping=stopping(suite),
     )
     found = judge(comparison, suite.gates, unproven(judge_marks(project, suite, comparison)))
     return judged_report(project, state, suite, dataset, found, slice_by)

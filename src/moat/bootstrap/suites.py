@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from moat.bootstrap.behind import behind
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, Settings
@@ -41,11 +42,11 @@ class Names:
         return self._project.catalog.get(name, version)
 
     def deployments(self, alias: str) -> tuple[str, ...]:
-        """By moat.yaml."""
+        """By moat.yaml; the last is the digest of how they are set up."""
         models = self._project.settings.config.models
         if alias not in models:
             raise NotFound(f"there is no model {alias!r}", where=CONFIG_FILE, remedy=nearest(alias, models))
-        return deployments(self._project.settings.config, alias)
+        return (*deployments(self._project.settings.config, alias), behind(alias, self._project))
 
 
 def suite_files(root: Path) -> dict[str, Path]:

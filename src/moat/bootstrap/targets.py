@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from moat.adapters.http_target import HttpTarget
+from moat.bootstrap.behind import behind, user_behind
 from moat.bootstrap.connections import HostGuard, service
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
@@ -14,7 +15,7 @@ from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.errors import ConfigError, PromptError, SecretWithheld
-from moat.domain.releases import PromptVersion
+from moat.domain.releases import PromptVersion, digest
 from moat.evals.datasets import Dataset
 from moat.evals.project_code import find_function
 from moat.evals.running.evaluation import Evaluation
@@ -30,8 +31,10 @@ from moat.prompts.rollouts import settled
 class Targets:
     """Makes the targets of one project's suites."""
 
-    def __init__(self, project: Project, state: State, environ: Mapping[str, str]) -> None:
+    def __init__(self, project: Project, state: State, environ: Mapping[str, str], users: Project) -> None:
+        """`users`: the project whose model plays the users of cases."""
         self._project = project
+        self._users = users
         self._state = state
         self._environ = environ
 
@@ -54,13 +57,14 @@ class Targets:
                 return self._asked(Evaluation(suite=suite, dataset=dataset, target=target), alias)
             case HttpSpec() as spec:
                 service = self._service(suite, spec)
-                return Evaluation(suite=suite, dataset=dataset, target=service, settled=bool(spec.version))
+                found = Evaluation(suite=suite, dataset=dataset, target=service, settled=bool(spec.version))
+                return self._asked(found, "")
             case FunctionSpec() as spec:
                 function = function_target(suite, spec, self._project)
-                return Evaluation(suite=suite, dataset=dataset, target=function)
+                return self._asked(Evaluation(suite=suite, dataset=dataset, target=function), "")
             case ResponsesSpec() as spec:
                 responses = responses_target(suite, spec, self._project)
-                return Evaluation(suite=suite, dataset=dataset, target=responses)
+                return self._asked(Evaluation(suite=suite, dataset=dataset, target=responses), "")
             case _:
                 raise PromptError(
                     f"which version of {suite.prompt!r} shall answer?",
@@ -69,7 +73,13 @@ class Targets:
                 )
 
     def _asked(self, evaluation: Evaluation, alias: str) -> Evaluation:
-        return replace(evaluation, alias=alias, deployments=deployments(self._project.settings.config, alias))
+        parts = behind(alias, self._project), user_behind(self._users, evaluation.dataset.cases)
+        return replace(
+            evaluation,
+            alias=alias,
+            deployments=deployments(self._project.settings.config, alias),
+            behind=digest(parts) if any(parts) else "",
+        )
 
     def _served(self, suite: Suite, name: str, environment: str) -> PromptVersion:
         release = settled(self._state.releases.history(name, environment))

@@ -9,7 +9,8 @@ ScoreStatus = Literal["ok", "error", "not_run"]
 
 Verdict = Literal["pass", "regressed", "inconclusive"]
 
-RunStatus = Literal["running", "finished", "interrupted"]
+RunStatus = Literal["running", "finished", "interrupted", "stopped"]
+"""`stopped`: a random part of the cases is done, which may have been enough to decide a comparison."""
 
 
 class SimulatedUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,6 +103,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     deployments: tuple[str, ...] = ()
     """`provider/model` of everything behind the alias when it ran."""
+    behind: str = ""
+    """Digest of how those were set up, and of who played the users of cases: the same names may mean something else."""
     cases: int
     repeats: int = 1
     status: RunStatus = "running"

@@ -1,7 +1,7 @@
 """Comparisons that end as soon as they are decided.
 
 Both runs ask their cases in one random order, in looks that grow. After each look every gate's margin is tested with a
-test that may be looked at as often as one likes (`statistics.sequential`); when all have decided, the rest is not asked.
+test that may be looked at as often as one likes (`statistics.sequential`); once all decided, the rest is not asked.
 
 The order comes from the digests of the data and of the candidate, so what is decided is a matter of the two runs
 alone: it is the same at the next look, in the next process, and when all cases were asked after all. It replaces the
@@ -23,7 +23,7 @@ from moat.evals.case_scores import CaseScore, Table
 from moat.evals.datasets import Dataset
 from moat.evals.slices import belongs
 from moat.evals.statistics.sequential import Course, SequentialTest
-from moat.evals.suites import Gate
+from moat.evals.suites import Gate, Suite
 
 ALPHA = 0.05
 """Chance that a candidate that is no worse anywhere is blocked, for all gates together."""
@@ -46,6 +46,11 @@ class Stopping(msgspec.Struct, frozen=True):
     def share(self) -> float:
         """The part of alpha that one gate has."""
         return 1 / max(self.tests, len(self.gates), 1)
+
+
+def stopping(suite: Suite, tests: int = 0) -> Stopping | None:
+    """What ends comparisons of a suite; None when all its cases are asked."""
+    return Stopping(suite.gates, tests) if suite.stop == "early" else None
 
 
 class EarlyGate(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,9 @@ that is no worse anywhere is blocked with a chance of at most ALPHA, however man
 failed, in one run or in both, are a third outcome: a pass must hold if all of them had gone worst, a regression if all
 had gone best.
 
+A comparison that ends when it is decided (`moat.evals.early`) is judged by its own tests of the margins instead: each
+has an equal part of ALPHA, and Holm's correction of all other tests works with what that leaves.
+
 Golden cases are no matter of chance or of averages: one that passed in the baseline, or that nothing is known of, and
 fails now in any repeat makes every gate on that score regressed. A judge that was not calibrated decides nothing: its
 gate is inconclusive, unless it says `uncalibrated: allow`.
@@ -26,11 +29,11 @@ import msgspec
 
 from moat.domain.scores import Verdict
 from moat.evals.compare import Comparison, Difference, GoldenLoss, ScoreComparison, Summary
+from moat.evals.early import ALPHA, Early, EarlyGate
 from moat.evals.statistics.power import cases_needed
 from moat.evals.statistics.significance import below, holm, mean_below
 from moat.evals.suites import Gate
 
-ALPHA = 0.05
 ROUNDING = 1e-9
 """Sums of floats may miss a floor they meet by so much."""
 MAX_CASES = 100_000
@@ -94,7 +97,8 @@ def judge(comparison: Comparison, gates: tuple[Gate, ...], unproven: Mapping[str
 def judge_all(questions: Sequence[Question]) -> list[GateReport]:
     """Judge several comparisons as one family: the chance to block by mistake is ALPHA for all of them together."""
     raw = [_p_values(gate, question.comparison) for question in questions for gate in question.gates]
-    adjusted = iter(holm([p for pair in raw for p in pair if p is not None]))
+    left = 1 - sum(len(q.comparison.early.gates) * q.comparison.early.share for q in questions if q.comparison.early)
+    adjusted = iter(holm([min(1.0, p / left) if left > 0 else 1.0 for pair in raw for p in pair if p is not None]))
     corrected = iter([tuple(next(adjusted) if p is not None else None for p in pair) for pair in raw])
     return [_report(question, [next(corrected) for _ in question.gates]) for question in questions]
 
@@ -125,7 +129,7 @@ def _p_values(gate: Gate, comparison: Comparison) -> tuple[float | None, float |
     score = comparison.score(gate.score, gate.where)
     if score is None:
         return None, None
-    tested = gate.margin is not None and score.best is not None and not comparison.identical
+    tested = gate.margin is not None and score.best is not None and not (comparison.identical or comparison.early)
     p_margin = score.best.p_worse if tested and score.best is not None else None
     return p_margin, _p_below(score.candidate, gate.min) if gate.min is not None else None
 
@@ -161,6 +165,8 @@ def _judge(
         parts.append(_judge_min(gate.min, score.candidate, p_min))
     if gate.margin is not None and comparison.identical:
         parts.append(_Part("pass", "identical to the baseline"))
+    elif gate.margin is not None and comparison.early is not None:
+        parts.append(_judge_early(gate.margin, comparison.early.gate(gate.score, gate.where), comparison.early))
     elif gate.margin is not None and comparison.baseline is not None:
         parts.append(_judge_margin(gate.margin, score, p_margin))
     if gate.margin is not None and comparison.baseline is None and gate.min is None:
@@ -231,6 +237,15 @@ def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> _Pa
     return _Part("inconclusive", f"{text}: too few cases", *_more(seen, effect))
 
 
+def _judge_early(margin: float, seen: EarlyGate, early: Early) -> _Part:
+    if not seen.units:
+        return _Part("inconclusive", "no case has this score in both runs")
+    text = f"{_loss(seen.mean, seen.low, seen.high)} at every look), margin {margin:g}"
+    if seen.course == "go on":
+        return _Part("inconclusive", f"{text}: {seen.units} independent cases do not decide")
+    return _Part(seen.course, f"{text}, decided after {seen.units} of {early.units} independent cases")
+
+
 def describe_p(p: float) -> str:
     """A p-value as people write it."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
@@ -238,9 +253,14 @@ def describe_p(p: float) -> str:
 
 def describe(difference: Difference) -> str:
     """A difference in words: `loss 0.030 (95 % interval -0.010 to 0.070)`."""
-    word, sign = ("gain", 1) if difference.mean > 0 else ("loss", -1)
-    ends = sorted((sign * difference.low, sign * difference.high))
-    return f"{word} {abs(difference.mean):.3f} (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
+    return f"{_loss(difference.mean, difference.low, difference.high)})"
+
+
+def _loss(mean: float, low: float, high: float) -> str:
+    """Without the closing bracket."""
+    word, sign = ("gain", 1) if mean > 0 else ("loss", -1)
+    ends = sorted((sign * low, sign * high))
+    return f"{word} {abs(mean):.3f} (95 % interval {ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _more(seen: Summary | Difference, effect: float) -> tuple[int | None, int | None]:
@@ -269,9 +289,16 @@ def _summary(comparison: Comparison, results: list[GateResult], verdict: Verdict
     if comparison.identical and verdict == "pass":
         return "Identical to the baseline: same prompt, model, suite and data."
     named = [_name(result.gate) for result in results if result.verdict == verdict]
+    saved = _saved(comparison.early)
     if verdict == "pass":
-        return "All gates hold." if comparison.baseline else "All floors hold; there is no baseline yet."
-    return f"{'Worse' if verdict == 'regressed' else 'Not decided'}: {', '.join(dict.fromkeys(named))}."
+        return f"All gates hold.{saved}" if comparison.baseline else "All floors hold; there is no baseline yet."
+    return f"{'Worse' if verdict == 'regressed' else 'Not decided'}: {', '.join(dict.fromkeys(named))}.{saved}"
+
+
+def _saved(early: Early | None) -> str:
+    if early is None or early.asked == early.cases:
+        return ""
+    return f" Stopped when it was decided: {early.asked:,} of {early.cases:,} cases asked."
 
 
 def _name(gate: Gate) -> str:

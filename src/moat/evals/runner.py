@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from time import monotonic_ns
 
 from msgspec.structs import replace
@@ -51,6 +51,7 @@ async def execute(
     runs: Runs,
     clock: Clock,
     progress: Callable[[Progress], None] = lambda _: None,
+    only: Collection[str] | None = None,
 ) -> Run:
     """Answer and score what the run still lacks, and return it finished, as stored.
 
@@ -58,10 +59,12 @@ async def execute(
     that fails is a result with an error. The run stops early, and can be resumed, when it is cancelled, when its
     budget is used up (what is under way is still stored), at the first error of the set-up (`SETUP_ERRORS`), or after
     `STREAK` failures in a row (all of them, in a run with fewer answers): that streak is not stored, and its last error
-    is raised. A run of another evaluation is refused with `ConflictError`.
+    is raised. A run of another evaluation is refused with `ConflictError`. `only`: of the cases with these ids; unless
+    they are all that was lacking, the run is then `stopped`.
     """
     evaluation.check(run)
     work = _Work(run, evaluation, means, runs, progress)
+    work.only = only
     try:
         work.providers.update(filter(None, runs.get(run.id).provider.split(", ")))
     except NotFound:
@@ -69,7 +72,7 @@ async def execute(
     status: RunStatus = "interrupted"
     try:
         await work.run()
-        status = "finished"
+        status = "finished" if work.complete else "stopped"
     finally:
         score = work.tally.mean() if status == "finished" else None
         runs.finish(run.id, status, clock.now_ns(), score, ", ".join(sorted(work.providers)))
@@ -104,7 +107,13 @@ class _Work:
         self._done: set[tuple[str, int]] = set()
         gated = [gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers]
         self.tally = Tally(gated, run.repeats)
+        self.only: Collection[str] | None = None
         self.providers: set[str] = set()
+
+    @property
+    def complete(self) -> bool:
+        """Is every case and repeat of the run stored?"""
+        return self.tally.done >= self._total
 
     async def run(self) -> None:
         """Answer, score and store what is not stored yet; what is answered is stored however this ends."""
@@ -130,13 +139,15 @@ class _Work:
             raise _first(explained) from None
         finally:
             self._store(self._waiting())
-        if self._budget.reached is not None and self.tally.done < self._total:
+        if self._budget.reached is not None and not self.complete:
             raise self._budget.reached
 
     def _todo(self) -> Iterator[tuple[Case, int]]:
         """Every case once, then every case again: an interrupted run has whole repeats."""
         for repeat in range(self._run.repeats):
             for case in self._evaluation.dataset.cases:
+                if self.only is not None and case.id not in self.only:
+                    continue
                 if self._budget.reached is not None:
                     return
                 if (case.id, repeat) not in self._done:

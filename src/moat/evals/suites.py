@@ -18,6 +18,7 @@ from moat.evals.targets.spec import SPECS, PromptSpec, TargetSpec
 from moat.spend.limits import dollars
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Stop = Literal["never", "early"]
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +55,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     scorers: tuple[Scorer, ...]
     gates: tuple[Gate, ...] = ()
     repeats: int = 1
+    stop: Stop = "never"
+    """`early`: a gate asks no more cases than it takes to decide."""
     concurrency: int = 16
     """Cases under way at one time, at most: fewer when a provider has no room."""
     timeout: float = 60.0
@@ -68,7 +71,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         """What makes scores comparable: scorers with their options and revisions, and the repeats.
 
         Gates are left out, so that a changed margin is judged on the stored results without a new run; so are
-        the name, the target and the dataset (they have their own digests), concurrency, timeout and budget.
+        the name, the target and the dataset (they have their own digests), concurrency, timeout, budget and `stop`.
         """
         return digest({"scorers": [scorer.identity for scorer in self.scorers], "repeats": self.repeats})
 
@@ -94,6 +97,7 @@ class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gates: list[Gate] = []
     description: str = ""
     repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    stop: Stop = "never"
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
     budget: str = ""
@@ -117,6 +121,8 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
     scorers = tuple(_scorer(document, index) for index in range(len(file.scorers)))
     _check_names(document, scorers)
     _check_gates(document, file.gates, {scorer.name for scorer in scorers})
+    if file.stop == "early":
+        _check_early(document, file.gates)
     _check_slices(document, file.slices)
     target = _target(document, file)
     return Suite(
@@ -130,6 +136,7 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
         scorers=scorers,
         gates=tuple(file.gates),
         repeats=file.repeats,
+        stop=file.stop,
         concurrency=file.concurrency,
         timeout=file.timeout,
         budget=parse_budget(file.budget, document.place(("budget",))) if file.budget else None,
@@ -202,6 +209,27 @@ def _check_gates(document: Document, gates: list[Gate], names: set[str]) -> None
                 f"the gate on {gate.score!r} demands nothing", where=place, remedy="Give `margin`, `min` or both."
             )
         gated.add((gate.score, gate.where))
+
+
+def _check_early(document: Document, gates: list[Gate]) -> None:
+    """Only margins can be tested again and again: a floor is a matter of all cases."""
+    if not gates:
+        raise ConfigError(
+            "`stop: early` without a gate", where=document.place(("stop",)), remedy="Say what is to be decided."
+        )
+    for index, gate in enumerate(gates):
+        if gate.min is not None:
+            raise ConfigError(
+                "`stop: early` cannot decide a `min`",
+                where=document.place(("gates", index, "min")),
+                remedy="Leave it out, or move it to a suite that asks all cases.",
+            )
+        if gate.margin is None or not 0 < gate.margin < 1:
+            raise ConfigError(
+                "`stop: early` needs a margin between 0 and 1, neither of the two",
+                where=document.place(("gates", index, "margin")),
+                remedy="Name a loss that is tolerable, such as 0.05.",
+            )
 
 
 def _unknown(what: str, name: str, known: Iterable[str], where: str) -> ConfigError:

@@ -75,6 +75,78 @@ def test_weights_undo_what_a_stratified_sample_took_too_often() -> None:
     assert found.tp + found.fn < 40
 
 
+def test_all_measures_of_a_stratified_sample_are_those_of_the_run() -> None:
+    """Copies of an answer instead of a weight: the same coefficients."""
+    chance = random.Random(2)
+    listed = []
+    for number in range(60):
+        truth, weight = chance.randint(0, 4) / 4, chance.choice([1, 2, 9])
+        judged = min(1.0, truth + chance.choice([0, 0.2, 0.4]) * (weight > 2))
+        orders = (1.0, 0.0) if weight > 2 else (0.5, 0.5)
+        people = (truth, truth, 1.0) if number % 3 else (truth,)
+        listed.append(
+            Pair(
+                case=f"c{number}",
+                people=people,
+                judged=judged,
+                length=chance.randint(9, 900),
+                orders=orders,
+                weight=weight,
+            )
+        )
+    copies = [msgspec.structs.replace(pair, weight=1) for pair in listed for _ in range(int(pair.weight))]
+    found, whole = measures(listed, 0.5), measures(copies, 0.5)
+    assert found.shift.mean == pytest.approx(whole.shift.mean)
+    assert found.kappa.value == pytest.approx(whole.kappa.value)
+    assert found.length_bias.value == pytest.approx(whole.length_bias.value)
+    assert found.sway.lean.value == pytest.approx(whole.sway.lean.value)
+    assert found.sway.consistent.value == pytest.approx(whole.sway.consistent.value)
+    # Alpha takes chance pairs without those of an answer with itself, and so depends a little on the number.
+    assert found.alpha.value == pytest.approx(whole.alpha.value, abs=0.02)
+    assert found.alpha_people.value == pytest.approx(whole.alpha_people.value, abs=0.02)
+    assert found.shift.error > 1.2 * whole.shift.error
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_a_mean_corrected_by_stratified_labels_covers_the_truth(stratified) -> None:
+    """Simulated runs of 600 answers: the judge is too kind to bad ones, of which a stratified sample has many."""
+    world = np.random.default_rng(8)
+    covered, off, runs = 0, [], 120
+    for _ in range(runs):
+        truth = np.where(world.random(600) < 0.8, world.uniform(0.7, 1, 600), world.uniform(0, 0.4, 600))
+        judged = np.clip(truth + np.where(truth < 0.5, 0.3, 0.02) + world.normal(0, 0.08, 600), 0, 1)
+        made = [Result(case=str(n), scores=[Score(name="rel", value=float(judged[n]))]) for n in range(600)]
+        picked = pick(made, "rel", 60, seed=str(world.random()), stratified=stratified)
+        labelled = [
+            Pair(
+                case=each.result.case,
+                people=(float(truth[int(each.result.case)]),),
+                judged=each.result.scores[0].value,
+                length=9,
+                weight=each.weight,
+            )
+            for each in picked
+        ]
+        calibration = Calibration(
+            suite="s",
+            scorer="rel",
+            identity="",
+            prompt="",
+            models=(),
+            labels="",
+            measures=measures(labelled, 0.5),
+            created=TODAY,
+            expires=TODAY,
+        )
+        found = mean_interval(judged)
+        summary = Summary(n=600, mean=found.mean, low=found.low, high=found.high, error=found.error, clusters=600)
+        fixed = corrected(summary, calibration)
+        off.append(fixed.mean - truth.mean())
+        covered += fixed.low <= truth.mean() <= fixed.high
+    assert abs(np.mean(off)) < 0.01
+    assert covered / runs > 0.9
+
+
 def test_nothing_can_be_compared_with_one_answer_and_people_alone_say_how_far_they_agree() -> None:
     with pytest.raises(ValueError, match="two answers"):
         measures(pairs({(1, 1): 1}), 0.5)
@@ -198,7 +270,7 @@ def a_measured(labels, judged, *, binary):
             kappa=none,
             alpha=none,
             alpha_people=None,
-            shift=Shift(shift.mean, shift.low, shift.high, shift.error),
+            shift=Shift(shift.mean, shift.low, shift.high, shift.error, len(labels) - 1),
             length_bias=None,
             binary=binary,
         ),

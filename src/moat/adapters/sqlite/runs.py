@@ -1,10 +1,10 @@
 """Eval runs in SQLite."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, func, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
@@ -15,6 +15,16 @@ from moat.domain.scores import Judgement, Result, Run, RunStatus
 
 _RUN = tables.runs.c
 _PAGE = 500
+_FIELDS = Result.__struct_fields__
+_TYPES = get_type_hints(Result)
+_STORED = [tables.results.c[name] for name in _FIELDS]
+_COLUMNS = [type_coerce(column, Text) if isinstance(column.type, tables.Json) else column for column in _STORED]
+"""Of a result, JSON as the text that is stored."""
+_JSON = [
+    (index, msgspec.json.Decoder(_TYPES[column.name]))
+    for index, column in enumerate(_STORED)
+    if isinstance(column.type, tables.Json)
+]
 
 
 class SqliteRuns:
@@ -78,11 +88,11 @@ class SqliteRuns:
         """Page by page, each in a transaction of its own: results are only ever added."""
         table = tables.results
         place = tuple_(table.c.case, table.c.repeat)
-        query = select(table).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat).limit(_PAGE)
+        query = select(*_COLUMNS).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat).limit(_PAGE)
         page = query
         while True:
             with self._state.read() as connection:
-                found = [record(row, Result) for row in connection.execute(page).mappings()]
+                found = [_result(row) for row in connection.execute(page).all()]
             yield from found
             if len(found) < _PAGE:
                 return
@@ -108,6 +118,14 @@ class SqliteRuns:
         query = select(tables.runs).where(*wanted).order_by(_RUN.created_ns.desc(), _RUN.id.desc()).limit(limit)
         with self._state.read() as connection:
             return [record(row, Run) for row in connection.execute(query).mappings()]
+
+
+def _result(row: Row[Any]) -> Result:
+    """As `record` would, in a fraction of the time: a run may have a hundred thousand."""
+    values = list(row)
+    for index, decoder in _JSON:
+        values[index] = decoder.decode(values[index])
+    return Result(**dict(zip(_FIELDS, values, strict=True)))
 
 
 def _update(connection: Connection, run_id: str, **fields: Any) -> None:

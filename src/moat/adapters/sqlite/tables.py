@@ -141,6 +141,7 @@ runs = Table(
     Column("prompt_digest", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("deployments", Json, nullable=False),
+    Column("behind", Text, nullable=False),
     Column("cases", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("status", Text, nullable=False),

@@ -6,8 +6,8 @@ import msgspec
 
 from moat.evals.statistics.agreement import Agreement, cohen_kappa, krippendorff_alpha
 from moat.evals.statistics.bias import length_bias, position_bias
-from moat.evals.statistics.intervals import mean_interval
 from moat.evals.statistics.judges import Share, rates
+from moat.evals.statistics.weighting import weighted_interval
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of the answer."""
     cluster: str = ""
     weight: float = 1.0
+    """How many answers of the run it stands for: all measures are of the run, not of the sample."""
     orders: tuple[float, float] | None = None
     """Of a pairwise judge: what the answer scored when it stood first, and second."""
 
@@ -45,6 +46,8 @@ class Shift(msgspec.Struct, frozen=True):
     low: float
     high: float
     error: float
+    degrees: float
+    """Of freedom, of Student's t."""
 
 
 class Sway(msgspec.Struct, frozen=True):
@@ -97,8 +100,9 @@ def measures(pairs: Sequence[Pair], threshold: float) -> Measures:
     tp, fn = _counts([pair for pair, good in zip(pairs, truth, strict=True) if good], threshold)
     fp, tn = _counts([pair for pair, good in zip(pairs, truth, strict=True) if not good], threshold)
     found = rates(tp, fn, fp, tn)
-    several = [pair.people for pair in pairs if len(pair.people) > 1]
-    shift = mean_interval([pair.judged - pair.truth for pair in pairs], clusters)
+    weights = _weights(pairs)
+    several = [pair for pair in pairs if len(pair.people) > 1]
+    shift = weighted_interval([pair.judged - pair.truth for pair in pairs], weights, clusters)
     return Measures(
         n=len(pairs),
         people=max(len(pair.people) for pair in pairs),
@@ -109,12 +113,10 @@ def measures(pairs: Sequence[Pair], threshold: float) -> Measures:
         tn=tn,
         tpr=_share(found.tpr),
         tnr=_share(found.tnr),
-        kappa=_coefficient(cohen_kappa(truth, said, clusters=clusters)),
-        alpha=_coefficient(
-            krippendorff_alpha([(pair.truth, pair.judged) for pair in pairs], level="interval", clusters=clusters)
-        ),
-        alpha_people=_coefficient(krippendorff_alpha(several, level="interval")) if several else None,
-        shift=Shift(shift.mean, max(-1.0, shift.low), min(1.0, shift.high), shift.error),
+        kappa=_coefficient(cohen_kappa(truth, said, clusters=clusters, unit_weights=weights)),
+        alpha=_alpha([(pair.truth, pair.judged) for pair in pairs], pairs),
+        alpha_people=_alpha([pair.people for pair in several], several) if several else None,
+        shift=Shift(shift.mean, max(-1.0, shift.low), min(1.0, shift.high), shift.error, shift.degrees),
         length_bias=_length_bias(pairs),
         binary={pair.judged for pair in pairs} <= {0.0, 1.0},
         sway=_sway(pairs),
@@ -125,6 +127,16 @@ def people_agree(values: Sequence[Sequence[float]]) -> Coefficient | None:
     """Krippendorff's alpha among people; None when no answer has two labels."""
     several = [each for each in values if len(each) > 1]
     return _coefficient(krippendorff_alpha(several, level="interval")) if several else None
+
+
+def _alpha(values: Sequence[Sequence[float]], pairs: Sequence[Pair]) -> Coefficient:
+    return _coefficient(
+        krippendorff_alpha(values, level="interval", clusters=_clusters(pairs), unit_weights=_weights(pairs))
+    )
+
+
+def _weights(pairs: Sequence[Pair]) -> list[float]:
+    return [pair.weight for pair in pairs]
 
 
 def _clusters(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
@@ -148,6 +160,7 @@ def _length_bias(pairs: Sequence[Pair]) -> Coefficient | None:
         [pair.truth for pair in pairs],
         [max(1, pair.length) for pair in pairs],
         _clusters(pairs),
+        weights=_weights(pairs),
     )
     return Coefficient(found.slope, found.low, found.high) if found is not None else None
 
@@ -157,7 +170,7 @@ def _sway(pairs: Sequence[Pair]) -> Sway | None:
     if not turned:
         return None
     first, second = zip(*(pair.orders or () for pair in turned), strict=True)
-    found = position_bias(first, second, _clusters(turned))
+    found = position_bias(first, second, _clusters(turned), _weights(turned))
     return Sway(Coefficient(found.lean, found.low, found.high), _share(found.consistent))
 
 

@@ -77,7 +77,7 @@ def corrected(summary: Summary, calibration: Calibration) -> Corrected | None:
     from scipy.special import stdtrit
 
     error = math.hypot(summary.error, measured.shift.error)
-    half = float(stdtrit(max(1, min(summary.clusters or summary.n, measured.n) - 1), 0.975)) * error
+    half = float(stdtrit(max(1.0, min((summary.clusters or summary.n) - 1, measured.shift.degrees)), 0.975)) * error
     mean = min(1.0, max(0.0, summary.mean - measured.shift.mean))
     exact = summary.mean - measured.shift.mean
     return _made(summary, (mean, min(exact - half, mean), max(exact + half, mean)), "by the judge's mean difference")

@@ -11,8 +11,11 @@ import msgspec
 
 from moat.prompts.semver import is_stable
 
-Kind = Literal["prompt", "suite", "target", "scorers", "gates", "dataset", "model"]
+Kind = Literal["prompt", "suite", "target", "scorers", "gates", "dataset", "user", "model"]
 What = Literal["new", "changed", "removed", "renamed"]
+
+PARTS: tuple[Kind, ...] = ("target", "scorers", "gates", "dataset", "user")
+"""Of a suite, each compared by itself."""
 
 
 class VersionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +40,12 @@ class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
     gates: str
     dataset: str
     """With the split that is asked."""
+    user: str = ""
+    """Who plays the users of its cases; empty when nobody does."""
     model: str = ""
     """Alias for versions that name none."""
+    asks: tuple[str, ...] = ()
+    """Aliases that answer when it is no version of `prompt` that does. What stands behind judges is in `scorers`."""
 
 
 class ProjectState(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +79,6 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Its name at the merge base."""
     baseline_version: str = ""
     """Empty: there was nothing to compare with."""
-    other_models: bool = False
-    """The same alias means something else now: equal content is no equal answer, and stored runs are of the old one."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +138,7 @@ class _Planner:
             return None  # lint says so
         reasons = list(self._suite_reasons(name))
         if not suite.prompt:
+            reasons += self._model_reasons(name, suite.asks, "")
             return Pair(suite=name, prompt="", version="", reasons=tuple(reasons)) if reasons else None
         versions = self._now.prompts[suite.prompt]
         changed = self.changed(suite.prompt)
@@ -140,10 +146,7 @@ class _Planner:
         if changed:
             same_number = candidate.version in {v.version for v in self._before.prompts.get(suite.prompt, ())}
             reasons.insert(0, f"{suite.prompt}@{candidate.version} is {'changed' if same_number else 'new'}")
-        alias = candidate.model or suite.model
-        moved = alias in self._before.models and self._before.models[alias] != self._now.models.get(alias)
-        if moved:
-            reasons.append(f"the model {alias} changed")
+        reasons += self._model_reasons(name, (candidate.model or suite.model,), candidate.model)
         if not reasons:
             return None
         origin = self.origin(suite.prompt)
@@ -154,15 +157,23 @@ class _Planner:
             reasons=tuple(reasons),
             baseline_prompt=origin,
             baseline_version=_newest(self._before.prompts[origin]) if origin else "",
-            other_models=moved,
         )
+
+    def _model_reasons(self, name: str, aliases: tuple[str, ...], own: str) -> Iterator[str]:
+        """`own`: the alias that the candidate names itself; then it is none of the suite's."""
+        models, before = self._before.models, self._before.suites.get(name)
+        for alias in aliases:
+            if alias in models and models[alias] != self._now.models.get(alias):
+                yield f"the model {alias} changed"
+        if not own and before is not None and before.model != self._now.suites[name].model:
+            yield f"the suite {name} names another model"
 
     def _suite_reasons(self, name: str) -> Iterator[str]:
         now, before = self._now.suites[name], self._before.suites.get(name)
         if before is None:
             yield f"the suite {name} is new"
             return
-        for part in ("target", "scorers", "gates", "dataset"):
+        for part in PARTS:
             if getattr(now, part) != getattr(before, part):
                 yield f"the {part} of {name} changed"
         if self._everything:
@@ -176,10 +187,11 @@ class _Planner:
             if new is None or old is None:
                 yield Change(kind="suite", name=name, what="removed" if new is None else "new")
                 continue
-            kinds: tuple[Kind, ...] = ("target", "scorers", "gates", "dataset")
-            for kind in kinds:
+            for kind in PARTS:
                 if getattr(new, kind) != getattr(old, kind):
                     yield Change(kind=kind, name=name, what="changed")
+            if new.model != old.model:
+                yield Change(kind="suite", name=name, what="changed", detail=f"its model was {old.model or 'none'}")
         yield from _differences("model", self._now.models, self._before.models)
 
     def _prompt_changes(self) -> Iterator[Change]:

@@ -28,6 +28,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """The model alias that answers; empty when no model of moat.yaml does."""
     deployments: tuple[str, ...] = ()
     """`provider/model` of everything behind the alias."""
+    behind: str = ""
+    """Digest of how those are set up, and of who plays the users of cases."""
     settled: bool = True
     """False: the target may answer otherwise tomorrow without being another (a service), so that a finished run says
     nothing of today."""
@@ -44,6 +46,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             prompt_digest=self.target.digest,
             model=self.alias,
             deployments=self.deployments,
+            behind=self.behind,
             cases=len(self.dataset.cases),
             repeats=self.suite.repeats,
             created_ns=created_ns,
@@ -56,16 +59,17 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, run: Run) -> None:
         """Raise `ConflictError` unless a run is of exactly this."""
         same = self.new_run(0)
-        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "cases"):
+        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "behind", "cases"):
             if getattr(run, what) != getattr(same, what):
-                changed = "target" if what == "prompt_digest" and not self.prompt else what.partition("_")[0]
+                names = {"behind": "model", "prompt_digest": "prompt" if self.prompt else "target"}
+                changed = names.get(what, what.partition("_")[0])
                 raise ConflictError(
                     f"the {changed} changed since this run was started", where=run.id, remedy="Start a new run."
                 )
 
     def stored(self, runs: Runs) -> list[Run]:
-        """Stored runs of exactly this, newest first. What other deployments answered under the same alias proves
-        nothing: what a simulated one said says nothing of a real one.
+        """Stored runs of exactly this, newest first. What other deployments answered under the same alias, or the same
+        ones at another address or by other rules, proves nothing.
         """
         found = runs.find(
             suite_digest=self.suite.digest,
@@ -73,13 +77,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             prompt_digest=self.target.digest,
             model=self.alias,
         )
-        return [run for run in found if run.deployments == self.deployments]
+        return [run for run in found if (run.deployments, run.behind) == (self.deployments, self.behind)]
 
     def find_run(self, runs: Runs) -> Run | None:
-        """The newest finished one, else the newest to resume."""
+        """The newest finished one, else the newest to resume: one that was stopped may be old."""
         found = self.stored(runs)
         finished = (run for run in found if run.status == "finished") if self.settled else iter(())
-        unfinished = (run for run in found if run.status != "finished")
+        over = ("finished",) if self.settled else ("finished", "stopped")
+        unfinished = (run for run in found if run.status not in over)
         return next(finished, None) or next(unfinished, None)
 
 

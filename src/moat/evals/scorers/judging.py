@@ -27,7 +27,7 @@ class Seat(msgspec.Struct, frozen=True):
 
     alias: str
     deployments: tuple[str, ...]
-    """`provider/model` of everything behind it: another model is another judge."""
+    """What stands behind it (`Named.deployments`): another model, or the same at another address, is another judge."""
 
 
 class Pinned(msgspec.Struct, frozen=True):

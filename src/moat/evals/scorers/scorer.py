@@ -50,7 +50,9 @@ class Named(Protocol):
         ...
 
     def deployments(self, alias: str) -> tuple[str, ...]:
-        """`provider/model` of everything behind a model alias. Raises `NotFound` for one that moat.yaml has not."""
+        """What stands behind a model alias: `provider/model` of each, and what tells how they are set up. For digests:
+        others score otherwise. Raises `NotFound` for one that moat.yaml has not.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from moat.evals.statistics.bootstrap import resample
 from moat.evals.statistics.intervals import wilson
+from moat.evals.statistics.weighting import UnitWeights, relative, worth
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,11 +47,13 @@ def cohen_kappa(
     order: Sequence[Hashable] | None = None,
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
+    unit_weights: UnitWeights = None,
 ) -> Agreement:
     """Two raters who rated everything (Cohen 1960, Educ. Psychol. Meas. 20; weighted: 1968, Psychol. Bull. 70).
 
-    Weights count how far apart two labels are, in steps of `order` (default: sorted). Raises `ValueError` for
-    sequences of different length, no units, or a label that is not in `order`.
+    Weights count how far apart two labels are, in steps of `order` (default: sorted); `unit_weights` are for how many
+    units of the whole each one stands (a stratified sample). Raises `ValueError` for sequences of different length, no
+    units, or a label that is not in `order`.
 
     Wrong when one label is rare: kappa is then low though the raters hardly differ; see `gwet_ac1`.
     """
@@ -66,7 +69,7 @@ def cohen_kappa(
         chance = table.sum(axis=2)[:, :, None] * table.sum(axis=1)[:, None, :]
         return (table * distance).sum(axis=(1, 2)), (chance * distance).sum(axis=(1, 2))
 
-    return _agreement(tables, disagreement, clusters, confidence)
+    return _agreement(tables, disagreement, clusters, confidence, unit_weights)
 
 
 def gwet_ac1(
@@ -100,12 +103,13 @@ def krippendorff_alpha(
     order: Sequence[Hashable] | None = None,
     clusters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
+    unit_weights: UnitWeights = None,
 ) -> Agreement:
     """Any number of raters, with gaps (Krippendorff 2019, Content Analysis, 4th ed., chapter 12).
 
     One sequence of ratings for each unit, in any order; None, or a shorter sequence, is a gap. Units with fewer
     than two ratings say nothing and are left out. `level` is how ratings differ: as names, as ranks (in `order`,
-    default sorted), or as numbers. Raises `ValueError` when no unit has two ratings, a label is not in `order`,
+    default sorted), or as numbers. `unit_weights`: as in `cohen_kappa`. Raises `ValueError` when no unit has two ratings, a label is not in `order`,
     or there are more than `MAX_LABELS` labels.
     """
     import numpy as np
@@ -119,17 +123,26 @@ def krippendorff_alpha(
         if len(clusters) != len(units):
             raise ValueError("as many clusters as units are needed")
         clusters = [clusters[index] for index in kept]
+    if unit_weights is not None:
+        unit_weights = [unit_weights[index] for index in kept]
     if level == "interval":
-        return _agreement(_number_parts(rated), _number_disagreement, clusters, confidence)
+        return _agreement(_number_parts(rated), _number_disagreement, clusters, confidence, unit_weights)
     index = _index((rating for ratings in rated for rating in ratings), order)
     parts = np.array([_coincidences([index[rating] for rating in ratings], len(index)) for ratings in rated])
-    return _agreement(parts, _label_disagreement(len(index), ordinal=level == "ordinal"), clusters, confidence)
+    differ = _label_disagreement(len(index), ordinal=level == "ordinal")
+    return _agreement(parts, differ, clusters, confidence, unit_weights)
 
 
 def _agreement(
-    parts: "np.ndarray", disagreement: Disagreement, clusters: Sequence[Hashable] | None, confidence: float
+    parts: "np.ndarray",
+    disagreement: Disagreement,
+    clusters: Sequence[Hashable] | None,
+    confidence: float,
+    weights: UnitWeights = None,
 ) -> Agreement:
     import numpy as np
+
+    parts = parts * relative(weights, len(parts))[:, None]
 
     def coefficient(sums: "np.ndarray") -> "np.ndarray":
         seen, chance = disagreement(sums)
@@ -143,6 +156,7 @@ def _agreement(
     if seen < 1e-12:
         # Nobody disagreed, and so in no resample: how many may is what none of n leaves possible (rule of three).
         independent = len(parts) if clusters is None else len(set(clusters))
+        independent *= worth(weights, len(parts)) / len(parts)
         low, high = 1 - wilson(0, independent, confidence).high / chance, 1.0
     return Agreement(1 - seen / chance, max(-1.0, low), min(1.0, high), 1 - seen, len(parts))
 

@@ -1,10 +1,9 @@
 """Confidence intervals."""
 
 import math
-from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from moat.evals.statistics.clusters import coded
+from moat.evals.statistics.clusters import Clusters, Values, coded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +40,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
-def mean_interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
-) -> Estimate:
+def mean_interval(values: Values, clusters: Clusters = None, confidence: float = 0.95) -> Estimate:
     """Student's t interval of a mean, with a cluster-robust standard error when clusters are given.
 
     Cases of one cluster need not be independent; the error is the sandwich estimator for a mean with the factor
@@ -55,9 +52,7 @@ def mean_interval(
     return _estimate(array, codes, count, float(array.mean()), confidence)
 
 
-def difference_interval(
-    differences: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
-) -> Estimate:
+def difference_interval(differences: Values, clusters: Clusters = None, confidence: float = 0.95) -> Estimate:
     """Interval of the mean of paired differences, -1 to 1, that stays honest when few cases differ.
 
     Most differences between two prompts are zero or small, and a t interval on few others, or none, is far too

@@ -2,13 +2,20 @@
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from moat.evals.statistics.intervals import Estimate
 from moat.evals.statistics.proportions import share_interval
 
+if TYPE_CHECKING:
+    import numpy as np
+
 PASS = 0.5
 """A score of at least this is a pass."""
+
+Repeated = Union[Sequence[Sequence[float]], "np.ndarray"]
+"""The values of each case; as an array of one row a case, padded with NaN."""
 
 
 def flaky(values: Sequence[float]) -> bool:
@@ -16,10 +23,14 @@ def flaky(values: Sequence[float]) -> bool:
     return len({value >= PASS for value in values}) > 1
 
 
-def flake_rate(cases: Sequence[Sequence[float]]) -> float | None:
+def flake_rate(cases: Repeated) -> float | None:
     """Share of the cases with two repeats or more that are flaky; None when there are none."""
-    repeated = [values for values in cases if len(values) > 1]
-    return sum(map(flaky, repeated)) / len(repeated) if repeated else None
+    import numpy as np
+
+    values = _rows(cases)
+    repeated = values[(~np.isnan(values)).sum(axis=1) > 1]
+    disagree = (repeated >= PASS).any(axis=1) & (repeated < PASS).any(axis=1)
+    return float(disagree.mean()) if len(repeated) else None
 
 
 class Flip(NamedTuple):
@@ -76,24 +87,29 @@ class Components(NamedTuple):
         return math.sqrt((self.between + self.within / repeats) / cases)
 
 
-def components(cases: Sequence[Sequence[float]]) -> Components | None:
+def components(cases: Repeated) -> Components | None:
     """Variance between and within cases by one-way analysis of variance, unequal repeats allowed (Searle, Casella &
     McCulloch 1992, Variance Components, 3.6).
 
     Give differences of paired runs to learn of a comparison's variance. None unless there are two cases, and a case
     with two repeats: without one, what is within cannot be told from what is between.
     """
-    kept = [values for values in cases if values]
-    counts = [len(values) for values in kept]
-    total = sum(counts)
-    if len(kept) < 2 or total == len(kept):
+    import numpy as np
+
+    values = _rows(cases)
+    counts = (~np.isnan(values)).sum(axis=1)
+    values, counts = values[counts > 0], counts[counts > 0]
+    total, kept = int(counts.sum()), len(counts)
+    if kept < 2 or total == kept:
         return None
-    means = [math.fsum(values) / len(values) for values in kept]
-    squares = math.fsum((value - mean) ** 2 for values, mean in zip(kept, means, strict=True) for value in values)
-    within = squares / (total - len(kept))
-    overall = math.fsum(n * mean for n, mean in zip(counts, means, strict=True)) / total
-    among = math.fsum(n * (mean - overall) ** 2 for n, mean in zip(counts, means, strict=True)) / (len(kept) - 1)
-    size = (total - sum(n * n for n in counts) / total) / (len(kept) - 1)
+    anchors = np.nanmin(values, axis=1)  # values that are all alike have a variance of 0, not of rounding
+    moves = values - anchors[:, None]
+    means = np.nansum(moves, axis=1) / counts
+    within = float(np.nansum((moves - means[:, None]) ** 2)) / (total - kept)
+    means += anchors
+    overall = float(counts @ means) / total
+    among = float(counts @ (means - overall) ** 2) / (kept - 1)
+    size = (total - float(counts @ counts) / total) / (kept - 1)
     return Components(max(0.0, (among - within) / size), within)
 
 
@@ -128,3 +144,11 @@ def _over_cases(
         return None
     values = [chance(sum(value >= PASS for value in cases[index]), len(cases[index])) for index in kept]
     return share_interval(values, [clusters[index] for index in kept] if clusters is not None else None)
+
+
+def _rows(cases: Repeated) -> "np.ndarray":
+    import numpy as np
+
+    if isinstance(cases, np.ndarray):
+        return cases
+    return np.array(list(zip_longest(*cases, fillvalue=math.nan)), dtype=float).reshape(-1, len(cases)).T

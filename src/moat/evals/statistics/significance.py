@@ -1,10 +1,10 @@
 """Paired tests, and the correction for several at once."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from moat.evals.statistics.clusters import coded
+from moat.evals.statistics.clusters import Clusters, Values, coded
 from moat.evals.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 EXACT_UNITS = 14
 """Up to so many non-zero units all sign patterns are counted; above, a seeded sample of them."""
 SAMPLES = 20_000
+FEW = 2_000
+"""So many are drawn first; that they are enough shows in `CLEAR` of them, or more, being as extreme."""
+CLEAR = 200
 ALIKE = 16
 """So many units of one size are drawn together."""
 
@@ -42,12 +45,14 @@ def mcnemar(lost: int, won: int) -> PValues:
     return PValues(min(1.0, 2 * min(worse, better)), worse)
 
 
-def sign_flip(differences: Sequence[float], clusters: Sequence[Hashable] | None = None, seed: int = 0) -> PValues:
+def sign_flip(differences: Values, clusters: Clusters = None, seed: int = 0) -> PValues:
     """Permutation test of paired differences: without an effect each one's sign is a coin flip (Fisher 1935).
 
-    A cluster flips as a whole. Exact for few non-zero units; else Monte Carlo, where the observed pattern
-    counts as one of the sample, so that p is never too small (Phipson & Smyth 2010, SAGMB 9). Raises `ValueError`
-    for a difference that is not finite.
+    A cluster flips as a whole. Exact for few non-zero units. Else Monte Carlo, where the observed pattern counts as
+    one of the sample, so that p is never too small (Phipson & Smyth 2010, SAGMB 9): a small sample where that shows a
+    p above `CLEAR` / `FEW` (after Besag & Clifford 1991, Biometrika 78), the whole otherwise, and none where p is below
+    all that a sample could show (Hoeffding 1963, JASA 58: an upper bound of it, which is what is given then). Raises
+    `ValueError` for a difference that is not finite.
     """
     import numpy as np
 
@@ -56,18 +61,30 @@ def sign_flip(differences: Sequence[float], clusters: Sequence[Hashable] | None 
     array, codes, count = coded(differences, clusters)
     values = np.bincount(codes, weights=array, minlength=count)
     values = values[values != 0]
-    n = len(values)
-    if n == 0:
+    if len(values) == 0:
         return PValues(1.0, 1.0)
-    slack = 1e-9 * float(np.abs(values).sum())
+    if len(values) <= EXACT_UNITS:
+        return _shares(values, _patterns(len(values)) @ values, itself=0)
     observed = float(values.sum())
-    if n <= EXACT_UNITS:
-        sums, count = _patterns(n) @ values, 0
-    else:
-        sums, count = _some_sums(np.abs(values), np.random.default_rng(seed)), 1
-    extreme = count + int((np.abs(sums) >= abs(observed) - slack).sum())
-    lower = count + int((sums <= observed + slack).sum())
-    return PValues(extreme / (len(sums) + count), lower / (len(sums) + count))
+    bound = math.exp(-(observed**2) / (2 * float(values @ values)))
+    if bound <= 1 / (SAMPLES + 1):
+        return PValues(2 * bound, bound if observed < 0 else 1.0)
+    random = np.random.default_rng(seed)
+    few = _shares(values, _some_sums(np.abs(values), FEW, random), itself=1)
+    if min(few) > CLEAR / FEW:
+        return few
+    all_ = _shares(values, _some_sums(np.abs(values), SAMPLES, random), itself=1)
+    return PValues(*(first if first > CLEAR / FEW else second for first, second in zip(few, all_, strict=True)))
+
+
+def _shares(values: "np.ndarray", sums: "np.ndarray", itself: int) -> PValues:
+    """Shares of the sums that are as extreme as that of the values, which is counted `itself` times."""
+    import numpy as np
+
+    observed, slack = float(values.sum()), 1e-9 * float(np.abs(values).sum())
+    extreme = itself + int((np.abs(sums) >= abs(observed) - slack).sum())
+    lower = itself + int((sums <= observed + slack).sum())
+    return PValues(extreme / (len(sums) + itself), lower / (len(sums) + itself))
 
 
 def _patterns(units: int) -> "np.ndarray":
@@ -78,22 +95,22 @@ def _patterns(units: int) -> "np.ndarray":
     return patterns
 
 
-def _some_sums(sizes: "np.ndarray", random: "np.random.Generator") -> "np.ndarray":
-    """Sums under `SAMPLES` random patterns of signs.
+def _some_sums(sizes: "np.ndarray", samples: int, random: "np.random.Generator") -> "np.ndarray":
+    """Sums under random patterns of signs.
 
     Of many units of one size only the number of positive ones matters, which is binomial. The others go by eights:
     a random byte looks the sum of eight up.
     """
     import numpy as np
 
-    sums = np.zeros(SAMPLES)
+    sums = np.zeros(samples)
     distinct, counts = np.unique(sizes.round(12), return_counts=True)
     many = counts >= ALIKE
     for size, count in zip(distinct[many], counts[many], strict=True):
-        sums += size * (2.0 * random.binomial(count, 0.5, SAMPLES) - count)
+        sums += size * (2.0 * random.binomial(count, 0.5, samples) - count)
     rest = np.repeat(distinct[~many], counts[~many])
     for table in np.pad(rest, (0, -len(rest) % 8)).reshape(-1, 8) @ _patterns(8).T:
-        sums += table.take(np.frombuffer(random.bytes(SAMPLES), dtype=np.uint8))
+        sums += table.take(np.frombuffer(random.bytes(samples), dtype=np.uint8))
     return sums
 
 
@@ -149,15 +166,18 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def paired_test(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> tuple[str, PValues]:
+def paired_test(differences: Values, clusters: Clusters = None) -> tuple[str, PValues]:
     """The test that fits, and its name: `mcnemar` for passes and fails of independent cases, else `sign_flip`."""
-    values = list(differences)
-    if clusters is None and set(values) <= {-1.0, 0.0, 1.0}:
-        return "exact McNemar test", mcnemar(values.count(-1.0), values.count(1.0))
-    return "sign-flip permutation test" + (" by cluster" if clusters else ""), sign_flip(values, clusters)
+    import numpy as np
+
+    values = np.asarray(differences, dtype=float)
+    if clusters is None and np.isin(values, (-1.0, 0.0, 1.0)).all():
+        return "exact McNemar test", mcnemar(int((values == -1).sum()), int((values == 1).sum()))
+    by = "" if clusters is None else " by cluster"
+    return f"sign-flip permutation test{by}", sign_flip(values, clusters)
 
 
-def paired_t(differences: Sequence[float], clusters: Sequence[Hashable] | None = None) -> PValues:
+def paired_t(differences: Values, clusters: Clusters = None) -> PValues:
     """Student's t test of paired differences, cluster-robust (Student 1908, Biometrika 6; `mean_interval`).
 
     Quick, and close to `sign_flip` from some 30 units on; with fewer, or with mostly zero differences, it is not to

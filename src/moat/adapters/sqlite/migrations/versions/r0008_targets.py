@@ -12,6 +12,7 @@ def upgrade() -> None:
     for table, name, value in (
         ("runs", "target", ""),
         ("runs", "split", ""),
+        ("runs", "behind", ""),
         ("results", "messages", "[]"),
         ("results", "context", "[]"),
     ):

@@ -1,0 +1,71 @@
+"""What stands behind a model alias, as a digest: an answer of one setting says nothing of another."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from moat.bootstrap.models import all_targets, deployment_of
+from moat.bootstrap.project import Project
+from moat.domain.config import Config
+from moat.domain.errors import InputError, NotFound
+from moat.domain.releases import digest, prompt_digest
+from moat.domain.scores import Case
+from moat.evals.judges.user import PROMPT, VERSION
+
+PIECE = 2**20
+MAX_FILE = 64 * PIECE
+"""Bytes of a file that are looked at."""
+ANSWERING = ("use", "strategy", "weights", "quality", "rules", "overflow")
+"""What of an alias decides who answers; prices, retries and caches do not change what is said."""
+
+
+def behind(alias: str, project: Project) -> str:
+    """Over an alias's routes, its providers' blocks as they are written, and the files that those name; empty for an
+    alias that moat.yaml has not.
+
+    A key that is exchanged changes nothing; another address, region, kind or rules file does.
+    """
+    config = project.settings.config
+    return digest(_meaning(alias, config, project.root, ())) if alias in config.models else ""
+
+
+def user_behind(project: Project, cases: Iterable[Case]) -> str:
+    """Who plays the users of cases that have one: the prompt's content, and what stands behind its model. Empty when
+    nobody is played, or nobody can play.
+    """
+    if not any(case.user is not None for case in cases):
+        return ""
+    try:
+        prompt = project.catalog.get(PROMPT, VERSION)
+    except (InputError, NotFound):
+        return ""
+    return digest((prompt_digest(prompt), behind(prompt.model, project)))
+
+
+def content(path: Path) -> str:
+    """Digest of a file; empty for what is none, cannot be read, or is over `MAX_FILE`."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_FILE:
+            return ""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""
+
+
+def _meaning(alias: str, config: Config, root: Path, above: tuple[str, ...]) -> object:
+    model = config.models[alias]
+    names = sorted({deployment_of(target).provider for target in all_targets(model)})
+    found: list[object] = [
+        {field: getattr(model, field) for field in ANSWERING},
+        [(name, config.providers.get(name), _files(config.providers.get(name, {}), root)) for name in names],
+    ]
+    if model.longer in config.models and model.longer not in above:
+        found.append(_meaning(model.longer, config, root, (*above, alias)))
+    return found
+
+
+def _files(options: object, root: Path) -> list[str]:
+    """Digests of the files that a provider's block names."""
+    values = options.values() if isinstance(options, dict) else ()
+    return [content(root / value) for value in values if isinstance(value, str) and "://" not in value]
