@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from moat.cli import output
+from moat.cli import evals, main, output
+from moat.domain.scores import Result, Score
 from moat.evals.running.tally import Progress
 
 ROWS = [["run_0123456789abcdef", "support/answer@1.0.0", 7], ["run_fedcba9876543210", "", 1234]]
@@ -88,3 +89,25 @@ def test_progress_is_shown_on_terminals_only(capsys: pytest.CaptureFixture[str])
 def test_small_things() -> None:
     assert (output.milliseconds(1_240_000), output.milliseconds(1_234_000_000)) == ("1.2 ms", "1,234 ms")
     assert len(output.clock(0)) == 19
+
+
+def test_an_error_steers_no_terminal_and_begins_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    main._complain("service: said \x1b]0;title\x07\x9b31m\n::error::owned\r::stop-commands::x\ta")
+    printed = capsys.readouterr().err
+    assert printed == (
+        "error: service: said \\x1b]0;title\\x07\\x9b31m\n  | ::error::owned\n  | ::stop-commands::x\ta\n"
+    )
+
+
+def test_a_result_is_shown_without_a_line_that_a_ci_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "fine\n::set-output name=x::y\r\n  ::error::z\x1b[2J"
+    messages = [{"role": "user", "content": hostile}, {"role": "assistant", "content": hostile}]
+    scores = [Score(name="s", value=0.0, reason=hostile), Score(name="t", status="error", reason="::error::t")]
+    evals._print_result(Result(case="::error::c\n::error::d", output=hostile, messages=messages, scores=scores), "")
+    evals._print_result(Result(case="b", error=f"::error::e\n{hostile}"), "")
+    evals._print_result(Result(case="c", output="one line"), "")
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if line.lstrip().startswith("::")]
+    assert "  | ::set-output name=x::y" in lines
+    assert "\x1b" not in "".join(lines)
+    assert lines[-1] == "  | one line"

@@ -1,6 +1,7 @@
 """What the evals tests are made of: a suite, cases, a pipeline that answers from a function, runs in a file."""
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -79,14 +80,17 @@ class FileRuns:
     def start(self, run):
         self._append(("run", run))
 
-    def add(self, run_id, results):
+    def alone(self, run_id):
+        return nullcontext()
+
+    def add(self, run_id, results, spent=0):
         known = {(result.case, result.repeat) for result in self.results(run_id)}
         new = [result for result in results if (result.case, result.repeat) not in known]
         self.batches.append(len(results))
         self._append(*(("result", (run_id, result)) for result in new))
 
-    def finish(self, run_id, status, finished_ns, score, provider):
-        change = {"status": status, "finished_ns": finished_ns, "score": score, "provider": provider}
+    def finish(self, run_id, status, finished_ns, score, provider, spent=0):
+        change = {"status": status, "finished_ns": finished_ns, "score": score, "provider": provider, "spent": spent}
         self._append(("finish", (run_id, change)))
 
     def get(self, run_id):

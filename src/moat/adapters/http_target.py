@@ -14,11 +14,11 @@ from moat.domain.calls import Message, Trace, new_trace
 from moat.domain.errors import ConfigError, ProviderDown, ProviderError, ProviderOverloaded, ProviderTimeout
 from moat.domain.releases import digest
 from moat.domain.scores import Case
-from moat.domain.usage import from_usd
 from moat.evals.answer import ABSENT, Answered, dig
 from moat.evals.scorers.scorer import Bench
 from moat.evals.targets.conversation import Said, converse, simulated_user
 from moat.evals.targets.placeholders import filled
+from moat.evals.targets.reply import Reply
 from moat.evals.targets.spec import HttpSpec
 
 MAX_BODY = 16 * 2**20
@@ -135,17 +135,19 @@ class HttpTarget:
             data = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ProviderDown(f"the answer is not JSON: {raw[:200]!r}", where=self.name) from None
-        cost = self._at(data, usage.cost, None)
-        return Answered(
-            _text(self._at(data, spec.output, data, needed=True)),
-            tool_calls=_list(self._at(data, spec.tool_calls, [])),
-            context=[_text(document) for document in _list(self._at(data, spec.context, []))],
-            input_tokens=_count(self._at(data, usage.input, 0)),
-            output_tokens=_count(self._at(data, usage.output, 0)),
-            cost=from_usd(str(cost)) if isinstance(cost, int | float | str) and _number(cost) else None,
-            latency_ns=latency_ns,
-            trace_id=trace.trace_id,
-        )
+        said = {
+            "text": _text(self._at(data, spec.output, data, needed=True)),
+            "tool_calls": _list(self._at(data, spec.tool_calls, [])),
+            "context": [_text(document) for document in _list(self._at(data, spec.context, []))],
+            "input_tokens": self._at(data, usage.input, None) or 0,
+            "output_tokens": self._at(data, usage.output, None) or 0,
+            "cost_usd": self._at(data, usage.cost, None),
+        }
+        try:
+            reply = msgspec.convert(said, Reply, strict=False)
+        except msgspec.ValidationError as error:
+            raise ProviderDown(f"the answer is not as the suite says: {error}", where=self.name) from None
+        return msgspec.structs.replace(reply.answered(latency_ns), trace_id=trace.trace_id)
 
     def _at(self, data: Any, path: str, default: Any, *, needed: bool = False) -> Any:
         if not path:
@@ -182,14 +184,3 @@ def _text(value: Any) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _count(value: Any) -> int:
-    return max(0, value) if isinstance(value, int) else 0
-
-
-def _number(value: int | float | str) -> bool:
-    try:
-        return 0 <= float(value) < 1e9
-    except ValueError:
-        return False

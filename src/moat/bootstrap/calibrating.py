@@ -266,7 +266,7 @@ class Calibrating:
                 "no stored run has this answer", where=place, remedy="Import where the run was made, or keep its runs."
             )
         run, of_suite, result = origins.get(given.item, ("", suite, None))
-        if result is None and not (given.case and given.answer and suite):
+        if result is None and (given.answer is None or not (given.case and suite)):
             raise DocumentError(
                 "it says not which answer is meant",
                 where=place,
@@ -277,7 +277,7 @@ class Calibrating:
         return of_suite, Label(
             score=given.score,
             case=result.case if result else given.case,
-            answer=response_of(_answered(result)) if result else given.answer,
+            answer=response_of(_answered(result)) if result else given.answer or "",
             value=value_of(given.value, self._words(of_suite, given.score), place),
             rater=who,
             comment=given.comment,
@@ -306,7 +306,7 @@ class Calibrating:
                 labels=sum(label.score == score and before.get(label.key) != label for label in labels),
                 answers=len(found),
                 raters=tuple(sorted({label.rater for label in labels if label.score == score})),
-                agreement=people_agree([item.values for item in found]),
+                agreement=people_agree([item.values for item in found], [item.weight for item in found]),
             )
 
 

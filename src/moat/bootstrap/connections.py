@@ -7,7 +7,8 @@ new provider with an old key is a moved key too.
 
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -124,6 +125,35 @@ class HostGuard:
             now = time.time_ns()
             new = [(found, pair) for found in self._first for pair in found.pairs if pair[0] not in self._known]
             self._store.trust([_entry(found, pair, now) for found, pair in new])
+
+
+class StatedHosts:
+    """Implements `moat.ports.connections.HostStore`: what a store knows, and what files that are trusted say besides,
+    for where nothing is remembered yet.
+    """
+
+    def __init__(self, store: HostStore, stated: Iterable[Connection]) -> None:
+        self._store = store
+        self._stated = [_entry(found, pair, 0) for found in stated for pair in found.pairs]
+
+    def trusted_hosts(self) -> list[TrustedHost]:
+        """Of both."""
+        return [*self._stated, *self._store.trusted_hosts()]
+
+    def trust(self, entries: Iterable[TrustedHost]) -> None:
+        """In the store."""
+        self._store.trust(entries)
+
+
+def stated(settings: Settings, environ: Mapping[str, str]) -> Iterator[Connection]:
+    """What the providers of a moat.yaml connect to, also where the credentials themselves are not at hand. One whose
+    block cannot be read connects to nothing.
+    """
+    for name, options in settings.config.providers.items():
+        names = _credentials(options, environ)
+        filled = {**environ, **{variable: "unset" for variable in names if not environ.get(variable)}}
+        with suppress(InputError):
+            yield connection(name, settings.config, read_block(name, settings, filled)[1], environ)
 
 
 class WithheldProvider:

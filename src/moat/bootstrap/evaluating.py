@@ -1,6 +1,6 @@
 """Evaluations of a project: suites, data, prompts and stored runs brought together on the one pipeline."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace as with_ports
 from functools import cached_property
@@ -12,18 +12,18 @@ from moat.bootstrap.background import BackgroundTasks
 from moat.bootstrap.eval_answers import open_answers
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
-from moat.bootstrap.suites import Names, load_suites, shown, unknown_required
+from moat.bootstrap.suites import Suites, shown, unknown_required
 from moat.bootstrap.targets import Targets
 from moat.bootstrap.wiring import Standing, State, pipeline_ports
 from moat.domain.calls import Call, Event
-from moat.domain.errors import ConflictError, NotFound
+from moat.domain.errors import ConfigError, ConflictError, NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
 from moat.evals.early import stopping
 from moat.evals.gate import slices_of
-from moat.evals.runner import TESTED, execute
+from moat.evals.runner import execute
 from moat.evals.running.budget import RunBudget
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.running.means import Means
@@ -76,14 +76,20 @@ class Evaluating:
     """Runs suites and judges versions. Calls are recorded like any other: the spool takes them."""
 
     def __init__(
-        self, project: Project, state: State, environ: Mapping[str, str], *, judges: "Evaluating | None" = None
+        self,
+        project: Project,
+        state: State,
+        environ: Mapping[str, str],
+        *,
+        judges: "Evaluating | None" = None,
+        confined: bool = False,
     ) -> None:
-        """`judges`: who judges and plays users when it is not this project's models."""
+        """`judges`: who judges and plays users when it is not this project's models. `confined`: as `Targets`."""
         self._project = project
         self._state = state
         self._environ = environ
         self._judges = judges
-        self._targets = Targets(project, state, environ, judges.project if judges is not None else project)
+        self._targets = Targets(project, state, environ, judges.project if judges is not None else project, confined)
         self._datasets: dict[Path, Dataset] = {}
 
     @property
@@ -92,9 +98,9 @@ class Evaluating:
         return self._project
 
     @cached_property
-    def suites(self) -> dict[str, Suite]:
-        """All suites of the project by name."""
-        return {name: suite.pinned(Names(self._project)) for name, suite in load_suites(self._project.root).items()}
+    def suites(self) -> Mapping[str, Suite]:
+        """All suites of the project by name; reading one raises a `MoatError` when it is broken."""
+        return Suites(self._project)
 
     def suites_of(self, prompt: str, names: list[str]) -> list[Suite]:
         """The named suites, or all that cover a prompt. Raises `NotFound`."""
@@ -176,6 +182,7 @@ class Evaluating:
             known = evaluation.find_run(self._state.runs)
         if known is not None and known.status == "finished":
             return known
+        _check_model(evaluation)
         clock = SystemClock()
         repository = self._project.repository
         commit = f"{repository.commit()}{'+' if repository.is_dirty() else ''}"
@@ -189,7 +196,8 @@ class Evaluating:
                 answers = stack.enter_context(kept)
                 asks.append(await stack.enter_async_context(side.pipeline(evaluation.prompt, budget, pacer, answers)))
             await stack.enter_async_context(_closing(evaluation.target))
-            means, runs = Means(_divided(asks[0], asks[-1]), budget, pacer), self._state.runs
+            ask = _divided(asks[0], asks[-1], f"eval:{evaluation.suite.name}")
+            means, runs = Means(ask, budget, pacer), self._state.runs
             return await execute(run, evaluation, means=means, runs=runs, clock=clock, progress=watch, only=only)
 
     @asynccontextmanager
@@ -288,15 +296,25 @@ class Evaluating:
             spool.close()
 
 
+def _check_model(evaluation: Evaluation) -> None:
+    """Raise `ConfigError` where neither the version nor the suite names the model that shall answer."""
+    if evaluation.prompt is not None and not evaluation.alias:
+        raise ConfigError(
+            f"no model shall answer: neither {evaluation.prompt.id} nor the suite names one",
+            where=f"suite {evaluation.suite.name}",
+            remedy="Write `model: ALIAS` into the suite, or name one with `--model`.",
+        )
+
+
 def _compared(suite: Suite, old: Measured | None, new: Measured, dataset: Dataset) -> Comparison:
     return compare(old, new, dataset, slices_of(suite.gates), stopping=stopping(suite))
 
 
-def _divided(tested: Next, judging: Next) -> Next:
-    """One asks what is under test, the other everything that only serves to measure it."""
+def _divided(tested: Next, judging: Next, feature: str) -> Next:
+    """One asks what is under test, under a feature, the other everything that only serves to measure it."""
 
     def ask(call: Call) -> AsyncGenerator[Event, None]:
-        return (tested if is_tested(call) else judging)(call)
+        return (tested if call.caller.feature == feature and call.operation == "chat" else judging)(call)
 
     return ask
 

@@ -15,6 +15,8 @@ PAGE = 100
 MAX_PAGES = 30
 """More comments than these are not looked through; then another one is made."""
 MARKER = "<!-- moat gate: "
+WORKFLOW = "github-actions[bot]"
+"""Who comments with the token of a workflow of GitHub."""
 
 
 class Thread(NamedTuple):
@@ -27,6 +29,8 @@ class Thread(NamedTuple):
     headers: Mapping[str, str]
     update: str
     """Method that changes one."""
+    viewer: str
+    """URL that says whose token it is."""
 
 
 def thread_of(environ: Mapping[str, str]) -> Thread:
@@ -34,7 +38,8 @@ def thread_of(environ: Mapping[str, str]) -> Thread:
     if environ.get("GITLAB_CI"):
         base = f"{_need(environ, 'CI_API_V4_URL')}/projects/{quote(_need(environ, 'CI_PROJECT_ID'), safe='')}"
         notes = f"{base}/merge_requests/{_number(environ, 'CI_MERGE_REQUEST_IID')}/notes"
-        return Thread(notes, notes, {"private-token": _need(environ, "GITLAB_TOKEN")}, "PUT")
+        token = {"private-token": _need(environ, "GITLAB_TOKEN")}
+        return Thread(notes, notes, token, "PUT", f"{_need(environ, 'CI_API_V4_URL')}/user")
     api = environ.get("GITHUB_API_URL") or "https://api.github.com"
     issues = f"{api}/repos/{quote(_need(environ, 'GITHUB_REPOSITORY'))}/issues"
     headers = {
@@ -43,19 +48,23 @@ def thread_of(environ: Mapping[str, str]) -> Thread:
         "x-github-api-version": "2022-11-28",
     }
     number = _number(environ, "PULL_REQUEST")
-    return Thread(f"{issues}/{number}/comments", f"{issues}/comments", headers, "PATCH")
+    graphql = environ.get("GITHUB_GRAPHQL_URL") or f"{api}/graphql"
+    return Thread(f"{issues}/{number}/comments", f"{issues}/comments", headers, "PATCH", graphql)
 
 
 def comment(thread: Thread, text: str) -> bool:
     """Say it in the pull request, in place of what an earlier run said; True when there was such a comment.
 
-    Comments are told apart by their first line, which `moat.evals.gating.comment.marker` makes. Raises `InputError`
+    Comments are told apart by their first line, which `moat.evals.gating.comment.marker` makes, and by who wrote them:
+    anybody can write that line, and could edit what stands under it. Raises `InputError`
     for a text without one, `Unavailable` when the forge refuses.
     """
     first = text.partition("\n")[0]
     if not first.startswith(MARKER):
         raise InputError("is no report of a gate", remedy="Give the report.md that `moat gate --out` writes.")
-    mine = next((each for each in _comments(thread) if str(each.get("body", "")).startswith(first)), None)
+    same = [each for each in _comments(thread) if str(each.get("body", "")).startswith(first)]
+    me = _viewer(thread) if same else ""
+    mine = next((each for each in same if _author(each) == me), None)
     if mine is None:
         _send("POST", thread.comments, {"body": text}, thread.headers)
         return False
@@ -68,6 +77,30 @@ def notify(url: str, text: str) -> None:
     if not url.startswith(("https://", "http://")):
         raise ConfigError("the webhook is no address", where="SLACK_WEBHOOK_URL")
     _send("POST", url, {"text": text}, {}, shown="the webhook")
+
+
+def _viewer(thread: Thread) -> str:
+    """The login of the token's user. GitHub's REST says it of people alone, its GraphQL of apps too; where the token
+    may not ask, it is taken for the one that a workflow has.
+    """
+    github = thread.update == "PATCH"
+    query = {"query": "query { viewer { login } }"} if github else None
+    try:
+        found = _send("POST" if github else "GET", thread.viewer, query, thread.headers)
+    except Unavailable:
+        if github:
+            return WORKFLOW
+        raise
+    for key in ("data", "viewer") if github else ():
+        found = found.get(key) if isinstance(found, dict) else None
+    login = found.get("login" if github else "username") if isinstance(found, dict) else None
+    return login if isinstance(login, str) and login else WORKFLOW
+
+
+def _author(comment: Mapping[str, Any]) -> str:
+    """The login of who wrote a comment; empty when it is gone."""
+    user = comment.get("user") or comment.get("author")
+    return str(user.get("login") or user.get("username") or "") if isinstance(user, dict) else ""
 
 
 def _comments(thread: Thread) -> Iterator[dict[str, Any]]:

@@ -11,26 +11,28 @@ from moat.bootstrap.economics import economics
 from moat.bootstrap.estimating import Estimating
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_base import Base, BaseProject, checked_out
-from moat.bootstrap.gating_runs import Measurement, Measuring, Thresholds, Watching, check_thresholds, side_of
+from moat.bootstrap.gating_data import check_data
+from moat.bootstrap.gating_hosts import confined
+from moat.bootstrap.gating_runs import Measurement, Measuring, Side, Thresholds, Watching, check_thresholds, side_of
 from moat.bootstrap.gating_state import state_of
-from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.reporting import judged_report
-from moat.bootstrap.suites import check_suites, shown
+from moat.bootstrap.suites import check_suites, shown, suite_files
 from moat.bootstrap.wiring import State
 from moat.domain.errors import InputError, MoatError, NotFound
 from moat.domain.releases import PromptVersion
-from moat.domain.scores import Verdict
+from moat.domain.scores import Run, Verdict
 from moat.evals.datasets import Dataset
 from moat.evals.datasets.dataset import HELD_OUT
-from moat.evals.datasets.lock import check_bumped, read_locks
 from moat.evals.gating.outcome import Costed, Evaluated, Lint, Outcome
 from moat.evals.gating.plan import Pair, Plan, ProjectState, plan
+from moat.evals.gating.weakening import weakened
 from moat.evals.reports.report import RunReport
-from moat.evals.suites import Suite
+from moat.evals.suites import Suite, load_suite
+from moat.evals.targets.spec import HttpSpec
 from moat.prompts.files import uncollected
 from moat.prompts.lint import lint
-from moat.prompts.problems import Problem, from_error
+from moat.prompts.problems import Problem
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +81,9 @@ class ChangeGate:
         if base is None:
             return self._against(found, None)
         with checked_out(self._project, base) as old:
+            if old is not None:
+                self._state = confined(self._state, old, self._environ)
+                self._evaluating = Evaluating(self._project, self._state, self._environ, confined=True)
             missing = () if old is not None else (f"{base.name} does not have this project: everything is new.",)
             return self._against(replace(found, notes=missing), old)
 
@@ -125,11 +130,13 @@ class ChangeGate:
                 raise NotFound(f"there is no suite {name!r}", remedy=f"Suites: {', '.join(suites) or 'none'}.")
         check_thresholds(self._wishes.thresholds, list(suites.values()))
         before = state_of(old, lenient=True) if old is not None else None
-        planned = plan(state_of(self._project, lenient=False), before, everything=self._wishes.everything)
-        return self._evaluated(replace(found, changes=planned.changes), planned, old, before)
+        now = state_of(self._project, lenient=False)
+        planned = plan(now, before, everything=self._wishes.everything)
+        lost = tuple(weakened(now, before)) if before is not None else ()
+        return self._evaluated(replace(found, changes=planned.changes, weakened=lost), planned, old, before)
 
     def _problems(self, old: BaseProject | None) -> list[Problem]:
-        """Of lint, and of the lock of the datasets against the base's."""
+        """Of lint, and of the datasets and their lock against the base's."""
         project = self._project
         with uncollected():
             suites = check_suites(project)
@@ -140,11 +147,7 @@ class ChangeGate:
                 catalog=project.catalog,
                 economics=economics(project),
             )
-        try:
-            before = read_locks(old.root) if old is not None else {}
-            problems += check_bumped(before, read_locks(project.root))
-        except InputError as error:
-            problems.append(from_error("edited-dataset", "evals.lock", error))
+        problems += check_data(project, old) if old is not None else ()
         return list(dict.fromkeys(problems))
 
     def _evaluated(
@@ -188,28 +191,44 @@ class ChangeGate:
 
     def _measure(self, pair: Pair, suite: Suite, old: BaseProject | None, tests: int) -> Measurement:
         release = self._wishes.release
-        if not pair.prompt:
-            own = side_of(self._evaluating, suite, None, release=release)
-            known = self._measuring.stored_at(own.evaluation, old.commit) if old is not None else None
-            return self._measuring.measure(own, known, tests=tests)
-        candidate = self._project.catalog.get(pair.prompt, pair.version)
-        baseline = self._baseline(pair, old)
-        unseen = pair.other_models and self._looks_the_same(candidate, suite, old)
-        new = side_of(self._evaluating, suite, candidate, release=release, fresh=unseen)
-        if baseline is None:
-            return self._measuring.measure(new, None)
-        asking = self._evaluating
-        if pair.other_models and old is not None:
-            asking = Evaluating(old.old_models, self._state, self._environ)
-        other = side_of(asking, suite, baseline, release=release, fresh=unseen)
-        identical = False if pair.other_models else None
-        return self._measuring.measure(new, other, identical=identical, tests=tests)
+        if pair.prompt:
+            candidate = self._project.catalog.get(pair.prompt, pair.version)
+            baseline = self._baseline(pair, old)
+            other = self._before(suite, baseline, old) if baseline is not None else None
+            new = side_of(self._evaluating, suite, candidate, release=release)
+            return self._measuring.measure(new, other, tests=tests)
+        new = side_of(self._evaluating, suite, None, release=release)
+        return self._measuring.measure(new, self._target_before(suite, old), tests=tests)
 
-    def _looks_the_same(self, candidate: PromptVersion, suite: Suite, old: BaseProject | None) -> bool:
-        """Would a stored run of the old models pass for one of the new ones?"""
-        alias = candidate.model or suite.model
-        sides = [deployments(side.settings.config, alias) for side in (self._project, old) if side is not None]
-        return len(sides) == 2 and sides[0] == sides[1]
+    def _before(self, suite: Suite, baseline: PromptVersion, old: BaseProject | None) -> Side:
+        """The baseline as the base would have asked it: by its suite's model, and what that meant there. Where that is
+        what it means now, or the base does not know the model, the project itself asks.
+        """
+        now = side_of(self._evaluating, suite, baseline, release=self._wishes.release)
+        if old is None:
+            return now
+        before = _suite_at(old, suite.name)
+        suite = replace(suite, model=before.model if before is not None else suite.model)
+        then = side_of(self._asking(old), suite, baseline, release=self._wishes.release)
+        one, other = ((side.evaluation.alias, side.evaluation.behind) for side in (now, then))
+        return now if one == other or not then.evaluation.deployments else then
+
+    def _target_before(self, suite: Suite, old: BaseProject | None) -> Side | Run | None:
+        """What the suite's target was at the base, with its code and its files; of a service, what it said there. None
+        where the base had no such suite.
+        """
+        before = _suite_at(old, suite.name) if old is not None else None
+        if old is None or before is None or before.prompt:
+            return None
+        then = replace(suite, target=before.target, model=before.model, file=before.file)
+        side = side_of(self._asking(old), then, None, release=self._wishes.release)
+        if isinstance(then.target, HttpSpec):
+            return self._measuring.stored_at(side.evaluation, old.commit)
+        return side
+
+    def _asking(self, old: BaseProject) -> Evaluating:
+        """Asks what the base asked; judges are the same on both sides of a comparison."""
+        return Evaluating(old.old_models, self._state, self._environ, judges=self._evaluating)
 
     def _baseline(self, pair: Pair, old: BaseProject | None) -> PromptVersion | None:
         """What the environment serves; else the newest version of the base, or, of everything, the version before."""
@@ -245,6 +264,14 @@ class ChangeGate:
         pair = Pair(suite="", prompt=candidate.name, version=candidate.version, reasons=())
         percent = None if limit is None else float(limit)
         return Costed(estimate=found, limit_percent=percent, verdict=verdict, path=self._path(pair))
+
+
+def _suite_at(old: BaseProject, name: str) -> Suite | None:
+    """The base's suite of a name; None where it has none that can be read."""
+    path = suite_files(old.root).get(name)
+    with suppress(InputError):
+        return load_suite(path, name=shown(path, old.root)) if path is not None else None
+    return None
 
 
 def _notes(planned: Plan) -> Iterator[str]:

@@ -13,6 +13,7 @@ from moat.bootstrap.settings import CONFIG_FILE
 from moat.bootstrap.suites import FOLDER
 from moat.documents import read_yaml
 from moat.domain.errors import DocumentError, NotFound
+from moat.evals.project_code import imported_names
 from moat.prompts.catalog import Catalog
 
 BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
@@ -101,9 +102,13 @@ def checked_out(project: Project, base: Base) -> Iterator[BaseProject | None]:
     with tempfile.TemporaryDirectory(prefix="moat-base-") as folder:
         root = Path(folder)
         repository.export(base.commit, root, (*PATHS, *LOCKS))
-        mentioned = sorted(_mentioned(root) - {path.name for path in root.iterdir()})
-        if there := repository.present(base.commit, *mentioned) if mentioned else []:
+        wanted = _mentioned(root)
+        while more := sorted(wanted - {path.name for path in root.iterdir()}):
+            there = repository.present(base.commit, *more)
+            if not there:
+                break
             repository.export(base.commit, root, there)
+            wanted = _imported(root)
         yield BaseProject(project, root, base.commit)
 
 
@@ -129,6 +134,14 @@ def _mentioned(root: Path) -> set[str]:
                 if first and first not in (".", "..", "~") and len(text) < 500 and "\n" not in text:
                     found.add(first)
     return found
+
+
+def _imported(root: Path) -> set[str]:
+    """Files and folders at the top that the code there would import, if they were there."""
+    names = set()
+    for file in root.rglob("*.py"):
+        names |= imported_names(file)
+    return {found for name in names for found in (name, f"{name}.py")}
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from moat.bootstrap.evaluating import Evaluating, Watch
@@ -13,19 +13,16 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
 from moat.domain.errors import RequestError
 from moat.domain.releases import PromptVersion, digest
-from moat.domain.scores import Judgement, Result, Run
+from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset
 from moat.evals.early import Stopping, looks, random_units, stopping
 from moat.evals.gate import GateReport, Question, judge, judge_all, slices_of
+from moat.evals.project_code import instead
 from moat.evals.reports.report import Mark
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.running.stored import StoredResults
 from moat.evals.suites import Gate, Suite
-from moat.ports.runs import Runs
-
-MAX_RUNS = 1000
-"""Of a suite that are looked through, newest first."""
 
 Watching = Callable[[str], AbstractContextManager[Watch]]
 """Makes something that shows the progress of a run with a title."""
@@ -39,8 +36,6 @@ class Side(NamedTuple):
 
     evaluating: Evaluating
     evaluation: Evaluation
-    fresh: bool = False
-    """Stored runs are not of this, although nothing in them tells."""
 
 
 class Measurement(NamedTuple):
@@ -69,9 +64,7 @@ class Measuring:
         gates = [gate for suite in suites for gate in self._gates(suite)]
         return sum((gate.margin is not None) + (gate.min is not None) for gate in gates)
 
-    def measure(
-        self, candidate: Side, baseline: Side | Run | None, *, identical: bool | None = None, tests: int = 0
-    ) -> Measurement:
+    def measure(self, candidate: Side, baseline: Side | Run | None, *, tests: int = 0) -> Measurement:
         """Ask what is not stored, the baseline first: a secret then stays with the host that it was used with before.
 
         `tests` is what `tests` says of all that is judged together. Raises a `MoatError` when a side cannot be asked.
@@ -79,7 +72,7 @@ class Measuring:
         began = time.time_ns()
         suite = candidate.evaluation.suite
         rule = stopping(suite, max(tests, self.tests([suite]))) if baseline is not None else None
-        comparison = self._compared(candidate, baseline, identical, rule)
+        comparison = self._compared(candidate, baseline, rule)
         reused = tuple(
             run.id for run in (comparison.baseline, comparison.candidate) if run is not None and run.finished_ns < began
         )
@@ -87,12 +80,12 @@ class Measuring:
         return Measurement(comparison, suite, candidate.evaluation.dataset, marks, reused)
 
     def stored_at(self, evaluation: Evaluation, commit: str) -> Run | None:
-        """The newest finished run of the same suite and data, on a target of the same name, made at a commit."""
-        known = self._runs.runs(suite=evaluation.suite.name, limit=MAX_RUNS)
-        wanted = (evaluation.suite.digest, evaluation.dataset.digest, evaluation.target.name, commit, "finished")
-        return next(
-            (r for r in known if (r.suite_digest, r.dataset_digest, r.target, r.commit, r.status) == wanted), None
-        )
+        """The newest finished run of exactly this, made at a commit with no file edited; at any, of a settled target.
+
+        For what cannot be asked any more: the service of the merge base, say.
+        """
+        found = (run for run in evaluation.stored(self._runs) if run.status == "finished")
+        return next((run for run in found if evaluation.settled or run.commit == commit), None)
 
     def judge(self, measured: Sequence[Measurement]) -> list[GateReport]:
         """All of them at once, with the thresholds of the command.
@@ -125,9 +118,7 @@ class Measuring:
             )
         )
 
-    def _compared(
-        self, candidate: Side, baseline: Side | Run | None, identical: bool | None, rule: Stopping | None
-    ) -> Comparison:
+    def _compared(self, candidate: Side, baseline: Side | Run | None, rule: Stopping | None) -> Comparison:
         """Look by look until it is decided, where the suite stops early; the thresholds of a command need all cases."""
         evaluation = candidate.evaluation
         suite, dataset = evaluation.suite, evaluation.dataset
@@ -145,7 +136,6 @@ class Measuring:
                 self.measured(new),
                 dataset,
                 slices_of(suite.gates),
-                identical=identical,
                 stopping=rule,
             )
             early = found.early
@@ -155,8 +145,9 @@ class Measuring:
     def _run(self, side: Side, known: Run | None, only: frozenset[str] | None) -> Run:
         evaluation = side.evaluation
         with self._watching(f"{evaluation.suite.name} on {evaluation.target.name}") as watch:
-            run = side.evaluating.run(evaluation, fresh=side.fresh, watch=watch, known=known, only=only)
-            return asyncio.run(run)
+            old, root = side.evaluating.project.root, self._project.root
+            with instead(old, root) if old != root else nullcontext():
+                return asyncio.run(side.evaluating.run(evaluation, fresh=False, watch=watch, known=known, only=only))
 
     def measured(self, run: Run) -> Measured:
         """A stored run with its results."""
@@ -175,12 +166,10 @@ def check_thresholds(thresholds: Thresholds, suites: Sequence[Suite]) -> None:
             raise RequestError(f"{least:g} is no mean score", where=f"--min-{name}", remedy="Write it as 0.8.")
 
 
-def side_of(
-    evaluating: Evaluating, suite: Suite, prompt: PromptVersion | None, *, release: bool, fresh: bool = False
-) -> Side:
+def side_of(evaluating: Evaluating, suite: Suite, prompt: PromptVersion | None, *, release: bool) -> Side:
     """A suite on a version, or on what it names itself; `release` opens its held-out cases."""
     if prompt is not None:
         evaluation = evaluating.target(suite, prompt, open_held_out=release)
     else:
         evaluation = evaluating.of_suite(suite, open_held_out=release)
-    return Side(evaluating, evaluation, fresh)
+    return Side(evaluating, evaluation)

@@ -53,6 +53,7 @@ def _suite(suite: Suite, project: Project) -> SuiteState:
         target="" if suite.prompt else _target(suite, project),
         scorers=suite.digest,
         gates=digest(suite.gates),
+        demands=suite.gates,
         dataset=digest((dataset.digest, suite.split)),
         user=user_behind(project, dataset.cases),
         model=suite.model if isinstance(suite.target, PromptSpec | ReleaseSpec) else "",

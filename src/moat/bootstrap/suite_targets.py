@@ -23,6 +23,9 @@ def check_target(suite: Suite, name: str, project: Project, prompts: Collection[
     if suite.model and suite.model not in config.models:
         message = f"there is no model {suite.model!r}"
         yield problem("unknown-model", ["model"], message, nearest(suite.model, config.models))
+    if not suite.model and _newest_names_no_model(spec, project):
+        message = "its prompt's newest version names no model, and the suite names none"
+        yield problem("unknown-model", [], message, "Write `model: ALIAS`, or run it with `--model`.")
     if isinstance(spec, PromptSpec | ReleaseSpec) and spec.prompt not in prompts:
         path = ["prompt"] if "prompt" in read_yaml(suite.file, name=name).data else ["target", "prompt"]
         yield problem("unknown-prompt", path, f"there is no prompt {spec.prompt!r}", nearest(spec.prompt, prompts))
@@ -46,3 +49,9 @@ def check_target(suite: Suite, name: str, project: Project, prompts: Collection[
             responses_target(suite, spec, project)
     except InputError as error:
         yield from_error("suite", name, error)
+
+
+def _newest_names_no_model(spec: object, project: Project) -> bool:
+    if not isinstance(spec, PromptSpec | ReleaseSpec) or spec.prompt not in project.catalog.names():
+        return False
+    return not project.catalog.get(spec.prompt, project.catalog.versions(spec.prompt)[-1]).model

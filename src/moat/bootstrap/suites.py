@@ -1,6 +1,6 @@
 """A project's suites: read, and checked against its prompts, its data and moat.yaml."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from moat.domain.errors import ConfigError, InputError, MoatError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.evals.datasets import load_dataset
 from moat.evals.datasets.lock import check_locked
-from moat.evals.scorers.judging import judges_in
+from moat.evals.scorers.judging import FOLDER as JUDGES
 from moat.evals.suites import Suite, load_suite
 from moat.prompts.problems import Problem, from_error
 from moat.prompts.variables import nearest
@@ -49,6 +49,31 @@ class Names:
         return (*deployments(self._project.settings.config, alias), behind(alias, self._project))
 
 
+class Suites(Mapping[str, Suite]):
+    """A project's suites by name, pinned, each read when first asked for: a broken one is in nobody else's way."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._files = suite_files(project.root)
+        self._read: dict[str, Suite] = {}
+
+    def __getitem__(self, name: str) -> Suite:
+        if name not in self._read:
+            path = self._files[name]
+            suite = load_suite(path, name=shown(path, self._project.root))
+            self._read[name] = suite.pinned(Names(self._project))
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 def suite_files(root: Path) -> dict[str, Path]:
     """Where each suite stands, by name."""
     return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml"))}
@@ -81,7 +106,7 @@ def check_suites(project: Project) -> Checked:
     files = suite_files(project.root)
     problems = [from_error("unknown-suite", CONFIG_FILE, error) for error in unknown_required(project.settings, files)]
     prompts = {*project.catalog.names(), *(entry.name for entry, _ in project.catalog.broken)}
-    covered = set()
+    covered = {name for name in prompts if name.startswith(f"{JUDGES}/")}  # labels say how good those are
     digests: dict[str, str] = {}
     for path in files.values():
         name = shown(path, project.root)
@@ -91,7 +116,6 @@ def check_suites(project: Project) -> Checked:
             problems.append(from_error("suite", name, error))
             continue
         covered |= {suite.prompt} - {""}
-        covered |= {judge.reference.partition("@")[0] for scorer in suite.scorers for judge in judges_in(scorer)}
         problems += check_target(suite, name, project, prompts)
         try:
             suite.pinned(Names(project))

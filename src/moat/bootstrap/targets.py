@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from moat.adapters.http_target import HttpTarget
 from moat.bootstrap.behind import behind, user_behind
-from moat.bootstrap.connections import HostGuard, service
+from moat.bootstrap.connections import HostGuard, StatedHosts, remembered, service, stated
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings, resolve, secrets_in
 from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
+from moat.domain.connections import Connection
 from moat.domain.errors import ConfigError, PromptError, SecretWithheld
 from moat.domain.releases import PromptVersion, digest
 from moat.evals.datasets import Dataset
@@ -31,12 +32,17 @@ from moat.prompts.rollouts import settled
 class Targets:
     """Makes the targets of one project's suites."""
 
-    def __init__(self, project: Project, state: State, environ: Mapping[str, str], users: Project) -> None:
-        """`users`: the project whose model plays the users of cases."""
+    def __init__(
+        self, project: Project, state: State, environ: Mapping[str, str], users: Project, confined: bool = False
+    ) -> None:
+        """`users`: the project whose model plays the users of cases. `confined`: secrets go where the store of hosts
+        says that they may go, and nowhere for a first time, as when somebody's change is judged.
+        """
         self._project = project
         self._users = users
         self._state = state
         self._environ = environ
+        self._confined = confined
 
     def of_prompt(self, suite: Suite, dataset: Dataset, prompt: PromptVersion, model: str = "") -> Evaluation:
         """A version answers; `model`: another alias than its own."""
@@ -99,8 +105,9 @@ class Targets:
         raw = document.data["target"]
         check_secrets(suite, raw, name)
         resolved = msgspec.convert(resolve(raw, here, ["target"], self._environ), HttpSpec)
-        guard = HostGuard(self._state.hosts)
+        guard = HostGuard(StatedHosts(self._state.hosts, stated(self._project.settings, self._environ)))
         found = service(f"suite {suite.name}", resolved.url, raw, self._environ)
+        self._check_confined(found, document.place(["target", "url"]))
         withheld = guard.judge(found, document.place(["target", "url"]))
         if withheld is not None:
             raise SecretWithheld(
@@ -111,6 +118,16 @@ class Targets:
             )
         guard.remember()
         return HttpTarget(spec, resolved)
+
+    def _check_confined(self, found: Connection, where: str) -> None:
+        known = remembered(self._state.hosts)
+        for credential, host in found.pairs if self._confined else ():
+            if host not in known.get(credential, ()):
+                raise SecretWithheld(
+                    f"{credential} is not sent to {host}: nothing at the merge base sends it there",
+                    where=where,
+                    remedy="Merge the target first, or let somebody who may use the secret run the suite here.",
+                )
 
 
 def function_target(suite: Suite, spec: FunctionSpec, project: Project) -> FunctionTarget:

@@ -29,6 +29,7 @@ from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.background import Background
+from moat.ports.connections import HostStore
 from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
 from moat.prompts.drift import Drift
@@ -48,7 +49,7 @@ class State:
     trips: SqliteTrips
     batches: SqliteBatches
     false_hits: SqliteFalseHits
-    hosts: SqliteHosts
+    hosts: HostStore
 
 
 @contextmanager

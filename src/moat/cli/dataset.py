@@ -17,7 +17,7 @@ from moat.domain.errors import InputError
 from moat.domain.scores import Case
 from moat.evals.datasets.card import read_card
 from moat.evals.datasets.changes import Changes, changes
-from moat.evals.datasets.coverage import Coverage, Slice, coverage, points
+from moat.evals.datasets.coverage import Coverage, Slice, coverage, points, sees
 from moat.evals.datasets.lock import LOCK, read_locks
 
 app = group(no_args_is_help=True)
@@ -144,7 +144,7 @@ def _print_coverage(found: Coverage) -> None:
         f"{counted(found.cases, 'case')}{clusters}, {found.expected} with a reference answer, {found.golden} golden, "
         f"{counted(found.conversations, 'conversation')}; {fewest} to {most} words, median {median}"
     )
-    out.print(f"all cases together see changes of the pass rate from {points(found.detectable)} on (80 % power)\n")
+    out.print(f"all cases together {sees(found.clusters)} (80 % power)\n")
     _print_slices(found.slices)
     if found.variables:
         out.print()

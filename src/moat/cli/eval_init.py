@@ -14,7 +14,7 @@ from moat.cli.output import counted, out
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
-from moat.evals.datasets.coverage import points, smallest_change
+from moat.evals.datasets.coverage import sees
 from moat.evals.datasets.growing import grown, redacted
 from moat.evals.datasets.skeleton import skeleton
 from moat.evals.datasets.writing import lines_of
@@ -43,7 +43,8 @@ def init(
     called = check_name(name or version.name.rpartition("/")[2])
     suite, data = f"{FOLDER}/{called}.yaml", f"{DATASETS}/{called}.jsonl"
     recorded = _recorded(project, version.name)
-    made = skeleton(version, f"datasets/{called}.jsonl", recorded)
+    model = next(iter(project.settings.config.models), "")
+    made = skeleton(version, f"datasets/{called}.jsonl", recorded, model)
     create_files(project.root, {suite: made.suite, data: lines_of(made.cases)})
     kind = f"from calls of the last {DAYS} days" if recorded else "drafts: write what users really ask"
     out.print(f"{suite}  the suite", style="bold")
@@ -59,8 +60,7 @@ def init(
 def _warn(cases: int) -> None:
     if cases < FEW:
         out.print(
-            f"{counted(cases, 'case')} see changes of the pass rate from {points(smallest_change(cases))} on; "
-            f"{FEW} from {points(smallest_change(FEW))}, 200 from {points(smallest_change(200))}.",
+            f"{counted(cases, 'case')} {sees(cases)}; {FEW} {sees(FEW)}, 200 {sees(200)}.",
             style="yellow",
         )
 

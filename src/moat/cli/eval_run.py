@@ -24,6 +24,7 @@ from moat.domain.errors import LimitExceeded, NotFound, RequestError
 from moat.domain.scores import Run
 from moat.domain.usage import format_usd, from_usd
 from moat.evals.compare import Comparison
+from moat.evals.gating.outcome import answering
 from moat.evals.running.evaluation import Evaluation, narrowed
 from moat.evals.running.tally import Progress
 from moat.evals.suites import Suite, parse_budget
@@ -176,15 +177,10 @@ def _print(ran: Ran, began_ns: int) -> None:
     run, spent = ran.run, ran.spent
     score = "no score" if run.score is None else f"{run.score:.3f}"
     out.print(f"{run.suite} on {answering(run)}: {score}", style="bold", end="")
-    out.print(f"  ({run.cases} cases, answered by {run.provider or 'nobody'}, run {run.id})")
+    out.print(f"  ({run.cases} cases, answered by {run.provider or run.target or 'nobody'}, run {run.id})")
     print_comparison(ran.comparison)
     if spent is not None and (spent.cost or spent.cached):
         saved = f"; {counted(spent.cached, 'answer')} from the cache saved {format_usd(spent.saved)}"
         out.print(f"  cost {format_usd(spent.cost)}{saved if spent.cached else ''}", style="dim")
     if run.finished_ns < began_ns:
         out.print(f"  stored since {clock(run.finished_ns)}; `--fresh` asks again", style="dim")
-
-
-def answering(run: Run) -> str:
-    """What answered in a run, as people know it."""
-    return f"{run.prompt}@{run.version}" if run.prompt else run.target

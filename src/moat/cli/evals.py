@@ -13,12 +13,14 @@ from moat.cli.eval_import import import_tests
 from moat.cli.eval_init import init
 from moat.cli.eval_plan import plan_suite
 from moat.cli.eval_report import report
-from moat.cli.eval_run import answering, run_suites
+from moat.cli.eval_run import run_suites
 from moat.cli.eval_watch import watch_suites
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.verdicts import print_comparison
+from moat.cli.visible import barred, continued
 from moat.domain.scores import Result
+from moat.evals.gating.outcome import answering
 
 app = group(no_args_is_help=True)
 app.command("run")(run_suites)
@@ -115,14 +117,14 @@ class Wanted(NamedTuple):
 def _print_result(result: Result, only: str) -> None:
     notes = [f"repeat {result.repeat}"] if result.repeat else []
     notes += ["cached"] if result.cached else []
-    out.print(f"\n{result.case}" + (f" ({', '.join(notes)})" if notes else ""), style="bold")
+    out.print(f"\ncase {continued(result.case)}" + (f" ({', '.join(notes)})" if notes else ""), style="bold")
     for message in result.messages[:-1]:
-        out.print(f"  {message.get('role')}: {message.get('content')}", style="dim")
-    out.print(f"  {result.error or result.output}")
+        out.print(barred(f"{message.get('role')}: {message.get('content')}"), style="dim")
+    out.print(barred(result.error or result.output))
     for score in result.scores:
         value = score.status if score.value is None else f"{score.value:.2f}"
         if score.value != 1 and score.status != "not_run" and only in ("", score.name):
-            out.print(f"  {score.name}: {value}  {score.reason}", style="yellow")
+            out.print(f"  {score.name}: {value}  {continued(score.reason)}", style="yellow")
 
 
 @app.command("compare")

@@ -99,6 +99,8 @@ def print_outcome(outcome: Outcome) -> None:
             out.print(f"judge {name}: {mark_words(evaluated, name, mark)}", style=None if mark.trusted else "yellow")
         out.print(f"ran because {'; '.join(evaluated.pair.reasons)}", style="dim")
     print_costs(outcome)
+    for loss in outcome.weakened:
+        out.print(f"to be decided by people: {loss}", style="yellow")
     for remark in (*(f"not evaluated: {why}" for why in outcome.failures), *outcome.notes):
         out.print(remark, style="yellow")
 

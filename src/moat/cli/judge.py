@@ -169,7 +169,8 @@ def calibrate(
     _print(made)
     out.print(f"{found.words}; kept in {path} until {made.expires}", style="bold")
     if made.measures.n < FEW:
-        err.print(f"{made.measures.n} labels say little: the intervals are wide. {FEW} and more help.", style="yellow")
+        few = f"{made.measures.n} labelled answers say little: the intervals are wide"
+        err.print(f"{few}. {FEW} and more help.", style="yellow")
 
 
 @app.command()
@@ -189,7 +190,8 @@ def estimate(
     mean = shown(Coefficient(found.mean, found.low, found.high))
     out.print(f"{found.score} as people would have it: {mean}", style="bold")
     out.print(f"  the judge's own mean is {found.judge:.3f}")
-    out.print(f"  from {counted(found.labelled, 'label')} and {counted(found.judged, 'further judgement')}", end="")
+    labelled = counted(found.labelled, "labelled answer")
+    out.print(f"  from {labelled} and {counted(found.judged, 'further judgement')}", end="")
     out.print(f": with labels alone, {found.gain:.1f} times as many would be needed")
 
 

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from moat import __version__
 from moat.cli.group import group
+from moat.cli.visible import continued, visible
 from moat.domain.errors import MoatError
 
 INTERRUPTED = 130
@@ -128,7 +129,7 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(visible(f"error: {continued(text)}\n"))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from moat.cli.visible import visible
+
 PIPED_WIDTH = 10_000
 """Columns of a table that no terminal shows: what reads it wants a row in one line."""
 
 _BETWEEN = 3
 """Columns between two columns of a table."""
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
 class _Console(Console):
@@ -29,7 +29,7 @@ class _Console(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text, with control characters made visible."""
-        return super().render_str(text.translate(_CONTROLS), **options)
+        return super().render_str(visible(text), **options)
 
     def on_broken_pipe(self) -> None:
         """Leave the exit code to `main`: rich's 1, and typer's for an EPIPE, would mean "regressed"."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from moat.cli.output import out, print_table
+from moat.cli.output import counted, out, print_table
 from moat.evals.compare import CaseChange, Comparison, ScoreComparison, Summary
 from moat.evals.gate import GateReport
+from moat.evals.gating.outcome import against, answering
+from moat.evals.suites import Gate
 
 SHOWN_CASES = 5
 SHOWN_TEXT = 240
@@ -16,13 +18,13 @@ def print_report(report: GateReport) -> None:
     """Verdict first, then why."""
     comparison = report.comparison
     candidate = comparison.candidate
-    against = f"against {comparison.baseline.version}" if comparison.baseline else "without a baseline"
+    beside = f"against {against(comparison)}" if comparison.baseline else "without a baseline"
     out.print(f"{report.verdict.upper()}", style=f"bold {COLOURS[report.verdict]}", end="  ")
-    out.print(f"{candidate.suite}: {candidate.prompt}@{candidate.version} {against}. {report.summary}")
-    out.print(f"answered by {candidate.provider or 'nobody'}", style="dim")
+    out.print(f"{candidate.suite}: {answering(candidate)} {beside}. {report.summary}")
+    out.print(f"answered by {candidate.provider or candidate.target or 'nobody'}", style="dim")
     print_table(
-        ["gate", "verdict", "why"],
-        ([g.gate.score, g.verdict, g.reason] for g in report.gates),
+        ["gate", "demanded", "verdict", "why"],
+        ([_gate(g.gate), _demanded(g.gate), g.verdict, g.reason] for g in report.gates),
         empty="The suite has no gates.",
     )
     print_comparison(comparison)
@@ -35,29 +37,43 @@ def print_comparison(comparison: Comparison) -> None:
         print_table(["score", "mean [95 % interval]", "cases>", "errors>"], rows, empty="Nothing was scored.")
     else:
         print_table(
-            ["score", "baseline", "candidate", "difference [95 % interval]", "p>", "worse>", "better>"],
+            ["score", "baseline", "candidate", "difference [95 % interval]", "p>", "worse>", "better>", "errors>"],
             (_row(score) for score in comparison.scores),
             empty="Nothing was scored.",
         )
     for failure in comparison.candidate_failures[:SHOWN_CASES]:
         out.print(f"no answer: {failure.case}: {failure.error}", style="red")
-    _print_changes([change for score in comparison.scores for change in score.regressed])
+    if any(score.candidate.missing for score in comparison.scores):
+        out.print(f"Every error: moat eval show {comparison.candidate.id} --errors", style="yellow")
+    _print_changes(comparison.scores)
 
 
-def _print_changes(changes: Sequence[CaseChange]) -> None:
-    if not changes:
-        return
+def _gate(gate: Gate) -> str:
+    return f"{gate.score} where {gate.where}" if gate.where else gate.score
+
+
+def _demanded(gate: Gate) -> str:
+    margin = "" if gate.margin is None else f"margin {gate.margin:g}"
+    least = "" if gate.min is None else f"min {gate.min:g}"
+    return ", ".join(part for part in (margin, least) if part)
+
+
+def _print_changes(scores: Sequence[ScoreComparison]) -> None:
     by_case: dict[str, list[CaseChange]] = {}
-    for change in changes:
+    for change in (change for score in scores for change in score.regressed):
         by_case.setdefault(change.case, []).append(change)
-    out.print(f"{len(by_case)} cases got worse", style="bold", end="")
+    if not by_case:
+        return
+    known = max(len(by_case), *(score.worse for score in scores))
+    some_left_out = any(score.worse > len(score.regressed) for score in scores)
+    out.print(f"{'At least ' * some_left_out}{counted(known, 'case')} got worse", style="bold", end="")
     out.print(f"; the first {SHOWN_CASES}:" if len(by_case) > SHOWN_CASES else ":")
     for case, found in list(by_case.items())[:SHOWN_CASES]:
         out.print(f"  {case}", style="bold", end="  ")
         reasons: dict[str, list[str]] = {}
         for change in found:
             reasons.setdefault(change.candidate_reason, []).append(change.score)
-        out.print("; ".join(f"{', '.join(names)}: {_short(why)}" for why, names in reasons.items()))
+        out.print("; ".join(", ".join(names) + (f": {_short(why)}" if why else "") for why, names in reasons.items()))
         out.print(f"    before  {_short(found[0].baseline_output)}")
         out.print(f"    now     {_short(found[0].candidate_output)}")
 
@@ -75,14 +91,15 @@ def _row(score: ScoreComparison) -> list[str]:
         _mean(score.candidate),
         change,
         p,
-        str(len(score.regressed)),
-        str(len(score.improved)),
+        str(score.worse),
+        str(score.better),
+        str(score.candidate.missing),
     ]
 
 
 def _mean(summary: Summary | None) -> str:
     if summary is None or summary.mean is None:
-        return "not scored"
+        return "failed" if summary is not None and summary.missing else "not scored"
     return f"{summary.mean:.3f} [{summary.low:.3f}, {summary.high:.3f}]"
 
 

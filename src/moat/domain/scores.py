@@ -114,6 +114,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     provider: str = ""
     """Providers that answered, `simulated` among them when it did."""
+    spent: int = 0
+    """Picodollars it cost so far: scoring, and tries without a result, included."""
     score: float | None = None
     """Mean of the gated scores over cases, when finished."""
     target: str = ""

@@ -90,7 +90,9 @@ def _find(cases: Sequence[Case], old: dict[str, CaseScore] | None, new: dict[str
     moved.sort(key=lambda pair: pair[0])
     losses = [case for move, case in moved[:MAX_CHANGES] if move < 0]
     gains = [case for move, case in reversed(moved[-MAX_CHANGES:]) if move > 0]
-    golden = [case for case in cases if case.golden and case.id in new and _lost(old, new[case.id], case.id)]
+    graded = any(value not in (0, 1) for score in new.values() for value in score.values)
+    concerned = (case for case in cases if case.golden and case.id in new)
+    golden = [case for case in concerned if _lost((old or {}).get(case.id), new[case.id], graded=graded)]
     return _Found(losses, gains, golden)
 
 
@@ -99,10 +101,14 @@ def _move(was: CaseScore | None, now: CaseScore | None) -> float:
     return seen[1] - seen[0] if seen[0] is not None and seen[1] is not None else 0.0
 
 
-def _lost(old: dict[str, CaseScore] | None, now: CaseScore, case: str) -> bool:
-    """Is it not right in every repeat, although nothing says that it was not before?"""
-    was = old.get(case) if old is not None else None
-    return now.passes is not True and (was is None or was.passes is not False)
+def _lost(was: CaseScore | None, now: CaseScore, *, graded: bool) -> bool:
+    """Is it not right in every repeat, although nothing says that it was not before?
+
+    How high a graded score must be to be right, only a baseline says.
+    """
+    if was is None:
+        return now.passes is None or (now.passes is False and not graded)
+    return now.passes is not True and was.passes is not False
 
 
 def _change(

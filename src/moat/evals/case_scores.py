@@ -67,6 +67,24 @@ def tabulate(results: Iterable[Result], repeats: int) -> Table:
     return table
 
 
+UNKNOWN = CaseScore(0.0, None, 1.0, ())
+"""Of a case without an answer."""
+
+
+def paired(old: Table, new: Table) -> tuple[Table, Table]:
+    """Both tables, in which a case that has a value in one and says nothing in the other is without an answer there.
+
+    Otherwise a version could drop the cases that it gets wrong: by an answer that its scorers do not apply to.
+    """
+    return {name: _filled(mine, new.get(name, {})) for name, mine in old.items()}, {
+        name: _filled(mine, old.get(name, {})) for name, mine in new.items()
+    }
+
+
+def _filled(mine: dict[str, CaseScore], other: dict[str, CaseScore]) -> dict[str, CaseScore]:
+    return {**mine, **{case: UNKNOWN for case, score in other.items() if score.values and case not in mine}}
+
+
 def _case_score(values: tuple[float, ...], repeats: int) -> CaseScore:
     missing, total = max(0, repeats - len(values)), sum(values)
     count = max(repeats, len(values))

@@ -7,7 +7,7 @@ import msgspec
 from moat.domain.errors import ConflictError
 from moat.domain.scores import Result, Run, RunStatus
 from moat.evals.case_changes import CaseChange, GoldenLoss, case_changes
-from moat.evals.case_scores import DIGITS, tabulate
+from moat.evals.case_scores import DIGITS, paired, tabulate
 from moat.evals.datasets import Dataset
 from moat.evals.early import Early, Stopping, follow, random_units, whole_cases
 from moat.evals.score_comparison import Difference, ScoreComparison, Summary, compare_score, paired_scores
@@ -90,6 +90,8 @@ def compare(
     lost: tuple[list[Failure], list[Failure]] = [], []
     old = tabulate(_noting(baseline.results, lost[0]), baseline.run.repeats) if baseline else None
     new = tabulate(_noting(candidate.results, lost[1]), candidate.run.repeats)
+    if old is not None:
+        old, new = paired(old, new)
     cases, early = dataset.cases, None
     if stopping is not None and baseline is not None and old is not None:
         asked = whole_cases(candidate.results, candidate.run) & whole_cases(baseline.results, baseline.run)
@@ -122,7 +124,7 @@ def _noting(results: Iterable[Result], failures: list[Failure]) -> Iterator[Resu
 def _identical(baseline: Measured | None, candidate: Measured) -> bool:
     if baseline is None:
         return False
-    one, other = ((run.prompt_digest, run.model, run.deployments, run.target) for run in (baseline.run, candidate.run))
+    one, other = ((r.prompt_digest, r.model, r.deployments, r.behind, r.target) for r in (baseline.run, candidate.run))
     return one == other
 
 

@@ -21,24 +21,20 @@ fails now in any repeat makes every gate on that score regressed. A judge that w
 gate is inconclusive, unless it says `uncalibrated: allow`.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, TypedDict
 
 import msgspec
 
 from moat.domain.scores import Verdict
 from moat.evals.compare import Comparison, Difference, GoldenLoss, ScoreComparison, Summary
 from moat.evals.early import ALPHA, Early, EarlyGate
-from moat.evals.statistics.power import cases_needed
+from moat.evals.statistics.noninferiority import decide, more_to_decide, more_to_reject
 from moat.evals.statistics.significance import below, holm, mean_below
 from moat.evals.suites import Gate
 
 ROUNDING = 1e-9
 """Sums of floats may miss a floor they meet by so much."""
-MAX_CASES = 100_000
-MAX_REPEATS = 100
-"""More cases, or repeats, than this are not worth naming."""
 MAX_NAMED = 3
 """Golden cases that a sentence names."""
 
@@ -105,9 +101,10 @@ def judge_all(questions: Sequence[Question]) -> list[GateReport]:
 
 def _report(question: Question, p_values: list[tuple[float | None, ...]]) -> GateReport:
     comparison = question.comparison
+    lost = _lost(question.gates, comparison)
     results = [
-        _judge(gate, comparison, p_margin, p_min, question.unproven.get(gate.score, ""))
-        for gate, (p_margin, p_min) in zip(question.gates, p_values, strict=True)
+        _judge(gate, comparison, tests, lost.get(index, ()), question.unproven.get(gate.score, ""))
+        for index, (gate, tests) in enumerate(zip(question.gates, p_values, strict=True))
     ]
     verdict = overall([result.verdict for result in results] or ["inconclusive"])
     summary = _summary(comparison, results, verdict)
@@ -140,7 +137,12 @@ def _p_below(seen: Summary, floor: float) -> float | None:
         return None
     if seen.passes is not None:
         return below(seen.passes + seen.missing, seen.n + seen.missing, floor)
-    return mean_below(seen.most, seen.error, seen.clusters, floor)
+    return mean_below(seen.most, seen.error, seen.n, seen.clusters, floor)
+
+
+class _Repeats(TypedDict):
+    within: float | None
+    repeats: int
 
 
 class _Part(NamedTuple):
@@ -153,24 +155,14 @@ class _Part(NamedTuple):
 
 
 def _judge(
-    gate: Gate, comparison: Comparison, p_margin: float | None, p_min: float | None, unproven: str
+    gate: Gate,
+    comparison: Comparison,
+    p_values: tuple[float | None, ...],
+    golden: tuple[GoldenLoss, ...],
+    unproven: str,
 ) -> GateResult:
-    score = comparison.score(gate.score, gate.where)
-    if score is None or score.candidate.mean is None:
-        where = f" where {gate.where}" if gate.where else ""
-        return GateResult(gate=gate, verdict="inconclusive", reason=f"no case{where} has this score")
-    golden = _golden(gate, comparison)
-    parts = [] if golden is None else [golden]
-    if gate.min is not None:
-        parts.append(_judge_min(gate.min, score.candidate, p_min))
-    if gate.margin is not None and comparison.identical:
-        parts.append(_Part("pass", "identical to the baseline"))
-    elif gate.margin is not None and comparison.early is not None:
-        parts.append(_judge_early(gate.margin, comparison.early.gate(gate.score, gate.where), comparison.early))
-    elif gate.margin is not None and comparison.baseline is not None:
-        parts.append(_judge_margin(gate.margin, score, p_margin))
-    if gate.margin is not None and comparison.baseline is None and gate.min is None:
-        parts.append(_Part("pass", "first run: there is no baseline to compare with"))
+    p_margin, p_min = p_values
+    parts = [*_golden(golden), *_demands(gate, comparison, p_margin, p_min)]
     if unproven and gate.uncalibrated == "refuse":
         parts = [_Part("inconclusive", f"{unproven}, so it cannot gate; calibrate it, or write `uncalibrated: allow`")]
     verdict = overall([part.verdict for part in parts])
@@ -183,28 +175,51 @@ def _judge(
         p_min=p_min,
         more_cases=max((part.cases for part in decisive if part.cases is not None), default=None),
         more_repeats=max((part.repeats for part in decisive if part.repeats is not None), default=None),
-        golden=_lost(gate, comparison),
+        golden=golden,
         unproven=unproven,
     )
 
 
-def _lost(gate: Gate, comparison: Comparison) -> tuple[GoldenLoss, ...]:
-    """Golden cases are judged over all cases, and once: by the gates that are not about a slice."""
-    score = comparison.score(gate.score)
-    return score.golden if score is not None and not gate.where and not comparison.identical else ()
+def _demands(gate: Gate, comparison: Comparison, p_margin: float | None, p_min: float | None) -> Iterator[_Part]:
+    score = comparison.score(gate.score, gate.where)
+    if score is None or score.candidate.mean is None:
+        where = f" where {gate.where}" if gate.where else ""
+        yield _Part("inconclusive", f"no case{where} has this score")
+        return
+    if gate.min is not None:
+        yield _judge_min(gate.min, score.candidate, p_min)
+    if gate.margin is not None and comparison.identical:
+        yield _Part("pass", "identical to the baseline")
+    elif gate.margin is not None and comparison.early is not None:
+        yield _judge_early(gate.margin, comparison.early.gate(gate.score, gate.where), comparison.early)
+    elif gate.margin is not None and comparison.baseline is not None:
+        yield _judge_margin(gate.margin, score, p_margin)
+    if gate.margin is not None and comparison.baseline is None and gate.min is None:
+        yield _Part("pass", "first run: there is no baseline to compare with")
 
 
-def _golden(gate: Gate, comparison: Comparison) -> _Part | None:
-    lost = _lost(gate, comparison)
+def _lost(gates: Sequence[Gate], comparison: Comparison) -> dict[int, tuple[GoldenLoss, ...]]:
+    """Golden cases of each gated score, over all cases and once: by the place of its first gate that is about no slice,
+    else of its first one.
+    """
+    bearers: dict[str, int] = {}
+    for index, gate in sorted(enumerate(gates), key=lambda each: bool(each[1].where)):
+        bearers.setdefault(gate.score, index)
+    scores = ((index, comparison.score(name)) for name, index in bearers.items() if not comparison.identical)
+    return {index: score.golden for index, score in scores if score is not None}
+
+
+def _golden(lost: Sequence[GoldenLoss]) -> Iterator[_Part]:
     failed = [loss.case for loss in lost if loss.failed]
     named = failed or [loss.case for loss in lost]
     if not named:
-        return None
+        return
     names = ", ".join(named[:MAX_NAMED]) + (f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else "")
     cases = "golden case" if len(named) == 1 else "golden cases"
     if failed:
-        return _Part("regressed", f"{cases} {names} failed")
-    return _Part("inconclusive", f"{cases} {names} {'lacks' if len(named) == 1 else 'lack'} an answer")
+        yield _Part("regressed", f"{cases} {names} failed")
+    else:
+        yield _Part("inconclusive", f"{cases} {names} {'lacks' if len(named) == 1 else 'lack'} an answer")
 
 
 def _judge_min(floor: float, seen: Summary, p: float | None) -> _Part:
@@ -216,8 +231,8 @@ def _judge_min(floor: float, seen: Summary, p: float | None) -> _Part:
         return _Part("regressed", f"{text}, significantly below ({describe_p(p)})")
     if seen.mean >= floor - ROUNDING:
         return _Part("inconclusive", f"{text}, but {seen.missing} cases failed")
-    effect = floor - seen.mean
-    return _Part("inconclusive", f"{text}, not significantly below", *_more(seen, effect))
+    more = more_to_reject(seen.mean, seen.error, seen.n, floor, clusters=seen.clusters, **_repeats(seen, seen.error))
+    return _Part("inconclusive", f"{text}, not significantly below", *more)
 
 
 def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> _Part:
@@ -225,16 +240,18 @@ def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> _Pa
     if seen is None or worst is None or best is None:
         return _Part("inconclusive", "no case has this score in both runs")
     text = f"{describe(seen)}, margin {margin:g}"
-    if -worst.low <= margin:
-        return _Part("pass", text)
-    if p is not None and p <= ALPHA and -best.mean > margin:
-        return _Part("regressed", f"{text}, significantly worse ({describe_p(p)})")
+    p = 1.0 if p is None else p
+    verdict = decide(margin, worst.low, best.mean, p)
+    if verdict == "pass":
+        return _Part(verdict, text)
+    if verdict == "regressed":
+        return _Part(verdict, f"{text}, significantly worse ({describe_p(p)})")
     if score.incomplete and (-seen.low <= margin or -best.mean <= margin < -seen.mean):
         return _Part("inconclusive", f"{text}, but {score.incomplete} pairs lack an answer")
-    loss = -seen.mean
-    # A loss above the margin needs significance against 0, one below it needs its interval below the margin.
-    effect = loss if loss > margin else margin - loss
-    return _Part("inconclusive", f"{text}: too few cases", *_more(seen, effect))
+    more = more_to_decide(
+        -seen.mean, seen.spread, seen.n, margin, clusters=seen.clusters, **_repeats(seen, seen.spread)
+    )
+    return _Part("inconclusive", f"{text}: too few cases", *more)
 
 
 def _judge_early(margin: float, seen: EarlyGate, early: Early) -> _Part:
@@ -263,24 +280,13 @@ def _loss(mean: float, low: float, high: float) -> str:
     return f"{word} {abs(mean):.3f} (95 % interval {ends[0]:.3f} to {ends[1]:.3f}"
 
 
-def _more(seen: Summary | Difference, effect: float) -> tuple[int | None, int | None]:
-    """About how many more cases, or repeats of each, would show an effect; None for what is out of reach."""
-    if effect <= 0 or not math.isfinite(seen.error):
-        return None, None
-    needed = cases_needed(seen.error * math.sqrt(seen.n), effect)
-    more = needed - seen.n
-    return (max(1, more) if more <= MAX_CASES else None), _more_repeats(seen, seen.n / needed)
-
-
-def _more_repeats(seen: Summary | Difference, share: float) -> int | None:
-    """How many more bring the variance down to a share of what it is: they lower only what comes from within cases."""
-    if seen.noise is None or seen.repeats < 2:
-        return None
-    left = share - (1 - seen.noise)
-    if left <= 0:
-        return None
-    more = math.ceil(seen.repeats * seen.noise / left) - seen.repeats
-    return max(1, more) if more <= MAX_REPEATS else None
+def _repeats(seen: Summary | Difference, error: float) -> _Repeats:
+    """What repeats say of single answers' variance, which more of them would reduce."""
+    known = seen.noise is not None and seen.repeats > 1
+    return {
+        "within": seen.noise * error**2 * seen.n * seen.repeats if seen.noise is not None and known else None,
+        "repeats": seen.repeats,
+    }
 
 
 def _summary(comparison: Comparison, results: list[GateResult], verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """A gate report as Markdown, for pull requests: the verdict, the numbers, the cases that changed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ def _lines(report: GateReport) -> Iterator[str]:
     candidate, baseline = comparison.candidate, comparison.baseline
     yield f"## {MARKS[report.verdict]}: {cell(candidate.prompt)} {candidate.version}"
     yield ""
-    yield report.summary
+    yield inert(report.summary)
     yield ""
     against = f" against {baseline.version} (`{baseline.id}`)" if baseline else ""
     repeats = f", {candidate.repeats} repeats" if candidate.repeats > 1 else ""
@@ -161,8 +162,13 @@ def fence(title: str, text: str) -> Iterator[str]:
     yield ""
 
 
+_LIVE = re.compile(r"[@#]|:(?=//)|www(?=\.)|GH(?=-\d)", re.IGNORECASE)
+"""Where a mention, a reference or a link begins: forges look for them after escapes and entities are decoded."""
+
+
 def inert(text: str) -> str:
-    """Text that cannot open a tag, a link or a mention."""
+    """Text that cannot open a tag, and becomes no link, mention or reference: a space of no width breaks those."""
+    text = _LIVE.sub("\\g<0>\u200b", text)
     line = "".join(f"\\{char}" if char in "`*_[]!#\\~" else char for char in " ".join(text.split()))
     for mark, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "&#64;")):
         line = line.replace(mark, safe)

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -151,12 +152,12 @@ def _digest(path: Path, root: Path, name: str) -> str:
 
 def _closure(path: Path, root: Path) -> set[Path]:
     """The file, and the files of the project that it imports, directly or not. Imports that only running the code would
-    show (`importlib`, names put together) are not seen.
+    show (`importlib`, names put together) are not seen, and those that leave the project are not followed.
     """
     seen, waiting = {path}, [path]
     while waiting:
         for found in _imported(waiting.pop(), root):
-            if found not in seen and len(seen) < MAX_FILES:
+            if found not in seen and found.is_relative_to(root) and len(seen) < MAX_FILES:
                 seen.add(found)
                 waiting.append(found)
     return seen
@@ -186,4 +187,54 @@ def _files(base: Path, module: str) -> Iterator[Path]:
         here = here / step
         for file in (here / "__init__.py", here.with_name(f"{here.name}.py")):
             if file.is_file():
-                yield file.resolve()
+                yield file
+
+
+def imported_names(path: Path) -> set[str]:
+    """First parts of what a file imports absolutely; nothing of one that cannot be read."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@contextmanager
+def instead(root: Path, other: Path) -> Iterator[None]:
+    """For a while, imports of the project's own code are of the copy of it at `root`, not of that at `other`.
+
+    What was imported from `other` is as before afterwards, and nothing of `root` is left.
+    """
+    path, kept = sys.path[:], _loaded(other)
+    for name in kept:
+        del sys.modules[name]
+    sys.path[:] = [str(root.resolve()), *(entry for entry in path if Path(entry).resolve() != other.resolve())]
+    try:
+        yield
+    finally:
+        for name in [*_loaded(root), *_loaded(other)]:
+            del sys.modules[name]
+        sys.path[:] = path
+        sys.modules.update(kept)
+        importlib.invalidate_caches()
+
+
+def _loaded(root: Path) -> dict[str, ModuleType]:
+    """Modules that are a project's own: not what is installed in a folder of it, nor Moat."""
+    root, found = root.resolve(), {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+        if not isinstance(file, str) or name.partition(".")[0] in ("moat", "__main__"):
+            continue
+        path = Path(file)
+        if path.is_relative_to(root):
+            parts = path.relative_to(root).parts
+            if "site-packages" not in parts and not any(part.startswith(".") for part in parts):
+                found[name] = module
+    return found

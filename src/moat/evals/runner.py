@@ -59,24 +59,28 @@ async def execute(
     that fails is a result with an error. The run stops early, and can be resumed, when it is cancelled, when its
     budget is used up (what is under way is still stored), at the first error of the set-up (`SETUP_ERRORS`), or after
     `STREAK` failures in a row (all of them, in a run with fewer answers): that streak is not stored, and its last error
-    is raised. A run of another evaluation is refused with `ConflictError`. `only`: of the cases with these ids; unless
-    they are all that was lacking, the run is then `stopped`.
+    is raised. A run of another evaluation is refused with `ConflictError`, and so is one that another process works on.
+    `only`: of the cases with these ids; unless they are all that was lacking, the run is then `stopped`.
     """
     evaluation.check(run)
-    work = _Work(run, evaluation, means, runs, progress)
-    work.only = only
-    try:
-        work.providers.update(filter(None, runs.get(run.id).provider.split(", ")))
-    except NotFound:
-        runs.start(run)
-    status: RunStatus = "interrupted"
-    try:
-        await work.run()
-        status = "finished" if work.complete else "stopped"
-    finally:
-        score = work.tally.mean() if status == "finished" else None
-        runs.finish(run.id, status, clock.now_ns(), score, ", ".join(sorted(work.providers)))
-    return runs.get(run.id)
+    with runs.alone(run.id):
+        try:
+            run = runs.get(run.id)
+        except NotFound:
+            runs.start(run)
+        if run.status == "finished":
+            return run
+        work = _Work(run, evaluation, means, runs, progress)
+        work.only = only
+        status: RunStatus = "interrupted"
+        try:
+            await work.run()
+            status = "finished" if work.complete else "stopped"
+        finally:
+            score = work.tally.mean() if status == "finished" else None
+            providers = ", ".join(sorted(work.providers))
+            runs.finish(run.id, status, clock.now_ns(), score, providers, work.spent)
+        return runs.get(run.id)
 
 
 class _Work:
@@ -108,18 +112,24 @@ class _Work:
         gated = [gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers]
         self.tally = Tally(gated, run.repeats)
         self.only: Collection[str] | None = None
-        self.providers: set[str] = set()
+        self.providers = set(filter(None, run.provider.split(", ")))
 
     @property
     def complete(self) -> bool:
         """Is every case and repeat of the run stored?"""
         return self.tally.done >= self._total
 
+    @property
+    def spent(self) -> int:
+        """By the run so far, with what no result shows."""
+        return max(self._budget.spent, self.tally.spent)
+
     async def run(self) -> None:
         """Answer, score and store what is not stored yet; what is answered is stored however this ends."""
         for result in self._runs.each(self._run.id):
             self._done.add((result.case, result.repeat))
             self.tally.add(result)
+        self.tally.spent = max(self.tally.spent, self._run.spent)
         self._budget.learn(self.tally.spent)
         todo = self._todo()
         try:
@@ -164,6 +174,8 @@ class _Work:
                     result, failure = await self._result(case, repeat)
             if self._budget.reached is None or _is_whole(result, failure):
                 await self._keep(result, failure)
+            else:
+                self.tally.lose(result)
 
     async def _result(self, case: Case, repeat: int) -> tuple[Result, MoatError | None]:
         """A case, answered and scored; and why there is no answer."""
@@ -181,7 +193,11 @@ class _Work:
             return self._failed(case, repeat, late, began), late
         if repeat:
             answer = replace(answer, repeat=repeat)
-        scores = [_checked(await scorer.score(case, answer)) for scorer in self._scorers]
+        try:
+            scores = [_checked(await scorer.score(case, answer)) for scorer in self._scorers]
+        except BaseException:
+            self.tally.lose(_result(case, repeat, answer, []))
+            raise
         self.providers.update(answer.providers)
         return _result(case, repeat, answer, scores), None
 
@@ -194,6 +210,8 @@ class _Work:
         if failure is not None:
             self._streak.append(result)
             if len(self._streak) >= min(STREAK, self._total):
+                if len(self._streak) > 1:
+                    failure.what = f"stopped after {len(self._streak)} failures in a row, the last: {failure.what}"
                 raise failure
             return
         held, self._streak = self._streak, []
@@ -218,7 +236,7 @@ class _Work:
 
     def _store(self, results: list[Result]) -> None:
         if results:
-            self._runs.add(self._run.id, results)
+            self._runs.add(self._run.id, results, self.spent)
             for result in results:
                 self.tally.add(result)
             tally, budget = self.tally, self._budget

@@ -27,14 +27,16 @@ class Column(NamedTuple):
         """Which cases say anything for this score."""
         import numpy as np
 
-        return np.isfinite(self.low)
+        found: np.ndarray = np.isfinite(self.low)
+        return found
 
     @property
     def complete(self) -> "np.ndarray":
         """Which cases lack nothing."""
         import numpy as np
 
-        return np.equal(self.low, self.high)
+        found: np.ndarray = np.equal(self.low, self.high)
+        return found
 
     def of(self, rows: "np.ndarray") -> "Column":
         """The same for some of the cases, by a mask or by their positions."""

@@ -10,8 +10,9 @@ from moat.domain.scores import Case
 from moat.evals.case_changes import CaseChange, GoldenLoss
 from moat.evals.case_scores import Table
 from moat.evals.score_columns import Column, Units, column, units
-from moat.evals.statistics.intervals import difference_interval, mean_interval, wilson
+from moat.evals.statistics.intervals import difference_interval, mean_interval
 from moat.evals.statistics.power import detectable
+from moat.evals.statistics.proportions import score_interval
 from moat.evals.statistics.repeats import components, flake_rate
 from moat.evals.statistics.significance import paired_test
 
@@ -31,7 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     mean: float | None = None
     low: float = 0.0
     high: float = 1.0
-    """95 % interval of the mean: Wilson for independent passes and fails, else t over cases or clusters."""
+    """95 % interval of the mean: `statistics.proportions.score_interval`."""
     error: float = math.inf
     """Standard error."""
     clusters: int = 0
@@ -58,6 +59,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     """95 % interval (`statistics.intervals.difference_interval`)."""
     error: float
+    """What the interval's length amounts to."""
+    spread: float
+    """Standard error by the differences alone, without what is too rare to show up in them."""
     clusters: int
     p: float
     """Two-sided."""
@@ -158,16 +162,15 @@ def _summary(scores: Column, grouped: Units) -> Summary:
     if not counts["n"]:
         return Summary(**counts)
     clusters = grouped.clusters(has_value)
-    estimate = mean_interval(seen.seen, clusters)
+    estimate = score_interval(seen.seen, clusters)
     noise = _noise(found.values)
     single = clusters is None and noise.repeats == 1 and seen.complete.all() and np.isin(seen.seen, (0.0, 1.0)).all()
     passes = int(seen.seen.sum()) if single else None
-    low, high = wilson(passes, counts["n"]) if passes is not None else (estimate.low, estimate.high)
     return Summary(
         **counts,
         mean=estimate.mean,
-        low=max(0.0, low),
-        high=min(1.0, high),
+        low=estimate.low,
+        high=estimate.high,
         error=estimate.error,
         clusters=estimate.clusters,
         least=float(found.low.mean()),
@@ -194,6 +197,7 @@ def _difference(values: "np.ndarray", grouped: Units, noise: "_Noise") -> Differ
         low=max(-1.0, estimate.low),
         high=min(1.0, estimate.high),
         error=estimate.error,
+        spread=mean_interval(values[known], clusters).error,
         clusters=estimate.clusters,
         p=p.two_sided,
         p_worse=p.worse,
@@ -228,4 +232,5 @@ def _repeated(new: Column, old: Column) -> "np.ndarray":
     import numpy as np
 
     both = min(new.values.shape[1], old.values.shape[1])
-    return np.subtract(new.values[:, :both], old.values[:, :both])
+    differences: np.ndarray = np.subtract(new.values[:, :both], old.values[:, :both])
+    return differences

@@ -26,8 +26,8 @@ def check_path(path: str) -> None:
         raise ConfigError(
             f"{path!r} is no path to slice by",
             where="slices",
-            remedy="Write `tags`, `labels.<name>`, `variables.<name>`, `expected`, `cluster`, `split`, `source`, "
-            "or `golden`.",
+            remedy="Write `tags` (one of them: `tags=<tag>`), `labels.<name>`, `variables.<name>`, `expected`, "
+            "`cluster`, `split`, `source`, or `golden`.",
         )
 
 

@@ -14,7 +14,7 @@ from moat.evals.scorers import Scorer
 from moat.evals.scorers.plugins import scorer_kind
 from moat.evals.scorers.scorer import Named
 from moat.evals.slices import check_path
-from moat.evals.targets.spec import SPECS, PromptSpec, TargetSpec
+from moat.evals.targets.spec import SPECS, PromptSpec, ResponsesSpec, TargetSpec
 from moat.spend.limits import dollars
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -125,6 +125,9 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
         _check_early(document, file.gates)
     _check_slices(document, file.slices)
     target = _target(document, file)
+    _check_inside(path, file.dataset, document.place(("dataset",)))
+    if isinstance(target, ResponsesSpec):
+        _check_inside(path, target.path, document.place(("target", "path")))
     return Suite(
         name=path.stem,
         prompt=target.prompt if isinstance(target, PromptSpec) else "",
@@ -142,6 +145,14 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
         budget=parse_budget(file.budget, document.place(("budget",))) if file.budget else None,
         file=path,
     )
+
+
+def _check_inside(suite: Path, file: str, where: str) -> None:
+    """Raise `ConfigError` for a file that is not in the project, whose `evals/` the suite stands in."""
+    root = suite.resolve().parent.parent
+    if not (suite.parent / file).resolve().is_relative_to(root):
+        remedy = "Suites read files of their project only."
+        raise ConfigError(f"{file} is outside of the project", where=where, remedy=remedy)
 
 
 def parse_budget(text: str, where: str) -> int:

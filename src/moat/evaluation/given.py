@@ -44,6 +44,14 @@ class GivenFunction(ProjectFunction, frozen=True, kw_only=True):
         return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else self.spec
 
 
+class NamedFunction(ProjectFunction, frozen=True):
+    """A function of a file, taken like one that was handed over."""
+
+    def load(self) -> Callable[..., Any]:
+        """The function, taking the case."""
+        return taking_case(super().load())
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """Implements `moat.evals.targets.target.Target` on cases that bring their answers."""
 

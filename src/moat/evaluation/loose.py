@@ -25,7 +25,15 @@ from moat.evals.running.pacing import Pacer
 from moat.evals.suites import Gate, Suite
 from moat.evals.targets.function import FunctionTarget
 from moat.evals.targets.target import Target
-from moat.evaluation.given import GivenCases, GivenScorer, Recorded, given_cases, given_function, given_scorers
+from moat.evaluation.given import (
+    GivenCases,
+    GivenScorer,
+    NamedFunction,
+    Recorded,
+    given_cases,
+    given_function,
+    given_scorers,
+)
 from moat.evaluation.memory import MemoryRuns
 from moat.evaluation.outcome import Outcome
 from moat.pipeline.compose import Next
@@ -133,7 +141,8 @@ def _target(given: str | Callable[..., Any] | Target | None, project: Project | 
         root = Path.cwd()
         if project is not None and not Path(given.rpartition(":")[0]).is_file():
             root = project.root
-        return FunctionTarget(source=find_function(given, root, "target"))
+        found = find_function(given, root, "target")
+        return FunctionTarget(source=NamedFunction(spec=found.spec, root=found.root, digest=found.digest))
     if callable(given):
         return FunctionTarget(source=given_function(given))
     if isinstance(given, Target):

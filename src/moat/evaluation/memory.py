@@ -1,6 +1,7 @@
 """Runs that nobody keeps: of evaluations without a project."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from msgspec.structs import replace
 
@@ -21,13 +22,21 @@ class MemoryRuns:
         self._runs[run.id] = run
         self._results[run.id] = {}
 
-    def add(self, run_id: str, results: Sequence[Result]) -> None:
+    def alone(self, run_id: str) -> AbstractContextManager[None]:
+        """Always: nobody else sees these runs."""
+        return nullcontext()
+
+    def add(self, run_id: str, results: Sequence[Result], spent: int = 0) -> None:
         """Keep what is new."""
+        self._runs[run_id] = replace(self._runs[run_id], spent=max(spent, self._runs[run_id].spent))
         for result in results:
             self._results[run_id].setdefault((result.case, result.repeat), result)
 
-    def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
+    def finish(
+        self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str, spent: int = 0
+    ) -> None:
         """Close it."""
+        self.add(run_id, (), spent)
         run = self._runs[run_id]
         self._runs[run_id] = replace(run, status=status, finished_ns=finished_ns, score=score, provider=provider)
 

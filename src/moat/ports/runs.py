@@ -1,6 +1,7 @@
 """Stored eval runs."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from moat.domain.scores import Judgement, Result, Run, RunStatus
@@ -13,12 +14,24 @@ class Runs(Protocol):
         """Store a new run."""
         ...
 
-    def add(self, run_id: str, results: Sequence[Result]) -> None:
-        """Store results in one transaction; one that exists already (case and repeat) is left as it was."""
+    def alone(self, run_id: str) -> AbstractContextManager[None]:
+        """Nobody else works on the run until the block is left, or this process dies.
+
+        Raises `ConflictError` when somebody does. The run need not be stored yet.
+        """
         ...
 
-    def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
-        """Close a run."""
+    def add(self, run_id: str, results: Sequence[Result], spent: int = 0) -> None:
+        """Store results in one transaction; one that exists already (case and repeat) is left as it was.
+
+        `spent`: picodollars that the run cost by then, in all; what is stored never falls.
+        """
+        ...
+
+    def finish(
+        self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str, spent: int = 0
+    ) -> None:
+        """Close a run; one that is `finished` stays as it is. `spent`: as in `add`."""
         ...
 
     def judge(self, judgement: Judgement) -> None:

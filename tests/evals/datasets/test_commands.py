@@ -201,7 +201,7 @@ def test_a_first_suite_is_written_and_runs(project: Project) -> None:
     project.ok("prompt", "new", "greeting")
     said = project.ok("eval", "init").out
     assert "evals/greeting.yaml" in said
-    assert "8 cases see changes of the pass rate from" in said
+    assert "8 cases can show changes of the pass rate from" in said
     assert project.ok("lint").code == 0
     ran = project.ok("eval", "run", "greeting@1.0.0", "--suite", "greeting", "--json")
     assert ran.json[0]["run"]["cases"] == 8

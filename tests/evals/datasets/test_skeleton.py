@@ -52,6 +52,13 @@ def test_every_choice_of_a_variable_gets_a_case():
     assert {case.id for case in made.cases} >= {"level-low", "level-high", "flag-true", "flag-false", "injection"}
 
 
+@pytest.mark.parametrize(("own", "named"), [("", "m2"), ("m", "")])
+def test_the_suite_names_a_model_where_the_prompt_does_not(tmp_path, own, named):
+    prompt = PromptVersion(name="p", version="1.0.0", model=own, messages=(MessageTemplate("user", "x"),))
+    (tmp_path / "p.yaml").write_text(skeleton(prompt, "d.jsonl", model="m2").suite)
+    assert load_suite(tmp_path / "p.yaml").model == named
+
+
 def test_recorded_cases_come_before_drafts():
     recorded = [Case(id="r", variables={"question": "x"})]
     assert skeleton(PromptVersion(name="p", version="1.0.0", model="m", messages=()), "d", recorded).cases == (

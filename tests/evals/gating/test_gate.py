@@ -72,6 +72,9 @@ def verdict(before, after, gates=MARGIN, **more):
         ([0.5] * 60, [0.51, 0.49] * 30, "inconclusive", "too few cases"),
         ([None] * 150 + [1] * 150, [None] * 150 + [1] * 150, "inconclusive", "150 pairs lack an answer"),
         ([None] * 2 + [1] * 298, [None] * 2 + [1] * 298, "pass", "loss 0.000"),
+        ([1] * 200, ["-"] * 60 + [1] * 140, "inconclusive", "60 pairs lack an answer"),
+        (["-"] * 60 + [1] * 140, ["-"] * 60 + [1] * 140, "pass", "loss 0.000"),
+        (["-"] * 60 + [1] * 140, [None] * 60 + [1] * 140, "pass", "loss 0.000"),
         ([None] * 150 + [1] * 150, [None] * 150 + [0] * 150, "inconclusive", "150 pairs lack an answer"),
     ],
 )

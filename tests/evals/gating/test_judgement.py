@@ -37,12 +37,15 @@ def golden_verdict(before, after, *, gates=MARGIN, rest=200, repeats=1, **run):
         (0.4, 0, 1, "pass", "loss"),
         (None, 0, 1, "regressed", "golden case gold failed"),
         (None, 1, 1, "pass", "first run"),
+        (None, 0.24, 1, "pass", "first run"),
         (1, None, 1, "inconclusive", "golden case gold lacks an answer"),
         ([1, 1], [1, 0], 2, "regressed", "golden case gold failed"),
         ([1, 0], [0, 0], 2, "pass", "loss"),
         ([1, 1], [1, None], 2, "inconclusive", "lacks an answer"),
         ([1, 1], [0, None], 2, "regressed", "golden case gold failed"),
         ("-", "-", 1, "pass", "loss 0.000"),
+        (1, "-", 1, "inconclusive", "golden case gold lacks an answer"),
+        (0, "-", 1, "pass", "loss"),
     ],
 )
 def test_a_golden_case_blocks_by_name_whatever_the_average_says(before, after, repeats, verdict, reason):
@@ -65,6 +68,16 @@ def test_an_identical_version_loses_no_golden_case():
 
 def test_only_gated_scores_make_a_case_golden():
     assert golden_verdict(1, 0, gates=(Gate(score="other", min=0.1),)).gates[0].golden == ()
+
+
+@pytest.mark.parametrize("where", ["golden", "tags.gone"])
+def test_golden_cases_block_also_when_every_gate_on_their_score_is_about_a_slice(where):
+    data = golden_data(201)
+    old, new = (measured(data, [gold, *[1] * 200], name=name) for gold, name in ((1, "baseline"), (0, "candidate")))
+    gates = (Gate(score="good", margin=0.9, where=where), Gate(score="good", min=0, where="golden"))
+    report = judge(compare(old, new, data, [where, "golden"]), gates)
+    assert (report.verdict, report.gates[0].verdict) == ("regressed", "regressed")
+    assert [len(result.golden) for result in report.gates] == [1, 0], "once"
 
 
 def sliced(before_vip, after_vip, gates):

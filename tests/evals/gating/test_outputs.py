@@ -53,7 +53,7 @@ WORST = Outcome(
     commit="abc+",
     changes=(CHANGE,),
     lint=Lint(verdict="pass", problems=(Problem(rule="pii", severity="warning", path="x", message="m"),)),
-    evaluated=(evaluated(where="tags.vip"), evaluated(lost=0, suite="other")),
+    evaluated=(evaluated(where="tags=vip"), evaluated(lost=0, suite="other")),
     costs=(costed(),),
     notes=("look here",),
     failures=("http on its target: down",),
@@ -68,7 +68,7 @@ def test_the_verdict_comes_first_then_what_changed_then_what_got_worse():
         "### To know",
         "### ❌ regressed: p",
         "<summary>c0fine",
-        "Where tags.vip",
+        "Where tags=vip",
         "### ✅ pass: p",
         "moat gate --base fff",
     ]

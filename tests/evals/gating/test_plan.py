@@ -24,7 +24,7 @@ def test_nothing_changed_and_nothing_runs():
 
 def test_without_a_base_everything_runs_and_compares_with_nothing():
     (pair,) = plan(BEFORE, None).pairs
-    assert (pair.version, pair.baseline_version, pair.other_models) == ("1.1.0", "", False)
+    assert (pair.version, pair.baseline_version) == ("1.1.0", "")
     assert pair.reasons == ("p@1.1.0 is new", "the suite main is new")
 
 
@@ -61,7 +61,7 @@ def test_a_renamed_prompt_with_a_new_version_is_compared_with_what_it_was():
     assert (pair.baseline_prompt, pair.baseline_version) == ("p", "1.1.0")
 
 
-@pytest.mark.parametrize("part", ["scorers", "gates", "dataset"])
+@pytest.mark.parametrize("part", ["scorers", "gates", "dataset", "user"])
 def test_a_changed_part_of_a_suite_runs_it_on_the_newest_version(part):
     after = replace(BEFORE, suites={"main": replace(SUITE, **{part: "other"})})
     found = plan(after, BEFORE)
@@ -75,7 +75,25 @@ def test_a_changed_model_runs_what_it_answers_for():
     for models, runs in (({"m": "m2", "other": "o1"}, True), ({"m": "m1", "other": "o2"}, False)):
         found = plan(replace(BEFORE, models=models), BEFORE)
         assert len(found.changes) == 1
-        assert [pair.other_models for pair in found.pairs] == ([True] if runs else [])
+        assert [pair.reasons for pair in found.pairs] == ([("the model m changed",)] if runs else [])
+
+
+def test_a_suite_that_asks_a_model_itself_runs_when_that_changed():
+    bare = replace(SUITE, prompt="", target="t", asks=("m", "other"))
+    before = replace(BEFORE, suites={"bare": bare})
+    assert plan(before, before).pairs == ()
+    (pair,) = plan(replace(before, models={"m": "m2", "other": "o1"}), before).pairs
+    assert (pair.prompt, pair.reasons) == ("", ("the model m changed",))
+
+
+def test_another_model_of_a_suite_runs_it_on_versions_that_name_none():
+    after = {"main": replace(SUITE, model="other")}
+    assert plan(replace(BEFORE, suites=after), BEFORE).pairs == (), "every version names its own"
+    bare = {"p": (VersionState(version="1.0.0", digest="A", model=""),)}
+    before = replace(BEFORE, prompts=bare)
+    found = plan(replace(before, suites=after), before)
+    assert [pair.reasons for pair in found.pairs] == [("the suite main names another model",)]
+    assert found.changes[0].detail == "its model was none"
 
 
 def test_a_suite_of_another_target_runs_when_that_changed():

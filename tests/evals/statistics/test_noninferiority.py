@@ -71,7 +71,7 @@ def test_clusters_and_graded_scores_are_judged_too():
     loss = (random.normal(-0.2, 0.05, 30)[np.array(clusters)] + random.normal(0, 0.05, 150)).tolist()
     found = non_inferiority(loss, 0.05, clusters)
     assert (found.verdict, found.more, found.method) == ("regressed", None, "sign-flip permutation test by cluster")
-    assert found.p.worse < 0.001
+    assert found.p.worse < 0.01
     assert non_inferiority([0.0] * 80, 0.05).verdict == "pass"
     assert non_inferiority([0.0], 0.05).more == (None, None)
 

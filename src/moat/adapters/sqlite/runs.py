@@ -1,10 +1,11 @@
 """Eval runs in SQLite."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, get_type_hints
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Text, func, select, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
@@ -40,19 +41,35 @@ class SqliteRuns:
             if connection.execute(statement).rowcount == 0:
                 raise ConflictError(f"the run {run.id!r} exists already")
 
-    def add(self, run_id: str, results: Sequence[Result]) -> None:
+    @contextmanager
+    def alone(self, run_id: str) -> Iterator[None]:
+        """By a lock of the system, beside the database. Raises `ConflictError`, and `StorageError`."""
+        with self._state.claim(run_id) as mine:
+            if not mine:
+                raise ConflictError(
+                    "another process works on this run",
+                    where=run_id,
+                    remedy="Wait until it has ended, or start a run of its own with --fresh.",
+                )
+            yield
+
+    def add(self, run_id: str, results: Sequence[Result], spent: int = 0) -> None:
         """One transaction; what is there stays as it is. Raises `NotFound` for an unknown run."""
         rows = [{"run": run_id, **msgspec.structs.asdict(result)} for result in results]
         with self._state.write() as connection:
-            if connection.scalar(select(_RUN.id).where(_RUN.id == run_id)) is None:
-                raise _unknown(run_id)
+            _update(connection, run_id, spent=func.max(_RUN.spent, spent))
             if rows:
                 connection.execute(insert(tables.results).on_conflict_do_nothing(), rows)
 
-    def finish(self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str) -> None:
+    def finish(
+        self, run_id: str, status: RunStatus, finished_ns: int, score: float | None, provider: str, spent: int = 0
+    ) -> None:
         """Raises `NotFound`."""
+        fields = {"status": status, "finished_ns": finished_ns, "score": score, "provider": provider}
+        over = _RUN.status == "finished"
         with self._state.write() as connection:
-            _update(connection, run_id, status=status, finished_ns=finished_ns, score=score, provider=provider)
+            kept = {name: case((over, _RUN[name]), else_=value) for name, value in fields.items()}
+            _update(connection, run_id, **kept, spent=func.max(_RUN.spent, spent))
 
     def judge(self, judgement: Judgement) -> None:
         """The judgement and the run's verdict in one transaction. Raises `NotFound`."""

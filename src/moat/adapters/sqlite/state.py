@@ -65,6 +65,23 @@ class SqliteState:
             with self._engine.execution_options(immediate=True).begin() as connection:
                 yield connection
 
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Has nobody else, in this process or another, claimed the same? Then it is claimed until the block is left or
+        the process dies.
+
+        By flock(2) on a file beside the database; its WAL keeps that on one machine too. Raises `StorageError`.
+        """
+        path = self._path.with_name(f"{self._path.name}-{name}.lock")
+        with _explained(path):
+            descriptor = _locked(path)
+        try:
+            yield descriptor is not None
+        finally:
+            if descriptor is not None:
+                path.unlink(missing_ok=True)
+                os.close(descriptor)
+
     def revision(self) -> int:
         """A number that differs after every commit to the file, by whomever.
 
@@ -108,6 +125,20 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the file's lock; None when another has it."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        os.close(descriptor)  # whoever had it removed the file between opening and locking
 
 
 @contextmanager

@@ -154,6 +154,7 @@ runs = Table(
     Column("verdict", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("split", Text, nullable=False),
+    Column("spent", BigInteger, nullable=False),
     Index("runs_by_time", "created_ns"),
     Index("runs_by_content", "suite_digest", "dataset_digest", "prompt_digest", "model"),
 )

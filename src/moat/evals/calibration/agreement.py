@@ -123,10 +123,11 @@ def measures(pairs: Sequence[Pair], threshold: float) -> Measures:
     )
 
 
-def people_agree(values: Sequence[Sequence[float]]) -> Coefficient | None:
-    """Krippendorff's alpha among people; None when no answer has two labels."""
-    several = [each for each in values if len(each) > 1]
-    return _coefficient(krippendorff_alpha(several, level="interval")) if several else None
+def people_agree(values: Sequence[Sequence[float]], weights: Sequence[float]) -> Coefficient | None:
+    """Krippendorff's alpha among people; None when no answer has two labels. Weights: as in `Pair`."""
+    if max(map(len, values), default=0) < 2:
+        return None
+    return _coefficient(krippendorff_alpha(values, level="interval", unit_weights=weights))
 
 
 def _alpha(values: Sequence[Sequence[float]], pairs: Sequence[Pair]) -> Coefficient:

@@ -52,7 +52,7 @@ class Calibrated(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """For reports."""
         kappa = self.calibration.measures.kappa
-        return f"calibrated: kappa {kappa.value:.2f} on {self.calibration.measures.n} labels"
+        return f"calibrated: kappa {kappa.value:.2f} on {self.calibration.measures.n} answers"
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -117,7 +117,7 @@ def standing(scorer: Scorer, root: Path, now_ns: int) -> Standing | None:
         low, high = max(-1.0, kappa.low), kappa.high
         return Uncalibrated(
             f"no agreement beyond chance is proven (kappa {kappa.value:.2f}, 95 % interval {low:.2f} to {high:.2f}, "
-            f"on {newest.measures.n} labels)",
+            f"on {newest.measures.n} answers)",
             newest,
         )
     return Calibrated(newest)

@@ -86,6 +86,14 @@ def smallest_change(cases: int) -> float:
     return detectable(math.sqrt(FLIPS), cases)
 
 
+def sees(cases: int) -> str:
+    """What so many independent cases can show, in words."""
+    change = smallest_change(cases)
+    if change > 1:
+        return "can show no change of the pass rate"
+    return f"can show changes of the pass rate from {points(change)} on"
+
+
 def points(change: float) -> str:
     """A change of a pass rate for people."""
     return f"{100 * change:.0f} points" if change <= 1 else "no change at all"
@@ -135,7 +143,7 @@ def _variables(cases: Sequence[Case]) -> Iterable[VariableUse]:
 def _gaps(cases: int, clusters: int, slices: Sequence[Slice], variables: Sequence[VariableUse]) -> Iterable[str]:
     if clusters < 30:
         what = f"{clusters} cases" if clusters == cases else f"{clusters} independent pieces"
-        yield f"{what}: changes below {points(smallest_change(clusters))} of the pass rate cannot be seen"
+        yield f"{what} {sees(clusters)}"
     for use in variables:
         if use.values == 1 and cases > 1:
             given = "always" if use.cases == cases else f"in {use.cases} cases"

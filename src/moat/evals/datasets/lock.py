@@ -146,6 +146,21 @@ def check_bumped(before: Locks, after: Locks, given: Iterable[str] = ()) -> Iter
             yield _bump(path, f"version {old.version} became {new.version} without a change", "")
 
 
+def check_replaced(before: Locks, after: Locks, path: str, other: str) -> Iterator[Problem]:
+    """`edited-dataset`, for a suite that asked `path`, which was locked, and asks `other` now, which is not: another
+    file is another content, and needs its version and its reason as well.
+    """
+    if path in before and other not in after:
+        yield Problem(
+            rule="edited-dataset",
+            path=other,
+            line=1,
+            message=f"is not in {LOCK}, and is asked instead of {path}, of which version "
+            f"{before[path].version} was locked",
+            remedy=f"Ask {path} again, or say why with `moat dataset lock {other} --reason TEXT`.",
+        )
+
+
 def _bump(path: str, what: str, remedy: str) -> Problem:
     again = f"`moat dataset lock {path} --reason TEXT` writes it as it should be."
     return Problem(rule="edited-dataset", path=LOCK, message=f"{path}: {what}", remedy=remedy or again)

@@ -73,6 +73,8 @@ def check_name(key: str, known: Iterable[str], where: str) -> None:
 
 def _understood(row: Row) -> dict[str, Any]:
     data: dict[str, Any] = row.data
+    if "id" not in data and isinstance(data.get("test_case_id"), str):
+        data = {"id" if key == "test_case_id" else key: value for key, value in data.items()}
     if "variables" not in data and not data.keys() <= _NO_VARIABLES:
         flat = {key: value for key, value in data.items() if key not in _NO_VARIABLES}
         for key in flat:

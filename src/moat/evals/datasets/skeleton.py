@@ -35,19 +35,20 @@ class Skeleton(NamedTuple):
     cases: tuple[Case, ...]
 
 
-def skeleton(prompt: PromptVersion, dataset: str, recorded: Sequence[Case] = ()) -> Skeleton:
+def skeleton(prompt: PromptVersion, dataset: str, recorded: Sequence[Case] = (), model: str = "") -> Skeleton:
     """A suite that runs as it is on cases that were recorded, else on drafts that say what belongs in them.
 
-    `dataset` is the dataset's path from the suite's folder.
+    `dataset` is the dataset's path from the suite's folder; `model` answers where the prompt names none.
     """
-    return Skeleton(_suite(prompt, dataset), tuple(recorded) or tuple(_drafts(prompt)))
+    return Skeleton(_suite(prompt, dataset, model), tuple(recorded) or tuple(_drafts(prompt)))
 
 
-def _suite(prompt: PromptVersion, dataset: str) -> str:
+def _suite(prompt: PromptVersion, dataset: str, model: str) -> str:
+    named = {"prompt": prompt.name, "dataset": dataset} | ({"model": model} if model and not prompt.model else {})
     scorers, gates = list(_scorers(prompt)), list(_gates(prompt))
     lines = [
         f"# What must hold for {prompt.name}, whatever its next version says. Scorers: `docs/scorers.md`.",
-        yaml.safe_dump({"prompt": prompt.name, "dataset": dataset}, sort_keys=False, allow_unicode=True).rstrip(),
+        yaml.safe_dump(named, sort_keys=False, allow_unicode=True).rstrip(),
         "repeats: 1",
         "scorers:",
         *(f"  - {_flow(options)}{comment}" for options, comment in scorers),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from moat.domain.usage import format_usd
-from moat.evals.gating.outcome import Costed, Evaluated, Outcome, subject
+from moat.evals.gating.outcome import Costed, Evaluated, Outcome, against, subject
 from moat.evals.gating.plan import Change
 from moat.evals.markdown import MARKS, cell, change_block, fence, gate_table, inert, score_table
 from moat.evals.reports.report import Mark
@@ -100,10 +100,9 @@ def _overview(evaluated: Sequence[Evaluated]) -> Iterator[str]:
     yield "| what | suite | against | verdict | why it ran |"
     yield "|---|---|---|---|---|"
     for each in evaluated[:MAX_ROWS]:
-        comparison = each.report.comparison
-        against = comparison.baseline.version if comparison.baseline else "nothing"
+        beside = against(each.report.comparison)
         why = _cut("; ".join(each.pair.reasons))
-        yield f"| {cell(subject(each))} | {cell(each.pair.suite)} | {cell(against)} | {MARKS[each.verdict]} | {why} |"
+        yield f"| {cell(subject(each))} | {cell(each.pair.suite)} | {cell(beside)} | {MARKS[each.verdict]} | {why} |"
     yield from _rest(evaluated, "\n… and {} more evaluations.")
 
 
@@ -141,10 +140,12 @@ def _problems(outcome: Outcome) -> Iterator[str]:
 
 
 def _remarks(outcome: Outcome) -> Iterator[str]:
-    remarks = [*outcome.failures, *outcome.notes]
+    remarks = [*outcome.weakened, *outcome.failures, *outcome.notes]
     if remarks:
         yield "### To know"
         yield ""
+    for loss in outcome.weakened[:MAX_ROWS]:
+        yield f"- To be decided by people: {_cut(loss)}"
     for failure in outcome.failures[:MAX_ROWS]:
         yield f"- Not evaluated: {_cut(failure)}"
     for note in outcome.notes[:MAX_ROWS]:

@@ -11,6 +11,8 @@ RULES = {
     "golden-case": "A case that must stay right is wrong.",
     "cost-increase": "A request costs more than the gate allows.",
     "not-evaluated": "An evaluation could not be run.",
+    "weakened-suite": "A suite or a gate that was there before is gone, or demands less.",
+    "duplicate-cases": "A dataset that changed has cases that say the same.",
 }
 """What each finding is about."""
 
@@ -23,6 +25,7 @@ def findings(outcome: Outcome) -> list[Problem]:
     for cost in outcome.costs:
         found += _cost(cost)
     found += [Problem(rule="not-evaluated", severity="warning", path="evals", message=why) for why in outcome.failures]
+    found += [Problem(rule="weakened-suite", severity="warning", path="evals", message=why) for why in outcome.weakened]
     return found
 
 

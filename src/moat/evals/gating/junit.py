@@ -34,6 +34,8 @@ def to_junit(outcome: Outcome) -> str:
             _suite(root, f"cost of {prompt}", "moat.cost", [(demand, cost.verdict, why)])
     if outcome.failures:
         _suite(root, "not evaluated", "moat.gate", [(why, "inconclusive", why) for why in outcome.failures])
+    if outcome.weakened:
+        _suite(root, "weakened", "moat.gate", [(why, "inconclusive", why) for why in outcome.weakened])
     for count in ("tests", "failures", "errors"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     xml.indent(root)

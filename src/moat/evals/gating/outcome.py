@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from moat.domain.scores import Verdict
+from moat.domain.scores import Run, Verdict
+from moat.evals.compare import Comparison
 from moat.evals.gate import GateReport, overall
 from moat.evals.gating.plan import Change, Pair
 from moat.evals.reports.report import Mark
@@ -67,12 +68,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What else a reader must know: versions that were not judged, prompts without a suite, what could not be read."""
     failures: tuple[str, ...] = ()
     """Evaluations that could not be run, and why."""
+    weakened: tuple[str, ...] = ()
+    """What the change takes away from suites and gates: for people to decide."""
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all steps. What could not be evaluated is inconclusive."""
+        """The worst of all steps. What could not be evaluated is inconclusive, and so is a change to less."""
         found: list[Verdict] = [step.verdict for step in self.steps]
-        return overall([*found, "inconclusive"] if self.failures else found)
+        return overall([*found, "inconclusive"] if self.failures or self.weakened else found)
 
     @property
     def steps(self) -> Sequence["Lint | Evaluated | Costed"]:
@@ -91,10 +94,24 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         named += [f"cost of {each.estimate.candidate.prompt}" for each in self.costs if each.verdict == worst]
         if worst == "inconclusive" and self.failures:
             named += [f"{len(self.failures)} evaluations that could not be run"]
+        if worst == "inconclusive" and self.weakened:
+            named += [f"{len(self.weakened)} demands that this change takes away or loosens"]
         return f"{'Worse' if worst == 'regressed' else 'Not decided'}: {', '.join(named)}."
 
 
 def subject(evaluated: Evaluated) -> str:
     """What answered: `support/answer@1.1.0`, or the target's own name."""
-    run = evaluated.report.comparison.candidate
+    return answering(evaluated.report.comparison.candidate)
+
+
+def answering(run: Run) -> str:
+    """What answered in a run, as people know it."""
     return f"{run.prompt}@{run.version}" if run.prompt else run.target or run.suite
+
+
+def against(comparison: Comparison) -> str:
+    """What a candidate was compared with: the version, or the same target as it was at a commit; `nothing`."""
+    run = comparison.baseline
+    if run is None:
+        return "nothing"
+    return run.version or f"{answering(run)}{f' at {run.commit[:12]}' if run.commit else ''}"

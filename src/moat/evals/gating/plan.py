@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from moat.evals.suites import Gate
 from moat.prompts.semver import is_stable
 
 Kind = Literal["prompt", "suite", "target", "scorers", "gates", "dataset", "user", "model"]
@@ -38,6 +39,8 @@ class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
     scorers: str
     """With the repeats."""
     gates: str
+    demands: tuple[Gate, ...] = ()
+    """The gates themselves."""
     dataset: str
     """With the split that is asked."""
     user: str = ""

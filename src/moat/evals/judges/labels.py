@@ -60,7 +60,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for score, run, case and repeat."""
     score: str = ""
     case: str = ""
-    answer: str = ""
+    answer: str | None = None
+    """Empty is an answer too."""
     repeat: int = 0
     weight: float = 1.0
 
@@ -124,7 +125,8 @@ def _csv_rows(content: bytes, where: str) -> Iterator[Placed]:
             place = f"{where}:{reader.line_num}"
             if None in cells or None in cells.values():
                 raise DocumentError("more or fewer cells than the table has columns", where=place)
-            given = {name: cell for name, cell in cells.items() if name in Row.__struct_fields__ and cell != ""}
+            known = ((name, cell) for name, cell in cells.items() if name in Row.__struct_fields__)
+            given = {name: cell for name, cell in known if cell or name == "answer"}
             yield Placed(place, msgspec.convert(given, Row, strict=False))
     except csv.Error as error:
         raise DocumentError(f"not valid CSV: {error}", where=f"{where}:{reader.line_num}") from None

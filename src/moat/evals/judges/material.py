@@ -55,8 +55,13 @@ def _piece(name: str, case: Case, answer: Answered, expected: str) -> list[tuple
 
 def response_of(answer: Answered) -> str:
     """What is judged: the text, and the tool calls when it has any."""
-    calls = [f"(calls the tool) {as_text(call.get('function', call))}" for call in answer.tool_calls]
+    calls = _calls(answer.tool_calls)
     return "\n".join([*([answer.text] if answer.text or not calls else []), *calls])
+
+
+def _calls(calls: Iterable[Any]) -> list[str]:
+    called = (call.get("function", call) if isinstance(call, dict) else call for call in calls)
+    return [f"(calls the tool) {as_text(function)}" for function in called]
 
 
 def question_of(case: Case, answer: Answered) -> str:
@@ -101,7 +106,7 @@ def conversation_of(case: Case, answer: Answered) -> Sequence[Message]:
 
 
 def _said(number: int, message: Message) -> tuple[str, str]:
-    calls = [f"(calls the tool) {as_text(call.get('function', call))}" for call in message.get("tool_calls") or ()]
+    calls = _calls(message.get("tool_calls") or ())
     text = text_of(message)
     return f"message {number} by {message.get('role', 'somebody')}", "\n".join([*([text] if text else []), *calls])
 

@@ -209,7 +209,7 @@ def _slice(one: Slice, reach: float, *, paired: bool) -> list[str]:
     if one.difference is None or one.difference_low is None or one.difference_high is None or one.p is None:
         return [*row, "–", "", ""]
     moved = f"<div>{chip('worse-chip' if one.difference < 0 else 'better-chip', 'moved')}</div>" if one.moved else ""
-    plot = difference_plot(one.difference, one.difference_low, one.difference_high, reach)
+    plot = difference_plot(one.difference, one.difference_low, one.difference_high, reach, sure=one.moved)
     return [*row, f"{one.difference:+.3f}", plot, f"{describe_p(one.p).removeprefix('p ').removeprefix('= ')}{moved}"]
 
 

@@ -23,9 +23,14 @@ def mean_plot(mean: float, low: float, high: float, baseline: float | None = Non
     return _svg(said, marks)
 
 
-def difference_plot(mean: float, low: float, high: float, reach: float, margin: float | None = None) -> str:
-    """A difference with its interval on a scale from `-reach` to `reach`; what a margin tolerates is shaded."""
-    side = "worse" if high < 0 else "better" if low > 0 else "level"
+def difference_plot(
+    mean: float, low: float, high: float, reach: float, margin: float | None = None, *, sure: bool = True
+) -> str:
+    """A difference with its interval on a scale from `-reach` to `reach`; what a margin tolerates is shaded.
+
+    Not `sure`: it may be chance whatever its own interval says, as of one slice among many.
+    """
+    side = "level" if not sure else "worse" if high < 0 else "better" if low > 0 else "level"
     marks = []
     if margin is not None and margin > 0:
         left = _x(-margin, -reach, reach)

@@ -25,7 +25,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """What has to be known about a score before its numbers are believed."""
 
     text: str
-    """`uncalibrated judge`, `judge calibrated on 120 labels, kappa 0.81`, ..."""
+    """`uncalibrated judge`, `judge calibrated on 120 answers, kappa 0.81`, ..."""
     trusted: bool = False
     mean: float | None = None
     """Corrected for what the judge gets wrong, with its 95 % interval; None where that is not known."""

@@ -10,7 +10,8 @@ import msgspec
 
 from moat.domain.scores import Case
 from moat.evals.slices import slices
-from moat.evals.statistics.intervals import difference_interval, mean_interval, wilson
+from moat.evals.statistics.intervals import difference_interval
+from moat.evals.statistics.proportions import score_interval
 from moat.evals.statistics.significance import benjamini_hochberg, paired_test
 
 FEW = 10
@@ -76,18 +77,14 @@ def measure_slices(
 
 def _slice(name: str, score: str, cases: Sequence[Case], new: Mapping[str, float], old: Mapping[str, float]) -> Slice:
     values = [new[case.id] for case in cases]
-    clusters = _clusters(cases)
-    estimate = mean_interval(values, clusters)
-    low, high = estimate.low, estimate.high
-    if clusters is None and set(values) <= {0.0, 1.0}:
-        low, high = wilson(sum(values), len(values))
+    estimate = score_interval(values, _clusters(cases))
     one = Slice(
         name=name,
         score=score,
         n=len(values),
         mean=estimate.mean,
-        low=max(0.0, low),
-        high=min(1.0, high),
+        low=estimate.low,
+        high=estimate.high,
         few=len(values) < FEW,
     )
     paired = [case for case in cases if case.id in old]

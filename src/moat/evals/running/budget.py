@@ -22,7 +22,7 @@ class RunBudget:
     """
 
     def __init__(self, cap: int | None = None, spent: int = 0) -> None:
-        """Picodollars. `spent`: by the part of the run that is stored."""
+        """Picodollars. `spent`: by the run before."""
         self.cap = cap
         self.spent = spent
         self.reached: LimitExceeded | None = None
@@ -82,7 +82,7 @@ class RunBudget:
             self._wake()
 
     def learn(self, spent: int) -> None:
-        """What the results so far cost: of answers that did not come through the pipeline, nothing was held."""
+        """What the run cost so far: of answers that did not come through the pipeline, nothing was held."""
         self.spent = max(self.spent, spent)
         if self.cap is not None and self.reached is None and self.spent > self.cap:
             self._end(self.cap, "")

@@ -31,7 +31,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     behind: str = ""
     """Digest of how those are set up, and of who plays the users of cases."""
     settled: bool = True
-    """False: the target may answer otherwise tomorrow without being another (a service), so that a finished run says
+    """False: the target may answer otherwise tomorrow without being another (a service), so that a stored run says
     nothing of today."""
 
     def new_run(self, created_ns: int, *, commit: str = "", author: str = "") -> Run:
@@ -80,12 +80,13 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return [run for run in found if (run.deployments, run.behind) == (self.deployments, self.behind)]
 
     def find_run(self, runs: Runs) -> Run | None:
-        """The newest finished one, else the newest to resume: one that was stopped may be old."""
-        found = self.stored(runs)
-        finished = (run for run in found if run.status == "finished") if self.settled else iter(())
-        over = ("finished",) if self.settled else ("finished", "stopped")
-        unfinished = (run for run in found if run.status not in over)
-        return next(finished, None) or next(unfinished, None)
+        """The newest, finished or to be resumed: whoever asked anew, and was cut off, does not want the answers before
+        those. One that was stopped comes last. Of a target that is not settled none, however far it came: half of a
+        run would be of another target than the other half.
+        """
+        found = self.stored(runs) if self.settled else []
+        whole = (run for run in found if run.status != "stopped")
+        return next(whole, None) or next(iter(found), None)
 
 
 def narrowed(evaluation: Evaluation, cases: Sequence[str] = (), limit: int = 0) -> Evaluation:

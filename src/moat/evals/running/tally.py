@@ -37,15 +37,17 @@ class Tally:
         self.done += 1
         self.errors += bool(result.error)
         self.cached += result.cached
-        self.spent += sum(score.cost for score in result.scores)
+        self.spent += _paid(result)
         if result.cached:
             self.saved += result.cost or 0
-        else:
-            self.spent += result.cost or 0
         for score in result.scores:
             if score.status != "not_run" and score.name in self._means:
                 # One answer a case needs no memory of the case.
                 self._means[score.name].add(result.case if self._repeats > 1 else None, score.value or 0.0)
+
+    def lose(self, result: Result) -> None:
+        """One that is not stored: its money is spent all the same."""
+        self.spent += _paid(result)
 
     def mean(self) -> float | None:
         """Mean over gates of the mean over cases of the mean over repeats; None when nothing was scored.
@@ -55,6 +57,11 @@ class Tally:
         """
         means = [value for mean in self._means.values() if (value := mean.value) is not None]
         return sum(means) / len(means) * (1 - self.errors / self.done) if means else None
+
+
+def _paid(result: Result) -> int:
+    scoring = sum(score.cost for score in result.scores)
+    return scoring if result.cached else scoring + (result.cost or 0)
 
 
 class _Mean:

@@ -107,9 +107,10 @@ def _reason(
 
 
 def _made(call: Any) -> MadeCall:
-    function = (call.get("function") if isinstance(call, dict) else None) or {}
-    name, arguments = function.get("name"), function.get("arguments")
-    id = call.get("id") if isinstance(call, dict) else None
+    call = call if isinstance(call, dict) else {}
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    name, arguments, id = function.get("name"), function.get("arguments"), call.get("id")
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments or "{}")

@@ -25,10 +25,14 @@ class Human(Scorer, frozen=True):
     """Whose labels: the name that they were asked under."""
 
     def pin(self, named: Named) -> Self:
-        """Read the labels. Raises `ConfigError` when there are none, `DocumentError` for a broken file."""
+        """Read the labels; none when there is no file yet. Raises `ConfigError` when it cannot be read, `DocumentError`
+        for a broken one.
+        """
         where = f"evals/{self.labels}"
         try:
             content = inside(named.root, where).read_bytes()
+        except FileNotFoundError:
+            content = b""
         except OSError as error:
             raise ConfigError(
                 f"the labels cannot be read: {error.strerror}", where=where, remedy="`moat judge import` writes them."

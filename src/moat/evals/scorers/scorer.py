@@ -117,17 +117,18 @@ async def guarded(name: str, measuring: Awaitable[Measured]) -> Score:
     """The score that comes of measuring, however that ends."""
     try:
         value, reason, *evidence = await measuring
+        if not 0 <= value <= 1:
+            return Score(name=name, status="error", reason=f"{value} is not between 0 and 1")
+        return storable(Score(name=name, value=float(value), reason=reason, evidence=evidence[0] if evidence else {}))
     except NotRun as missing:
         return storable(Score(name=name, status="not_run", reason=str(missing)))
     except Broken as broken:
         return storable(Score(name=name, value=0.0, reason=str(broken)))
     except MoatError as error:
         return storable(Score(name=name, status="error", reason=str(error)))
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        return storable(Score(name=name, status="error", reason=f"the answer cannot be scored: {error}"[:MAX_SHOWN]))
-    if not 0 <= value <= 1:
-        return Score(name=name, status="error", reason=f"{value} is not between 0 and 1")
-    return storable(Score(name=name, value=float(value), reason=reason, evidence=evidence[0] if evidence else {}))
+    except Exception as error:  # noqa: BLE001  the edge of scoring: one answer that a scorer cannot take ends no run
+        reason = f"the answer cannot be scored: {type(error).__name__}: {error}"[:MAX_SHOWN]
+        return storable(Score(name=name, status="error", reason=reason))
 
 
 def storable(score: Score) -> Score:

@@ -109,8 +109,8 @@ def krippendorff_alpha(
 
     One sequence of ratings for each unit, in any order; None, or a shorter sequence, is a gap. Units with fewer
     than two ratings say nothing and are left out. `level` is how ratings differ: as names, as ranks (in `order`,
-    default sorted), or as numbers. `unit_weights`: as in `cohen_kappa`. Raises `ValueError` when no unit has two ratings, a label is not in `order`,
-    or there are more than `MAX_LABELS` labels.
+    default sorted), or as numbers. `unit_weights`: as in `cohen_kappa`. Raises `ValueError` when no unit has two
+    ratings, a label is not in `order`, or there are more than `MAX_LABELS` labels.
     """
     import numpy as np
 
@@ -156,8 +156,8 @@ def _agreement(
     if seen < 1e-12:
         # Nobody disagreed, and so in no resample: how many may is what none of n leaves possible (rule of three).
         independent = len(parts) if clusters is None else len(set(clusters))
-        independent *= worth(weights, len(parts)) / len(parts)
-        low, high = 1 - wilson(0, independent, confidence).high / chance, 1.0
+        known = independent * worth(weights, len(parts)) / len(parts)
+        low, high = 1 - wilson(0, known, confidence).high / chance, 1.0
     return Agreement(1 - seen / chance, max(-1.0, low), min(1.0, high), 1 - seen, len(parts))
 
 

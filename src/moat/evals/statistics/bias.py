@@ -44,8 +44,9 @@ def position_bias(
     """From pairs judged in both orders (Wang et al. 2024, "Large Language Models are not Fair Evaluators", ACL).
 
     For each pair the score of one of its answers (1 it wins, 0.5 a tie, 0 it loses), when it stood first, and when it
-    stood second; `weights` are for how many pairs of the whole each one stands (a stratified sample). A lean is not all: a judge that flips at random has none and is of no use; `consistent` shows that.
-    Raises `ValueError` for no pairs, or unequal lengths.
+    stood second; `weights` are for how many pairs of the whole each one stands (a stratified sample). A lean is not
+    all: a judge that flips at random has none and is of no use; `consistent` shows that. Raises `ValueError` for no
+    pairs, or unequal lengths.
     """
     pairs = list(zip(first, second, strict=True))
     differences = [one - other for one, other in pairs]
@@ -82,9 +83,9 @@ def length_bias(
 
     Without people's scores a slope proves nothing: longer answers may be better (Dubois et al. 2024, arXiv 2404.04475).
     Least squares, weighted where a sample was stratified, with the robust error HC2 (MacKinnon & White 1985,
-    J. Econometrics 29), summed by cluster, and t with two degrees of freedom less than clusters. For a pairwise judge give preferences, and ratios of the two lengths.
-    None when lengths do not vary, or for fewer than three clusters. Raises `ValueError` for a length that is not
-    positive, or unequal lengths of the sequences.
+    J. Econometrics 29), summed by cluster, and t with two degrees of freedom less than clusters. For a pairwise judge
+    give preferences, and ratios of the two lengths. None when lengths do not vary, or for fewer than three clusters.
+    Raises `ValueError` for a length that is not positive, or unequal lengths of the sequences.
     """
     import numpy as np
     from scipy.special import stdtr, stdtrit

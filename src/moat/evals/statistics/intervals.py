@@ -62,6 +62,32 @@ def difference_interval(differences: Values, clusters: Clusters = None, confiden
     interval symmetrical about it still ends too early: each end is at least as far out as `_most` says. `mean`
     is the plain mean; `error` is what the interval's length amounts to.
     """
+    estimate, units = _padded(differences, clusters, confidence)
+    count = len(units)
+    if count < 2:
+        return estimate
+    low, high = min(estimate.low, -_most(-units, confidence)), max(estimate.high, _most(units, confidence))
+    error = estimate.error * (high - low) / (estimate.high - estimate.low)
+    return Estimate(estimate.mean, low, high, error, count)
+
+
+def difference_tails(differences: Values, clusters: Clusters = None) -> tuple[float, float]:
+    """One-sided p-values, of the mean not being below 0 and not being above: where `difference_interval` ends at 0.
+
+    Unlike those of `significance.sign_flip` they hold for skewed differences too: many small losses beside few large
+    gains, which may be too rare to show up, are no loss.
+    """
+    from scipy.special import stdtr
+
+    estimate, units = _padded(differences, clusters, 0.95)
+    if len(units) < 2:
+        return 1.0, 1.0
+    below = float(stdtr(len(units) - 1, (estimate.low + estimate.high) / 2 / estimate.error))
+    return max(below, _tail(units)), max(1 - below, _tail(-units))
+
+
+def _padded(differences: Values, clusters: Clusters, confidence: float) -> tuple[Estimate, "np.ndarray"]:
+    """The interval with one win and one loss added, and each cluster's part of the mean."""
     import numpy as np
 
     array, codes, count = coded(differences, clusters)
@@ -69,12 +95,7 @@ def difference_interval(differences: Values, clusters: Clusters = None, confiden
     padded = np.concatenate([array, [size, -size]])
     padded_codes = np.concatenate([codes, [count, count + 1]])
     estimate = _estimate(padded, padded_codes, count + 2, float(array.mean()), confidence, degrees=count - 1)
-    if count < 2:
-        return estimate._replace(clusters=count)
-    units = np.bincount(codes, weights=array) * (count / len(array))
-    low, high = min(estimate.low, -_most(-units, confidence)), max(estimate.high, _most(units, confidence))
-    error = estimate.error * (high - low) / (estimate.high - estimate.low)
-    return Estimate(estimate.mean, low, high, error, count)
+    return estimate._replace(clusters=count), np.bincount(codes, weights=array) * (count / len(array))
 
 
 def _typical(sizes: "np.ndarray") -> float:
@@ -102,6 +123,21 @@ def _most(values: "np.ndarray", confidence: float) -> float:
     seen = size * wilson(min(n, total / size), n, confidence).high - negative
     share = wilson(0, n, confidence).high
     return max(seen, mean + share * (1 - mean))
+
+
+def _tail(values: "np.ndarray") -> float:
+    """The one-sided p-value at which `_most` is 0: both of its limits solved for the normal quantile."""
+    import numpy as np
+    from scipy.special import ndtr
+
+    n, mean = len(values), float(values.mean())
+    if mean >= 0:
+        return 1.0
+    positive = np.maximum(values, 0)
+    size, share = _typical(positive), float(positive.mean())
+    limit = (share - mean) / size
+    seen = float(ndtr((share / size - limit) / math.sqrt(limit * (1 - limit) / n))) if limit < 1 else 0.0
+    return max(seen, float(ndtr(-math.sqrt(-mean * n))))
 
 
 def _estimate(

@@ -9,13 +9,17 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from moat.domain.scores import Verdict
-from moat.evals.statistics.intervals import Estimate, difference_interval
+from moat.evals.statistics.intervals import Estimate, difference_interval, mean_interval
 from moat.evals.statistics.power import ALPHA, cases_needed, cases_to_pass, least_cases
+from moat.evals.statistics.proportions import effective_cases
 from moat.evals.statistics.significance import PValues, paired_test
 
 MAX_CASES = 100_000
 MAX_REPEATS = 100
 """More than this is not worth naming."""
+RARE = 2.71
+"""A loss seen in so many units over its size is significant at `ALPHA` although gains may be too rare to show up: the
+square of the normal quantile (`intervals.difference_tails`)."""
 
 
 class More(NamedTuple):
@@ -60,33 +64,77 @@ def non_inferiority(
         raise ValueError("the margin must be between 0 and 1")
     estimate = difference_interval(differences, clusters)
     method, p = paired_test(differences, clusters)
-    if -estimate.low <= margin:
-        return Decision("pass", estimate, p, method, None)
-    if p.worse <= ALPHA and -estimate.mean > margin:
-        return Decision("regressed", estimate, p, method, None)
-    more = more_to_decide(-estimate.mean, estimate.error, len(differences), margin, within=within, repeats=repeats)
-    return Decision("inconclusive", estimate, p, method, more)
+    verdict = decide(margin, estimate.low, estimate.mean, p.worse)
+    if verdict != "inconclusive":
+        return Decision(verdict, estimate, p, method, None)
+    spread, n = mean_interval(differences, clusters), len(differences)
+    more = more_to_decide(
+        -spread.mean, spread.error, n, margin, clusters=spread.clusters, within=within, repeats=repeats
+    )
+    return Decision(verdict, estimate, p, method, more)
+
+
+def decide(margin: float, low: float, best: float, p_worse: float) -> Verdict:
+    """The verdict on a difference: the lower end of its interval if all that is missing had gone worst, its mean if all
+    had gone best, and that one's p-value of being worse (after a correction, with several tests).
+    """
+    if -low <= margin:
+        return "pass"
+    return "regressed" if p_worse <= ALPHA and -best > margin else "inconclusive"
 
 
 def more_to_decide(
-    loss: float, error: float, n: int, margin: float, *, within: float | None = None, repeats: int = 1
+    loss: float,
+    error: float,
+    n: int,
+    margin: float,
+    *,
+    clusters: int | None = None,
+    within: float | None = None,
+    repeats: int = 1,
 ) -> More:
-    """How much more would decide a loss seen in n cases, with this standard error, against a margin.
+    """How much more would decide a loss seen in n cases of so many clusters against a margin.
 
-    A loss above the margin must become significant against 0; one below it needs an interval that ends below the
-    margin, and cases enough for rare losses to show up (`power.cases_to_pass`), which repeats are not.
+    `error` is the standard error by the differences' own spread (`intervals.mean_interval`). A loss above the margin
+    must become significant against 0, one below it needs an interval that ends below the margin; either takes cases
+    enough for what is rare to show up, which repeats are not.
     """
     if loss == margin or not math.isfinite(error):
         return More(None, None)
-    deviation = error * math.sqrt(n)
+    units = n if clusters is None else clusters
+    deviation = error * math.sqrt(units)
     needed = cases_needed(deviation, max(loss, margin - loss))
-    enough = needed if loss > margin else cases_to_pass(deviation, margin, loss)
-    least = least_cases(margin, loss) if loss < margin else 0
-    cases = max(1, enough - n)
+    least = least_cases(margin, loss) if loss < margin else math.ceil(RARE / loss)
+    enough = max(needed, least) if loss > margin else cases_to_pass(deviation, margin, loss)
     return More(
-        cases if cases <= MAX_CASES else None,
-        _more_repeats(deviation**2, needed / n, within, repeats) if within is not None and n >= least else None,
+        _more_cases(n, enough / units),
+        _more_repeats(error**2 * n, needed / units, within, repeats) if within is not None and units >= least else None,
     )
+
+
+def more_to_reject(
+    mean: float,
+    error: float,
+    n: int,
+    floor: float,
+    *,
+    clusters: int,
+    within: float | None = None,
+    repeats: int = 1,
+) -> More:
+    """How much more would show that a mean seen in n cases of so many clusters is below a floor."""
+    if mean >= floor or not math.isfinite(error):
+        return More(None, None)
+    times = n / effective_cases(mean, error, n, clusters)
+    needed = cases_needed(math.sqrt(floor * (1 - floor) * times), floor - mean) / n
+    return More(
+        _more_cases(n, needed), _more_repeats(error**2 * n, needed, within, repeats) if within is not None else None
+    )
+
+
+def _more_cases(n: int, times: float) -> int | None:
+    cases = max(1, math.ceil(n * times) - n)
+    return cases if cases <= MAX_CASES else None
 
 
 def _more_repeats(variance: float, times: float, within: float, repeats: int) -> int | None:

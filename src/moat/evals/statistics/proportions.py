@@ -1,8 +1,8 @@
 """Intervals of proportions: exact, for rare events, and for cases that belong together."""
 
 import math
-from collections.abc import Hashable, Sequence
 
+from moat.evals.statistics.clusters import Clusters, Values
 from moat.evals.statistics.intervals import Estimate, Interval, mean_interval, wilson
 
 BINARY = 2
@@ -39,9 +39,18 @@ def describe_failures(failures: int, n: int) -> str:
     return f"{seen} of {n} failed: fewer than {100 * at_most(failures, n):.2g} % do, with 95 % confidence"
 
 
-def share_interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None, confidence: float = 0.95
-) -> Estimate:
+def score_interval(values: Values, clusters: Clusters = None) -> Estimate:
+    """95 % interval of a mean score: `wilson` for independent passes and fails, else `share_interval`."""
+    import numpy as np
+
+    estimate = share_interval(values, clusters)
+    if clusters is None and np.isin(values, (0.0, 1.0)).all():
+        low, high = wilson(float(np.sum(values)), len(values))
+        return estimate._replace(low=low, high=high)
+    return estimate
+
+
+def share_interval(values: Values, clusters: Clusters = None, confidence: float = 0.95) -> Estimate:
     """Interval of a mean of values from 0 to 1 that stays inside, with clusters or without.
 
     Wilson's interval for the effective number of cases: as many independent ones as would have the same standard error,
@@ -51,19 +60,31 @@ def share_interval(
     fail. Values that are all alike count as many as there are clusters. With one cluster nothing is known: 0 to 1.
     Raises `ValueError` for values outside 0 to 1.
     """
+    import numpy as np
     from scipy.special import ndtri, stdtrit
 
-    if not all(0 <= value <= 1 for value in values):
+    array = np.asarray(values, dtype=float)
+    if not ((array >= 0) & (array <= 1)).all():
         raise ValueError("needs values from 0 to 1")
-    estimate = mean_interval(values, clusters, confidence)
+    estimate = mean_interval(array, clusters, confidence)
     mean, independent = estimate.mean, estimate.clusters
     if independent < 2:
         return Estimate(mean, 0.0, 1.0, math.inf, independent)
-    binary, variance = mean * (1 - mean), estimate.error**2 * len(values)
-    if variance < binary:
-        variance += (binary - variance) * BINARY / (4 * binary * independent + BINARY)
     quantile = (1 + confidence) / 2
     few = float(ndtri(quantile) / stdtrit(independent - 1, quantile)) ** 2
-    n = few * (len(values) * binary / variance if estimate.error > 1e-9 else independent)
+    n = few * effective_cases(mean, estimate.error, len(array), independent)
     low, high = wilson(min(n, n * mean), n, confidence)
     return Estimate(mean, low, high, estimate.error, independent)
+
+
+def effective_cases(mean: float, error: float, n: int, clusters: int) -> float:
+    """How many independent passes and fails know as much about their mean as n values with this standard error do.
+
+    As `share_interval` has it, before it allows for few clusters.
+    """
+    binary, variance = mean * (1 - mean), error**2 * n
+    if error <= 1e-9 or binary <= 0:
+        return clusters
+    if variance < binary:
+        variance += (binary - variance) * BINARY / (4 * binary * clusters + BINARY)
+    return n * binary / variance

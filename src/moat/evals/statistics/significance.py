@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import Clusters, Values, coded
-from moat.evals.statistics.intervals import mean_interval
+from moat.evals.statistics.intervals import difference_tails, mean_interval
+from moat.evals.statistics.proportions import effective_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,25 +115,28 @@ def _some_sums(sizes: "np.ndarray", samples: int, random: "np.random.Generator")
     return sums
 
 
-def below(successes: int, n: int, floor: float) -> float:
-    """One-sided exact binomial p-value against a true rate of at least `floor`."""
-    from scipy.special import bdtr
+def below(successes: float, n: float, floor: float) -> float:
+    """One-sided exact binomial p-value against a true rate of at least `floor`; counts need not be whole."""
+    from scipy.special import betainc
 
-    return 1.0 if floor <= 0 else float(bdtr(successes, n, floor)) if floor < 1 else float(successes == n)
-
-
-def mean_below(mean: float, error: float, clusters: int, floor: float) -> float:
-    """One-sided t p-value against a true mean of at least `floor`; 1 when nothing is known of the error.
-
-    Values that are all alike leave no error to scale by: then it is the sign test.
-    """
-    from scipy.special import stdtr
-
-    if clusters < 2 or not math.isfinite(error):
+    if floor <= 0 or successes >= n:
         return 1.0
-    if error == 0:
-        return 1.0 if mean >= floor else 0.5**clusters
-    return float(stdtr(clusters - 1, (mean - floor) / error))
+    return float(betainc(n - successes, successes + 1, 1 - floor)) if floor < 1 else 0.0
+
+
+def mean_below(mean: float, error: float, n: int, clusters: int, floor: float) -> float:
+    """One-sided p-value of a mean of n scores, 0 to 1, of so many clusters, against a true mean of at least `floor`.
+
+    `below` for the effective number of cases, which allows for large values too rare to show up where t would not,
+    taken from the normal distribution to t for few clusters (Korn & Graubard 1998, Survey Methodology 24). 1 when
+    nothing is known of the error.
+    """
+    from scipy.special import ndtri, stdtr
+
+    if clusters < 2 or not math.isfinite(error) or mean >= floor:
+        return 1.0
+    count = effective_cases(mean, error, n, clusters)
+    return float(stdtr(clusters - 1, ndtri(below(count * mean, count, floor))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -167,14 +171,20 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_test(differences: Values, clusters: Clusters = None) -> tuple[str, PValues]:
-    """The test that fits, and its name: `mcnemar` for passes and fails of independent cases, else `sign_flip`."""
+    """The test that fits, and its name: `mcnemar` for passes and fails of independent cases, else `sign_flip`.
+
+    `sign_flip` takes differences for as likely up as down, which skewed ones are not: its p-values are given as no
+    smaller than those of `intervals.difference_tails`.
+    """
     import numpy as np
 
     values = np.asarray(differences, dtype=float)
     if clusters is None and np.isin(values, (-1.0, 0.0, 1.0)).all():
         return "exact McNemar test", mcnemar(int((values == -1).sum()), int((values == 1).sum()))
     by = "" if clusters is None else " by cluster"
-    return f"sign-flip permutation test{by}", sign_flip(values, clusters)
+    flip, (worse, better) = sign_flip(values, clusters), difference_tails(values, clusters)
+    p = PValues(max(flip.two_sided, min(1.0, 2 * worse, 2 * better)), max(flip.worse, worse))
+    return f"sign-flip permutation test{by}", p
 
 
 def paired_t(differences: Values, clusters: Clusters = None) -> PValues:

@@ -28,6 +28,8 @@ def relative(weights: UnitWeights, count: int) -> "np.ndarray":
     """Weights with a mean of 1. Raises `ValueError` unless there are so many, all finite and above 0."""
     import numpy as np
 
+    if not count:
+        raise ValueError("needs at least one value")
     if weights is None:
         return np.ones(count)
     array = np.asarray(weights, dtype=float)

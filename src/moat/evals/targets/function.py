@@ -16,7 +16,7 @@ from moat.domain.scores import Case
 from moat.evals.answer import Answered
 from moat.evals.project_code import ProjectFunction
 from moat.evals.scorers.scorer import Bench
-from moat.evals.targets.reply import Reply
+from moat.evals.targets.reply import Reply, sound
 
 MAX_SHOWN = 500
 
@@ -105,9 +105,9 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
 
 def _as_answered(said: Any, latency_ns: int) -> Answered:
     if isinstance(said, Answered):
-        return said if said.latency_ns else msgspec.structs.replace(said, latency_ns=latency_ns)
+        return sound(said if said.latency_ns else msgspec.structs.replace(said, latency_ns=latency_ns))
     if isinstance(said, str):
-        return Answered(said, latency_ns=latency_ns)
+        return sound(Answered(said, latency_ns=latency_ns))
     if isinstance(said, dict) and "text" in said:
         return msgspec.convert(said, Reply).answered(latency_ns)
     return Answered(msgspec.json.encode(said).decode(), latency_ns=latency_ns)

@@ -5,10 +5,46 @@ from typing import Annotated, Any
 
 import msgspec
 
-from moat.domain.usage import from_usd
+from moat.domain.usage import PICODOLLARS, from_usd
 from moat.evals.answer import Answered
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+MAX_TOKENS, MAX_MS, MAX_USD = 10**12, 10**9, 10_000
+"""Of one answer. What is more is a mistake, and the sum over a run might not fit the store's 64 bits."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+
+
+class _ToolCall(msgspec.Struct):
+    function: dict[str, Any] | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str = ""
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Sound(msgspec.Struct):
+    """Of an answer, what stores and scorers rely on."""
+
+    text: str
+    refusal: str
+    tool_calls: list[_ToolCall]
+    messages: list[_Message]
+    context: list[str]
+    input_tokens: Count
+    output_tokens: Count
+    latency_ns: Annotated[int, msgspec.Meta(ge=0, le=MAX_MS * 10**6)]
+    cost: Annotated[int, msgspec.Meta(ge=0, le=MAX_USD * PICODOLLARS)] | None
+    trace_id: str
+
+
+def sound(answer: Answered) -> Answered:
+    """The answer, which can be stored, read again, and scored. Raises `ValueError` when it cannot."""
+    try:
+        msgspec.json.decode(msgspec.json.encode(msgspec.structs.asdict(answer)), type=_Sound)
+    except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"no answer that can be kept: {error}") from None
+    return answer
 
 
 class Reply(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -21,13 +57,14 @@ class Reply(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refusal: str = ""
     input_tokens: Count = 0
     output_tokens: Count = 0
-    latency_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=MAX_MS)] | None = None
     cost_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
-        """Check what msgspec cannot: a bound on a decimal."""
-        if self.cost_usd is not None and not 0 <= self.cost_usd < Decimal("Infinity"):
-            raise ValueError("`cost_usd` is an amount of money, 0 or more")
+        """Check what its types cannot: a bound on a decimal, and all that an answer has to be."""
+        if self.cost_usd is not None and not (self.cost_usd.is_finite() and 0 <= self.cost_usd <= MAX_USD):
+            raise ValueError(f"`cost_usd` is an amount of money from 0 to {MAX_USD}")
+        sound(self.answered(0))
 
     def answered(self, latency_ns: int) -> Answered:
         """As scorers see it; `latency_ns` is what was measured, for a reply that says nothing of it."""

@@ -122,6 +122,45 @@ def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:
         assert store.get("run_0001") == done
 
 
+def a_finished_run_stays_finished(open_store: OpenRuns) -> None:
+    """Whoever closes it again."""
+    with open_store() as store:
+        store.start(_run(1))
+        store.finish("run_0001", "interrupted", 98, None, "")
+        store.finish("run_0001", "finished", 99, 0.5, "simulated")
+        store.finish("run_0001", "interrupted", 100, None, "")
+        assert store.get("run_0001") == replace(
+            _run(1), status="finished", finished_ns=99, score=0.5, provider="simulated"
+        )
+
+
+def what_a_run_cost_never_falls(open_store: OpenRuns) -> None:
+    """With or without results, finished or not."""
+    with open_store() as store:
+        store.start(_run(1))
+        for spent, known in ((10**12, 10**12), (5, 10**12), (10**12 + 1, 10**12 + 1)):
+            store.add("run_0001", [_result("a")], spent)
+            assert store.get("run_0001").spent == known
+        store.finish("run_0001", "finished", 1, None, "", 10**13)
+        store.finish("run_0001", "interrupted", 1, None, "", 3)
+        store.add("run_0001", [])
+    with open_store() as store:
+        assert store.get("run_0001").spent == 10**13
+
+
+def one_works_on_a_run_at_a_time(open_store: OpenRuns) -> None:
+    """Another is refused until the first has left, however that came; other runs are free."""
+    with open_store() as one, open_store() as other:
+        with one.alone("run_0001"), other.alone("run_0002"):
+            for store in (one, other):
+                with pytest.raises(ConflictError, match="run_0001"), store.alone("run_0001"):
+                    pass
+        with pytest.raises(ZeroDivisionError), one.alone("run_0001"):
+            raise ZeroDivisionError
+        with other.alone("run_0001"):
+            pass
+
+
 def judgements_pile_up(open_store: OpenRuns) -> None:
     """Newest first, each as it was; the run shows the newest verdict."""
     first, second = _judgement("run_0001", "regressed", 9), _judgement("run_0001", "pass", 9)
@@ -183,6 +222,9 @@ CHECKS: tuple[Callable[[OpenRuns], None], ...] = (
     the_first_result_of_a_case_stands,
     many_results_come_one_after_the_other,
     a_run_is_finished_and_judged,
+    a_finished_run_stays_finished,
+    what_a_run_cost_never_falls,
+    one_works_on_a_run_at_a_time,
     judgements_pile_up,
     a_prefix_finds_its_one_run,
     runs_are_listed_newest_first,

@@ -1,4 +1,4 @@
-"""Runs of other targets than prompt versions, of parts of a dataset, and whole conversations as results."""
+"""Runs of other targets than prompt versions, of parts of a dataset, their cost, and whole conversations as results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,4 +17,5 @@ def upgrade() -> None:
         ("results", "context", "[]"),
     ):
         op.add_column(table, sa.Column(name, sa.Text, nullable=False, server_default=value))
+    op.add_column("runs", sa.Column("spent", sa.BigInteger, nullable=False, server_default="0"))
     op.add_column("results", sa.Column("cached", sa.Boolean, nullable=False, server_default="0"))
