@@ -15,7 +15,7 @@ V = f"{PROMPT}@1.0.0"
 ARGUMENTS = {
     "no such command": (["relase"], USAGE, "No such command 'relase'. Did you mean 'release'?"),
     "no such option": (["lint", "--jsn"], USAGE, "--jsn"),
-    "missing argument": (["gate"], USAGE, "NAME@VERSION"),
+    "missing argument": (["rerun"], USAGE, "NAME@VERSION"),
     "not a number": (["traces", "--limit", "many"], USAGE, "--limit"),
     "number too large": (["serve", "--port", "99999"], USAGE, "65535"),
     "days without end": (["keys", "create", "--days", "99999999"], USAGE, "--days"),

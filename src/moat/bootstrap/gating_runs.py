@@ -99,10 +99,13 @@ class Measuring:
         return reports
 
     def _gates(self, suite: Suite) -> tuple[Gate, ...]:
+        """The suite's, and the command's thresholds: what a suite allows of a judge it allows there too."""
         names = {scorer.name for scorer in suite.scorers}
+        allowed = {gate.score: gate.uncalibrated for gate in suite.gates if not gate.where}
+        asked = {name: least for name, least in self._thresholds.items() if name in names}
         return (
             *suite.gates,
-            *(Gate(score=name, min=least) for name, least in self._thresholds.items() if name in names),
+            *(Gate(score=name, min=least, uncalibrated=allowed.get(name, "refuse")) for name, least in asked.items()),
         )
 
     def _record(self, measurement: Measurement, report: GateReport) -> None:

@@ -3,7 +3,7 @@
 import json
 
 from tests.bootstrap.projects import Project
-from tests.evals.gating.test_gate_command import branch, commit, git
+from tests.evals.gating.repositories import commit, git
 
 __all__ = ["branch"]  # a fixture
 

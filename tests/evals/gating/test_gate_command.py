@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,39 +9,7 @@ import pytest
 
 from tests.bootstrap.projects import Project
 from tests.cli.test_lint_outputs import check_sarif
-
-PROMPT = "prompts/support/answer"
-WORSE, BETTER = f"{PROMPT}/1.0.0.yaml", f"{PROMPT}/1.2.0.yaml"
-
-
-def git(root, *arguments):
-    who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com")
-    done = subprocess.run(["git", *who, *arguments], cwd=root, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def commit(root, message="change"):
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", message)
-
-
-@pytest.fixture
-def branch(project: Project) -> Project:
-    """The example on a branch of its own."""
-    if not (project.root / ".git").exists():
-        git(project.root, "init", "--quiet", "--initial-branch=main")
-    if git(project.root, "status", "--porcelain"):
-        commit(project.root, "all")
-    git(project.root, "checkout", "--quiet", "-B", "main")
-    git(project.root, "checkout", "--quiet", "-b", "topic")
-    return project
-
-
-def worse(project, version="1.3.0"):
-    text = (project.root / WORSE).read_text("utf-8")
-    (project.root / f"{PROMPT}/{version}.yaml").write_text(
-        text.replace("temperature: 0.2", "temperature: 0.1"), "utf-8"
-    )
+from tests.evals.gating.repositories import BETTER, PROMPT, commit, git, worse
 
 
 def test_nothing_changed(branch: Project) -> None:
@@ -336,22 +303,6 @@ def test_a_function_is_compared_with_its_run_at_the_base(branch: Project) -> Non
     said = branch.run("gate", "--base", "base").out
     commit_id = runs["baseline"]["commit"][:12]
     assert f"bot: app/bot.py:answer against app/bot.py:answer at {commit_id}. " in said
-
-
-def test_a_judge_that_nobody_checked_decides_nothing_and_is_marked(branch: Project) -> None:
-    branch.ok("judge", "add", "relevance", "--model", "assistant")
-    scorer = "  - {kind: judge, name: relevant, metric: relevance, model: assistant}\n"
-    gate = "  - {score: relevant, min: 0.1}\n"
-    text = (branch.root / "evals/smoke.yaml").read_text("utf-8")
-    text = text.replace("scorers:\n", f"scorers:\n{scorer}").replace("gates:\n", f"gates:\n{gate}")
-    (branch.root / "evals/smoke.yaml").write_text(text, "utf-8")
-    done = branch.run("gate", "--base", "main", "--suite", "smoke", "--json")
-    assert done.code == 2, done
-    (each,) = done.json["evaluated"]
-    assert each["marks"]["relevant"]["text"].startswith("uncalibrated")
-    out = branch.run("gate", "--base", "main", "--suite", "smoke", "--markdown", str(branch.root / "r.md")).out
-    assert "judge relevant: " in out
-    assert "Judge relevant: " in (branch.root / "r.md").read_text("utf-8")
 
 
 def test_a_locked_dataset_is_not_swapped_for_an_unlocked_one(branch: Project) -> None:

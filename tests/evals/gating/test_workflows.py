@@ -16,7 +16,7 @@ import yaml
 
 from moat import bootstrap
 from tests.bootstrap.projects import PROMPT, Project, environment
-from tests.evals.gating.test_gate_command import branch, commit, git, worse
+from tests.evals.gating.repositories import commit, git, worse
 
 __all__ = ["branch"]
 

@@ -230,7 +230,7 @@ def test_answers_of_no_run_can_be_labelled_and_what_is_missing_is_said(judged) -
     text = judged.ok("judge", "import", str(file), "--rater", "ann", "--suite", "relevant").out
     assert "no answer was labelled by two" in text
     done = judged.ok("judge", "calibrate", "relevant")
-    assert "4 labels say little" in done.err
+    assert "4 labelled answers say little" in done.err
     assert "kappa" in done.out
     for name, words in (("nothing", "relevant/relevant"), ("support/facts", "no judge")):
         unknown = judged.run("judge", "calibrate", name)
