@@ -5,8 +5,6 @@ import json
 from tests.bootstrap.projects import Project
 from tests.evals.gating.repositories import commit, git
 
-__all__ = ["branch"]  # a fixture
-
 
 def suite(project: Project, target: str, expected: str = "yes", more: str = "") -> None:
     lines = [

@@ -18,8 +18,6 @@ from moat import bootstrap
 from tests.bootstrap.projects import PROMPT, Project, environment
 from tests.evals.gating.repositories import commit, git, worse
 
-__all__ = ["branch"]
-
 ROOT = Path(__file__).parents[3]
 CI = Path(bootstrap.__file__).parent / "ci"
 ACTIONS = {
