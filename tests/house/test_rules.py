@@ -21,6 +21,7 @@ BROAD_EXCEPT = {
     "bootstrap/reload.py": "process edge: a bug that one file brings out must not keep a revoked key alive",
     "bootstrap/engine.py": "process edge: a bug in the background must not end it unseen",
     "evals/scorers/foreign/library.py": "edge of other people's code: its bug is the score's error",
+    "evals/scorers/scorer.py": "edge of other people's code: its bug is the score's error",
     "evals/scorers/functions.py": "edge of other people's code: its bug is the score's error",
     "evals/targets/function.py": "edge of other people's code: its bug is the case's error",
     "gateway/app.py": "process edge: one client's bug must not end the server",

@@ -72,7 +72,7 @@ class SqliteState:
 
         By flock(2) on a file beside the database; its WAL keeps that on one machine too. Raises `StorageError`.
         """
-        path = self._path.with_name(f"{self._path.name}-{name}.lock")
+        path = self._path.with_name("-".join((self._path.name, name, "lock")))
         with _explained(path):
             descriptor = _locked(path)
         try:
