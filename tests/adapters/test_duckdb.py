@@ -128,6 +128,46 @@ def test_a_second_process_waits_for_the_first_to_be_done(tmp_path: Path) -> None
         leave.join()
 
 
+_MANY = """
+import sys
+from pathlib import Path
+from moat.adapters.duckdb import DuckTraces
+print("ready", flush=True)
+for name in sys.stdin:
+    DuckTraces.open(Path(name.strip()), patience=60).close()
+    print("opened", flush=True)
+"""
+
+
+def test_processes_that_make_the_store_at_the_same_time_find_one(tmp_path: Path) -> None:
+    others = [
+        subprocess.Popen([sys.executable, "-c", _MANY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [_read_line(other) for other in others] == ["ready"] * 3
+    for number in range(40):
+        for other in others:
+            assert other.stdin
+            other.stdin.write(f"{tmp_path / str(number) / 'traces.duckdb'}\n")
+            other.stdin.flush()
+        assert [_read_line(other) for other in others] == ["opened"] * 3
+    for other in others:
+        other.communicate()
+
+
+def _read_line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def test_what_a_killed_process_left_of_a_new_store_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "traces.duckdb.new").write_bytes(b"half")
+    (tmp_path / "traces.duckdb.new.wal").write_bytes(b"half")
+    with closing(DuckTraces.open(tmp_path / "traces.duckdb")) as store:
+        assert store.search(TraceFilter()) == []
+    assert not list(tmp_path.glob("*.new*"))
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_files_are_for_their_owner_only(tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path, log = tmp_path / "traces.duckdb", tmp_path / "traces.duckdb.wal"
@@ -242,12 +282,12 @@ FILL = """
 import json, random, resource, sys
 from pathlib import Path
 import msgspec
-from moat.adapters.duckdb import DuckTraces, traces
+from moat.adapters.duckdb import DuckTraces, opening
 from moat.domain.errors import StorageError
 from moat.domain.spans import Span
 from moat.ports.traces import TraceFilter
 
-traces._SETTINGS["checkpoint_threshold"] = sys.argv[2]
+opening._SETTINGS["checkpoint_threshold"] = sys.argv[2]
 root = Path(sys.argv[1])
 store, segment, known, failures = DuckTraces.open(root / "traces.duckdb"), root / "s.ndjson", 0, []
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)

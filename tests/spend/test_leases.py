@@ -21,6 +21,11 @@ pytestmark = pytest.mark.anyio
 MONTH = LimitConfig(name="money", money="0.000000000037", window="month")
 
 
+@pytest.fixture(autouse=True)
+def _a_slow_machine_is_no_silent_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "ANSWER_SECONDS", 60)
+
+
 def worst(amount: int) -> Worst:
     """An attempt that may cost so many picodollars."""
     return Worst(0, 0, amount, lambda output: output)

@@ -1,7 +1,5 @@
 """Traces in a DuckDB file; implements the `TraceReader` and `TraceWriter` ports."""
 
-import os
-import re
 import tempfile
 import threading
 import time
@@ -14,8 +12,8 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import queries
+from moat.adapters.duckdb.opening import connect, make_log
 from moat.adapters.duckdb.repricing import reprice
-from moat.adapters.duckdb.schema import migrate
 from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
 from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
@@ -23,25 +21,11 @@ from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.ports.traces import Charge, Dimension, RepriceOrder, Repricing, Spend, TraceFilter, Usages
 
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 2,
-    "memory_limit": "256MB",
-    # A checkpoint rewrites the last group of rows: often means slow and, in a file that never shrinks, large.
-    "checkpoint_threshold": "64MB",
-    # Nothing is fetched or loaded at run time.
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "lock_configuration": True,
-}
-
 _SLACK = 1024
 """DuckDB wants room for more than the longest line."""
 
 _RETRY_SECONDS = 0.05
 """Between two attempts at a store that another command has open; most have it for a fraction of a second."""
-
-_MODE = 0o600
 
 
 class DuckTraces:
@@ -69,7 +53,7 @@ class DuckTraces:
         deadline = time.monotonic() + patience
         while True:
             try:
-                return cls(_connect(path), path)
+                return cls(connect(path), path)
             except Unavailable:
                 if time.monotonic() >= deadline:
                     raise
@@ -117,7 +101,7 @@ class DuckTraces:
     def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
         """See `TraceWriter`. What is ingested waits until it is done."""
         with self._ingesting, self._cursor() as cursor:
-            _make_log(self._path)
+            make_log(self._path)
             return reprice(cursor, order, price)
 
     def ingest(self, segments: Sequence[Path]) -> int:
@@ -150,7 +134,7 @@ class DuckTraces:
     def _commit(self, values: list[Any], rejects: list[Reject]) -> int:
         """One transaction; `values` are the parameters of `INGEST`, none when there is no span."""
         with self._cursor() as cursor:
-            _make_log(self._path)
+            make_log(self._path)
             cursor.execute("BEGIN")
             for reject in rejects:
                 cursor.execute(queries.REJECT, reject)
@@ -183,49 +167,13 @@ class DuckTraces:
             if self._closed:
                 raise StorageError("the trace store is closed", where=str(self._path))
             if self._connection is None:
-                self._connection = _connect(self._path)
+                self._connection = connect(self._path)
             return self._connection
 
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists()
-        connection = duckdb.connect(str(path), config=_SETTINGS)
-    except (duckdb.Error, OSError) as error:
-        if "Could not set lock" in str(error):
-            owner = re.search(r"\(PID \d+\)", str(error))
-            raise Unavailable(
-                f"the trace store is open in another process {owner[0] if owner else ''}".rstrip(),
-                where=str(path),
-                remedy="Try again when that `moat` command is done, or stop that `moat serve`.",
-            ) from error
-        raise StorageError(f"the trace store cannot be opened: {error}", where=str(path)) from error
-    try:
-        if new:
-            path.chmod(_MODE)
-        _make_log(path)
-        migrate(connection, str(path))
-    except (duckdb.Error, OSError) as error:
-        connection.close()
-        raise StorageError(f"the trace store cannot be migrated: {error}", where=str(path)) from error
-    except StorageError:
-        connection.close()
-        raise
-    return connection
-
-
-def _make_log(path: Path) -> None:
-    """Make the write-ahead log, closed to other users, before DuckDB does: it takes an empty one as it is.
-
-    DuckDB deletes it at each checkpoint, and would make the next one by the umask.
-    """
-    os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, _MODE))
 
 
 def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
