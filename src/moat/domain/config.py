@@ -308,6 +308,17 @@ class BatchConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Until files are deleted, and batches after their end."""
 
 
+class OtlpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A collector that spans are sent to by OTLP/HTTP."""
+
+    endpoint: str
+    """Base URL: `/v1/traces` is put after it, as OpenTelemetry's exporters do."""
+    headers: dict[str, str] = {}
+    """Values may be references to credentials, such as `${COLLECTOR_TOKEN}`."""
+    content: bool = False
+    """Send inputs and outputs too."""
+
+
 class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The durable spool and what it keeps."""
 
@@ -316,6 +327,14 @@ class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     fsync_interval: Seconds = 1.0
     capture_content: bool = True
     """Keep prompts and answers in traces, not just their measures."""
+    max_content_kb: Annotated[float, msgspec.Meta(gt=0, le=65536)] = 1024.0
+    """Of one input or output; what is longer is cut and says so."""
+    keep_content_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 90.0
+    """Until inputs and outputs are deleted; their spans stay."""
+    keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 400.0
+    """Until spans and what was said of them are deleted."""
+    otlp: tuple[OtlpConfig, ...] = ()
+    """Collectors that get every span, beside the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ import msgspec
 
 SpanKind = Literal["call", "attempt", "app"]
 """`call`: one request through the pipeline, with totals over its attempts. `attempt`: one try at a provider.
-`app`: a span an application reported about itself."""
+`app`: a span an application reported about itself: an agent's step, a tool, a retrieval."""
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,9 +44,19 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alias: str = ""
     """Alias whose plan was followed: limits and overflow may have changed it."""
     operation: str = ""
-    """As in `Call`; empty for `chat`."""
+    """As in `Call`; empty for `chat`. Of an application's span `gen_ai.operation.name`, such as `invoke_agent`,
+    `execute_tool` or `retrieval`."""
     model_answered: str = ""
     provider: str = ""
+    fingerprint: str = ""
+    """What the provider says of the system that answered, such as OpenAI's `system_fingerprint`."""
+    service: str = ""
+    """`service.name` of an application that reported the span."""
+    tools: str = ""
+    """Names of the tools that the answer calls, or that the span ran: in order, with commas, each once."""
+    guard: str = ""
+    """The strongest thing that a guard did: `block`, `fallback`, `retry`, `redact`, `review` or `flag`; empty when none
+    did."""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0

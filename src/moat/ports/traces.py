@@ -1,12 +1,13 @@
 """The trace store: everything that is asked about finished calls. No SQL outside its adapters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
 from moat.domain.calls import Deployment
+from moat.domain.feedback import Feedback, Source
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 
@@ -26,6 +27,9 @@ Dimension = Literal[
     "environment",
     "key",
     "error",
+    "session",
+    "service",
+    "guard",
 ]
 
 
@@ -47,9 +51,14 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     arm: str = ""
     experiment: str = ""
     environment: str = ""
+    service: str = ""
+    guard: str = ""
     request_id: str = ""
     trace_id: str = ""
     error: str = ""
+    q: str = ""
+    """An expression of the filter language (`moat.telemetry.query`), such as `latency > 2s and cost >= $0.01`; it and
+    the other fields must all hold. Raises `RequestError` where it is used when it is none."""
     failed: bool | None = None
     """True: only calls that ended in an error; False: only those that did not."""
     shadow: bool | None = None
@@ -62,8 +71,12 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     """Totals of one group of calls. Durations are nanoseconds over all calls, failed ones too; cost picodollars."""
 
     group: tuple[str, ...]
+    slot_ns: int = 0
+    """Start of the time slot, a multiple of its length; 0 when time was not divided."""
     calls: int
     errors: int
+    timeouts: int = 0
+    """Of the errors: those whose kind is a timeout."""
     input_tokens: int
     output_tokens: int
     cached_tokens: int
@@ -75,6 +88,74 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     p99_ns: int
     first_token_p50_ns: int
     """Over streamed calls: without a stream the first token comes with the last."""
+    streamed_tokens: int = 0
+    """Output tokens of streamed calls that gave more than one ..."""
+    streaming_ns: int = 0
+    """... and the time from their first token to the end: tokens per second is one over the other."""
+    looked_up: int = 0
+    """Calls for which a cache was asked ..."""
+    hits: int = 0
+    """... and those it answered."""
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """Opinions of one name about one group of calls."""
+
+    group: tuple[str, ...]
+    slot_ns: int = 0
+    """By the time of the call, not of the opinion."""
+    name: str
+    source: Source
+    count: int
+    """Opinions with a value."""
+    total: float
+    """Sum of the values, each 0 to 1."""
+    squares: float
+    """Sum of their squares."""
+    low: int
+    """Values below 0.5."""
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """A session, or a user, as its calls show it."""
+
+    id: str
+    tenant: str
+    user: str
+    """Of a session: whose; of a user: the id again."""
+    sessions: int
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: int
+    """Picodollars of what is priced."""
+    first_ns: int
+    last_ns: int
+    """Start of the first and of the last call."""
+    score: float | None
+    """Mean of what people said, 0 to 1; None when nobody did."""
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes, and when: Unix nanoseconds, 0: never. What started before it goes."""
+
+    content_ns: int = 0
+    """Inputs and outputs; the span stays."""
+    spans_ns: int = 0
+    """Spans, and the opinions of them."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store holds, and what it takes."""
+
+    spans: int
+    opinions: int
+    rejects: int
+    bytes: int
+    """On the disk, with what is not yet given back."""
+    first_ns: int
+    """Start of the oldest span; 0 when there is none."""
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +260,34 @@ class TraceReader(Protocol):
         """Totals of the calls per combination of dimensions, most expensive first; no dimension: one row."""
         ...
 
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
+        """As `usages` per time slot of `step_ns`, oldest first; a slot without calls is absent."""
+        ...
+
+    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+        """What people and scorers said of these calls, per name, by name."""
+        ...
+
+    def feedback(self, trace_or_request_id: str) -> list[Feedback]:
+        """What was said of one trace or request, oldest first."""
+        ...
+
+    def sessions(self, wanted: TraceFilter, limit: int = 50) -> list[Visit]:
+        """Sessions that have such calls, the last active first."""
+        ...
+
+    def users(self, wanted: TraceFilter, limit: int = 50) -> list[Visit]:
+        """Users that have such calls, the last active first."""
+        ...
+
+    def pages(self, wanted: TraceFilter, size: int = 1000) -> Iterator[list[Span]]:
+        """Whole traces that have such a call, spans with content, oldest first: for exports. Reads as it is asked."""
+        ...
+
+    def kept(self) -> Kept:
+        """How much there is."""
+        ...
+
     def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
         """What attempts cost per combination of dimensions, and per time slot when `step_ns` is not 0.
 
@@ -207,6 +316,21 @@ class TraceWriter(Protocol):
         reason, never an error and never dropped. Raises `DocumentError` for segments it can never take,
         `StorageError` when it cannot take them now.
         """
+        ...
+
+    def ingest_feedback(self, segments: Sequence[Path]) -> int:
+        """As `ingest`, of lines that are `Feedback`: the later of the same id stands."""
+        ...
+
+    def expire(self, retention: Retention) -> int:
+        """Let go of what is older, a little at a time so that nobody waits long; how many spans went or lost content.
+
+        Kept whatever their age: nothing. Idempotent. Raises `StorageError`.
+        """
+        ...
+
+    def backup(self, target: Path) -> None:
+        """A copy of the store as of one moment, whole or not at all, while it is used. Raises `StorageError`."""
         ...
 
     def reprice(self, order: RepriceOrder, price: Callable[[Charge], int | None]) -> Repricing:
