@@ -84,6 +84,13 @@ ROLES = (
     ("GET /api/v1/traces", "viewer admin"),
     ("GET /api/v1/traces/{id}", "viewer admin"),
     ("GET /api/v1/usage", "viewer admin"),
+    ("GET /api/v1/opinions", "viewer admin"),
+    ("POST /api/v1/scores", "admin"),
+    ("GET /api/v1/alerts", "viewer admin"),
+    ("GET /api/v1/alerts/history", "viewer admin"),
+    ("GET /api/v1/alerts/deliveries", "viewer admin"),
+    ("POST /api/v1/alerts/silences", "admin"),
+    ("POST /api/v1/alerts/silences/lift", "admin"),
     ("GET /api/v1/spend", "viewer admin"),
     ("GET /api/v1/spend/deployments", "viewer admin"),
     ("GET /api/v1/spend/repricings", "viewer admin"),
@@ -105,6 +112,7 @@ ROLES = (
 OF_TENANTS = {
     *("/api/v1/prompts/{name:path}", "/api/v1/render/{name:path}"),
     *("/api/v1/traces", "/api/v1/traces/{id}", "/api/v1/usage"),
+    *("/api/v1/opinions", "/api/v1/scores"),
     *("/api/v1/spend", "/api/v1/spend/deployments"),
     *("/api/v1/keys", "/api/v1/keys/{id}", "/api/v1/keys/{id}/rotate"),
 }

@@ -18,24 +18,27 @@ from moat.adapters.duckdb import DuckTraces
 from moat.api.app import management_api
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.spending import reprice
+from moat.bootstrap.upkeep import TraceUpkeep
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import Arm, Assignment, Registration, Release, prompt_digest
 from moat.domain.spans import Span
 from moat.gateway.admission import KeyRing
 from moat.gateway.app import Gateway
+from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
 from moat.ports.releases import SyncReport
 from moat.prompts.registry import PromptRegistry
 from moat.prompts.rollout import Rollout
 from moat.prompts.templates import JinjaRenderer
-from moat.testing.fakes import FakeClock, ListSpool, fake_ports
+from moat.testing.fakes import FakeClock, ListOpinions, ListSpool, fake_ports
 from moat.testing.loopback import on_loopback
 from moat.testing.scripted import ScriptedProvider
 from tests.bootstrap.projects import PROMPT
@@ -83,6 +86,7 @@ class Api:
     state: State
     live: Live
     sync: RecordingSync
+    opinions: ListOpinions
 
     @property
     def url(self) -> str:
@@ -205,6 +209,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
         live = Live(snapshot(files, state))
         live.look = lambda: setattr(live, "looked", time.monotonic())
         sync = RecordingSync()
+        opinions = ListOpinions()
         pushes = Pushes(sync, "main", WEBHOOK_SECRET)
         stack.callback(pushes.close)
         renderer = JinjaRenderer()
@@ -213,8 +218,12 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             releases=state.releases,
             runs=state.runs,
             traces=traces,
+            upkeep=TraceUpkeep(traces, lambda: files.settings.config.telemetry, files.folder),
+            opinions=Opinions(opinions, traces, FakeClock()),
             keys=state.keys,
             trips=state.trips,
+            alerts=state.alerts,
+            rules=lambda: rules_of(files.settings.config),
             connections=ProjectConnections(lambda: files.settings, {}, state.hosts),
             registry=PromptRegistry(state.registry, renderer, FakeClock()),
             renderer=renderer,
@@ -227,4 +236,4 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
         )
         gateway = Gateway(live, ListSpool(), max_body=2**20, management=management_api(services))
         url = stack.enter_context(on_loopback(gateway))
-        yield Api(url.removeprefix("http://"), files, traces, state, live, sync)
+        yield Api(url.removeprefix("http://"), files, traces, state, live, sync, opinions)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from moat.cli.output import clock
-from moat.cli.traces import MAX_INDENT
+from moat.cli.trace_view import MAX_INDENT
 from moat.domain.spans import Span
 from moat.telemetry.filters import parse_time
 from moat.telemetry.spool import SegmentSpool

@@ -1,18 +1,28 @@
 """OTLP spans over a real socket: kept before the answer, under the key's tenant, and nobody else waits for them."""
 
 import asyncio
+import gzip
 import json
 import threading
+import urllib.error
 import urllib.request
+import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from moat.gateway import traces
 from moat.telemetry import otlp
+from moat.testing.fakes import fake_ports
 from moat.testing.scripted import ScriptedProvider
 from tests.gateway.conftest import SECRET, Running, Start
 from tests.gateway.test_chat import fetch, get
+from tests.telemetry.test_otlp_encodings import request
+
+JSON_TYPE = "application/json"
 
 
 def body(spans: int, text: str = "") -> bytes:
@@ -54,7 +64,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(start: Start, content: bytes) -
     gateway = start(ScriptedProvider("never"))
     gateway.spool.full = True
     status, answer = post(gateway, content)
-    assert (status, answer["error"]["message"].startswith("spool: the disk is full")) == (503, True), answer
+    assert (status, answer["message"].startswith("spool: the disk is full")) == (503, True), answer
 
 
 @pytest.mark.parametrize("padding", [0, traces.INLINE_BYTES], ids=["small", "large"])
@@ -62,7 +72,7 @@ def test_what_is_no_request_is_refused(start: Start, padding: int) -> None:
     gateway = start(ScriptedProvider("never"))
     for content in (b'{"resourceSpans": 5}', b"[", b"\xff"):
         assert post(gateway, content + b" " * padding)[0] == 400
-    assert post(gateway, SMALL, "application/x-protobuf")[0] == 415
+    assert post(gateway, SMALL, "text/plain")[0] == 415
     assert gateway.spool.spans == []
 
 
@@ -70,10 +80,10 @@ def test_a_large_upload_keeps_nobody_waiting(start: Start, monkeypatch: pytest.M
     gateway = start(ScriptedProvider("never"))
     begun, go, decode = threading.Event(), threading.Event(), otlp.decode
 
-    def slow(content: bytes) -> otlp.Received:
+    def slow(content: bytes, *how: Any) -> otlp.Received:
         begun.set()
         assert go.wait(60), "nobody else was answered meanwhile"
-        return decode(content)
+        return decode(content, *how)
 
     monkeypatch.setattr(otlp, "decode", slow)
     answers: list[tuple[int, Any]] = []
@@ -94,3 +104,102 @@ def test_a_small_upload_takes_no_thread(start: Start, monkeypatch: pytest.Monkey
     gateway = start(ScriptedProvider("never"))
     monkeypatch.setattr(asyncio, "to_thread", None)
     assert post(gateway, SMALL) == (200, {})
+
+
+def send(gateway: Running, content: bytes, secret: str = SECRET, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Protobuf, unless the headers say otherwise; names are written with underscores."""
+    told = {"content-type": "application/x-protobuf", "authorization": f"Bearer {secret}"}
+    told |= {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"{gateway.url}/v1/traces", data=content, headers=told)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, dict(answer.headers.items()), answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers.items()), error.read()
+
+
+def test_protobuf_is_answered_in_protobuf(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"))
+    assert send(gateway, request([("user.id", "u")]).SerializeToString())[::2] == (200, b"")
+    (span,) = gateway.spool.spans
+    assert (span.user, span.tenant, span.service) == ("u", "acme", "shop")
+    status, headers, answer = send(gateway, request([], trace_id=b"").SerializeToString())
+    assert (status, headers["content-type"]) == (200, "application/x-protobuf")
+    assert ExportTraceServiceResponse.FromString(answer).partial_success.rejected_spans == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "content", "headers"),
+    [
+        (400, 3, b"\x0b", {}),
+        (401, 16, b"", {"authorization": "Bearer mk-unknown"}),
+        (413, 8, bytes(2**20 + 1), {}),
+        (415, 3, b"", {"content_encoding": "br"}),
+    ],
+)
+def test_a_refusal_is_a_status_in_the_requests_encoding(
+    start: Start, status: int, code: int, content: bytes, headers: dict[str, str]
+) -> None:
+    gateway = start(ScriptedProvider("never"))
+    got, told, answer = send(gateway, content, **headers)
+    assert (got, told["content-type"]) == (status, "application/x-protobuf")
+    assert (Status.FromString(answer).code, "retry-after" in told) == (code, False)
+    got, told, answer = send(gateway, b"[" if status == 400 else content, **{**headers, "content_type": JSON_TYPE})
+    assert (got, told["content-type"], json.loads(answer)["code"]) == (status, "application/json", code)
+
+
+def test_a_full_disk_says_when_to_come_again(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"))
+    gateway.spool.full = True
+    status, headers, answer = send(gateway, request([]).SerializeToString())
+    assert (status, headers["retry-after"], Status.FromString(answer).code) == (503, "5", 14)
+
+
+def test_too_much_at_one_time_is_told_to_come_again(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = start(ScriptedProvider("never"))
+    monkeypatch.setattr(traces, "HELD_BYTES", 10)
+    status, headers, answer = send(gateway, request([]).SerializeToString())
+    assert (status, headers["retry-after"], Status.FromString(answer).code) == (429, "1", 8)
+    monkeypatch.undo()
+    assert send(gateway, request([]).SerializeToString())[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("packed", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("GZIP", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:])),
+    ],
+)
+def test_compressed_bodies_are_unpacked(start: Start, packed: str, pack: Any) -> None:
+    gateway = start(ScriptedProvider("never"))
+    assert send(gateway, pack(request([]).SerializeToString()), content_encoding=packed)[0] == 200
+    assert send(gateway, pack(SMALL), content_encoding=packed, content_type=f"{JSON_TYPE}; charset=utf-8")[0] == 200
+    assert len(gateway.spool.spans) == 4
+
+
+@pytest.mark.promise("inj-6")
+def test_a_compressed_body_is_unpacked_within_bounds(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"))
+    bomb = gzip.compress(bytes(50 * 2**20))
+    assert send(gateway, bomb, content_encoding="gzip")[0] == 413
+    many = gzip.compress(bytes(2**19)) * 40
+    assert send(gateway, many, content_encoding="gzip")[0] == 413
+    for broken in (b"", b"no", gzip.compress(b"x" * 99)[:-9]):
+        status = send(gateway, broken, content_encoding="gzip")[0]
+        assert status == (400 if broken else 200), "nothing at all is an empty request"
+    assert gateway.spool.spans == []
+
+
+def test_content_that_is_not_captured_is_not_kept(start: Start) -> None:
+    gateway = start(ScriptedProvider("never"))
+    live = gateway.live
+    ports = replace(fake_ports(ScriptedProvider(), spool=gateway.spool), capture_content=False)
+    live.serving = replace(live.serving, ports=ports)
+    said = [("gen_ai.input.messages", "canary"), ("llm.output_messages.0.message.content", "canary")]
+    said += [("input.value", "canary"), ("gen_ai.tool.definitions", "canary"), ("llm.invocation_parameters", "canary")]
+    assert send(gateway, request([*said, ("user.id", "u")]).SerializeToString())[0] == 200
+    (span,) = gateway.spool.spans
+    assert (span.user, span.input, span.output) == ("u", None, None)
+    assert "canary" not in str(span)

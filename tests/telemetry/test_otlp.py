@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
 from moat.telemetry import conventions, otlp
+from moat.telemetry.otlp import reading, wire
 
 TRACE, SPAN = "5B8EFFF798038103D269B633813FC60C", "EEE19B7EC3C1B174"
 
@@ -22,7 +23,7 @@ def body(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> byte
 
 def raw(**changes: Any) -> dict[str, Any]:
     base = {"traceId": TRACE, "spanId": SPAN, "startTimeUnixNano": "1544712660000000000"}
-    return base | {"endTimeUnixNano": "1544712661000000000", "name": "chat", "kind": 2} | changes
+    return base | {"endTimeUnixNano": "1544712661000000000", "name": "chat", "kind": 1} | changes
 
 
 def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -76,6 +77,7 @@ def test_a_span_of_an_sdk_becomes_a_span() -> None:
         started_ns=1544712660000000000,
         duration_ns=1_000_000_000,
         environment="production",
+        service="shop",
         tenant="acme",
         arm="canary",
         experiment="e",
@@ -91,7 +93,7 @@ def test_a_span_of_an_sdk_becomes_a_span() -> None:
         finish_reason="stop",
         error="timeout",
         error_message="too slow",
-        input=[{"role": "user"}],
+        input={"messages": [{"role": "user", "content": ""}]},
         output="plain",
         attributes={
             "cache": True,
@@ -100,7 +102,6 @@ def test_a_span_of_an_sdk_becomes_a_span() -> None:
             "map": {"a": 1},
             "raw": "AAE=",
             "none": None,
-            "service.name": "shop",
         },
     )
 
@@ -183,7 +184,7 @@ def test_nothing_is_fine(empty: bytes) -> None:
 
 
 def test_what_is_too_large_is_cut_and_marked() -> None:
-    long = "x" * (otlp.MAX_CONTENT + 1)
+    long = "x" * (reading.MAX_CONTENT + 1)
     sent = {
         "long": text(long),
         "list": {"arrayValue": {"values": [text(long)]}},
@@ -194,16 +195,18 @@ def test_what_is_too_large_is_cut_and_marked() -> None:
     span = one(body(raw(attributes=attributes(sent), name=long)))
     assert span.attributes["huge"] == "9" * 20
     assert span.attributes[conventions.TRUNCATED] is True
-    for value in (span.attributes["long"], span.attributes["list"], span.user, span.name):
-        assert len(value) < otlp.MAX_VALUE + 20
-    assert len(span.input) < otlp.MAX_CONTENT + 20
-    many = one(body(raw(attributes=attributes({f"a{n}": text("v") for n in range(otlp.MAX_ATTRIBUTES + 1)}))))
-    assert len(many.attributes) == otlp.MAX_ATTRIBUTES + 1
+    for value in (span.attributes["long"], span.attributes["list"]):
+        assert len(value) < reading.MAX_VALUE + 20
+    for value in (span.user, span.name):
+        assert len(value) < reading.MAX_WORD + 20
+    assert span.input["truncated"] > reading.MAX_CONTENT == len(span.input["text"])
+    many = one(body(raw(attributes=attributes({f"a{n}": text("v") for n in range(reading.MAX_ATTRIBUTES + 1)}))))
+    assert len(many.attributes) == reading.MAX_ATTRIBUTES + 1
     assert many.attributes[conventions.TRUNCATED] is True
 
 
 def test_the_number_of_spans_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "MAX_SPANS", 2)
+    monkeypatch.setattr(wire, "MAX_SPANS", 2)
     received = otlp.decode(body(raw(), raw(), raw(), raw()))
     assert (len(received.spans), received.rejected) == (2, 2)
     assert "more than 2 spans" in received.problem

@@ -1,5 +1,7 @@
 """What happened: eval runs, traces, usage; and what the server is doing now."""
 
+from typing import get_args
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +20,8 @@ from moat.routing.health import DeploymentState
 from moat.spend.refusals import MAX_ALERTS, alerts
 
 MAX_ROWS = 1000
+MIN_STEP_NS = 60 * 10**9
+"""A finer division of time than minutes would answer with the calls themselves."""
 
 FILTER = TraceFilter.__struct_fields__
 
@@ -68,8 +72,13 @@ def search_traces(request: Request, services: Services) -> list[Span]:
 
 def get_trace(request: Request, services: Services) -> list[Span]:
     """All spans of a trace or request, with their content."""
+    return own_spans(request, services, request.path_params["id"])
+
+
+def own_spans(request: Request, services: Services, trace_or_request_id: str) -> list[Span]:
+    """Of a trace or request, what the caller may see. Raises `NotFound` when that is nothing, for a bound key."""
     key: Key = request.state.key
-    spans = services.traces.trace(request.path_params["id"])
+    spans = services.traces.trace(trace_or_request_id)
     if not key.tenant and not key.environment:
         return spans
     own = [s for s in spans if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
@@ -79,8 +88,11 @@ def get_trace(request: Request, services: Services) -> list[Span]:
 
 
 def get_usage(request: Request, services: Services) -> list[Usages]:
-    """Calls, tokens, money and latency by any dimensions, dearest first."""
-    return services.traces.usages(dimensions(request), wanted(request))
+    """Calls, tokens, money and latency by any dimensions, dearest first; in time slots of `step_ns` when given."""
+    by, asked = dimensions(request), wanted(request)
+    if step_ns := step_of(request):
+        return services.traces.series(by, asked, step_ns)
+    return services.traces.usages(by, asked)
 
 
 def dimensions(request: Request) -> list[Dimension]:
@@ -88,8 +100,9 @@ def dimensions(request: Request) -> list[Dimension]:
     by = [name for name in request.query_params.get("by", "").split(",") if name]
     try:
         return msgspec.convert(by, list[Dimension])
-    except msgspec.ValidationError as error:
-        raise RequestError(str(error), where="by") from None
+    except msgspec.ValidationError:
+        known = ", ".join(get_args(Dimension))
+        raise RequestError(f"no such dimension among {by}", where="by", remedy=f"There are: {known}.") from None
 
 
 def limit_of(request: Request) -> int:
@@ -97,6 +110,14 @@ def limit_of(request: Request) -> int:
     text = request.query_params.get("limit", "50")
     if not text.isdecimal() or len(text) > len(str(MAX_ROWS)) or not 1 <= int(text) <= MAX_ROWS:
         raise RequestError(f"must be a number from 1 to {MAX_ROWS}", where="limit")
+    return int(text)
+
+
+def step_of(request: Request) -> int:
+    """Length of time slots, 0: time is not divided. Raises `RequestError`."""
+    text = request.query_params.get("step_ns", "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or 0 < int(text) < MIN_STEP_NS:
+        raise RequestError(f"must be 0, or nanoseconds of a minute ({MIN_STEP_NS}) or more", where="step_ns")
     return int(text)
 
 
@@ -125,7 +146,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, list[Span], honours=("environment", "tenant")),
     Endpoint(
         *("GET", "/api/v1/usage", VIEWERS, get_usage, list[Usages]),
-        query=(*FILTER, "by"),
+        query=(*FILTER, "by", "step_ns"),
         honours=("environment", "tenant"),
     ),
 )

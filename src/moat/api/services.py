@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moat.api.pushes import Pushes
+from moat.domain.alerting import Rule
 from moat.domain.lineage import Lineage
+from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live
+from moat.ports.alerts import AlertStore
 from moat.ports.connections import Connections
 from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
@@ -14,6 +17,7 @@ from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
 from moat.ports.runs import Runs
 from moat.ports.traces import Repricing, TraceReader
 from moat.ports.trips import TripStore
+from moat.ports.upkeep import Upkeep
 from moat.prompts.registry import PromptRegistry
 
 MAX_BODY = 2 * 2**20
@@ -30,8 +34,13 @@ class Services:
     releases: ReleaseReader
     runs: Runs
     traces: TraceReader
+    upkeep: Upkeep
+    opinions: Opinions
     keys: KeyStore
     trips: TripStore
+    alerts: AlertStore
+    rules: Callable[[], tuple[Rule, ...]]
+    """Alert rules as moat.yaml has them now."""
     connections: Connections
     registry: PromptRegistry
     renderer: Renderer

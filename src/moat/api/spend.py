@@ -4,14 +4,11 @@ import msgspec
 from starlette.requests import Request
 
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
-from moat.api.records import FILTER, dimensions, limit_of, wanted
+from moat.api.records import FILTER, dimensions, limit_of, step_of, wanted
 from moat.api.services import Services
 from moat.domain.calls import Deployment
 from moat.domain.errors import RequestError
 from moat.ports.traces import Repricing, Spend
-
-MIN_STEP_NS = 60 * 10**9
-"""A finer division of time than minutes would answer with the attempts themselves."""
 
 
 class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +24,7 @@ class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def get_spend(request: Request, services: Services) -> list[Spend]:
     """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    return services.traces.spending(dimensions(request), wanted(request), _step(request))
+    return services.traces.spending(dimensions(request), wanted(request), step_of(request))
 
 
 def get_deployments(request: Request, services: Services) -> list[tuple[str, Deployment]]:
@@ -48,13 +45,6 @@ def reprice(request: Request, services: Services) -> Repricing:
     key = request.state.key.actor
     actor = f"{asked.on_behalf_of} with the key of {key}" if asked.on_behalf_of else key
     return services.reprice(actor, asked.since_ns, asked.until_ns, asked.dry_run)
-
-
-def _step(request: Request) -> int:
-    text = request.query_params.get("step_ns", "0")
-    if not text.isascii() or not text.isdecimal() or len(text) > 18 or 0 < int(text) < MIN_STEP_NS:
-        raise RequestError(f"must be 0, or nanoseconds of a minute ({MIN_STEP_NS}) or more", where="step_ns")
-    return int(text)
 
 
 ENDPOINTS = (

@@ -115,6 +115,8 @@ class Status(Message, frozen=True):
     deployments: Sequence[DeploymentState]
     caches: Sequence[CacheState]
     dropped: int
+    requests: int
+    """Under way."""
     spent: Sequence[tuple[Whose, int]]
     """Picodollars since the last one, for the breaker."""
 

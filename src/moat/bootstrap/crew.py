@@ -9,7 +9,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -18,13 +18,15 @@ from moat.adapters.system import SystemClock
 from moat.bootstrap import channel as say
 from moat.bootstrap.channel import Channel
 from moat.bootstrap.engine import Engine
+from moat.bootstrap.logs import TEXT, Logs
 from moat.bootstrap.project import Project
-from moat.caching.report import CacheState, merged_caches
+from moat.caching.report import CacheState, merged_caches, only_done
 from moat.domain.errors import Unavailable
 from moat.domain.keys import Key
 from moat.gateway.handover import Take, is_anywhere
+from moat.gateway.measured import Processes
 from moat.routing.health import DeploymentState
-from moat.routing.merging import merged_states
+from moat.routing.merging import merged_states, only_counts
 from moat.spend.leases import Lessor, Tally, Want, Worker, new_memory
 
 log = logging.getLogger("moat.server")
@@ -47,7 +49,7 @@ class Member:
         self.channel = channel
         self.ready = False
         self.looked = 0.0
-        self.status = say.Status((), (), 0, ())
+        self.status = say.Status((), (), 0, 0, ())
         self._recalled: dict[int, asyncio.Future[Sequence[int]]] = {}
         self._numbers = itertools.count()
         self._given: deque[tuple[int, bytes]] = deque()
@@ -90,10 +92,11 @@ class Member:
 class Crew:
     """All workers of a server. With none of them this process answers everything itself."""
 
-    def __init__(self, project: Project, local: Key, count: int) -> None:
+    def __init__(self, project: Project, local: Key, count: int, logs: Logs = TEXT) -> None:
         self._project = project
         self._local = local
         self._count = count
+        self._logs = logs
         self._members: list[Member] = []
         self._turn = itertools.count()
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,6 +104,12 @@ class Crew:
         self._some = asyncio.Event()
         """A worker is ready, or the first has failed."""
         self._former = 0
+        """Copies of calls that workers gave up which are no more."""
+        self._replaced = 0
+        self.own: Callable[[], int] = lambda: 0
+        """Requests under way in this process."""
+        self._departed: tuple[Sequence[DeploymentState], Sequence[CacheState]] = ((), ())
+        """What workers did which are no more: counts never fall."""
         self._doing: set[asyncio.Task[None]] = set()
 
     def serve(self, engine: Engine) -> None:
@@ -120,6 +129,12 @@ class Crew:
     def dropped(self) -> int:
         """Copies of calls that workers gave up."""
         return self._former + sum(member.status.dropped for member in self._members)
+
+    @property
+    def processes(self) -> Processes:
+        """How the workers stand."""
+        ready = [member for member in self._members if member.ready]
+        return Processes(len(ready), self._replaced, self.own() + sum(member.status.requests for member in ready))
 
     def is_elsewhere(self, head: bytes) -> bool:
         """See `Place`."""
@@ -189,6 +204,7 @@ class Crew:
             if self._over.is_set():
                 return
             pause = RESTART_SECONDS if time.monotonic() - began > YOUNG_SECONDS else min(2 * pause, LONGEST_PAUSE)
+            self._replaced += 1
             log.error("worker %d ended with code %d; another one begins", number + 1, code)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), pause)
@@ -198,7 +214,7 @@ class Crew:
         """One worker, to its end; its exit code."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         memory = new_memory()
-        command = (sys.executable, "-m", "moat.bootstrap.worker", str(theirs.fileno()))
+        command = (sys.executable, "-m", "moat.bootstrap.worker", str(theirs.fileno()), *self._logs.arguments)
         process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),))
         theirs.close()
         member = Member(name, process, Channel(ours))
@@ -213,6 +229,7 @@ class Crew:
         finally:
             self._members.remove(member)
             self._former += member.status.dropped
+            self._depart(member.status)
             self._lessor.ended(name)
             for connection in member.end():
                 self.hand_over(*connection)
@@ -259,8 +276,14 @@ class Crew:
         for member in self._members:
             member.channel.send(message)
 
+    def _depart(self, status: say.Status) -> None:
+        """Keep the counts of a worker that is no more, and nothing of how it stood."""
+        deployments, caches = self._departed
+        left = [*deployments, *map(only_counts, status.deployments)]
+        self._departed = merged_states(left), merged_caches([*caches, *map(only_done, status.caches)])
+
     def _deployments(self) -> list[DeploymentState]:
-        return [state for member in self._members for state in member.status.deployments]
+        return [*self._departed[0], *(state for member in self._members for state in member.status.deployments)]
 
     def _caches(self) -> list[CacheState]:
-        return [state for member in self._members for state in member.status.caches]
+        return [*self._departed[1], *(state for member in self._members for state in member.status.caches)]

@@ -15,8 +15,8 @@ from typing import Any
 import uvicorn
 
 from moat.domain.errors import Unavailable
-from moat.gateway.app import Gateway
 from moat.gateway.handover import Place, PlacedHttp
+from moat.gateway.http import App
 from moat.gateway.protocol import BoundedHttp
 
 GC_THRESHOLD = 5_000
@@ -78,7 +78,7 @@ def calm_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def http_settings(app: Gateway, max_requests: int, place: Place | None) -> uvicorn.Config:
+def http_settings(app: App, max_requests: int, place: Place | None) -> uvicorn.Config:
     """`place`: of this process among others that serve on the same address."""
     protocol = BoundedHttp if place is None else partial(PlacedHttp, place=place)
     return uvicorn.Config(
@@ -126,6 +126,11 @@ class HttpServer(uvicorn.Server):
         taking = asyncio.create_task(_connected(make, connection))
         self._taking.add(taking)
         taking.add_done_callback(self._taking.discard)
+
+    @property
+    def under_way(self) -> int:
+        """Requests that are not answered yet."""
+        return len(self.server_state.tasks)
 
     def stop(self) -> None:
         """Finish what is under way, and end."""

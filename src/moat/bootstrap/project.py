@@ -81,6 +81,16 @@ class Project:
         return self.folder / "spool"
 
     @property
+    def feedback_path(self) -> Path:
+        """Segments of what was said of answers, not in the trace store yet."""
+        return self.spool_path / "feedback"
+
+    @property
+    def link_key_path(self) -> Path:
+        """The secret that feedback links are signed with; without it none of those in the world is taken any more."""
+        return self.folder / "feedback.key"
+
+    @property
     def files_path(self) -> Path:
         """Files of requests and of their results."""
         return self.folder / "files"

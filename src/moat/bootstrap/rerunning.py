@@ -20,7 +20,18 @@ from moat.domain.errors import DocumentError, NotFound, PromptError
 from moat.domain.releases import PromptVersion
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
-from moat.evals.rerun import FEATURE, Estimate, Question, Reply, Unusable, estimate, messages_of, question, replay
+from moat.evals.rerun import (
+    FEATURE,
+    Estimate,
+    Question,
+    Reply,
+    Unusable,
+    estimate,
+    messages_of,
+    question,
+    question_as_sent,
+    replay,
+)
 from moat.evals.rerun_report import LeftOut, RerunReport, changes, measures, paired
 from moat.evals.scorers import Bench, Scorer
 from moat.ports.prompts import Renderer
@@ -35,7 +46,8 @@ WINDOW = 1000
 class Prepared(NamedTuple):
     """A rerun that has not begun."""
 
-    prompt: PromptVersion
+    prompt: PromptVersion | None
+    """None: each is asked as it was sent."""
     questions: list[Question]
     cannot_render: list[LeftOut]
     skipped: list[LeftOut]
@@ -43,6 +55,11 @@ class Prepared(NamedTuple):
     estimate: Estimate
     models: tuple[str, ...]
     """Aliases that will answer, each with what stands behind it."""
+
+    @property
+    def target(self) -> str:
+        """`name@version`, or that nothing takes the place of what was sent."""
+        return self.prompt.id if self.prompt is not None else "as it was sent"
 
 
 def recorded(traces: TraceReader, wanted: TraceFilter, sample: int, seed: int) -> list[Span]:
@@ -117,8 +134,25 @@ class Rerunning:
             else:
                 questions.append(asked)
         if not questions:
-            raise _nothing(prompt, [*cannot, *skipped])
+            raise _nothing(prompt.name, [*cannot, *skipped])
         return Prepared(prompt, questions, cannot, skipped, scorers, *self._forecast(prompt, questions, renderer))
+
+    def prepare_as_sent(self, calls: Sequence[Span], model: str = "") -> Prepared:
+        """Calls to be asked once more as they were sent, at another model alias if one is given. Asks nobody.
+
+        Raises `NotFound` when no call can be asked, and for an alias that moat.yaml does not define.
+        """
+        questions: list[Question] = []
+        skipped: list[LeftOut] = []
+        for call in calls:
+            try:
+                questions.append(question_as_sent(call, model))
+            except Unusable as reason:
+                skipped.append(LeftOut(call.request_id, str(reason)))
+        if not questions:
+            raise _nothing("any prompt", skipped)
+        renderer = JinjaRenderer(where=self._project.catalog.where)
+        return Prepared(None, questions, [], skipped, [], *self._forecast(None, questions, renderer))
 
     async def run(self, prepared: Prepared, watch: Callable[[int], None]) -> RerunReport:
         """Ask, and compare. When it is cancelled, the report says so and holds what there is."""
@@ -140,7 +174,7 @@ class Rerunning:
             replies.sort(key=lambda entry: order[entry[0].request])
             pairs = [await paired(asked, reply, scorers) for asked, reply in replies if not reply.error]
         return RerunReport(
-            target=prepared.prompt.id,
+            target=prepared.target,
             model=", ".join(prepared.models),
             providers=tuple(sorted({self._shown(name) for _, reply in replies for name in reply.providers})),
             estimate=prepared.estimate,
@@ -162,7 +196,7 @@ class Rerunning:
         raise Unusable(f"{call.prompt}@{call.version}, which answered it, is not known here")
 
     def _forecast(
-        self, prompt: PromptVersion, questions: list[Question], renderer: Renderer
+        self, prompt: PromptVersion | None, questions: list[Question], renderer: Renderer
     ) -> tuple[Estimate, tuple[str, ...]]:
         prices = price_table(self._project.settings, self._environ)
         models = Router(self._project.settings.config.models, {}, Knowledge(prices=prices))
@@ -196,9 +230,9 @@ class Rerunning:
             yield msgspec.structs.replace(scorer, name=name)
 
 
-def _nothing(prompt: PromptVersion, left: list[LeftOut]) -> NotFound:
+def _nothing(prompt: str, left: list[LeftOut]) -> NotFound:
     if not left:
         remedy = "`moat traces --prompt NAME` lists what was recorded; `--env` and `--since` widen the choice."
-        return NotFound(f"no recorded call of {prompt.name} matches", remedy=remedy)
+        return NotFound(f"no recorded call of {prompt} matches", remedy=remedy)
     reasons = list(dict.fromkeys(entry.reason for entry in left))
     return NotFound(f"none of {len(left)} recorded calls can be asked again: {'; '.join(reasons[:3])}")

@@ -18,27 +18,38 @@ from moat.api.services import Services
 from moat.batches.api import BatchApi
 from moat.batches.files import FileShelf
 from moat.batches.service import Batches
+from moat.bootstrap.alert_rules import rules_of
+from moat.bootstrap.alerting import Alerting, keep_delivered, keep_watched
 from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.collectors import Collectors, open_collectors
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.crew import Crew
 from moat.bootstrap.drifting import Drifting
-from moat.bootstrap.engine import Ground, begin, new_spool, open_engine
+from moat.bootstrap.engine import Ground, Work, begin, new_spool, open_engine
+from moat.bootstrap.feedback import feedback_spool, link_signer
+from moat.bootstrap.grpc_intake import open_grpc
 from moat.bootstrap.http_server import HttpServer, allow_descriptors, calm_collector, http_settings, listen
 from moat.bootstrap.indexing import Indexing
 from moat.bootstrap.limits import opening
 from moat.bootstrap.lineage import lineage
+from moat.bootstrap.logs import TEXT, Logs
 from moat.bootstrap.measuring import keep_measured
+from moat.bootstrap.metering import Metering
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import Snapshots, keep_compared, keep_indexed
 from moat.bootstrap.spending import reprice
 from moat.bootstrap.spikes import keep_spikes
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
+from moat.bootstrap.upkeep import TraceUpkeep, keep_expired
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import ConflictError, StorageError
 from moat.domain.keys import KEY_PREFIX, Key, hash_secret
 from moat.domain.lineage import Lineage
+from moat.gateway.access_log import AccessLog
 from moat.gateway.app import Gateway
+from moat.gateway.feedback import FeedbackApi
+from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live
 from moat.ports.releases import ReleaseControl
 from moat.prompts.registry import PromptRegistry
@@ -55,6 +66,7 @@ async def serve(
     address: tuple[str, int],
     ready: Callable[[ServerFile, Live], None],
     workers: int = 0,
+    logs: Logs = TEXT,
 ) -> None:
     """Run until a signal asks to stop. `ready` is called once when the first request can be answered. `workers`:
     processes that answer model calls beside this one; 0: it answers them itself.
@@ -70,7 +82,7 @@ async def serve(
         url = f"http://{host}:{listener.getsockname()[1]}"
         file = ServerFile(url=url, pid=os.getpid(), token=token)
         local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
-        async with _open(project, environ, local, workers) as (app, live, crew):
+        async with _open(project, environ, local, Crew(project, local, workers, logs)) as (app, live, crew):
 
             async def announce() -> None:
                 await crew.start(server.take, listener)
@@ -78,14 +90,16 @@ async def serve(
                 while_up.enter_context(announced(project.server_path, file))
                 ready(file, live)
 
-            config = http_settings(app, project.settings.config.server.max_requests, crew if workers else None)
+            logged = AccessLog(app) if logs.access else app
+            config = http_settings(logged, project.settings.config.server.max_requests, crew if workers else None)
             server = HttpServer(config, announce, crew.stop)
+            crew.own = lambda: server.under_way
             await server.serve(sockets=[] if workers else [listener])
 
 
 @asynccontextmanager
 async def _open(
-    project: Project, environ: Mapping[str, str], local: Key, workers: int
+    project: Project, environ: Mapping[str, str], local: Key, crew: Crew
 ) -> AsyncIterator[tuple[Gateway, Live, Crew]]:
     """Everything the server stands on, opened in order and closed in reverse: each of it, wherever the start stops
     and whatever fails to close.
@@ -93,30 +107,38 @@ async def _open(
     settings = project.settings
     async with AsyncExitStack() as opened:
         state = opened.enter_context(open_state(project))
-        traces, spool, shipper = _open_records(opened, project)
+        collectors = open_collectors(opened, project, environ)
+        traces, spool, shipper = _open_records(opened, project, collectors)
         ledger, used = LimitLedger(SystemClock()), opening(traces, shipper.drain)
-        crew = Crew(project, local, workers)
         opened.push_async_callback(crew.aclose)
         engine = open_engine(opened, Ground(project, environ, local, state, spool, used), ledger)
         crew.serve(engine)
         live, snapshots = engine.live, engine.snapshots
         indexing = Indexing(project.repository, state.registry, SystemClock())
+        metering = Metering(project, live, state.runs, shipper)
+        alerting = Alerting(traces, state.alerts, lambda: snapshots.settings, environ)
         sync = ServerSync(project.root, state, snapshots.synced)
+        upkeep = TraceUpkeep(traces, lambda: snapshots.settings.config.telemetry, project.folder)
         max_body = round(settings.config.server.max_body_mb * 2**20)
         files = FileShelf(project.files_path)
         batches = Batches(live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock())
         batches.open()
-        works = (
+        works: tuple[Work, ...] = (
             partial(keep_indexed, snapshots, indexing),
             partial(keep_compared, snapshots, Drifting(project.repository, state.releases)),
             partial(keep_synced, snapshots, sync),
             partial(keep_spikes, ledger.spikes, state.trips, traces),
             partial(keep_measured, engine.caches.book, state.false_hits),
+            partial(keep_expired, upkeep),
+            partial(keep_watched, alerting),
+            partial(keep_delivered, alerting),
             batches.run,
             shipper.run,
+            *(each.run for each in collectors.all),
         )
-        begin(opened, (*engine.works, *works))
-        services = _services(project, environ, state, traces, _Holding(live, snapshots, sync))
+        begin(opened, (*engine.works, *metering.works, *works))
+        opinions = _open_opinions(opened, project, traces)
+        services = _services(project, environ, state, (traces, opinions), _Holding(live, snapshots, sync, upkeep))
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
         gateway = Gateway(
@@ -125,22 +147,35 @@ async def _open(
             max_body=max_body,
             management=management_api(services),
             batches=BatchApi(live, batches),
-            dropped=lambda: engine.dropped + crew.dropped,
+            feedback=FeedbackApi(live, opinions, link_signer(project), SystemClock()),
+            measured=metering.measured(lambda: engine.dropped + crew.dropped, lambda: crew.processes),
         )
+        await open_grpc(opened, settings.config.telemetry.grpc, gateway.intake)
         yield gateway, live, crew
 
 
-def _open_records(opened: AsyncExitStack, project: Project) -> tuple[DuckTraces, SegmentSpool, Shipper]:
+def _open_records(
+    opened: AsyncExitStack, project: Project, collectors: Collectors
+) -> tuple[DuckTraces, SegmentSpool, Shipper]:
     """Where calls are recorded. What earlier processes left is shipped at once: it counts in the budgets."""
     traces = DuckTraces.open(project.traces_path)
     opened.callback(traces.close)
     spool = new_spool(project)
     shipper = Shipper(project.spool_path, traces, spool=spool)
+    collectors.attach(shipper)
     opened.push_async_callback(asyncio.to_thread, shipper.drain)
     opened.callback(spool.close)
     spool.open()
     shipper.ship()
     return traces, spool, shipper
+
+
+def _open_opinions(opened: AsyncExitStack, project: Project, traces: DuckTraces) -> Opinions:
+    """Where opinions are kept; closed before the last of it is shipped."""
+    spool = feedback_spool(project)
+    opened.callback(spool.close)
+    spool.open()
+    return Opinions(spool, traces, SystemClock())
 
 
 class _Holding(NamedTuple):
@@ -149,12 +184,18 @@ class _Holding(NamedTuple):
     live: Live
     snapshots: Snapshots
     sync: ServerSync
+    upkeep: TraceUpkeep
 
 
 def _services(
-    project: Project, environ: Mapping[str, str], state: State, traces: DuckTraces, holding: _Holding
+    project: Project,
+    environ: Mapping[str, str],
+    state: State,
+    records: tuple[DuckTraces, Opinions],
+    holding: _Holding,
 ) -> Services:
     """What the management API works on."""
+    traces, opinions = records
 
     def control() -> ReleaseControl:
         return Releasing(Project(project.root, holding.snapshots.catalog), state)
@@ -168,8 +209,12 @@ def _services(
         releases=state.releases,
         runs=state.runs,
         traces=traces,
+        upkeep=holding.upkeep,
+        opinions=opinions,
         keys=state.keys,
         trips=state.trips,
+        alerts=state.alerts,
+        rules=lambda: rules_of(holding.snapshots.settings.config),
         connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
         registry=PromptRegistry(state.registry, renderer, SystemClock()),
         renderer=renderer,

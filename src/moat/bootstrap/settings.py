@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.model_checks import check_models
 from moat.documents import Document, decode, read_yaml
 from moat.domain.config import Config, FreezeWindow
@@ -105,6 +106,15 @@ def _check(settings: Settings) -> None:
             where=document.place(["git", "webhook_secret"]),
             remedy='Write a reference such as "${MOAT_WEBHOOK_SECRET}", and set the variable where Moat runs.',
         )
+    rules_of(config)
+    for name, channel in config.alerts.channels.items():
+        hidden = channel.kind != "apprise" or references(channel.url)  # its addresses are made of tokens
+        if (channel.secret and _in_plain(channel.secret)) or _in_url(channel.url) or not hidden:
+            raise ConfigError(
+                f"a secret stands in the file at $.alerts.channels.{name}",
+                where=document.place(["alerts", "channels", name]),
+                remedy='Write a reference such as "${ALERTS_URL}", and set the variable where Moat runs.',
+            )
     for name, rules in config.environments.items():
         if rules.auto == "verdict" and not rules.require:
             raise ConfigError(

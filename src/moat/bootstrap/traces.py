@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteTraces
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.collectors import outboxes
 from moat.bootstrap.project import Project
+from moat.bootstrap.settings import environment
 from moat.ports.traces import TraceReader
 from moat.telemetry.shipper import Shipper
 
@@ -20,7 +22,9 @@ def open_traces(project: Project) -> Iterator[TraceReader]:
         return
     traces = DuckTraces.open(project.traces_path)
     try:
-        Shipper(project.spool_path, traces).drain()
+        shipper = Shipper(project.spool_path, traces)
+        shipper.before.extend(outbox.take for outbox in outboxes(project, environment()))
+        shipper.drain()
         yield traces
     finally:
         traces.close()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from moat.adapters.sqlite import (
+    SqliteAlerts,
     SqliteBatches,
     SqliteFalseHits,
     SqliteHosts,
@@ -12,6 +13,7 @@ from moat.adapters.sqlite import (
     SqliteRegistry,
     SqliteReleases,
     SqliteRuns,
+    SqliteSearches,
     SqliteState,
     SqliteTrips,
 )
@@ -28,6 +30,7 @@ from moat.gateway.serving import Serving
 from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
+from moat.ports.alerts import AlertStore
 from moat.ports.background import Background
 from moat.ports.connections import HostStore
 from moat.ports.models import Health
@@ -50,6 +53,8 @@ class State:
     batches: SqliteBatches
     false_hits: SqliteFalseHits
     hosts: HostStore
+    alerts: AlertStore
+    searches: SqliteSearches
 
 
 @contextmanager
@@ -66,6 +71,8 @@ def open_state(project: Project) -> Iterator[State]:
             SqliteBatches(store),
             SqliteFalseHits(store),
             SqliteHosts(store),
+            SqliteAlerts(store),
+            SqliteSearches(store),
         )
     finally:
         store.close()
@@ -108,6 +115,7 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
         ledger=standing.ledger,
         health=standing.health,
         capture_content=settings.config.telemetry.capture_content,
+        max_content=round(settings.config.telemetry.max_content_kb * 1024),
     )
     if standing.ledger is not None and limits is not None:
         standing.ledger.take(limits)  # not before: a file that is refused changes no budget
@@ -133,6 +141,7 @@ def serving(
         prompts=ports.prompts,
         aliases=tuple(sorted(settings.config.models)),
         environments=tuple(sorted(settings.config.environments)),
+        features=tuple(sorted(settings.config.features)),
         released=tuple(sorted(f"{a.prompt}@{a.environment}" for a in assignments)),
         problems=tuple(problems),
         warnings=tuple(unpriced(settings.config, ports.prices)),

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from moat.bootstrap import channel as say
 from moat.bootstrap.channel import Channel
 from moat.bootstrap.engine import Engine, Ground, begin, new_spool, open_engine
 from moat.bootstrap.http_server import HttpServer, allow_descriptors, calm_collector, http_settings
+from moat.bootstrap.logs import Logs, secrets_of, start_logging
 from moat.bootstrap.measuring import keep_learnt
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
@@ -28,6 +30,7 @@ from moat.bootstrap.spikes import POLL_SECONDS as SPIKES_SECONDS
 from moat.bootstrap.spikes import follow
 from moat.bootstrap.wiring import open_state
 from moat.domain.errors import MoatError, Stopped
+from moat.gateway.access_log import AccessLog
 from moat.gateway.app import Gateway
 from moat.gateway.handover import is_anywhere, misdirected
 from moat.spend.leases import Lessee, Tally
@@ -46,6 +49,8 @@ class Keeper:
         self.channel = channel
         self.lessee = Lessee(tally, lambda number, wants: channel.send(say.Asked(number, wants)), SystemClock())
         self.spent: Counter[Whose] = Counter()
+        self.requests: Callable[[], int] = lambda: 0
+        """How many are under way."""
 
     def is_elsewhere(self, head: bytes) -> bool:
         """See `moat.gateway.handover.Place`."""
@@ -70,18 +75,19 @@ class Keeper:
             if engine.live.looked - status > STATUS_SECONDS or self.spent:
                 status = engine.live.looked
                 spent, self.spent = self.spent, Counter()
-                told = engine.live.deployments(), engine.live.caches(), engine.dropped, tuple(spent.items())
-                self.channel.send(say.Status(*told))
+                told = engine.live.deployments(), engine.live.caches(), engine.dropped, self.requests()
+                self.channel.send(say.Status(*told, tuple(spent.items())))
             await asyncio.sleep(0.02)
 
 
-async def work(end: socket.socket) -> None:
+async def work(end: socket.socket, logs: Logs) -> None:
     """Serve until the keeper says stop, a signal asks to, or the keeper is gone."""
     channel = Channel(end)
     start, memory = await _told(channel)
     keeper = Keeper(channel, Tally(memory))
     os.close(memory)
     project = Project(Path(start.root))
+    start_logging(logs, secrets_of(environment(), project.settings.document.data))
     allow_descriptors()
     async with AsyncExitStack() as opened:
         engine = _open(opened, project, start, keeper)
@@ -95,7 +101,10 @@ async def work(end: socket.socket) -> None:
         async def stopping() -> None:
             channel.send(say.Leaving())
 
-        server = HttpServer(http_settings(gateway, start.max_requests, keeper), ready, stopping)
+        server = HttpServer(
+            http_settings(AccessLog(gateway) if logs.access else gateway, start.max_requests, keeper), ready, stopping
+        )
+        keeper.requests = lambda: server.under_way
         channel.listen(partial(_received, keeper, engine, server), server.stop)
         await server.serve(sockets=[])
 
@@ -155,11 +164,10 @@ def _received(keeper: Keeper, engine: Engine, server: HttpServer, message: objec
 
 def main() -> int:
     """The process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs = Logs.given(sys.argv[2:])
+    start_logging(logs, secrets_of(environment()))
     try:
-        uvloop.run(work(socket.socket(fileno=int(sys.argv[1]))))
+        uvloop.run(work(socket.socket(fileno=int(sys.argv[1])), logs))
     except MoatError as error:
         log.error("a worker cannot serve: %s", error)
         return error.exit_code

@@ -71,6 +71,11 @@ def cache_states(
     return states
 
 
+def only_done(state: CacheState) -> CacheState:
+    """What the cache of a process did that is no more: it holds nothing."""
+    return msgspec.structs.replace(state, entries=0, bytes=0, measured=[])
+
+
 def merged_caches(states: Iterable[CacheState]) -> list[CacheState]:
     """What several processes did and hold together; what was measured is the first one's, who counts for all."""
     found: dict[str, CacheState] = {}

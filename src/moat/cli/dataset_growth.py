@@ -15,6 +15,7 @@ from moat.bootstrap.traces import open_traces
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json
 from moat.cli.output import counted, err, out, print_json
+from moat.cli.trace_filters import expression
 from moat.domain.errors import NotFound
 from moat.domain.scores import Case
 from moat.evals.datasets.feedback import About, Said, read_feedback
@@ -25,6 +26,8 @@ from moat.evals.rerun import Unusable
 from moat.ports.traces import TraceFilter
 from moat.telemetry.filters import parse_time
 
+MAX_OPINIONS = 1000
+
 
 class Which(StrEnum):
     """Which feedback becomes cases."""
@@ -34,6 +37,7 @@ class Which(StrEnum):
     all = "all"
 
 
+Where = Annotated[str, typer.Option(metavar="EXPR", help="Only calls that match, as for `moat traces search`.")]
 Target = Annotated[str, typer.Argument(metavar="NAME", help="Dataset: its name or its .jsonl file; made if missing.")]
 Redact = Annotated[
     bool, typer.Option("--redact/--no-redact", help="Mask credentials and data about people, by their formats.")
@@ -55,6 +59,7 @@ def from_traces(
     failed: Annotated[bool, typer.Option("--failed", help="Calls that ended in an error, instead of the others.")] = (
         False
     ),
+    where: Where = "",
     tag: Tags = None,
     redact: Redact = True,
     dry_run: DryRun = False,
@@ -72,6 +77,7 @@ def from_traces(
         tenant=tenant,
         failed=failed,
         shadow=False,
+        q=expression(project, [where]),
         since_ns=parse_time(since, time.time_ns(), where="--since"),
     )
     with open_state(project) as state, open_traces(project) as traces:
@@ -83,7 +89,15 @@ def from_traces(
 def from_feedback(
     ctx: typer.Context,
     name: Target,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines: `trace` or `case`, `score`, `correction`.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="JSON Lines: `trace` or `case`, `score`, `correction`. Without it: what was recorded.",
+        ),
+    ] = None,
+    where: Where = "",
+    since: Annotated[str, typer.Option(help="Recorded calls: 15m, 24h, 7d, or a local date or time.")] = "30d",
     only: Annotated[Which, typer.Option(help="Which feedback: scores below 0.5, from 0.5 on, or all.")] = Which.all,
     review: Annotated[bool, typer.Option("--review", help="It comes from a review: `source` says so.")] = False,
     tag: Tags = None,
@@ -92,12 +106,12 @@ def from_feedback(
     json: Json = False,
 ) -> None:
     """Make cases of what people said: the recorded call with the corrected answer as `expected`, or corrections of
-    cases that are there.
+    cases that are there. Without FILE, of the newest 1000 opinions that the trace store holds of such calls.
     """
     project = Project.find(ctx.obj)
     entry = new_dataset(project.root, name)
     kind: Said = "review" if review else "feedback"
-    about = read_feedback(file)
+    about = read_feedback(file) if file is not None else About(_said(project, where, since), [])
     chosen = About([f for f in about.calls if _wanted(f, only)], [f for f in about.cases if _wanted(f, only)])
     cases, left = _judged(project, chosen.calls, kind) if chosen.calls else ([], [])
     if chosen.cases:
@@ -108,6 +122,19 @@ def from_feedback(
         err.print(f"{counted(len(chosen.cases), 'case')} corrected in {fixed.name}")
     if chosen.calls or not chosen.cases:
         _take(entry, _marked(cases, tag, redact), left, (dry_run, json))
+
+
+def _said(project: Project, where: str, since: str) -> list[Feedback]:
+    """What people said of recorded calls; of several about one call the newest comes first, corrections before all."""
+    since_ns = parse_time(since, time.time_ns(), where="--since")
+    which = TraceFilter(q=expression(project, [where]), shadow=False, since_ns=since_ns)
+    with open_traces(project) as traces:
+        found = traces.opinions(which, MAX_OPINIONS, "person")
+    said = [
+        Feedback(trace=one.request_id or one.trace_id, id=one.id, score=one.value, correction=one.correction)
+        for one in found
+    ]
+    return sorted(said, key=lambda one: one.correction is None)
 
 
 def _judged(project: Project, said: Sequence[Feedback], kind: Said) -> tuple[list[Case], list[str]]:

@@ -1,5 +1,6 @@
 """The command line. Commands are loaded when they are run: `moat --version` takes no longer than Python itself."""
 
+import io
 import os
 import sys
 import traceback
@@ -40,8 +41,10 @@ COMMANDS = {
     "rollback": ("moat.cli.rollback", "Go back to what an environment served before."),
     "smoke": ("moat.cli.smoke", "Ask a running server a few questions: exit 1 when it is not fit to be used."),
     "rerun": ("moat.cli.rerun", "Ask recorded calls again of another prompt version, side by side."),
-    "traces": ("moat.cli.traces", "Look at recorded calls."),
-    "report": ("moat.cli.report", "Calls by any dimensions: how many, how fast, how reliable, at what cost."),
+    "traces": ("moat.cli.traces", "Find, watch, show and replay recorded calls."),
+    "feedback": ("moat.cli.feedback", "What people say of answers: list, add, make links that ask for it."),
+    "report": ("moat.cli.report", "Calls by any dimensions; a week or a month, and what explains its changes."),
+    "alerts": ("moat.cli.alerts", "What fires: rules, silences, history, and what would have fired."),
     "spend": ("moat.cli.spend", "What calls cost: totals, trend, forecast, weekly report, review, re-pricing."),
     "cost": ("moat.cli.cost", "What a prompt change will cost: exit 1 above a limit."),
     "limits": ("moat.cli.limits", "How far rates and budgets are used up."),
@@ -49,7 +52,10 @@ COMMANDS = {
     "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
     "providers": ("moat.cli.providers", "Where providers are connected to, and which secrets may go there."),
+    "deploy": ("moat.cli.deploy", "Write files for Prometheus and Grafana."),
     "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
+    "backup": ("moat.cli.backup", "Copy the state into a folder, while the server runs."),
+    "restore": ("moat.cli.restore", "Put a backup into a project that has no state yet."),
     "simulate": ("moat.cli.simulate", "Run a simulated or replaying provider as an OpenAI-compatible server."),
 }
 """Name -> module with an `app`, and one line of help."""
@@ -108,6 +114,9 @@ def root(
 
 def main() -> None:
     """Entry point: runs a command and turns errors into messages and exit codes (see `moat.domain.errors`)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what callers wrote may have no place in its encoding
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()

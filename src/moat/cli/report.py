@@ -10,6 +10,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
 from moat.cli.group import Json, Shadow, group
 from moat.cli.output import out, print_json, print_table
+from moat.cli.report_period import monthly, weekly
 from moat.domain.errors import RequestError
 from moat.ports.traces import Dimension, TraceFilter
 from moat.telemetry.filters import parse_time
@@ -17,9 +18,11 @@ from moat.telemetry.reports import markdown as to_markdown
 from moat.telemetry.reports import notes, report, table
 
 app = group()
+app.command()(weekly)
+app.command()(monthly)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def run(
     ctx: typer.Context,
     by: Annotated[str, typer.Option(help=f"Comma-separated: {', '.join(get_args(Dimension))}.")] = "tenant,feature",
@@ -33,6 +36,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Calls, errors, tokens, money and latency by any dimensions, dearest first."""
+    if ctx.invoked_subcommand is not None:
+        return
     dimensions = [_dimension(name.strip()) for name in by.split(",") if name.strip()]
     wanted = TraceFilter(
         tenant=tenant,

@@ -66,12 +66,12 @@ def run(
         wanted = TraceFilter(prompt=target.name, environment=env, failed=False, shadow=False, since_ns=since_ns)
         rerunning = Rerunning(project, state, environment())
         prepared = rerunning.prepare(target, _calls(project, source, wanted, sample, seed), suite)
-        _announce(prepared)
-        _agree(yes)
+        announce(prepared)
+        agree(yes)
         with progress_bar(f"rerun on {target.id}") as watch:
             total = len(prepared.questions)
             report = asyncio.run(rerunning.run(prepared, lambda done: watch(Progress(done, total, 0, 0))))
-    _publish(report, output, markdown=markdown, json=json)
+    publish(report, output, markdown=markdown, json=json)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -89,13 +89,14 @@ def _calls(project: Project, source: str, wanted: TraceFilter, sample: int, seed
         return recorded(traces, wanted, sample, seed)
 
 
-def _announce(prepared: Prepared) -> None:
-    """What will happen, before it does; on standard error, so that a report can be piped."""
+def announce(prepared: Prepared) -> None:
+    """Say what will happen, before it does; on standard error, so that a report can be piped."""
     seen = prepared.estimate
     money = "cost unknown: no price is known" if seen.cost is None else f"about {format_usd(seen.cost)}"
     if seen.cost is not None and seen.unpriced:
         money += f", and {counted(seen.unpriced, 'call')} without a known price"
-    err.print(f"{counted(seen.calls, 'call')} to {prepared.prompt.id} at {'; '.join(prepared.models)}", style="bold")
+    to = f"to {prepared.target}" if prepared.prompt is not None else prepared.target
+    err.print(f"{counted(seen.calls, 'call')} {to} at {'; '.join(prepared.models)}", style="bold")
     err.print(f"  about {seen.input_tokens:,} tokens in and {seen.output_tokens:,} out, {money}")
     for left, what in ((prepared.cannot_render, "cannot render"), (prepared.skipped, "left out")):
         reasons = list(dict.fromkeys(entry.reason for entry in left))
@@ -104,7 +105,8 @@ def _announce(prepared: Prepared) -> None:
             err.print(f"  {counted(number, 'call')} {what}: {reason}", style="yellow")
 
 
-def _agree(yes: bool) -> None:
+def agree(yes: bool) -> None:
+    """Ask whether to spend it, unless that is known. Raises `BadParameter` where nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -112,7 +114,8 @@ def _agree(yes: bool) -> None:
     typer.confirm("Ask them now?", abort=True, err=True)
 
 
-def _publish(report: RerunReport, output: Path | None, *, markdown: bool, json: bool) -> None:
+def publish(report: RerunReport, output: Path | None, *, markdown: bool, json: bool) -> None:
+    """Print a report, or write it to a file. Raises `StorageError`."""
     if output is not None:
         text = msgspec.json.format(msgspec.json.encode(report), indent=2).decode() if json else to_markdown(report)
         try:

@@ -1,12 +1,14 @@
 """`moat serve`: gateway and management API in one process."""
 
 import logging
+from functools import partial
 from typing import Annotated
 
 import typer
 import uvloop
 
 from moat.bootstrap.announcement import ServerFile
+from moat.bootstrap.logs import Logs, logs, secrets_of, start_logging
 from moat.bootstrap.project import Project
 from moat.bootstrap.server import serve
 from moat.bootstrap.settings import environment
@@ -15,6 +17,7 @@ from moat.cli.output import err
 from moat.gateway.serving import Live
 
 app = group()
+log = logging.getLogger("moat.server")
 
 
 @app.command()
@@ -25,19 +28,33 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=0, max=64, help="Processes for model calls; 0: this one (default: moat.yaml).")
     ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="[text|json]", help="Of the log (default: LOG_FORMAT, else text).")
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="[debug|info|warning|error]", help="From which on (default: LOG_LEVEL, else info)."),
+    ] = None,
+    access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,
 ) -> None:
     """Run the gateway and the management API until Ctrl-C or SIGTERM; calls under way are finished first."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its steps say nothing to whoever starts a server
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    environ = environment()
+    chosen = logs(environ, log_format, log_level, access=access_log)
     project = Project.find(ctx.obj)
+    start_logging(chosen, secrets_of(environ, project.settings.document.data))
     server = project.settings.config.server
     address = (host or server.host, server.port if port is None else port)
-    uvloop.run(serve(project, environment(), address, _ready, server.workers if workers is None else workers))
+    count = server.workers if workers is None else workers
+    uvloop.run(serve(project, environ, address, partial(_ready, chosen), count, chosen))
 
 
-def _ready(file: ServerFile, live: Live) -> None:
+def _ready(chosen: Logs, file: ServerFile, live: Live) -> None:
     serving = live.serving
+    if chosen.format == "json":
+        log.info("Moat is up on %s", file.url)
+        for problem in serving.problems:
+            log.warning("problem: %s", problem)
+        return
     err.print(f"Moat is up on {file.url}", style="bold")
     err.print(f"  OpenAI base URL  {file.url}/v1")
     err.print(f"  models           {', '.join(serving.aliases) or 'none'}")

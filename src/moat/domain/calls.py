@@ -135,6 +135,7 @@ class Attempt(msgspec.Struct, kw_only=True):
     first_token_ns: int = 0
     """From the start to the first piece of the answer; 0 when none came."""
     model_answered: str = ""
+    fingerprint: str = ""
     usage: Usage = msgspec.field(default_factory=Usage)
     cost: int | None = None
     """Picodollars; None when the model has no price."""
@@ -299,6 +300,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """None when the provider reported none."""
     model: str = ""
     """The model that says it answered."""
+    fingerprint: str = ""
+    """What the provider says of the system that answered."""
 
 
 Event = Delta | Finished

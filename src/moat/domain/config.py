@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from moat.domain.alerting import AlertsConfig
+
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 """Lower-case letters, digits, `_`, `.` and `-`."""
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -317,6 +319,10 @@ class OtlpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Values may be references to credentials, such as `${COLLECTOR_TOKEN}`."""
     content: bool = False
     """Send inputs and outputs too."""
+    keep_mb: Annotated[float, msgspec.Meta(gt=0, le=1_048_576)] = 1024.0
+    """Of spans that wait while the collector is away ..."""
+    keep_hours: Annotated[float, msgspec.Meta(gt=0, le=8760)] = 24.0
+    """... and how long they do; then the oldest are given up."""
 
 
 class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -333,6 +339,9 @@ class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Until inputs and outputs are deleted; their spans stay."""
     keep_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 400.0
     """Until spans and what was said of them are deleted."""
+    grpc: str = ""
+    """Address on which spans are taken by OTLP over gRPC, such as `127.0.0.1:4317`; empty: nowhere. Needs
+    `moat[grpc]`."""
     otlp: tuple[OtlpConfig, ...] = ()
     """Collectors that get every span, beside the one that `OTEL_EXPORTER_OTLP_ENDPOINT` names."""
 
@@ -356,3 +365,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     project: str = ""
     server: ServerConfig = ServerConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    alerts: AlertsConfig = AlertsConfig()

@@ -1,5 +1,6 @@
 """What people and scorers think of recorded answers: feedback is a score from a person."""
 
+import hashlib
 from typing import Any, Literal
 
 import msgspec
@@ -37,3 +38,14 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: str = ""
     """Of the key or link that it came by; only calls of that tenant are found by it."""
     attributes: dict[str, Any] = {}
+
+
+def opinion_id(tenant: str, *named: str) -> str:
+    """The identity of an opinion: of the id that its sender chose, or of request, name, who and source.
+
+    A tenant's ids are its own: whoever guesses another's does not change what that one said.
+
+    >>> opinion_id("acme", "1") == opinion_id("globex", "1")
+    False
+    """
+    return "fb_" + hashlib.sha256(msgspec.json.encode([tenant, *named])).hexdigest()[:24]

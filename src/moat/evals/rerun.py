@@ -65,9 +65,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Of all messages as they were sent."""
     old: Reply
 
-    def alias(self, prompt: PromptVersion) -> str:
-        """The model alias that a version is asked at."""
-        return self.model or prompt.model or self.recorded_model
+    def alias(self, prompt: PromptVersion | None) -> str:
+        """The model alias that a version is asked at, or the question as it was sent."""
+        return self.model or (prompt.model if prompt is not None else "") or self.recorded_model
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,16 +110,49 @@ def question(span: Span, prompt: PromptVersion, renderer: Renderer) -> Question:
         recorded_model=span.model,
         stream=span.stream,
         characters=_characters(sent),
-        old=Reply(
-            text=answer.get("text", ""),
-            tool_calls=answer.get("tool_calls", []),
-            refusal=answer.get("refusal", ""),
-            latency_ns=span.duration_ns,
-            input_tokens=span.input_tokens,
-            output_tokens=span.output_tokens,
-            cost=span.cost,
-            providers=(span.provider,),
-        ),
+        old=_recorded_reply(span, answer),
+    )
+
+
+def question_as_sent(span: Span, model: str = "") -> Question:
+    """A recorded call to be asked once more with every message and parameter as it was; `model`: alias to ask
+    instead. Raises `Unusable`.
+
+    What its prompt said is a message like the others. A call that ended in an error has no answer to compare with.
+    """
+    if span.operation not in ("", "chat"):
+        raise Unusable(f"it is no chat but {span.operation}")
+    asked = recorded_content(span.input, "question")
+    answer = {} if span.error else recorded_content(span.output, "answer")
+    if not asked.get("messages"):
+        raise Unusable("it holds no messages")
+    return Question(
+        request=span.request_id,
+        version=f"{span.prompt}@{span.version}" if span.version else span.prompt,
+        cluster=span.session or span.user or span.request_id,
+        variables={},
+        messages=asked["messages"],
+        from_messages=False,
+        params={name: value for name, value in asked.get("params", {}).items() if name != "stream_options"},
+        model=model,
+        recorded_model=span.model,
+        stream=span.stream,
+        characters=_characters(asked["messages"]),
+        old=_recorded_reply(span, answer),
+    )
+
+
+def _recorded_reply(span: Span, answer: dict[str, Any]) -> Reply:
+    return Reply(
+        text=answer.get("text", ""),
+        tool_calls=answer.get("tool_calls", []),
+        refusal=answer.get("refusal", ""),
+        error=span.error,
+        latency_ns=span.duration_ns,
+        input_tokens=span.input_tokens,
+        output_tokens=span.output_tokens,
+        cost=span.cost,
+        providers=(span.provider,),
     )
 
 
@@ -136,8 +169,10 @@ def _conversation(
     return [*sent[last:-1], {"role": "user", "content": variables[required[0]]}]
 
 
-def messages_of(question: Question, prompt: PromptVersion, renderer: Renderer) -> list[Message]:
+def messages_of(question: Question, prompt: PromptVersion | None, renderer: Renderer) -> list[Message]:
     """Everything that a version would be sent. Raises `PromptError` when its variables are not those recorded."""
+    if prompt is None:
+        return question.messages
     variables, conversation = question.variables, question.messages
     if question.from_messages:
         variables, conversation = take_variable(prompt, conversation)
@@ -146,7 +181,7 @@ def messages_of(question: Question, prompt: PromptVersion, renderer: Renderer) -
 
 def estimate(
     questions: Iterable[Question],
-    prompt: PromptVersion,
+    prompt: PromptVersion | None,
     renderer: Renderer,
     price: Callable[[str, Usage], int | None],
 ) -> Estimate:
@@ -170,13 +205,16 @@ def estimate(
 
 async def replay(
     questions: Sequence[Question],
-    prompt: PromptVersion,
+    prompt: PromptVersion | None,
     ask: Next,
     keep: Callable[[Question, Reply], None],
     *,
     session: str,
 ) -> None:
-    """Ask all, some at a time; each reply is kept as it comes. Cancelling it loses only what is under way."""
+    """Ask all of a version, or as they were sent, some at a time; each reply is kept as it comes.
+
+    Cancelling it loses only what is under way.
+    """
     todo = iter(questions)
 
     async def work() -> None:
@@ -188,15 +226,18 @@ async def replay(
             group.create_task(work())
 
 
-async def _answer(asked: Question, prompt: PromptVersion, ask: Next, session: str) -> Reply:
+async def _answer(asked: Question, prompt: PromptVersion | None, ask: Next, session: str) -> Reply:
+    named = None
+    if prompt is not None:
+        named = PromptRef(
+            name=prompt.name, version=prompt.version, variables=asked.variables, from_messages=asked.from_messages
+        )
     call = Call(
         id=new_id("req"),
         caller=Caller(feature=FEATURE, session=session),
         trace=new_trace(),
         model=asked.alias(prompt),
-        prompt=PromptRef(
-            name=prompt.name, version=prompt.version, variables=asked.variables, from_messages=asked.from_messages
-        ),
+        prompt=named,
         messages=asked.messages,
         params=asked.params,
         stream=asked.stream,

@@ -60,6 +60,16 @@ class KeyRing:
         self._by_id = {key.id: key for key in known}
         self._clock = clock
 
+    @property
+    def tenants(self) -> frozenset[str]:
+        """All that keys are for."""
+        return frozenset(key.tenant for key in self._by_id.values())
+
+    @property
+    def features(self) -> frozenset[str]:
+        """All that keys are for."""
+        return frozenset(key.feature for key in self._by_id.values())
+
     def find(self, secret: str) -> Key:
         """The usable key behind a secret."""
         hash = hash_secret(secret)

@@ -1,7 +1,6 @@
 """The ASGI application: the hot routes by path, everything else to the management API."""
 
 import logging
-from collections.abc import Callable
 from operator import attrgetter
 
 import msgspec
@@ -10,11 +9,13 @@ from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound
 from moat.gateway import gemini_api
 from moat.gateway.endpoint import ModelEndpoint
+from moat.gateway.feedback import no_feedback
 from moat.gateway.formats import anthropic, anthropic_answer, gemini_errors, openai_chat, openai_operations, responses
 from moat.gateway.formats.openai_models import ModelList
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
+from moat.gateway.measured import NOTHING_MEASURED, Measured
 from moat.gateway.serving import Live
-from moat.gateway.traces import TraceIntake
+from moat.gateway.traces import Intake, TraceIntake
 from moat.ports.spool import Spool
 
 log = logging.getLogger("moat.gateway")
@@ -31,16 +32,19 @@ class Gateway:
         max_body: int,
         management: App,
         batches: App | None = None,
-        dropped: Callable[[], int] = lambda: 0,
+        feedback: App = no_feedback,
+        measured: Measured = NOTHING_MEASURED,
     ) -> None:
-        """`batches` answers for files and batches, `management` for what is no model endpoint. `dropped`: how many
-        copies for releases on trial were given up.
+        """`batches` answers for files and batches, `feedback` for what people say of answers, `management` for what is
+        no model endpoint. `measured`: what metrics tell.
         """
         self._live = live
         self._spool = spool
         self._management = management
-        self._dropped = dropped
+        self._measured = measured
         self._page: App | None = None
+        self.intake = Intake(live, spool, max_body)
+        """Takes what applications trace; other transports beside HTTP use it too."""
         models = ModelList(live)
         gemini = gemini_api.GeminiApi(live, max_body)
         self._routes: dict[tuple[str, str], App] = {
@@ -59,7 +63,7 @@ class Gateway:
             },
             ("GET", "/v1/models"): gemini_api.by_client(gemini, models),
             ("GET", "/v1beta/models"): gemini,
-            ("POST", "/v1/traces"): TraceIntake(live, spool, max_body),
+            ("POST", "/v1/traces"): TraceIntake(self.intake),
             ("GET", "/healthz"): self._health,
             ("HEAD", "/healthz"): self._health,
             ("GET", "/readyz"): self._ready,
@@ -67,12 +71,7 @@ class Gateway:
             ("GET", "/metrics"): self._metrics,
         }
         batches = batches or _no_batches
-        self._routes |= {
-            ("POST", "/v1/files"): batches,
-            ("GET", "/v1/files"): batches,
-            ("POST", "/v1/batches"): batches,
-            ("GET", "/v1/batches"): batches,
-        }
+        self._routes |= _kept_apart(batches, feedback)
         self._prefixes: dict[tuple[str, str], App] = {
             ("GET", "/v1/models/"): gemini_api.by_client(gemini, models),
             ("POST", "/v1/models/"): gemini,
@@ -82,6 +81,8 @@ class Gateway:
             ("DELETE", "/v1/files/"): batches,
             ("GET", "/v1/batches/"): batches,
             ("POST", "/v1/batches/"): batches,
+            ("GET", "/feedback/"): feedback,
+            ("POST", "/feedback/"): feedback,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,8 +142,20 @@ class Gateway:
         if self._page is None:
             from moat.gateway.metrics import Metrics
 
-            self._page = Metrics(self._live, self._spool, self._dropped)
+            self._page = Metrics(self._live, self._spool, self._measured)
         await self._page(scope, receive, send)
+
+
+def _kept_apart(batches: App, feedback: App) -> dict[tuple[str, str], App]:
+    """What one process answers for all: see `moat.gateway.handover`."""
+    return {
+        ("POST", "/v1/files"): batches,
+        ("GET", "/v1/files"): batches,
+        ("POST", "/v1/batches"): batches,
+        ("GET", "/v1/batches"): batches,
+        ("POST", "/v1/feedback"): feedback,
+        ("POST", "/v1/feedback/links"): feedback,
+    }
 
 
 async def _no_batches(scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,6 +21,7 @@ from moat.gateway.admission import (
     placed,
     read_headers,
 )
+from moat.gateway.asking import about
 from moat.gateway.format import Format, Incoming
 from moat.gateway.http import EVENT_STREAM, Headers, Message, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.idempotency import STALL_SECONDS, Asked, asked
@@ -82,6 +83,7 @@ class ModelEndpoint:
             headers=headers,
         )
         call = self._call(request_id, headers, key, incoming)
+        about.set((request_id, call.trace.trace_id))
         if (named := headers.get("idempotency-key")) is None:
             return call, None
         fixed = (path, incoming.content_type, call.caller.environment)
@@ -98,6 +100,8 @@ class ModelEndpoint:
 
     async def _refuse(self, error: MoatError, request_id: str, send: Send) -> None:
         error.request_id = request_id
+        if about.get()[0] != request_id:  # it was refused before it was a call
+            about.set((request_id, ""))
         await respond(send, error.status, self._format.error(error), error_headers(error, request_id))
 
     async def _answer(self, call: Call, allowed: Callable[[], None], receive: Receive, send: Send) -> bool:

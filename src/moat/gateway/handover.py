@@ -1,9 +1,9 @@
 """Connections go to the process that serves what they ask for.
 
-Where worker processes serve model calls, everything else (the management API, files and batches, metrics, calls with an
-idempotency key, which all meet in one memory) is the keeper's. Whoever gets a request that is not his own hands over
-the connection with what was read of it; the bytes are not copied through a second process, and streams, uploads and
-hang-ups are as they are.
+Where worker processes serve model calls, everything else (the management API, files and batches, feedback, metrics,
+calls with an idempotency key, which all meet in one memory) is the keeper's. Whoever gets a request that is not his own
+hands over the connection with what was read of it; the bytes are not copied through a second process, and streams,
+uploads and hang-ups are as they are.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from moat.gateway.http import JSON, Receive, Scope, Send, respond
 from moat.gateway.protocol import HEAD_SECONDS, MAX_HEAD, BoundedHttp
 
-_ANYWHERE = re.compile(rb"(?:GET|HEAD|POST) (?:/v1/(?!files|batches)|/v1beta/|/healthz |/readyz )")
+_ANYWHERE = re.compile(rb"(?:GET|HEAD|POST) (?:/v1/(?!files|batches|feedback)|/v1beta/|/healthz |/readyz )")
 _ONCE = re.compile(rb"\r\nidempotency-key[ \t]*:", re.IGNORECASE)
 
 

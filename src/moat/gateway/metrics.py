@@ -21,55 +21,80 @@ from moat.domain.releases import Arm
 from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
+from moat.gateway.measured import EvalScore, Measured, Processes
+from moat.gateway.metrics_births import Births, Shown
+from moat.gateway.metrics_calls import Calls
 from moat.gateway.serving import Live, Serving
 from moat.ports.spool import Spool
 from moat.routing.health import DeploymentState
 from moat.spend.counters import Balance
+from moat.telemetry.counting import Lag
 
 Subject = Callable[[], Iterable[Metric]]
 
 RELEASE_LABELS = ("environment", "prompt", "version", "release")
 
 
-class Metrics(Collector):
+UNITS = {"money": "dollars"}
+"""Of limits, where they are called otherwise than what is measured."""
+
+
+class Metrics:
     """The page, in the Prometheus text format or, when the client asks for it, OpenMetrics 1.0."""
 
-    def __init__(self, live: Live, spool: Spool, dropped: Callable[[], int]) -> None:
-        """`dropped`: how many copies for releases on trial were given up so far."""
+    def __init__(self, live: Live, spool: Spool, measured: Measured) -> None:
         self._live = live
+        self._measured = measured
+        self._births = Births()
         self._subjects: tuple[Subject, ...] = (
-            lambda: build(),
+            build,
             lambda: snapshot(live),
-            lambda: records(spool),
+            lambda: processes(measured.processes()),
+            lambda: records(spool, measured.lag()),
             lambda: releases(live.serving),
             lambda: drift(live.serving),
-            lambda: shadows(dropped()),
+            lambda: evals(measured.evals()),
+            lambda: shadows(measured.dropped()),
             lambda: deployments(live.deployments()),
             lambda: limits(live.balances()),
             lambda: caches(live.caches()),
         )
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scrape. It tells what is deployed, so a viewer's key is needed."""
         check_binding(authenticate(read_headers(scope), self._live.serving.keys, ("viewer", "admin")))
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        body, content_type = await asyncio.to_thread(self._page, accept.decode("latin-1"))
+        shown = self._births.shown(scope)
+        body, content_type = await asyncio.to_thread(self._page, accept.decode("latin-1"), shown)
         await respond(send, 200, body, [(b"content-type", content_type.encode("latin-1"))])
 
-    def collect(self) -> Iterator[Metric]:
-        """All families of all subjects."""
+    def families(self, shown: Shown) -> Iterator[Metric]:
+        """All families of all subjects, for whoever has seen so much."""
         for subject in self._subjects:
             yield from subject()
+        if self._measured.measures is not None:
+            yield from Calls(self._measured.measures, shown)()
 
-    def _page(self, accept: str) -> tuple[bytes, str]:
+    def _page(self, accept: str, shown: Shown) -> tuple[bytes, str]:
         try:
             encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # a version that is none
             encode, content_type = choose_encoder("")
-        return encode(self._registry), content_type
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Once(self.families(shown)))
+        ProcessCollector(registry=registry)
+        return encode(registry), content_type
+
+
+class _Once(Collector):
+    """What a registry asks for one page."""
+
+    def __init__(self, families: Iterator[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it; `describe` is not needed."""
+        return self._families
 
 
 def build() -> Iterator[Metric]:
@@ -85,9 +110,34 @@ def snapshot(live: Live) -> Iterator[Metric]:
     yield GaugeMetricFamily("moat_reload_age_seconds", "Since files and store were last looked at.", age)
 
 
-def records(spool: Spool) -> Iterator[Metric]:
-    """Can calls be recorded, and so answered?"""
+def processes(found: Processes) -> Iterator[Metric]:
+    """Who answers calls."""
+    yield GaugeMetricFamily("moat_workers", "Worker processes that are ready.", found.workers)
+    yield CounterMetricFamily("moat_workers_replaced", "Workers that ended unasked.", found.replaced)
+    yield GaugeMetricFamily("moat_requests_under_way", "In all processes.", found.requests)
+
+
+def records(spool: Spool, lag: Lag) -> Iterator[Metric]:
+    """Can calls be recorded, and so answered? And how far behind them is the trace store?"""
     yield GaugeMetricFamily("moat_spool_refusing", "1 while the disk takes no records.", bool(spool.problem))
+    yield GaugeMetricFamily("moat_spool_segments", "Sealed and not shipped.", lag.segments)
+    yield GaugeMetricFamily("moat_spool_bytes", "Of them.", lag.bytes)
+    yield GaugeMetricFamily("moat_spool_oldest_seconds", "Age of the oldest; 0: all is shipped.", lag.oldest)
+    yield GaugeMetricFamily("moat_spool_rejected_segments", "That no store would take.", lag.rejected)
+
+
+def evals(found: Sequence[EvalScore]) -> Iterator[Metric]:
+    """The newest finished run of each suite."""
+    by = ("suite", "prompt", "version", "model")
+    score = GaugeMetricFamily("moat_eval_score", "Mean of the gated scores, 0 to 1.", labels=by)
+    finished = GaugeMetricFamily("moat_eval_finished_timestamp_seconds", "When it ended.", labels=by)
+    verdict = GaugeMetricFamily("moat_eval_regressed", "1 when a gate found it worse.", labels=by)
+    for one in found:
+        series = (one.suite, one.prompt, one.version, one.model)
+        score.add_metric(series, one.score)
+        finished.add_metric(series, one.finished)
+        verdict.add_metric(series, one.verdict == "regressed")
+    yield from (score, finished, verdict)
 
 
 def releases(serving: Serving) -> Iterator[Metric]:
@@ -156,16 +206,24 @@ def deployments(known: Sequence[DeploymentState]) -> Iterator[Metric]:
 
 def limits(balances: Iterable[Balance]) -> Iterator[Metric]:
     """How full the fullest counter of each limit is. Whose it is `moat limits` says: callers are no labels."""
+    by = ("limit", "unit")
     used = GaugeMetricFamily("moat_limit_used_share", "Of its fullest counter, held room included.", labels=("limit",))
+    left = GaugeMetricFamily("moat_limit_left", "Of its fullest counter.", labels=by)
+    amount = GaugeMetricFamily("moat_limit_amount", "Of each of its counters.", labels=by)
     counters = GaugeMetricFamily("moat_limit_counters", "Counters in the present window.", labels=("limit",))
-    shares: dict[str, list[float]] = {}
+    known: dict[str, list[Balance]] = {}
     for found in balances:
-        share = (found.used + found.held) / found.limit.amount if found.limit.amount else 1.0
-        shares.setdefault(found.limit.name, []).append(share)
-    for name, known in shares.items():
-        used.add_metric((name,), max(known))
-        counters.add_metric((name,), len(known))
-    yield from (used, counters)
+        known.setdefault(found.limit.name, []).append(found)
+    for name, found_there in known.items():
+        limit = found_there[0].limit
+        taken = max(found.used + found.held for found in found_there)
+        scale = PICODOLLARS if limit.measure == "money" else 1
+        series = (name, UNITS.get(limit.measure, limit.measure))
+        used.add_metric((name,), taken / limit.amount if limit.amount else 1.0)
+        left.add_metric(series, max(0, limit.amount - taken) / scale)
+        amount.add_metric(series, limit.amount / scale)
+        counters.add_metric((name,), len(found_there))
+    yield from (used, left, amount, counters)
 
 
 def caches(found: Sequence[CacheState]) -> Iterator[Metric]:

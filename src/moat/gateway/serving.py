@@ -46,6 +46,8 @@ class Serving:
     """How they have left their ground, as far as it is known yet."""
     environments: tuple[str, ...] = ()
     """All that moat.yaml defines."""
+    features: tuple[str, ...] = ()
+    """The same."""
     count: Next = _no_counter
     """Counts the tokens of a call instead of answering it: see `moat.pipeline.counting`."""
     ports: Ports | None = None

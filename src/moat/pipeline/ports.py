@@ -35,6 +35,8 @@ class Ports:
     """None: only equal questions are answered from the cache."""
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
+    max_content: int = 2**20
+    """Characters of one input or output that a record keeps."""
 
 
 StageFactory = Callable[[Ports], Stage]

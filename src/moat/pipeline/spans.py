@@ -29,10 +29,13 @@ MAX_ERROR = 2000
 """Characters of an error message that a record keeps."""
 
 
-def spans_of(call: Call, outcome: Outcome, *, capture_content: bool) -> list[Span]:
-    """One span for the call, with totals, and one below it for each attempt."""
+def spans_of(call: Call, outcome: Outcome, *, capture_content: bool, max_content: int = 2**20) -> list[Span]:
+    """One span for the call, with totals, and one below it for each attempt.
+
+    `max_content`: characters of input or output; of what is longer, only its beginning is kept, as text.
+    """
     base = _base(call)
-    content = (_input(call), _output(outcome.answer)) if capture_content else (None, None)
+    content = (_input(call, max_content), _output(outcome.answer, max_content)) if capture_content else (None, None)
     attempts = call.journal.attempts
     return [_call_span(base, call, outcome, content), *[_attempt_span(base, call, attempt) for attempt in attempts]]
 
@@ -117,6 +120,8 @@ def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any
         alias=last.alias if last else _planned(call),
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
+        fingerprint=last.fingerprint if last else "",
+        tools=_tools(outcome.answer) if outcome.answer.calls else "",
         cost=journal.cost,
         price_version=last.price_version if last else "",
         cache=journal.cache,
@@ -145,6 +150,7 @@ def _attempt_span(base: Span, call: Call, attempt: Attempt) -> Span:
         alias=attempt.alias,
         model_answered=attempt.model_answered,
         provider=attempt.deployment.provider,
+        fingerprint=attempt.fingerprint,
         cost=attempt.cost,
         price_version=attempt.price_version,
         first_token_ns=attempt.first_token_ns,
@@ -191,16 +197,17 @@ def _first_token(call: Call, started_ns: int) -> int:
     return 0
 
 
-MAX_CONTENT = 256 * 1024
-"""Characters of a prompt or an answer that a record keeps."""
+def _tools(answer: Answer) -> str:
+    """Names of the tools that it calls, each once."""
+    return ",".join(dict.fromkeys(made["name"] for _, made in sorted(answer.calls.items())))
 
 
-def _bounded(content: dict[str, Any], size: int) -> dict[str, Any]:
+def _bounded(content: dict[str, Any], size: int, limit: int) -> dict[str, Any]:
     """The content, or its beginning as text when it is larger than a record may be."""
-    if size <= MAX_CONTENT:
+    if size <= limit:
         return content
     text = msgspec.json.encode(content).decode("utf-8", "replace")
-    return {"truncated": len(text), "text": text[:MAX_CONTENT]}
+    return {"truncated": len(text), "text": text[:limit]}
 
 
 def _size(call: Call) -> int:
@@ -210,19 +217,19 @@ def _size(call: Call) -> int:
     return sum(len(value) if isinstance(value, str) else len(msgspec.json.encode(value)) for value in values)
 
 
-def _input(call: Call) -> dict[str, Any]:
+def _input(call: Call, limit: int) -> dict[str, Any]:
     sent = call.journal.sent or call
     content: dict[str, Any] = {"messages": sent.messages, "params": sent.params}
     if sent.prompt is not None:
         content["variables"] = sent.prompt.variables
-    return _bounded(content, _size(sent))
+    return _bounded(content, _size(sent), limit)
 
 
-def _output(answer: Answer) -> dict[str, Any]:
+def _output(answer: Answer, limit: int) -> dict[str, Any]:
     content: dict[str, Any] = {"text": answer.text}
     if answer.calls:
         content["tool_calls"] = answer.tool_calls
     if answer.refusal:
         content["refusal"] = answer.refusal
     pieces = sum(len(made["arguments"]) for made in answer.calls.values())
-    return _bounded(content, len(answer.text) + len(answer.refusal) + pieces)
+    return _bounded(content, len(answer.text) + len(answer.refusal) + pieces, limit)

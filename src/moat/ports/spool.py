@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 
 
@@ -27,5 +28,16 @@ class Spool(Protocol):
 
         Raises `StorageError` when the disk refuses; then nothing of it is kept and the call must not be
         acknowledged.
+        """
+        ...
+
+
+class FeedbackSpool(Protocol):
+    """Takes opinions, to be found with the calls they are about."""
+
+    def append(self, opinions: Sequence[Feedback], /) -> None:
+        """Hand them to the kernel in one write before returning: a killed process loses none of them.
+
+        Raises `StorageError` when the disk refuses; then none of them is kept and nobody may be told so.
         """
         ...

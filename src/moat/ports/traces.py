@@ -114,6 +114,8 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of their squares."""
     low: int
     """Values below 0.5."""
+    bins: tuple[int, ...] = ()
+    """How many values lie in each tenth, [0, 0.1) first; 1 is in the last. Empty where a store does not count them."""
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,6 +272,10 @@ class TraceReader(Protocol):
 
     def feedback(self, trace_or_request_id: str) -> list[Feedback]:
         """What was said of one trace or request, oldest first."""
+        ...
+
+    def opinions(self, wanted: TraceFilter, limit: int = 50, source: Source | None = None) -> list[Feedback]:
+        """What was said of such calls, the newest first; `source`: by people alone, or by scorers."""
         ...
 
     def sessions(self, wanted: TraceFilter, limit: int = 50) -> list[Visit]:

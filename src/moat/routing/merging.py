@@ -10,6 +10,11 @@ _SUMS = ("failures", "opened", "waiting", "tries", "failed", "retries", "refused
 _WORST = ("closed", "half_open", "open")
 
 
+def only_counts(state: DeploymentState) -> DeploymentState:
+    """What a process did that is no more; how the deployment stands others know."""
+    return replace(state, state="closed", wait=0.0, failures=0, latency=None, waiting=0)
+
+
 def merged_states(states: Iterable[DeploymentState]) -> list[DeploymentState]:
     """One for each deployment: counts added, the worst state, the longest wait, the latency of the average try."""
     found: dict[str, DeploymentState] = {}

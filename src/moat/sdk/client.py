@@ -4,11 +4,12 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from moat import __version__
 from moat.domain.errors import ConfigError
 from moat.sdk import otlp
+from moat.sdk.feedback import FeedbackSender, Said, Wish
 from moat.sdk.lastgood import LastGood
 from moat.sdk.prompts import Prompt, PromptCache
 from moat.sdk.registry import AsyncRegistry, Registry
@@ -50,6 +51,7 @@ class _Client:
             "deployment.environment.name": environment,
         }
         self._sender = Sender(self._send)
+        self._feedback = FeedbackSender(self._server)
 
     def trace(self, name: str, *, user: str = "", feature: str = "", session: str = "", tenant: str = "") -> Span:
         """A span around a piece of work: `with moat.trace("handle_ticket", user="u1") as span: ...`.
@@ -106,6 +108,18 @@ class Moat(_Client):
         """Chat messages of a prompt: `prompt(name).render(...)`."""
         return self.prompt(name).render(**variables)
 
+    def feedback(self, request_id: str, **said: Unpack[Said]) -> str:
+        """Say what somebody thinks of an answer, by its `x-request-id`; the id of the opinion once it is kept.
+
+        Said again by the same person (`by`) it takes the place of what was said before. Raises `RequestError` with what
+        is wrong, `NotFound` for a call that is not this key's, and `Unavailable`, after which it may be sent again.
+        """
+        return self._feedback.give(request_id, said)
+
+    def feedback_link(self, request_id: str, **wish: Unpack[Wish]) -> str:
+        """An address where somebody without a key may say what he thinks of this one answer. Raises as `feedback`."""
+        return self._feedback.link(request_id, wish)
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Send the spans that wait. False when `timeout` seconds were not enough."""
         return self._sender.flush(timeout)
@@ -141,6 +155,14 @@ class AsyncMoat(_Client):
     async def render(self, name: str, /, **variables: Any) -> list[dict[str, Any]]:
         """As `Moat.render`."""
         return (await self.prompt(name)).render(**variables)
+
+    async def feedback(self, request_id: str, **said: Unpack[Said]) -> str:
+        """As `Moat.feedback`."""
+        return await asyncio.to_thread(self._feedback.give, request_id, said)
+
+    async def feedback_link(self, request_id: str, **wish: Unpack[Wish]) -> str:
+        """As `Moat.feedback_link`."""
+        return await asyncio.to_thread(self._feedback.link, request_id, wish)
 
     async def flush(self, timeout: float = 5.0) -> bool:
         """As `Moat.flush`."""

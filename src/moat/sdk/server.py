@@ -93,9 +93,9 @@ def _error(status: int, body: bytes, where: str) -> MoatError:
 
 
 def _message(body: bytes) -> str:
-    """The server's own words, `error.message`, when there are any."""
+    """The server's own words when there are any: `error.message`, or as OTLP has it `message`."""
     try:
         answer: Any = msgspec.json.decode(body)
-        return str(answer["error"]["message"]).removesuffix(".")
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        return str(answer.get("error", answer)["message"]).removesuffix(".")
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
         return ""

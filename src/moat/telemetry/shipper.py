@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from moat.domain.errors import InputError, MoatError, StorageError
@@ -11,6 +11,9 @@ from moat.ports.traces import TraceWriter
 from moat.telemetry import intents
 from moat.telemetry.segments import REJECTED, recover, sealed
 from moat.telemetry.spool import SegmentSpool
+
+FEEDBACK = "feedback"
+"""Folder in the spool's, with segments of opinions; it may be missing."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +46,10 @@ class Shipper:
         self._shipping = threading.Lock()
         self._shipped = 0
         self._problem = ""
+        self.before: list[Callable[[Sequence[Path]], None]] = []
+        """These see segments before they are shipped, and so before they are deleted; some of them more than once."""
+        self.before_feedback: list[Callable[[Sequence[Path]], None]] = []
+        """The same of what was said of answers."""
 
     async def run(self) -> None:
         """Ship until cancelled, in a worker thread; wait longer and longer while the store is away."""
@@ -73,8 +80,14 @@ class Shipper:
                 with intents.dead(self._directory) as begun:
                     recover(self._directory)
                     intents.conclude(begun)
-                for batch in self._batches():
-                    self._ship(batch)
+                for batch in self._batches(self._directory):
+                    self._shipped += self._ship(batch, self._ingest)
+                feedback = self._directory / FEEDBACK
+                with intents.dead(feedback) as begun:
+                    recover(feedback)
+                    intents.conclude(begun)
+                for batch in self._batches(feedback):
+                    self._ship(batch, self._ingest_feedback)
             except OSError as error:
                 self._note(str(error))
                 raise StorageError(f"the spool cannot be read: {error}", where=str(self._directory)) from error
@@ -84,9 +97,9 @@ class Shipper:
             self._problem = ""
             return self._shipped - before
 
-    def _batches(self) -> list[list[Path]]:
+    def _batches(self, directory: Path) -> list[list[Path]]:
         batches, room = list[list[Path]](), 0
-        for path in sealed(self._directory):
+        for path in sealed(directory):
             size = path.stat().st_size
             if not batches or size > room:
                 batches.append([])
@@ -95,27 +108,38 @@ class Shipper:
             room -= size
         return batches
 
-    def _ship(self, batch: Sequence[Path]) -> None:
+    def _ingest(self, batch: Sequence[Path]) -> int:
+        for watch in self.before:
+            watch(batch)
+        return self._writer.ingest(batch)
+
+    def _ingest_feedback(self, batch: Sequence[Path]) -> int:
+        for watch in self.before_feedback:
+            watch(batch)
+        return self._writer.ingest_feedback(batch)
+
+    def _ship(self, batch: Sequence[Path], ingest: Callable[[Sequence[Path]], int]) -> int:
+        """How many lines were new; what can never be taken is set aside by itself."""
         try:
-            self._shipped += self._writer.ingest(batch)
+            new = ingest(batch)
         except InputError as error:
-            if len(batch) == 1:
-                self._reject(batch[0], error)
-                return
-            for segment in batch:
-                self._ship([segment])
-            return
+            if len(batch) > 1:
+                return sum(self._ship([segment], ingest) for segment in batch)
+            _reject(batch[0], error)
+            return 0
         for segment in batch:
             segment.unlink()
-
-    def _reject(self, segment: Path, error: InputError) -> None:
-        _log.error("segment %s set aside: %s", segment.name, error)
-        rejected = self._directory / REJECTED
-        rejected.mkdir(exist_ok=True)
-        (rejected / f"{segment.stem}.reason").write_text(f"{error}\n", encoding="utf-8")
-        segment.rename(rejected / segment.name)
+        return new
 
     def _note(self, problem: str) -> None:
         if problem != self._problem:
             _log.warning("traces are not shipped: %s", problem)
         self._problem = problem
+
+
+def _reject(segment: Path, error: InputError) -> None:
+    _log.error("segment %s set aside: %s", segment.name, error)
+    rejected = segment.parent / REJECTED
+    rejected.mkdir(exist_ok=True)
+    (rejected / f"{segment.stem}.reason").write_text(f"{error}\n", encoding="utf-8")
+    segment.rename(rejected / segment.name)

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from moat.domain.errors import StorageError
+from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 from moat.telemetry.intents import Intents
 from moat.telemetry.segments import Segment, recover, try_room, unique_ns
@@ -21,7 +22,8 @@ _encoder = msgspec.json.Encoder()
 
 
 class SegmentSpool:
-    """Appends spans to a segment file of its own; implements `moat.ports.spool.Spool`, safe for threads.
+    """Appends spans, or opinions, to a segment file of its own; implements the ports `Spool` and `FeedbackSpool`, safe
+    for threads.
 
     A background thread seals the segment every `interval` seconds, so that it can be shipped, and syncs it
     before that: `fsync="interval"` survives the death of the process always, and a power cut but for the last
@@ -78,7 +80,7 @@ class SegmentSpool:
         except OSError as error:
             raise self._refuse("what is begun cannot be noted", error, self._intents.size) from error
 
-    def append(self, spans: Sequence[Span], ends: Sequence[int] = ()) -> None:
+    def append(self, spans: Sequence[Span | Feedback], ends: Sequence[int] = ()) -> None:
         """Hand the spans to the kernel in one write. Raises `StorageError`; then nothing of them is kept."""
         try:
             record = _encoder.encode_lines(spans)

@@ -8,6 +8,7 @@ from typing import Any
 
 from moat.domain.calls import Call, Caller, Deployment, Message, Plan, new_id, new_trace
 from moat.domain.errors import AccessError, ContextOverflow, NotFound, PromptError, StorageError
+from moat.domain.feedback import Feedback
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.spans import Span
@@ -42,6 +43,20 @@ class FakeClock:
     def jump(self, seconds: float) -> None:
         """Set the wall clock forwards or back, as an administrator would: monotonic time does not notice."""
         self._now += round(seconds * 1e9)
+
+
+class ListOpinions:
+    """Keeps opinions in a list. Set `full` to make it refuse."""
+
+    def __init__(self) -> None:
+        self.opinions: list[Feedback] = []
+        self.full = False
+
+    def append(self, opinions: Sequence[Feedback], /) -> None:
+        """Keep them all, or none."""
+        if self.full:
+            raise StorageError("the disk is full")
+        self.opinions.extend(opinions)
 
 
 class ListSpool:

@@ -17,6 +17,9 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "256MB",
     # A checkpoint rewrites the last group of rows: often means slow and, in a file that never shrinks, large.
     "checkpoint_threshold": "64MB",
+    # Blocks of which every span is deleted are given back without it; it would write most others anew, in one stall of
+    # many seconds. `DuckTraces.compact` does that on request.
+    "max_vacuum_tasks": 0,
     # Nothing is fetched or loaded at run time.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -78,11 +81,16 @@ def _make(path: Path) -> None:
         new = path.with_name(f"{path.name}.new")
         for left in (new, Path(f"{new}.wal")):
             left.unlink(missing_ok=True)
-        with closing(duckdb.connect(str(new), config=_SETTINGS)) as connection:
-            new.chmod(_MODE)
-            make_log(new)
-            migrate(connection, str(path))
+        make_store(new)
         new.rename(path)
+
+
+def make_store(new: Path) -> None:
+    """An empty store in a new file, closed to other users. Raises DuckDB's errors and `OSError`."""
+    with closing(duckdb.connect(str(new), config=_SETTINGS)) as connection:
+        new.chmod(_MODE)
+        make_log(new)
+        migrate(connection, str(new))
 
 
 @contextmanager

@@ -1,14 +1,17 @@
 """The SQL of the trace store. Values travel as parameters; names come from `Span` and `Dimension` alone."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from moat.adapters.duckdb.conditions import SAID, conditions
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
 from moat.domain.usage import COUNTS, PIECES
+from moat.pipeline.spans import UNKNOWN
 from moat.ports.traces import Dimension, TraceFilter
+from moat.telemetry.query_terms import TIMEOUTS
 
 CONTENT = ("input", "output")
 JSON_COLUMNS = (*CONTENT, "attributes")
@@ -40,19 +43,16 @@ def _names(columns: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
 
 
-def _line_columns() -> str:
-    return "{" + ", ".join(f"'{name}': '{kind}'" for name, (kind, _) in _FIELDS.items()) + "}"
-
-
-def _line_values() -> str:
-    return ", ".join(f'coalesce(line."{name}", {default})' for name, (_, default) in _FIELDS.items())
-
+LINE_COLUMNS = "{" + ", ".join(f"'{name}': '{kind}'" for name, (kind, _) in _FIELDS.items()) + "}"
+"""Names and types of a line's fields, for `read_json`."""
+LINE_VALUES = ", ".join(f'coalesce(line."{name}", {default}) AS "{name}"' for name, (_, default) in _FIELDS.items())
+"""The fields of a line, with the defaults that it leaves out."""
 
 INGEST = f"""
 INSERT INTO spans ({_names(COLUMNS)})
-SELECT {_line_values()}
+SELECT {LINE_VALUES}
 FROM read_json(?, format = 'newline_delimited', compression = 'none', maximum_object_size = ?,
-               columns = {_line_columns()}) AS line
+               columns = {LINE_COLUMNS}) AS line
 WHERE NOT EXISTS (
     SELECT 1 FROM spans AS known
     WHERE known.started_ns BETWEEN ? AND ?
@@ -79,48 +79,31 @@ ORDER BY started_ns, parent_id <> '', span_id
 """
 """Apart from the question above: DuckDB skips blocks by a constant, not by a subquery (65 for 147 ms a million)."""
 
-_TEXTS = tuple(field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str)
-
-
-def _conditions(wanted: TraceFilter, kinds: str = "'call'") -> tuple[str, list[Any]]:
-    conditions, values = [f"kind IN ({kinds})"], list[Any]()
-    for name in _TEXTS:
-        if value := getattr(wanted, name):
-            conditions.append(f'"{name}" = ?')
-            values.append(value)
-    if wanted.failed is not None:
-        conditions.append("error <> ''" if wanted.failed else "error = ''")
-    if wanted.shadow is not None:
-        conditions.append("shadow_of <> ''" if wanted.shadow else "shadow_of = ''")
-    if wanted.since_ns:
-        conditions.append("started_ns >= ?")
-        values.append(wanted.since_ns)
-    if wanted.until_ns:
-        conditions.append("started_ns < ?")
-        values.append(wanted.until_ns)
-    return " AND ".join(conditions), values
-
 
 def search(wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
     """Statement and parameters for the newest calls."""
-    where, values = _conditions(wanted)
+    where, values = conditions(wanted)
     order = "ORDER BY started_ns DESC, span_id LIMIT ?"
     return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
 
 
-def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]]:
+def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> tuple[str, list[Any]]:
     """Statement and parameters for totals: the dimensions first, then the fields of `Usages` after `group`.
 
     Quantiles are nearest-rank values that occurred. Raises `RequestError` for an unknown dimension.
     """
-    _check(by)
-    where, values = _conditions(wanted)
-    group = _names(by)
+    check(by)
+    where, values = conditions(wanted)
+    keys = [*(f'"{name}"' for name in by), *(["slot"] if step_ns else [])]
+    grouped = f"GROUP BY {', '.join(keys)}" if keys else ""
+    order = ", ".join(["slot"] * bool(step_ns) + ["total DESC", "calls DESC"] + keys)
+    streamed = "FILTER (stream AND first_token_ns > 0 AND output_tokens > 1 AND duration_ns > first_token_ns)"
     return (
         f"""
-        SELECT {group + "," if by else ""}
+        SELECT {_names(by)}{", " if by else ""}{slot(step_ns)} AS slot,
             count(*) AS calls,
             count(*) FILTER (error <> '') AS errors,
+            count(*) FILTER (error IN {TIMEOUTS}),
             coalesce(sum(input_tokens), 0),
             coalesce(sum(output_tokens), 0),
             coalesce(sum(cached_tokens), 0),
@@ -129,12 +112,57 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter) -> tuple[str, list[Any]
             coalesce(quantile_disc(duration_ns, 0.5), 0),
             coalesce(quantile_disc(duration_ns, 0.95), 0),
             coalesce(quantile_disc(duration_ns, 0.99), 0),
-            coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0)
-        FROM spans WHERE {where}
-        {"GROUP BY " + group if by else ""}
-        ORDER BY total DESC, calls DESC {"," + group if by else ""}
+            coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0),
+            coalesce(sum(output_tokens) {streamed}, 0),
+            coalesce(sum(duration_ns - first_token_ns) {streamed}, 0),
+            count(*) FILTER (cache <> ''),
+            count(*) FILTER (cache IN ('hit', 'similar'))
+        FROM spans WHERE {where} {grouped} ORDER BY {order}
         """,
         values,
+    )
+
+
+def slot(step_ns: int) -> str:
+    """Start of the time slot of a span; 0 when time is not divided."""
+    return f"started_ns - started_ns % {step_ns:d}" if step_ns else "0"
+
+
+def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tuple[str, list[Any]]:
+    """Statement and parameters for opinions: the dimensions first, then the fields of `Scores` after `group`."""
+    check(by)
+    where, values = conditions(wanted)
+    groups = "".join(f'spans."{name}", ' for name in by)
+    return (
+        f"""
+        SELECT {groups}{slot(step_ns)} AS slot, said.name, said.source, count(*), sum(value), sum(value * value),
+            count(*) FILTER (value < 0.5),
+            [{", ".join(f"count(*) FILTER (least(floor(value * 10), 9) = {tenth})" for tenth in range(10))}]
+        FROM ({SAID}) AS said
+        JOIN (SELECT rowid AS place, * FROM spans WHERE {where}) AS spans ON spans.place = said.call
+        WHERE value IS NOT NULL
+        GROUP BY {groups}slot, said.name, said.source ORDER BY slot, said.name, said.source, {groups}slot
+        """,
+        values,
+    )
+
+
+def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
+    """Statement and parameters for sessions or users: the fields of `Visit`."""
+    where, values = conditions(wanted)
+    return (
+        f"""
+        WITH calls AS (SELECT rowid AS place, * FROM spans WHERE {where} AND "{of}" <> ''),
+        said AS (SELECT call, sum(value) AS total, count(*) AS many FROM ({SAID})
+                 WHERE source = 'person' AND value IS NOT NULL GROUP BY call)
+        SELECT "{of}" AS id, tenant, arg_max("user", started_ns) AS whose,
+            count(DISTINCT nullif(session, '')), count(*), count(*) FILTER (error <> ''),
+            sum(input_tokens), sum(output_tokens), coalesce(sum(cost), 0), min(started_ns), max(started_ns) AS last,
+            sum(said.total) / sum(said.many)
+        FROM calls LEFT JOIN said ON said.call = calls.place
+        GROUP BY id, tenant ORDER BY last DESC, id, tenant LIMIT ?
+        """,
+        [*values, limit],
     )
 
 
@@ -145,22 +173,29 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
     A call's own row knows neither model nor provider of an attempt, so that they count by attempts alone. Two plain
     scans are ten times faster than one with a FILTER on each sum.
     """
-    _check(by)
+    check(by)
     asked = (*by, *(name for name in _OF_ATTEMPTS if getattr(wanted, name)))
     alone = wanted.failed is not None or any(name in _OF_ATTEMPTS for name in asked)
-    where, values = _conditions(wanted, "'attempt'")
+    where, values = conditions(wanted, "'attempt'")
     groups = "".join(f'"{name}", ' for name in by)
-    keys = f"{groups}started_ns - started_ns % {step_ns:d} AS slot" if step_ns else f"{groups}0 AS slot"
+    keys = f"{groups}{slot(step_ns)} AS slot"
     tokens = ", ".join(f"sum({column}) AS {column}" for column in USAGE_COLUMNS.values())
     parts = f"""
-        SELECT {keys}, {"count(DISTINCT hash(trace_id, parent_id))" if alone else "0"} AS calls, count(*) AS requests,
+        SELECT {keys}, {"count(*)" if alone else "0"} AS calls, count(*) AS requests,
             count(*) FILTER (error <> '') AS failed, count(*) FILTER (usage_estimated) AS estimated,
             coalesce(sum(cost), 0) AS total, count(*) - count(cost) AS unpriced, 0 AS hits, 0 AS saved, 0 AS refused,
             {tokens}
         FROM spans WHERE {where} GROUP BY {groups}slot
     """
-    if not alone:
-        calls, more = _conditions(wanted)
+    if alone:
+        parts += f"""
+            UNION ALL BY NAME
+            SELECT {keys}, count(DISTINCT hash(trace_id, parent_id)) - count(*) AS calls
+            FROM spans WHERE {where} AND {_REPEATED} GROUP BY {groups}slot
+        """
+        values = [*values, *values, max(0, wanted.since_ns - REACH_NS)]
+    else:
+        calls, more = conditions(wanted)
         values = [*values, *more]
         # A call that a cache answered followed no alias's plan: it counts for the one it asked for.
         places = ", ".join(str(place) for place in range(1, len(by) + 2))
@@ -181,19 +216,30 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
     )
 
 
+REACH_NS = 86_400 * 10**9
+"""No call begins so long before one of its attempts, or has attempts so far apart."""
+
+_REPEATED = f"""(error = '{UNKNOWN}' OR parent_id IN (
+    SELECT span_id FROM spans WHERE kind = 'call' AND attempts > 1 AND started_ns >= ?))"""
+"""Attempts that may not be the only one of their call: counting calls among all takes five times longer."""
+
 _SPEND_SUMS = ("calls", "requests", "failed", "estimated", "total", "unpriced", "hits", "saved", "refused")
 
 
 def deployments(wanted: TraceFilter) -> tuple[str, list[Any]]:
     """Statement and parameters for the aliases, providers and models of attempts."""
-    where, values = _conditions(wanted, "'attempt'")
+    where, values = conditions(wanted, "'attempt'")
     return f"SELECT DISTINCT alias, provider, model FROM spans WHERE {where} ORDER BY ALL", values
 
 
+KEPT = """
+SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM feedback), (SELECT count(*) FROM rejects),
+    coalesce((SELECT min(started_ns) FROM spans), 0)
+"""
 REPRICINGS = "SELECT entry FROM repricings ORDER BY at_ns DESC LIMIT ?"
 
 
-def _check(by: Sequence[Dimension]) -> None:
+def check(by: Sequence[Dimension]) -> None:
     """Names become part of a statement: only those that there are."""
     for name in by:
         if name not in get_args(Dimension):

@@ -8,21 +8,20 @@ import duckdb
 import msgspec
 from msgspec.structs import replace
 
-from moat.adapters.duckdb.queries import USAGE_COLUMNS
+from moat.adapters.duckdb.queries import REACH_NS, USAGE_COLUMNS
 from moat.domain.calls import Deployment
 from moat.domain.usage import Usage
 from moat.ports.traces import Charge, PriceChange, RepriceOrder, Repricing
 
 BATCH = 50_000
 """Attempts in memory, and in one transaction."""
-REACH_NS = 86_400 * 10**9
-"""No call begins so long before one of its attempts, or has attempts so far apart."""
 
 _KNOWN = ("rowid", "provider", "model", "alias", "started_ns", "cost", "price_version", "tier")
 _FIELDS = (*_KNOWN, *USAGE_COLUMNS.values())
 _ATTEMPTS = f"""
-SELECT {", ".join(_FIELDS)} FROM spans
-WHERE kind = 'attempt' AND rowid > ? AND started_ns >= ? AND started_ns < ? ORDER BY rowid LIMIT ?
+SELECT {", ".join(_FIELDS)}, span_id, trace_id FROM spans
+WHERE kind = 'attempt' AND started_ns >= ? AND started_ns < ? AND (started_ns, span_id, trace_id) > (?, ?, ?)
+ORDER BY started_ns, span_id, trace_id LIMIT ?
 """
 _LAST_NS = 2**63 - 1
 
@@ -81,14 +80,12 @@ def _write(
     cursor: duckdb.DuckDBPyConnection, pairs: list[tuple[int, int]], reach: tuple[int, int], done: Repricing
 ) -> None:
     version = done.order.price_version
-    cursor.execute("BEGIN")
     cursor.execute(_SCRATCH)
     cursor.execute(_NOTE, [[id for id, _ in pairs], [cost for _, cost in pairs]])
     cursor.execute(_CHANGE_ATTEMPTS, [version])
     cursor.execute(_CHANGE_CALLS, [version, *reach, *reach])
     at_ns, entry = _entry(done)
     cursor.execute("UPDATE repricings SET entry = ? WHERE at_ns = ?", [entry, at_ns])
-    cursor.execute("COMMIT")
 
 
 def _entry(done: Repricing) -> list[Any]:
@@ -103,15 +100,21 @@ def _largest_first(changes: Changes) -> tuple[PriceChange, ...]:
 
 
 def _batches(cursor: duckdb.DuckDBPyConnection, order: RepriceOrder) -> Iterator[list[tuple[Any, ...]]]:
-    """By their place in the table, which a change keeps."""
-    last, bounds = -1, (order.since_ns, order.until_ns or _LAST_NS)
-    while rows := cursor.execute(_ATTEMPTS, [last, *bounds, BATCH]).fetchall():
-        yield rows
-        last = rows[-1][0]
+    """Each in a transaction of its own: a `rowid` means the same within one only, where rows are deleted too."""
+    last, end = (order.since_ns, "", ""), order.until_ns or _LAST_NS
+    while True:
+        cursor.execute("BEGIN")
+        rows = cursor.execute(_ATTEMPTS, [last[0], end, *last, BATCH]).fetchall()
+        if rows:
+            yield rows
+        cursor.execute("COMMIT")
+        if not rows:
+            return
+        last = (rows[-1][_FIELDS.index("started_ns")], *rows[-1][-2:])
 
 
 def _charge(row: Sequence[Any]) -> Charge:
-    found = dict(zip(_FIELDS, row, strict=True))
+    found = dict(zip(_FIELDS, row, strict=False))
     return Charge(
         deployment=Deployment(found["provider"], found["model"]),
         alias=found["alias"],

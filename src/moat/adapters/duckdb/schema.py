@@ -42,11 +42,13 @@ CREATE TABLE spans (
     error_message VARCHAR NOT NULL,
     stream BOOLEAN NOT NULL,
     attempts BIGINT NOT NULL,
-    input VARCHAR,
-    output VARCHAR,
+    input VARCHAR USING COMPRESSION zstd,
+    output VARCHAR USING COMPRESSION zstd,
     attributes VARCHAR
 )
 """
+"""DuckDB's own choice takes twice the room for prompts and answers. Stores made before it was said have that choice
+until they are compacted."""
 
 _REJECTS = """
 CREATE TABLE rejects (
@@ -89,7 +91,34 @@ _EXTRAS = (
     "ALTER TABLE spans ADD COLUMN tier VARCHAR DEFAULT ''",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS)
+_FEEDBACK = """
+CREATE TABLE feedback (
+    id VARCHAR NOT NULL,
+    at_ns BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    request_id VARCHAR NOT NULL,
+    trace_id VARCHAR NOT NULL,
+    value DOUBLE,
+    rating BIGINT,
+    categories VARCHAR NOT NULL,
+    comment VARCHAR NOT NULL,
+    correction VARCHAR,
+    "by" VARCHAR NOT NULL,
+    environment VARCHAR NOT NULL,
+    tenant VARCHAR NOT NULL,
+    attributes VARCHAR NOT NULL
+)
+"""
+_TELEMETRY = (
+    *(
+        f"ALTER TABLE spans ADD COLUMN {name} VARCHAR DEFAULT ''"
+        for name in ("fingerprint", "service", "tools", "guard")
+    ),
+    _FEEDBACK,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 FILLED = 4
@@ -109,8 +138,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
     Raises `StorageError` for a store that a newer Moat has written.
     """
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    found = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    version = (found and found[0]) or 0
+    # All of it is fetched: a result that waits keeps its transaction, and no checkpoint comes past the first update.
+    ((found,),) = connection.execute("SELECT max(version) FROM schema_version").fetchall()
+    version = found or 0
     if version > len(STEPS):
         raise StorageError(
             f"the trace store has schema {version}, this Moat knows {len(STEPS)}",
@@ -129,15 +159,15 @@ def migrate(connection: duckdb.DuckDBPyConnection, where: str) -> None:
 
 def _fill(connection: duckdb.DuckDBPyConnection) -> None:
     """Give calls their alias, and attempts what their call says. What is filled already is left alone."""
-    last = connection.execute("SELECT max(rowid) FROM spans").fetchone()
-    rows = last[0] + 1 if last and last[0] is not None else 0
+    ((last,),) = connection.execute("SELECT max(rowid) FROM spans").fetchall()
+    rows = 0 if last is None else last + 1
     for start in range(0, rows, BATCH):
         _fill_batch(connection, {"start": start, "end": start + BATCH - 1})
 
 
 def _fill_batch(connection: duckdb.DuckDBPyConnection, batch: dict[str, int]) -> None:
     """Calls are sought in a span of time: DuckDB reads only the blocks that hold it."""
-    first, last = connection.execute(_TIMES, batch).fetchone() or (None, None)
+    ((first, last),) = connection.execute(_TIMES, batch).fetchall()
     connection.execute("BEGIN")
     connection.execute(_FILL_CALLS, batch)
     if first is not None:

@@ -73,7 +73,7 @@ def sift(segment: Path, seen: set[SpanKey]) -> Sifted:
     Raises `DocumentError` for a file that cannot be read.
     """
     rejects, skip, longest = list[Reject](), set[int](), 0
-    for number, line in _lines(segment):
+    for number, line in read_lines(segment):
         found = _read(line)
         if isinstance(found, str):
             rejects.append(Reject(segment.name, number, found, line.rstrip(b"\n")))
@@ -88,12 +88,13 @@ def sift(segment: Path, seen: set[SpanKey]) -> Sifted:
 def write_clean(segment: Path, skip: set[int], target: Path) -> None:
     """Write the other lines of a segment to `target`, as canonical JSON: each key once."""
     with target.open("wb") as file:
-        for number, line in _lines(segment):
+        for number, line in read_lines(segment):
             if number not in skip:
                 file.write(_encoder.encode(_read(line)) + b"\n")
 
 
-def _lines(segment: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(segment: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers. Raises `DocumentError` for a file that cannot be read."""
     try:
         with segment.open("rb") as file:
             for number, line in enumerate(file, start=1):

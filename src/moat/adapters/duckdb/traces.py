@@ -4,25 +4,48 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import msgspec
 
-from moat.adapters.duckdb import queries
+from moat.adapters.duckdb import opinions, queries
+from moat.adapters.duckdb.copying import copy_beside, fill, move
+from moat.adapters.duckdb.gate import Gate
 from moat.adapters.duckdb.opening import connect, make_log
+from moat.adapters.duckdb.paging import pages
 from moat.adapters.duckdb.repricing import reprice
+from moat.adapters.duckdb.retention import steps
 from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
 from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
+from moat.domain.feedback import Feedback, Source
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
-from moat.ports.traces import Charge, Dimension, RepriceOrder, Repricing, Spend, TraceFilter, Usages
+from moat.ports.traces import (
+    Charge,
+    Dimension,
+    Kept,
+    RepriceOrder,
+    Repricing,
+    Retention,
+    Scores,
+    Spend,
+    TraceFilter,
+    Usages,
+    Visit,
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _SLACK = 1024
 """DuckDB wants room for more than the longest line."""
+
+_PAUSE_SECONDS = 0.5
+_PATIENCE_SECONDS = 10.0
+"""How long whoever reads may keep a compacted file from its place."""
 
 _RETRY_SECONDS = 0.05
 """Between two attempts at a store that another command has open; most have it for a fraction of a second."""
@@ -41,6 +64,7 @@ class DuckTraces:
         self._closed = False
         self._opening = threading.Lock()
         self._ingesting = threading.Lock()
+        self._gate = Gate()
 
     @classmethod
     def open(cls, path: Path, *, patience: float = 5.0) -> Self:
@@ -79,11 +103,57 @@ class DuckTraces:
 
     def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:
         """See `TraceReader`."""
-        names = Usages.__struct_fields__[1:]
+        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted))]
+
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
+        """See `TraceReader`."""
+        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns))]
+
+    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+        """See `TraceReader`."""
+        rows = self._ask(*queries.scores(by, wanted, step_ns))
+        return [_grouped(Scores, len(by), (*row[:-1], tuple(row[-1]))) for row in rows]
+
+    def feedback(self, trace_or_request_id: str) -> list[Feedback]:
+        """See `TraceReader`."""
+        if not trace_or_request_id:
+            return []
+        found = self._ask(queries.TRACE_OF_REQUEST, [trace_or_request_id])
+        trace = found[0][0] if found else trace_or_request_id
+        known = self._ask(opinions.REQUESTS, [trace])
+        requests = [trace_or_request_id] if found or not known else [request for request, _ in known if request]
+        tenants = ["", *(tenant for _, tenant in known)]
+        return list(opinions.opinions(self._ask(opinions.OF_TRACE, [requests, trace, tenants])))
+
+    def opinions(self, wanted: TraceFilter, limit: int = 50, source: Source | None = None) -> list[Feedback]:
+        """See `TraceReader`."""
+        return list(opinions.opinions(self._ask(*opinions.of_calls(wanted, limit, source))))
+
+    def sessions(self, wanted: TraceFilter, limit: int = 50) -> list[Visit]:
+        """See `TraceReader`."""
         return [
-            Usages(group=tuple(row[: len(by)]), **dict(zip(names, row[len(by) :], strict=True)))
-            for row in self._ask(*queries.usages(by, wanted))
+            Visit(**dict(zip(Visit.__struct_fields__, row, strict=True)))
+            for row in self._ask(*queries.visits("session", wanted, limit))
         ]
+
+    def users(self, wanted: TraceFilter, limit: int = 50) -> list[Visit]:
+        """See `TraceReader`."""
+        return [
+            Visit(**dict(zip(Visit.__struct_fields__, row, strict=True)))
+            for row in self._ask(*queries.visits("user", wanted, limit))
+        ]
+
+    def pages(self, wanted: TraceFilter, size: int = 1000) -> Iterator[list[Span]]:
+        """See `TraceReader`. What is ingested after the first page is not seen."""
+        with self._cursor() as cursor:
+            for rows in pages(cursor, wanted, size):
+                yield [_span(queries.COLUMNS, row) for row in rows]
+
+    def kept(self) -> Kept:
+        """See `TraceReader`."""
+        ((spans, opinions, rejects, first),) = self._ask(queries.KEPT, [])
+        sizes = (_size(self._path), _size(Path(f"{self._path}.wal")))
+        return Kept(spans=spans, opinions=opinions, rejects=rejects, bytes=sum(sizes), first_ns=first)
 
     def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
         """See `TraceReader`."""
@@ -104,6 +174,65 @@ class DuckTraces:
             make_log(self._path)
             return reprice(cursor, order, price)
 
+    def ingest_feedback(self, segments: Sequence[Path]) -> int:
+        """See `TraceWriter`. Raises `DocumentError` when the disk cannot read one of the segments."""
+        found = opinions.Opinions()
+        for segment in segments:
+            found.take(segment)
+        with self._ingesting, self._scratch() as scratch:
+            path = scratch / "feedback.ndjson"
+            longest = found.write(path)
+            with self._cursor() as cursor:
+                make_log(self._path)
+                cursor.execute("BEGIN")
+                for reject in found.rejects:
+                    cursor.execute(queries.REJECT, reject)
+                new = opinions.insert(cursor, path, longest + _SLACK) if found.latest else 0
+                cursor.execute("COMMIT")
+                return new
+
+    def expire(self, retention: Retention, *, dry_run: bool = False) -> int:
+        """See `TraceWriter`. What is ingested waits for one step at most."""
+        with self._cursor() as cursor:
+            todo = list(steps(cursor, retention))
+        if dry_run:
+            return sum(step.spans for step in todo)
+        gone = 0
+        for step in todo:
+            began = time.monotonic()
+            with self._ingesting, self._cursor() as cursor:
+                make_log(self._path)
+                cursor.execute("BEGIN")
+                changed = cursor.execute(step.statement, step.values).fetchall()
+                cursor.execute("COMMIT")
+                # A little after each step, and not much at once; not while somebody else writes.
+                with suppress(duckdb.TransactionException):
+                    cursor.execute("CHECKPOINT")
+                gone += changed[0][0] if step.spans else 0
+            # Whoever waits for the lock comes next: without a pause it would be taken again at once.
+            time.sleep(min(_PAUSE_SECONDS, time.monotonic() - began))
+        return gone
+
+    def backup(self, target: Path) -> None:
+        """See `TraceWriter`."""
+        with copy_beside(target) as half:
+            with self._cursor() as cursor:
+                fill(cursor, half)
+            move(half, target)
+
+    def compact(self) -> None:
+        """Write the file anew without the holes that expired spans left in it, and go on with that one.
+
+        Needs room for both on the disk. What is ingested waits; questions wait for the moment of the change. Raises
+        `StorageError`, and `Unavailable` when somebody reads for longer; then the file is as it was.
+        """
+        with self._ingesting, copy_beside(self._path) as half:
+            with self._cursor() as cursor:
+                fill(cursor, half)
+            with self._gate.alone(_PATIENCE_SECONDS), self._opening:
+                self._drop()
+                move(half, self._path)
+
     def ingest(self, segments: Sequence[Path]) -> int:
         """See `TraceWriter`. Raises `DocumentError` when DuckDB or the disk cannot read one of the segments."""
         with self._ingesting:
@@ -115,19 +244,25 @@ class DuckTraces:
 
     def _ingest(self, segments: Sequence[Path], *, rewrite: bool) -> int:
         seen, rejects, longest, paths = set[SpanKey](), list[Reject](), 0, list[str]()
+        with self._scratch() as scratch:
+            for number, segment in enumerate(segments):
+                sifted = sift(segment, seen)
+                path = segment
+                if sifted.skip or rewrite:
+                    path = scratch / f"{number}.ndjson"
+                    write_clean(segment, sifted.skip, path)
+                paths.append(str(path))
+                rejects.extend(sifted.rejects)
+                longest = max(longest, sifted.longest)
+            values = [paths, longest + _SLACK, min(seen)[0], max(seen)[0]] if seen else []
+            return self._commit(values, rejects)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A folder for files that DuckDB reads instead of segments."""
         try:
             with tempfile.TemporaryDirectory(prefix="moat-ingest-") as scratch:
-                for number, segment in enumerate(segments):
-                    sifted = sift(segment, seen)
-                    path = segment
-                    if sifted.skip or rewrite:
-                        path = Path(scratch) / f"{number}.ndjson"
-                        write_clean(segment, sifted.skip, path)
-                    paths.append(str(path))
-                    rejects.extend(sifted.rejects)
-                    longest = max(longest, sifted.longest)
-                values = [paths, longest + _SLACK, min(seen)[0], max(seen)[0]] if seen else []
-                return self._commit(values, rejects)
+                yield Path(scratch)
         except OSError as error:
             raise StorageError(f"no room to ingest: {error}", where=error.filename or tempfile.gettempdir()) from error
 
@@ -138,9 +273,9 @@ class DuckTraces:
             cursor.execute("BEGIN")
             for reject in rejects:
                 cursor.execute(queries.REJECT, reject)
-            new = cursor.execute(queries.INGEST, values).fetchone() if values else None
+            new = cursor.execute(queries.INGEST, values).fetchall()[0][0] if values else 0
             cursor.execute("COMMIT")
-            return new[0] if new else 0
+            return int(new)
 
     def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
         with self._cursor() as cursor:
@@ -151,7 +286,7 @@ class DuckTraces:
         """A cursor for one transaction; what DuckDB raises is explained."""
         where = str(self._path)
         try:
-            with closing(self._connected().cursor()) as cursor:
+            with self._gate.inside(), closing(self._connected().cursor()) as cursor:
                 yield cursor
         except (duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
             raise DocumentError(f"the trace store cannot take it: {error}", where=where) from error
@@ -184,6 +319,15 @@ def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
         if value is not None
     }
     return Span(**fields)
+
+
+def _grouped(kind: type[T], groups: int, row: Sequence[Any]) -> T:
+    """The dimensions, then the other fields in their order."""
+    return kind(group=tuple(row[:groups]), **dict(zip(kind.__struct_fields__[1:], row[groups:], strict=True)))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 _SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved", "refused")

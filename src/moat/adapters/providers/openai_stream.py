@@ -23,7 +23,10 @@ def chat_answer(call: Call, raw: bytes, *, where: str) -> tuple[Delta, Finished]
         tool_calls=message.pieces(),
         raw=raw if call.wire == "openai" else None,
     )
-    return delta, Finished(reason=choice.reason or "stop", usage=usage, model=body.model or "")
+    finished = Finished(
+        reason=choice.reason or "stop", usage=usage, model=body.model or "", fingerprint=body.fingerprint
+    )
+    return delta, finished
 
 
 class ChatStream:
@@ -40,6 +43,7 @@ class ChatStream:
         self._usage: Usage | None = None
         self._model = ""
         self._tier = ""
+        self._fingerprint = ""
         self.done = False
         """Was `[DONE]` said?"""
         self.heard = False
@@ -86,7 +90,9 @@ class ChatStream:
         rest = self._parser.rest.strip()  # some servers leave out the last empty line
         if not self.done and rest != b"data: [DONE]" and (rest or not self._reason):
             raise StreamCut("ended the stream without its end mark", where=self._where)
-        return Finished(reason=self._reason or "stop", usage=self._usage, model=self._model)
+        return Finished(
+            reason=self._reason or "stop", usage=self._usage, model=self._model, fingerprint=self._fingerprint
+        )
 
     def _note(self, body: Body, choice: Choice | None) -> bool:
         """Does it say what was used? The last usage counts: where it is repeated, it is cumulative."""
@@ -94,6 +100,8 @@ class ChatStream:
             self._tier = body.service_tier
         if body.model:
             self._model = body.model
+        if body.system_fingerprint:
+            self._fingerprint = body.fingerprint
         if choice is not None and choice.finish_reason:
             self._reason = choice.reason
         if (used := body.used) is None:

@@ -177,7 +177,13 @@ class Body(msgspec.Struct):
     x_groq: _Groq | None = None
     model: str | None = None
     service_tier: Any = None
+    system_fingerprint: Any = None
     error: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the system that answers, where it is told."""
+        return self.system_fingerprint if isinstance(self.system_fingerprint, str) else ""
 
     @property
     def used(self) -> UsageBody | None:

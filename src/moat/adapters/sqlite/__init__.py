@@ -1,5 +1,6 @@
-"""State in one SQLite file: releases, the registry, eval runs, keys, trips, batches, hosts; no server to start."""
+"""State in one SQLite file, no server to start: releases, the registry, runs, keys, trips, batches, hosts, searches."""
 
+from moat.adapters.sqlite.alerts import SqliteAlerts
 from moat.adapters.sqlite.batches import SqliteBatches
 from moat.adapters.sqlite.false_hits import SqliteFalseHits
 from moat.adapters.sqlite.hosts import SqliteHosts
@@ -7,10 +8,12 @@ from moat.adapters.sqlite.keys import SqliteKeys
 from moat.adapters.sqlite.registry import SqliteRegistry
 from moat.adapters.sqlite.releases import SqliteReleases
 from moat.adapters.sqlite.runs import SqliteRuns
+from moat.adapters.sqlite.searches import SqliteSearches
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.trips import SqliteTrips
 
 __all__ = [
+    "SqliteAlerts",
     "SqliteBatches",
     "SqliteFalseHits",
     "SqliteHosts",
@@ -18,6 +21,7 @@ __all__ = [
     "SqliteRegistry",
     "SqliteReleases",
     "SqliteRuns",
+    "SqliteSearches",
     "SqliteState",
     "SqliteTrips",
 ]

@@ -282,3 +282,48 @@ trusted_hosts = Table(
     Column("actor", Text, nullable=False),
     Column("since_ns", BigInteger, nullable=False),
 )
+
+searches = Table(
+    "searches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("expression", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("changed_ns", BigInteger, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("place", Integer, primary_key=True),
+    Column("content", Json, nullable=False),
+)
+
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("content", Json, nullable=False),
+    Index("alert_events_by_time", "at_ns"),
+)
+
+alert_silences = Table(
+    "alert_silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("until_ns", BigInteger, nullable=False),
+    Column("content", Json, nullable=False),
+)
+
+alert_deliveries = Table(
+    "alert_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("next_ns", BigInteger, nullable=False),
+    Column("content", Json, nullable=False),
+    Index("alert_deliveries_due", "status", "next_ns"),
+)

@@ -49,6 +49,7 @@ class Meter:
                     else:
                         finished = event
                         attempt.finish_reason, attempt.model_answered = event.reason, event.model
+                        attempt.fingerprint = event.fingerprint
                     yield event
             if finished is None:
                 raise StreamCut("the answer ended without its end", where=f"provider {attempt.deployment.provider}")

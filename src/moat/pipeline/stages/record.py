@@ -22,7 +22,7 @@ class Record:
     def __init__(self, ports: Ports) -> None:
         self._spool = ports.spool
         self._clock = ports.clock
-        self._capture = ports.capture_content
+        self._capture, self._max_content = ports.capture_content, ports.max_content
 
     async def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
         """Watch all events, then write."""
@@ -45,5 +45,6 @@ class Record:
                 error=None if answer.finished is not None else error,
             )
             ends = [attempt.intent for attempt in call.journal.attempts if attempt.intent >= 0]
-            self._spool.append(spans_of(call, outcome, capture_content=self._capture), ends)
+            spans = spans_of(call, outcome, capture_content=self._capture, max_content=self._max_content)
+            self._spool.append(spans, ends)
             del error, outcome  # an error's traceback holds this frame

@@ -77,6 +77,17 @@ def attempts_are_what_is_paid(open_store: OpenTraces) -> None:
         ]
 
 
+def a_call_counts_once_however_often_it_was_tried(open_store: OpenTraces) -> None:
+    """Tried again at the same provider, or cut off when its process died."""
+    with open_store() as store:
+        _ingest(store, [_call(1, attempts=2), _attempt(1, 1, error="x"), _attempt(1, 2), _call(2), _attempt(2, 1)])
+        _ingest(store, [_attempt(3, n, error="unknown_outcome") for n in (1, 2)])
+        for by in ([], ["model"]):
+            rows = store.spending(by, TraceFilter(provider="p"), _HOUR)
+            assert [(row.calls, row.requests) for row in rows] == [(3, 5)]
+        assert [row.calls for row in store.spending([], TraceFilter(model="m", since_ns=_START + 2))] == [2]
+
+
 def every_kind_of_token_is_summed(open_store: OpenTraces) -> None:
     """Each count of `Usage` in its own place."""
     counts: dict[str, Any] = {name: number for number, name in enumerate(COUNTS, start=1)}
@@ -190,6 +201,7 @@ def nothing_is_nothing(open_store: OpenTraces) -> None:
 
 CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     attempts_are_what_is_paid,
+    a_call_counts_once_however_often_it_was_tried,
     every_kind_of_token_is_summed,
     time_is_divided_into_slots,
     prices_are_changed_with_a_trace,

@@ -13,8 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from moat.domain.errors import RequestError
+from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
-from moat.ports.traces import Dimension, TraceFilter, TraceReader, TraceWriter, Usages
+from moat.ports.traces import Dimension, Retention, TraceFilter, TraceReader, TraceWriter, Usages
 
 
 class TraceStore(TraceReader, TraceWriter, Protocol):
@@ -23,16 +24,17 @@ class TraceStore(TraceReader, TraceWriter, Protocol):
 
 OpenTraces = Callable[[], AbstractContextManager[TraceStore]]
 
-_START = 1_700_000_000_000_000_000
+START = 1_700_000_000_000_000_000
 
 
-def _call(number: int, **changes: Any) -> Span:
+def new_call(number: int, **changes: Any) -> Span:
+    """A call that is told from others by its number."""
     span = Span(
         span_id=f"{number:016x}",
         trace_id=f"{number:032x}",
         kind="call",
         name="chat",
-        started_ns=_START + number,
+        started_ns=START + number,
         duration_ns=1_000_000 * number,
         request_id=f"req_{number}",
         model="assistant",
@@ -51,12 +53,12 @@ def _full(number: int) -> Span:
         if not field.required:
             kinds: dict[Any, Any] = {str: f"It's „{field.name}“\n\x00 🙂", int: 2**62, bool: True, int | None: -5}
             changes[field.name] = kinds.get(field.type, {"list": [1, None, 0.5], "text": "\x00 „ja“ 🙂"})
-    return _call(number, **changes)
+    return new_call(number, **changes)
 
 
 @contextmanager
-def _segments(*contents: Iterable[Span] | bytes) -> Iterator[list[Path]]:
-    """Segment files that hold these spans or raw bytes."""
+def segments(*contents: Iterable[Span | Feedback] | bytes) -> Iterator[list[Path]]:
+    """Segment files that hold these lines or raw bytes."""
     with tempfile.TemporaryDirectory() as directory:
         paths = []
         for number, content in enumerate(contents):
@@ -66,8 +68,9 @@ def _segments(*contents: Iterable[Span] | bytes) -> Iterator[list[Path]]:
         yield paths
 
 
-def _ingest(store: TraceStore, *contents: Iterable[Span] | bytes) -> int:
-    with _segments(*contents) as paths:
+def ingest(store: TraceStore, *contents: Iterable[Span] | bytes) -> int:
+    """Put segments with these lines into the store; how many spans were new."""
+    with segments(*contents) as paths:
         return store.ingest(paths)
 
 
@@ -79,11 +82,11 @@ def spans_are_read_back_as_written(open_store: OpenTraces) -> None:
     """Every field, by another opener too."""
     full = _full(1)
     with open_store() as store:
-        assert _ingest(store, [full, _call(2)]) == 2
+        assert ingest(store, [full, new_call(2)]) == 2
     with open_store() as store:
         assert store.trace(full.trace_id) == [full]
-        assert store.trace(_call(2).trace_id) == [_call(2)]
-        assert store.search(TraceFilter()) == [_call(2), _slim(full)]
+        assert store.trace(new_call(2).trace_id) == [new_call(2)]
+        assert store.search(TraceFilter()) == [new_call(2), _slim(full)]
 
 
 def an_empty_store_answers(open_store: OpenTraces) -> None:
@@ -94,39 +97,46 @@ def an_empty_store_answers(open_store: OpenTraces) -> None:
         assert store.trace("") == []
         assert store.usages(["model"], TraceFilter()) == []
         (nothing,) = store.usages([], TraceFilter())
-        assert msgspec.structs.astuple(nothing) == ((), *[0] * 11)
-        assert _ingest(store) == 0
-        assert _ingest(store, b"") == 0
+        assert msgspec.structs.astuple(nothing) == ((), *[0] * 17)
+        assert store.series([], TraceFilter(), 60 * 10**9) == []
+        assert store.scores([], TraceFilter()) == []
+        assert store.sessions(TraceFilter()) == store.users(TraceFilter()) == []
+        assert list(store.pages(TraceFilter())) == []
+        assert store.feedback("unknown") == store.feedback("") == []
+        assert (store.kept().spans, store.kept().opinions, store.kept().first_ns) == (0, 0, 0)
+        assert store.expire(Retention(content_ns=START, spans_ns=START)) == 0
+        assert ingest(store) == 0
+        assert ingest(store, b"") == 0
 
 
 def a_span_seen_before_changes_nothing(open_store: OpenTraces) -> None:
     """Within a segment, within a batch, between batches, after reopening."""
-    one, two, three = _call(1), _call(2), _call(3)
+    one, two, three = new_call(1), new_call(2), new_call(3)
     with open_store() as store:
-        assert _ingest(store, [one, two, one], [two]) == 2
-        assert _ingest(store, [replace(one, tenant="other"), three]) == 1
+        assert ingest(store, [one, two, one], [two]) == 2
+        assert ingest(store, [replace(one, tenant="other"), three]) == 1
     with open_store() as store:
-        assert _ingest(store, [one, two, three]) == 0
+        assert ingest(store, [one, two, three]) == 0
         assert store.search(TraceFilter()) == [three, two, one]
 
 
 def a_span_is_known_by_its_trace_id_and_start(open_store: OpenTraces) -> None:
     """Span ids are unique in a trace only; what else is in a batch or a table decides nothing."""
-    one = _call(1)
+    one = new_call(1)
     elsewhere = replace(one, trace_id="f" * 32)
-    late, early = replace(one, started_ns=_START + 9), replace(one, started_ns=5)
+    late, early = replace(one, started_ns=START + 9), replace(one, started_ns=5)
     with open_store() as store:
-        assert _ingest(store, [one, elsewhere]) == 2
-        assert _ingest(store, [elsewhere]) == 0
-        assert _ingest(store, [late, one, early]) == 2
-        assert _ingest(store, [late], [_call(2), elsewhere, early], [one]) == 1
+        assert ingest(store, [one, elsewhere]) == 2
+        assert ingest(store, [elsewhere]) == 0
+        assert ingest(store, [late, one, early]) == 2
+        assert ingest(store, [late], [new_call(2), elsewhere, early], [one]) == 1
         assert store.trace(elsewhere.trace_id) == [elsewhere]
         assert store.trace(one.trace_id) == [early, one, late]
 
 
 def what_is_not_a_span_does_not_stop_the_rest(open_store: OpenTraces) -> None:
     """Whatever a line holds, its neighbours are committed, and only they."""
-    line = msgspec.json.encode(_call(9))
+    line = msgspec.json.encode(new_call(9))
     bad = [
         b"not json",
         b"[1]",
@@ -143,36 +153,36 @@ def what_is_not_a_span_does_not_stop_the_rest(open_store: OpenTraces) -> None:
         line.replace(b'"0000000000000009"', b'""'),
         b'{"span_id":' + b"[" * 100_000,
     ]
-    one, two = (msgspec.json.encode(_call(number)) for number in (1, 2))
+    one, two = (msgspec.json.encode(new_call(number)) for number in (1, 2))
     with open_store() as store:
-        assert _ingest(store, b"\n".join([one, *bad, b"", two]) + b"\n" + line[:50], [_call(3)]) == 3
-        assert [span.span_id for span in store.search(TraceFilter())] == [_call(n).span_id for n in (3, 2, 1)]
+        assert ingest(store, b"\n".join([one, *bad, b"", two]) + b"\n" + line[:50], [new_call(3)]) == 3
+        assert [span.span_id for span in store.search(TraceFilter())] == [new_call(n).span_id for n in (3, 2, 1)]
 
 
 def a_key_that_stands_twice_is_read(open_store: OpenTraces) -> None:
     """JSON leaves it open; the last one counts."""
-    line = msgspec.json.encode(_call(1)).replace(b'"cost":7', b'"cost":8,"cost":9')
+    line = msgspec.json.encode(new_call(1)).replace(b'"cost":7', b'"cost":8,"cost":9')
     with open_store() as store:
-        assert _ingest(store, line + b"\n", [_call(2)]) == 2
+        assert ingest(store, line + b"\n", [new_call(2)]) == 2
         assert [span.cost for span in store.search(TraceFilter())] == [7, 9]
 
 
 def a_large_span_is_kept(open_store: OpenTraces) -> None:
     """10 MB of content beside a small one."""
-    large = _call(1, input={"messages": [{"role": "user", "content": "word " * 2_000_000}]})
+    large = new_call(1, input={"messages": [{"role": "user", "content": "word " * 2_000_000}]})
     with open_store() as store:
-        assert _ingest(store, [large, _call(2)]) == 2
+        assert ingest(store, [large, new_call(2)]) == 2
         assert store.trace(large.trace_id) == [large]
 
 
 def a_trace_has_all_its_spans(open_store: OpenTraces) -> None:
     """By trace id or request id, oldest first, the call before an attempt of the same moment."""
-    call = _call(5, input="question", output="answer")
+    call = new_call(5, input="question", output="answer")
     child = {"kind": "attempt", "parent_id": call.span_id, "trace_id": call.trace_id}
-    first = _call(1, **child, started_ns=call.started_ns)
-    second = _call(6, **child)
+    first = new_call(1, **child, started_ns=call.started_ns)
+    second = new_call(6, **child)
     with open_store() as store:
-        _ingest(store, [second, first, call, _call(7)])
+        ingest(store, [second, first, call, new_call(7)])
         assert store.trace(call.trace_id) == [call, first, second]
         assert store.trace(call.request_id) == [call, first, second]
         assert store.search(TraceFilter(trace_id=call.trace_id)) == [_slim(call)]
@@ -180,22 +190,22 @@ def a_trace_has_all_its_spans(open_store: OpenTraces) -> None:
 
 def filters_match_exactly(open_store: OpenTraces) -> None:
     """Each text field, the outcome, and a half-open time range; values are never SQL."""
-    names = [field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str]
+    names = [field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str and field.name != "q"]
     hostile = "x' OR '1'='1"
-    spans = [_call(number, **{name: hostile}) for number, name in enumerate(names, start=1)]
+    spans = [new_call(number, **{name: hostile}) for number, name in enumerate(names, start=1)]
     with open_store() as store:
-        _ingest(store, spans)
+        ingest(store, spans)
         for span, name in zip(spans, names, strict=True):
             assert store.search(replace(TraceFilter(), **{name: hostile})) == [span]
             assert store.search(replace(TraceFilter(), **{name: hostile[:-1]})) == []
         failed = [span for span in spans if span.error]
         assert store.search(TraceFilter(failed=True)) == failed
         assert len(store.search(TraceFilter(failed=False))) == len(spans) - len(failed)
-        shadow = _call(len(spans) + 1, shadow_of="req_1")
-        _ingest(store, [shadow])
+        shadow = new_call(len(spans) + 1, shadow_of="req_1")
+        ingest(store, [shadow])
         assert store.search(TraceFilter(shadow=True)) == [shadow]
         assert len(store.search(TraceFilter(shadow=False))) == len(spans)
-        between = TraceFilter(since_ns=_START + 2, until_ns=_START + 4)
+        between = TraceFilter(since_ns=START + 2, until_ns=START + 4)
         assert store.search(between) == [spans[2], spans[1]]
         assert store.search(TraceFilter(), limit=1) == [shadow]
 
@@ -207,13 +217,13 @@ def totals_are_exact(open_store: OpenTraces) -> None:
     """
     most = 2**63 - 1
     spans = [
-        _call(number, cost=most, tenant="a", stream=number < 40, first_token_ns=number % 3 if number < 40 else most)
+        new_call(number, cost=most, tenant="a", stream=number < 40, first_token_ns=number % 3 if number < 40 else most)
         for number in range(1, 101)
     ]
     others = [
-        _call(200, tenant="b", cost=None, error="timeout", duration_ns=3),
-        _call(201, kind="attempt"),
-        _call(202, kind="app"),
+        new_call(200, tenant="b", cost=None, error="timeout", duration_ns=3),
+        new_call(201, kind="attempt"),
+        new_call(202, kind="app"),
     ]
     ranks = {q: math.ceil(Fraction(q) * 100) for q in ("0.5", "0.95", "0.99")}
     a = Usages(
@@ -229,13 +239,17 @@ def totals_are_exact(open_store: OpenTraces) -> None:
         p95_ns=ranks["0.95"] * 1_000_000,
         p99_ns=ranks["0.99"] * 1_000_000,
         first_token_p50_ns=1,
+        streamed_tokens=5 * 26,
+        streaming_ns=sum(
+            span.duration_ns - span.first_token_ns for span in spans if span.stream and span.first_token_ns
+        ),
     )
     b = replace(
         a, group=("b",), calls=1, errors=1, input_tokens=10, output_tokens=5, cost=0, unpriced=1,
-        p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0,
+        p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0, streamed_tokens=0, streaming_ns=0, timeouts=1,
     )  # fmt: skip
     with open_store() as store:
-        _ingest(store, spans, others)
+        ingest(store, spans, others)
         assert store.usages(["tenant"], TraceFilter()) == [a, b]
         assert store.usages(["tenant", "user"], TraceFilter(tenant="b")) == [replace(b, group=("b", ""))]
         (total,) = store.usages([], TraceFilter())
@@ -246,6 +260,66 @@ def only_dimensions_group(open_store: OpenTraces) -> None:
     """Another name is refused before any SQL is made of it."""
     with open_store() as store, pytest.raises(RequestError, match="no such dimension"):
         store.usages([cast(Dimension, 'tenant"; DROP TABLE spans; --')], TraceFilter())
+
+
+def totals_are_divided_by_time(open_store: OpenTraces) -> None:
+    """Slots begin at multiples of their length; empty ones are absent; caches and timeouts are counted."""
+    hour = 3600 * 10**9
+    start = START - START % hour
+    cached = {"cache": "hit", "stream": True, "first_token_ns": 1, "output_tokens": 1}
+    spans = [
+        new_call(1, started_ns=start, tenant="b", cache="miss"),
+        new_call(2, started_ns=start + hour - 1, tenant="a", **cached),
+        new_call(3, started_ns=start + 5 * hour, tenant="a", error="provider_timeout", cost=None),
+    ]
+    with open_store() as store:
+        ingest(store, spans)
+        rows = store.series(["tenant"], TraceFilter(), hour)
+        assert [(row.slot_ns - start, row.group, row.calls) for row in rows] == [
+            (0, ("a",), 1),
+            (0, ("b",), 1),
+            (5 * hour, ("a",), 1),
+        ]
+        assert [(row.looked_up, row.hits, row.timeouts, row.streamed_tokens) for row in rows] == [
+            (1, 1, 0, 0),
+            (1, 0, 0, 0),
+            (0, 0, 1, 0),
+        ]
+        (late,) = store.series([], TraceFilter(since_ns=start + hour), hour)
+        assert (late.slot_ns, late.calls, late.errors) == (start + 5 * hour, 1, 1)
+
+
+def pages_hold_whole_traces(open_store: OpenTraces) -> None:
+    """Each once, oldest first, with content and with what is not a call, however small a page is."""
+    spans = list[Span]()
+    for number in range(1, 8):
+        call = new_call(10 * number, input=f"question {number}", tenant="a" if number % 2 else "b")
+        part = replace(
+            call, kind="attempt", span_id=f"a{number}", parent_id=call.span_id, started_ns=call.started_ns + 1
+        )
+        spans += [call, part]
+    spans.append(new_call(999, trace_id=spans[0].trace_id, tenant="b"))
+    traces = [[spans[0], spans[1], spans[14]], *(spans[at : at + 2] for at in range(2, 14, 2))]
+    with open_store() as store:
+        ingest(store, reversed(spans))
+        for size in (1, 3, 4, 1000):
+            found = list(store.pages(TraceFilter(), size))
+            assert [span for page in found for span in page] == [span for trace in traces for span in trace]
+            assert all(page and sum(span.trace_id != page[-1].trace_id for span in page) < size for page in found)
+        of_b = [span for page in store.pages(TraceFilter(tenant="b"), 3) for span in page]
+        assert of_b == [span for trace in (traces[0], *traces[1::2]) for span in trace]
+
+
+def a_filter_may_be_an_expression(open_store: OpenTraces) -> None:
+    """Together with the other fields; what is none is refused wherever it is used."""
+    with open_store() as store:
+        ingest(store, [new_call(1, user="u", input="Grüße"), new_call(2, user="u", cost=9), new_call(3, cost=9)])
+        wanted = TraceFilter(user="u", q="cost > $0.000000000008 or GRÜSSE or gRÜße")
+        assert [span.request_id for span in store.search(wanted)] == ["req_2", "req_1"]
+        assert store.usages([], wanted)[0].calls == 2
+        for question in (store.search, store.sessions, store.users, lambda wanted: list(store.pages(wanted))):
+            with pytest.raises(RequestError, match="there is no field"):
+                question(TraceFilter(q="tennant = x"))
 
 
 CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
@@ -260,4 +334,7 @@ CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     filters_match_exactly,
     totals_are_exact,
     only_dimensions_group,
+    totals_are_divided_by_time,
+    pages_hold_whole_traces,
+    a_filter_may_be_an_expression,
 )

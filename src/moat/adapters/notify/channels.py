@@ -1,0 +1,17 @@
+"""A channel of moat.yaml, its references resolved, made ready to send."""
+
+from moat.adapters.notify.anywhere import AppriseChannel
+from moat.adapters.notify.mail import MailChannel
+from moat.adapters.notify.webhook import Webhook
+from moat.domain.alerting import ChannelConfig
+from moat.ports.alerts import Channel
+
+
+def open_channel(name: str, config: ChannelConfig) -> Channel:
+    """Connects to nothing yet. Raises `ConfigError` for what can never work."""
+    where = f"moat.yaml: $.alerts.channels.{name}"
+    if config.kind == "webhook":
+        return Webhook(config.url, config.secret, where=where)
+    if config.kind == "email":
+        return MailChannel(config.url, config.to, config.sender, where=where)
+    return AppriseChannel(config.url, where=where)

@@ -1,0 +1,124 @@
+"""Alerts in SQLite."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.state import SqliteState
+from moat.domain.alerting import Alert, Delivery, Event, Silence, Standing
+from moat.domain.errors import NotFound
+
+T = TypeVar("T")
+
+_ALERT = tables.alerts.c
+_EVENT = tables.alert_events.c
+_SILENCE = tables.alert_silences.c
+_DELIVERY = tables.alert_deliveries.c
+
+
+class SqliteAlerts:
+    """The port `AlertStore`."""
+
+    def __init__(self, state: SqliteState) -> None:
+        self._state = state
+
+    def standing(self) -> Standing:
+        """In one snapshot; silences newest first."""
+        with self._state.read() as connection:
+            alerts = _contents(connection, select(_ALERT.content).order_by(_ALERT.place), Alert)
+            silences = _contents(connection, select(_SILENCE.content).order_by(_SILENCE.until_ns.desc()), Silence)
+        return Standing(alerts=tuple(alerts), silences=tuple(silences))
+
+    def events(self, rule: str = "", limit: int = 50) -> list[Event]:
+        """Newest first."""
+        query = select(_EVENT.content).order_by(_EVENT.at_ns.desc(), _EVENT.id).limit(limit)
+        with self._state.read() as connection:
+            return _contents(connection, query.where(_EVENT.rule == rule) if rule else query, Event)
+
+    def deliveries(self, status: str = "", limit: int = 50) -> list[Delivery]:
+        """Newest first."""
+        query = select(_DELIVERY.content).order_by(_DELIVERY.at_ns.desc(), _DELIVERY.id).limit(limit)
+        with self._state.read() as connection:
+            return _contents(connection, query.where(_DELIVERY.status == status) if status else query, Delivery)
+
+    def commit(self, standing: Standing, events: Sequence[Event], deliveries: Sequence[Delivery]) -> None:
+        """In one transaction."""
+        with self._state.write() as connection:
+            connection.execute(delete(tables.alerts))
+            rows = [{"place": place, "content": alert} for place, alert in enumerate(standing.alerts)]
+            if rows:
+                connection.execute(insert(tables.alerts), rows)
+            for event in events:
+                row = {"id": event.id, "at_ns": event.at_ns, "rule": event.rule, "content": event}
+                connection.execute(insert(tables.alert_events).values(row).on_conflict_do_update(["id"], set_=row))
+            _queue(connection, deliveries)
+
+    def queue(self, deliveries: Sequence[Delivery]) -> None:
+        """In one transaction."""
+        with self._state.write() as connection:
+            _queue(connection, deliveries)
+
+    def due(self, now_ns: int, limit: int = 20) -> list[Delivery]:
+        """Oldest first."""
+        waiting = (_DELIVERY.status == "waiting") & (_DELIVERY.next_ns <= now_ns)
+        query = select(_DELIVERY.content).where(waiting).order_by(_DELIVERY.at_ns, _DELIVERY.id).limit(limit)
+        with self._state.read() as connection:
+            return _contents(connection, query, Delivery)
+
+    def record(self, delivery: Delivery) -> None:
+        """As it is now."""
+        row = _row(delivery)
+        statement = insert(tables.alert_deliveries).values(row).on_conflict_do_update(["id"], set_=row)
+        with self._state.write() as connection:
+            connection.execute(statement)
+
+    def silence(self, silence: Silence) -> None:
+        """By its id."""
+        row = {"id": silence.id, "until_ns": silence.until_ns, "content": silence}
+        statement = insert(tables.alert_silences).values(row).on_conflict_do_update(["id"], set_=row)
+        with self._state.write() as connection:
+            connection.execute(statement)
+
+    def lift(self, silence_id: str, now_ns: int) -> Silence:
+        """It stays, as one that is over."""
+        with self._state.write() as connection:
+            found = _contents(connection, select(_SILENCE.content).where(_SILENCE.id == silence_id), Silence)
+            if not found or found[0].until_ns <= now_ns:
+                raise NotFound(f"there is no silence {silence_id!r}", remedy="`moat alerts list` shows them.")
+            ended = replace(found[0], until_ns=now_ns)
+            change = {"until_ns": now_ns, "content": ended}
+            connection.execute(tables.alert_silences.update().where(_SILENCE.id == silence_id).values(change))
+        return ended
+
+    def prune(self, before_ns: int) -> int:
+        """Alerts that fire keep their state; what waits to be sent stays."""
+        done = (_DELIVERY.status != "waiting") & (_DELIVERY.at_ns < before_ns)
+        with self._state.write() as connection:
+            gone = connection.execute(delete(tables.alert_deliveries).where(done)).rowcount
+            gone += connection.execute(delete(tables.alert_events).where(_EVENT.at_ns < before_ns)).rowcount
+            gone += connection.execute(delete(tables.alert_silences).where(_SILENCE.until_ns < before_ns)).rowcount
+        return gone
+
+
+def _queue(connection: Connection, deliveries: Sequence[Delivery]) -> None:
+    for one in deliveries:
+        connection.execute(insert(tables.alert_deliveries).values(_row(one)).on_conflict_do_nothing())
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    return {
+        "id": delivery.id,
+        "at_ns": delivery.message.at_ns,
+        "status": delivery.status,
+        "next_ns": delivery.next_ns,
+        "content": delivery,
+    }
+
+
+def _contents(connection: Connection, query: Select[tuple[object]], kind: type[T]) -> list[T]:
+    return [msgspec.convert(content, kind) for content in connection.scalars(query)]

@@ -1,0 +1,54 @@
+"""Care of the trace store by request."""
+
+import msgspec
+from starlette.requests import Request
+
+from moat.api.endpoint import ADMINS, Endpoint
+from moat.api.services import Services
+from moat.ports.traces import Kept
+
+
+class ExpireRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Let go of what moat.yaml keeps no longer."""
+
+    dry_run: bool = False
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """What went."""
+
+    spans: int
+    """That went or lost their content; with `dry_run` those that would, about."""
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing need be said."""
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """A copy of the trace store."""
+
+    path: str
+    """On the server's disk."""
+
+
+def expire_traces(request: Request, services: Services) -> Expired:
+    """Delete spans and contents that are older than moat.yaml keeps them."""
+    return Expired(services.upkeep.expire(dry_run=request.state.body.dry_run))
+
+
+def compact_traces(request: Request, services: Services) -> Kept:
+    """Give the disk back what deleted spans took."""
+    return services.upkeep.compact()
+
+
+def copy_traces(request: Request, services: Services) -> Copied:
+    """Copy the trace store as of now into a file beside it, for a backup."""
+    return Copied(str(services.upkeep.backup()))
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/api/v1/upkeep/expire", ADMINS, expire_traces, Expired, body=ExpireRequest),
+    Endpoint("POST", "/api/v1/upkeep/compact", ADMINS, compact_traces, Kept, body=Nothing),
+    Endpoint("POST", "/api/v1/upkeep/copy", ADMINS, copy_traces, Copied, body=Nothing),
+)

@@ -1,0 +1,68 @@
+"""What rules would have found: in stored history, or in readings that somebody made up."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from moat.domain.alerting import Event, Reading, Rule, Standing
+from moat.domain.errors import DocumentError
+from moat.telemetry.alerts.evaluate import evaluate
+from moat.telemetry.alerts.readings import Gauge
+
+
+class Line(Reading, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One reading of a file, at a time in seconds from its start."""
+
+    at: float
+
+
+def stored(gauge: Gauge, rules: Sequence[Rule], since_ns: int, until_ns: int, every: float) -> Iterator[Event]:
+    """Events of a time that is over. Each rule is evaluated once a window, so that one evaluation stands for as many as
+    a server makes in it.
+    """
+    standing = Standing()
+    for at_ns, those, readings in gauge.history([_once(rule, every) for rule in rules], since_ns, until_ns):
+        standing, events = evaluate(those, readings, standing, at_ns)
+        yield from events
+
+
+def synthetic(rules: Sequence[Rule], lines: Iterable[Line], start_ns: int = 0) -> Iterator[Event]:
+    """Events of made-up readings; each time that occurs is one evaluation of the rules that the file speaks of."""
+    times: dict[float, list[Line]] = {}
+    for line in lines:
+        times.setdefault(line.at, []).append(line)
+    named = {line.rule for those in times.values() for line in those}
+    used = [rule for rule in rules if rule.name in named]
+    standing = Standing()
+    for at, those in sorted(times.items()):
+        standing, events = evaluate(used, those, standing, start_ns + round(at * 1e9))
+        yield from events
+
+
+def read_lines(path: Path, rules: Sequence[Rule]) -> list[Line]:
+    """JSON lines. Raises `DocumentError` with the place."""
+    names = {rule.name for rule in rules}
+    lines = []
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    for number, raw in enumerate(content.splitlines(), 1):
+        if not raw.strip():
+            continue
+        try:
+            line = msgspec.json.decode(raw, type=Line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DocumentError(str(error), where=f"{path}:{number}") from None
+        if line.rule not in names:
+            raise DocumentError(f"there is no rule {line.rule!r}", where=f"{path}:{number}")
+        lines.append(line)
+    return lines
+
+
+def _once(rule: Rule, every: float) -> Rule:
+    """As many evaluations in a row as a window has count as one."""
+    windows = rule.window_s / every
+    return replace(rule, after=max(1, round(rule.after / windows)), calm=max(1, round(rule.calm / windows)))

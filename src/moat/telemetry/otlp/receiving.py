@@ -1,0 +1,57 @@
+"""A request of an OTLP exporter: which of its spans can be taken, and what it is told."""
+
+import re
+
+import msgspec
+
+from moat.domain.spans import Span
+from moat.telemetry.otlp import answers, jsonwire, protobuf, wire
+from moat.telemetry.otlp.reading import KEEP_ALL, Policy, span_of
+from moat.telemetry.otlp.wire import Encoding, RawSpan
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class Received(msgspec.Struct, frozen=True):
+    """What became of a request's spans."""
+
+    spans: list[Span]
+    rejected: int = 0
+    problem: str = ""
+    """Why the first of the rejected ones was."""
+
+    def response(self, encoding: Encoding = "json") -> bytes:
+        """The body of an ExportTraceServiceResponse; with a partial success when spans were rejected."""
+        return answers.partial(self.rejected, self.problem, encoding) if self.rejected else answers.success(encoding)
+
+
+def decode(body: bytes, encoding: Encoding = "json", policy: Policy = KEEP_ALL) -> Received:
+    """The spans of an ExportTraceServiceRequest.
+
+    Raises `RequestError` for a body of another shape (400; in JSON with the path) or with too many values (413). A span
+    with impossible ids or times is rejected by itself; one that is too large is cut and marked `moat.truncated`.
+    """
+    spans, rejected, first = list[Span](), 0, ""
+    for path, group, raw in (protobuf if encoding == "protobuf" else jsonwire).read(body):
+        problem = "" if len(spans) < wire.MAX_SPANS else f"more than {wire.MAX_SPANS} spans in one request"
+        problem = problem or _check(raw)
+        if problem:
+            rejected += 1
+            first = first or f"{path}: {problem}"
+        else:
+            spans.append(span_of(raw, group, policy))
+    return Received(spans, rejected, first)
+
+
+def _check(raw: RawSpan) -> str:
+    """Why a span cannot be kept; empty when it can."""
+    if not _TRACE_ID.fullmatch(raw.trace_id) or not raw.trace_id.strip("0"):
+        return "traceId is not 32 hex digits, or all zero"
+    if not _SPAN_ID.fullmatch(raw.span_id) or not raw.span_id.strip("0"):
+        return "spanId is not 16 hex digits, or all zero"
+    if not 0 < raw.started_ns <= wire.INT64_MAX:
+        return "startTimeUnixNano is not a time in nanoseconds"
+    if not 0 <= raw.ended_ns <= wire.INT64_MAX:
+        return "endTimeUnixNano is not a time in nanoseconds"
+    return ""

@@ -1,0 +1,119 @@
+"""Where spans go: moat.yaml, OpenTelemetry's own variables, and real servers that send them and are killed."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moat.bootstrap.collectors import destinations, outboxes
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.settings import load_settings
+from moat.domain.errors import ConfigError
+from tests.adapters.test_collector import Receiver, said
+from tests.bootstrap.projects import Project, eventually
+
+MINIMAL = "providers: {sim: {kind: simulated}}\nmodels: {m: {use: [sim/m]}}\n"
+
+
+def found(folder: Path, environ: dict[str, str], telemetry: str = "") -> list[Any]:
+    (folder / "moat.yaml").write_text(MINIMAL + (f"telemetry: {telemetry}\n" if telemetry else ""), "utf-8")
+    return [to for to, _ in destinations(load_settings(folder), environ)]
+
+
+@pytest.mark.parametrize(
+    ("environ", "url", "headers"),
+    [
+        ({"ENDPOINT": "http://c:4318"}, "http://c:4318/v1/traces", ()),
+        ({"ENDPOINT": "http://c:4318/base/"}, "http://c:4318/base/v1/traces", ()),
+        ({"TRACES_ENDPOINT": "http://c/exact", "ENDPOINT": "http://other"}, "http://c/exact", ()),
+        (
+            {"ENDPOINT": "http://c", "HEADERS": "Api-Key=a%3Db, x-team = red"},
+            "http://c/v1/traces",
+            (("api-key", "a=b"), ("x-team", "red")),
+        ),
+        (
+            {"ENDPOINT": "http://c", "HEADERS": "a=1", "TRACES_HEADERS": "b=2", "PROTOCOL": "http/json"},
+            "http://c/v1/traces",
+            (("b", "2"),),
+        ),
+    ],
+)
+def test_opentelemetrys_variables(tmp_path: Path, environ: dict[str, str], url: str, headers: Any) -> None:
+    (to,) = found(tmp_path, {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()})
+    assert (to.url, to.headers, to.content) == (url, headers, False)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": " "}],
+)
+def test_nothing_is_sent_unasked(tmp_path: Path, environ: dict[str, str]) -> None:
+    assert found(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c" if environ else "", **environ}) == []
+
+
+def test_content_goes_only_where_somebody_said_so(tmp_path: Path) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true"}
+    assert found(tmp_path, environ)[0].content is True
+    config = '{otlp: [{endpoint: "http://a", content: true, headers: {Token: "${T}"}}, {endpoint: "http://c"}]}'
+    first, second = found(tmp_path, {**environ, "T": "secret"}, config)
+    assert (first.url, first.content, first.headers) == ("http://a/v1/traces", True, (("token", "secret"),))
+    assert (second.url, second.content) == ("http://c/v1/traces", False), "the file comes before the environment"
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"PROTOCOL": "grpc"}, "not by gRPC"),
+        ({"TRACES_PROTOCOL": "grpc"}, "not by gRPC"),
+        ({"HEADERS": "abc"}, "name=value"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, environ: dict[str, str], says: str) -> None:
+    told = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in {"ENDPOINT": "http://c", **environ}.items()}
+    with pytest.raises(ConfigError, match=says):
+        found(tmp_path, told)
+    assert outboxes(Files(tmp_path), told) == [], "commands go on"
+
+
+def test_a_missing_credential_is_said_and_stops_no_command(tmp_path: Path) -> None:
+    config = '{otlp: [{endpoint: "http://a", headers: {Token: "${T}"}}]}'
+    with pytest.raises(ConfigError, match="variable T is not set"):
+        found(tmp_path, {}, config)
+    (tmp_path / ".moat").mkdir()
+    (box,) = outboxes(Files(tmp_path), {})
+    found(tmp_path, {"T": "secret"}, config)
+    assert [box.directory] == [each.directory for each in outboxes(Files(tmp_path), {"T": "secret"})]
+
+
+def attempts(receiver: Receiver) -> list[Any]:
+    return [span for span in receiver.spans if said(span).get("moat.kind") == "attempt"]
+
+
+@pytest.mark.promise("keep-1")
+def test_a_killed_server_sends_what_it_recorded_when_it_is_back(project: Project) -> None:
+    """The collector is away, the server is killed; then both are back."""
+    away = Receiver()
+    project.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{away.port}"
+    project.release("1.0.0")
+    with project.serving() as server:
+        for _ in range(3):
+            assert server.ask("How long can I return things?", at="staging")[0] == 200
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+    with away.running() as back:
+        with project.serving() as server:
+            assert server.ask("How long can I return things?", at="staging")[0] == 200
+            eventually(lambda: len(attempts(back)) >= 4)
+    assert len({span.span_id for span in attempts(back)}) == 4
+    assert said(attempts(back)[0])["gen_ai.operation.name"] == "chat"
+
+
+def test_what_is_left_is_sent_when_a_server_ends(project: Project) -> None:
+    project.release("1.0.0")
+    with Receiver().running() as receiver:
+        project.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = receiver.url
+        with project.serving("--workers", "1") as server:
+            assert server.ask("How long can I return things?", at="staging")[0] == 200
+        assert len(attempts(receiver)) == 1
