@@ -230,7 +230,8 @@ def inspect() -> Runner:
         log = next((folder / "logs").glob("*.eval"))
         shown = run((home / "venv/bin/inspect", "log", "dump", "--header-only", log), folder, LOOK_SECONDS)
         results = msgspec.json.decode(shown)["results"]
-        means = [score["metrics"]["accuracy"]["value"] for score in results["scores"]] if results else []
+        metrics = [score["metrics"] for score in results["scores"]] if results else []
+        means = [each.get("accuracy", each.get("mean"))["value"] for each in metrics]  # `exact` has a mean only
         return means == [1, 1] and results["completed_samples"] == cases
 
     return Runner("Inspect", prepare, {"OPENAI_API_KEY": "bench"}, right)

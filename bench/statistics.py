@@ -232,7 +232,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.worlds < 100:
         parser.error("--worlds starts at 100")
-    difference_interval([0.0, 1.0])  # loads scipy
+    difference_interval([0.0, 1.0])  # loads numpy
     coverage(arguments.worlds)
     verdicts(arguments.worlds)
     print("\n| statistics of a comparison | CPU |\n|---|---|")

@@ -396,3 +396,24 @@ def test_a_closed_state_is_closed_again_without_harm(tmp_path: Path) -> None:
     state.close()
     with pytest.raises(StorageError):
         state.revision()
+
+
+@pytest.mark.parametrize(
+    ("column", "damage"),
+    [("scores", "{"), ("scores", '[{"name": 5}]'), ("scores", ""), ("tool_calls", '{"a": 1}'), ("tool_calls", "[1")],
+)
+def test_a_damaged_result_is_named_and_the_others_are_read(tmp_path: Path, column: str, damage: str) -> None:
+    with _opened(tmp_path / "state.db") as state:
+        runs = SqliteRuns(state)
+        run = Run(
+            id="run_1", suite="s", suite_digest="", dataset_digest="", prompt="", version="", prompt_digest="",
+            model="", cases=3,
+        )  # fmt: skip
+        runs.start(run)
+        runs.add("run_1", [Result(case=case) for case in "abc"])
+        with closing(sqlite3.connect(tmp_path / "state.db")) as raw, raw:
+            raw.execute(f"update results set {column} = ? where \"case\" = 'b'", (damage,))
+        with pytest.raises(StorageError, match=column) as caught:
+            runs.results("run_1")
+        assert caught.value.where == "run run_1, case b"
+        assert [result.case for result in runs.each("run_1", ["a", "c"])] == ["a", "c"]

@@ -10,8 +10,11 @@ from moat.api.routes import ENDPOINTS
 from moat.bootstrap.plugins import SHIPPED, provider_kind
 from moat.domain import errors
 from moat.domain.config import Config
+from moat.domain.scores import Case
+from moat.evals.datasets.dataset import FORMATS
 from moat.evals.scorers import KINDS
-from moat.evals.suites import Gate
+from moat.evals.suites import Gate, Replaced, Suite
+from moat.evals.targets.spec import SPECS
 from moat.prompts import lint
 from moat.prompts.drift import KINDS as KINDS_OF_DRIFT
 from moat.prompts.linting.rules import RULES
@@ -59,7 +62,17 @@ def test_every_kind_of_provider_and_its_options_are_documented() -> None:
 
 def test_every_scorer_and_its_options_are_documented() -> None:
     assert missing("docs/scorers.md docs/judges.md docs/evals-in-python.md", {*KINDS, *keys(*KINDS.values())}) == set()
-    assert missing("docs/evals.md", keys(Gate)) == set()
+
+
+def test_suites_and_targets_are_documented() -> None:
+    wanted = set(Suite.__struct_fields__) - {"name", "file"} | keys(Gate, Replaced, *SPECS.values())
+    in_examples = set(re.findall(r"\b(\w+):", (ROOT / "docs" / "evals.md").read_text("utf-8")))
+    assert missing("docs/evals.md", {*SPECS, *wanted} - in_examples) == set()
+
+
+def test_what_a_dataset_may_be_and_hold_is_documented() -> None:
+    for name in ("docs/evals.md", "docs/datasets.md"):
+        assert missing(name, {*FORMATS, *keys(Case)}) == set()
 
 
 def test_every_lint_rule_is_documented() -> None:

@@ -103,7 +103,10 @@ class FileRuns:
         found = [msgspec.convert(value, Result) for owner, value in self._lines("result") if owner == run_id]
         return sorted(found, key=lambda result: (result.case, result.repeat))
 
-    def each(self, run_id):
+    def each(self, run_id, cases=None):
+        return (result for result in self.results(run_id) if cases is None or result.case in cases)
+
+    def scored(self, run_id):
         return iter(self.results(run_id))
 
     def runs(self, *, suite="", prompt="", limit=50):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.project import Project
-from moat.domain.config import Config
+from moat.bootstrap.settings import Settings, environment, holds_credential, without_credentials
 from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import digest, prompt_digest
 from moat.domain.scores import Case
@@ -20,13 +20,14 @@ ANSWERING = ("use", "strategy", "weights", "quality", "rules", "overflow")
 
 
 def behind(alias: str, project: Project) -> str:
-    """Over an alias's routes, its providers' blocks as they are written, and the files that those name; empty for an
+    """Over an alias's routes, its providers' blocks as they act here, and the files that those name; empty for an
     alias that moat.yaml has not.
 
-    A key that is exchanged changes nothing; another address, region, kind or rules file does.
+    A key that is exchanged changes nothing; another address, region, kind or rules file does, also where a variable
+    says it.
     """
-    config = project.settings.config
-    return digest(_meaning(alias, config, project.root, ())) if alias in config.models else ""
+    settings = project.settings
+    return digest(_meaning(alias, settings, ())) if alias in settings.config.models else ""
 
 
 def user_behind(project: Project, cases: Iterable[Case]) -> str:
@@ -53,19 +54,24 @@ def content(path: Path) -> str:
         return ""
 
 
-def _meaning(alias: str, config: Config, root: Path, above: tuple[str, ...]) -> object:
-    model = config.models[alias]
+def _meaning(alias: str, settings: Settings, above: tuple[str, ...]) -> object:
+    models = settings.config.models
+    model = models[alias]
     names = sorted({deployment_of(target).provider for target in all_targets(model)})
     found: list[object] = [
         {field: getattr(model, field) for field in ANSWERING},
-        [(name, config.providers.get(name), _files(config.providers.get(name, {}), root)) for name in names],
+        [(name, *_provider(name, settings)) for name in names],
     ]
-    if model.longer in config.models and model.longer not in above:
-        found.append(_meaning(model.longer, config, root, (*above, alias)))
+    if model.longer in models and model.longer not in above:
+        found.append(_meaning(model.longer, settings, (*above, alias)))
     return found
 
 
-def _files(options: object, root: Path) -> list[str]:
-    """Digests of the files that a provider's block names."""
-    values = options.values() if isinstance(options, dict) else ()
-    return [content(root / value) for value in values if isinstance(value, str) and "://" not in value]
+def _provider(name: str, settings: Settings) -> tuple[object, list[str]]:
+    """Its block without what only lets in, and digests of the files that it names, below where moat.yaml stands."""
+    block = settings.config.providers.get(name)
+    if block is None:
+        return None, []
+    options = without_credentials(block, environment())
+    named = (value for key, value in options.items() if isinstance(value, str) and not holds_credential(key))
+    return options, [content(settings.root / value) for value in named if "://" not in value]

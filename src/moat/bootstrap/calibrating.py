@@ -20,7 +20,7 @@ from moat.evals.answer import Answered
 from moat.evals.calibration.agreement import Coefficient, Pair, measures, people_agree
 from moat.evals.calibration.estimating import Estimate, estimate
 from moat.evals.calibration.sampling import item_id, pick, row, written
-from moat.evals.calibration.standing import Calibration, is_judge, judge_identity, keep, write
+from moat.evals.calibration.standing import Calibration, judge_identity, keep, write
 from moat.evals.datasets import load_dataset
 from moat.evals.judges.labels import (
     Item,
@@ -84,7 +84,7 @@ class Calibrating:
         """All judges of all suites."""
         for suite in self._evaluating.suites.values():
             for scorer in suite.scorers:
-                if is_judge(scorer):
+                if scorer.judges:
                     yield suite, scorer
 
     def find(self, reference: str) -> tuple[Suite, Scorer]:
@@ -158,10 +158,11 @@ class Calibrating:
         suite, scorer = self.find(reference)
         known = self.labels(suite.name) if labels is None else read_labels(_content(labels), str(labels))
         labelled = items(known, scorer.name)
-        pairs, failed = await self._pairs(suite, scorer, labelled, RunBudget(budget), progress)
+        pairs, why = await self._pairs(suite, scorer, labelled, RunBudget(budget), progress)
         if len(pairs) < 2:
+            failed = f": {why}" if why else ""
             raise InputError(
-                f"{scorer.name!r} has {len(labelled)} labelled answers, of which the judge scored {len(pairs)}",
+                f"{scorer.name!r} has {len(labelled)} labelled answers, of which the judge scored {len(pairs)}{failed}",
                 where=f"{FOLDER}/{suite.name}.jsonl",
                 remedy=f"`moat judge export RUN FILE` gives out answers to label; {FEW} and more are useful.",
             )
@@ -175,7 +176,7 @@ class Calibrating:
             models=tuple(dict.fromkeys(scorer.models)),
             labels=f"sha256:{sha256(labels_text(used)).hexdigest()}",
             measures=measures(pairs, threshold),
-            failed=failed,
+            failed=len(labelled) - len(pairs),
             created=today,
             expires=today + datetime.timedelta(days=days),
         )
@@ -195,11 +196,12 @@ class Calibrating:
         labelled: Sequence[Item],
         budget: RunBudget,
         progress: Callable[[int, int], None],
-    ) -> tuple[list[Pair], int]:
-        """With the judge's word beside the people's; and how many it could not score."""
+    ) -> tuple[list[Pair], str]:
+        """With the judge's word beside the people's; and why it had none on another, empty when it always had."""
         cases = self._cases(suite.name)
         todo = [item for item in labelled if item.case in cases]
         pairs: dict[int, Pair] = {}
+        why = "" if len(todo) == len(labelled) else "the dataset does not have their cases"
         numbered = iter(enumerate(todo))
         done = 0
         caller = Caller(feature=f"calibrate:{suite.name}", environment="eval")
@@ -208,18 +210,20 @@ class Calibrating:
                 bound = scorer.bind(Bench(ask=ask, caller=caller))
 
                 async def work() -> None:
-                    nonlocal done
+                    nonlocal done, why
                     for index, item in numbered:
                         pair = await _judged(bound, cases[item.case], item)
-                        if pair is not None:
+                        if isinstance(pair, Pair):
                             pairs[index] = pair
+                        else:
+                            why = pair
                         done += 1
                         progress(done, len(todo))
 
                 await all_of([work() for _ in range(CONCURRENCY)])
         if budget.reached is not None:
             raise budget.reached
-        return [pairs[index] for index in sorted(pairs)], len(labelled) - len(pairs)
+        return [pairs[index] for index in sorted(pairs)], why
 
     def _cases(self, suite: str) -> dict[str, Case]:
         found = self._evaluating.suites.get(suite)
@@ -310,11 +314,12 @@ class Calibrating:
             )
 
 
-async def _judged(scorer: Scorer, case: Case, item: Item) -> Pair | None:
+async def _judged(scorer: Scorer, case: Case, item: Item) -> Pair | str:
+    """Or why there is no score."""
     answer = Answered(item.answer, context=item.context, messages=item.messages, repeat=item.repeat)
     score = await scorer.score(case, answer)
     if score.value is None:
-        return None
+        return score.reason
     return Pair(
         case=case.id,
         people=item.values,

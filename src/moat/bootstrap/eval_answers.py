@@ -7,6 +7,7 @@ from moat.adapters.sqlite.eval_answers import SqliteEvalAnswers
 from moat.bootstrap.connections import connection, read_block
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.project import Project
+from moat.bootstrap.settings import without_credentials
 from moat.domain.releases import digest
 
 LOCAL = frozenset({"simulated", "replay"})
@@ -24,7 +25,7 @@ def open_answers(project: Project, environ: Mapping[str, str], *, refresh: bool)
 
 
 def _identities(project: Project, environ: Mapping[str, str]) -> dict[str, str]:
-    """Of each provider that some model uses: its block as it is written, and the hosts that it leads to.
+    """Of each provider that some model uses: its block as it acts here, and the hosts that it leads to.
 
     A key that is exchanged changes nothing; another address, region or kind does.
     """
@@ -36,5 +37,6 @@ def _identities(project: Project, environ: Mapping[str, str]) -> dict[str, str]:
         block = config.providers[name]
         if block["kind"] not in LOCAL:
             options = read_block(name, settings, environ)[1]
-            found[name] = digest([block, connection(name, config, options, environ).hosts])
+            hosts = connection(name, config, options, environ).hosts
+            found[name] = digest([without_credentials(block, environ), hosts])
     return found

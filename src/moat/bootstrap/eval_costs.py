@@ -36,6 +36,8 @@ def foresee(project: Project, state: State, evaluation: Evaluation, known: Run |
     done = sum(1 for _ in state.runs.each(known.id)) if known is not None else 0
     answers = len(evaluation.dataset.cases) * evaluation.suite.repeats - done
     each, basis = _by_runs(state, evaluation) or _by_length(project, evaluation)
+    if least := evaluation.suite.least:
+        basis += f"; at most: where {least} answers agree, one more is enough"
     return Foreseen(answers=answers, cost=None if each is None else each * answers, basis=basis)
 
 

@@ -1,6 +1,8 @@
 """A project as `moat.evals.gating.plan` sees it: everything by its digest."""
 
 from collections.abc import Iterator
+from os.path import normpath
+from pathlib import Path
 
 import msgspec
 
@@ -55,10 +57,17 @@ def _suite(suite: Suite, project: Project) -> SuiteState:
         gates=digest(suite.gates),
         demands=suite.gates,
         dataset=digest((dataset.digest, suite.split)),
+        asked=(_named(suite.dataset, project), suite.split),
+        replaced=_named(suite.file.parent / suite.replaces.dataset, project) if suite.replaces else "",
         user=user_behind(project, dataset.cases),
         model=suite.model if isinstance(suite.target, PromptSpec | ReleaseSpec) else "",
         asks=tuple(sorted(_asks(suite, project))),
     )
+
+
+def _named(path: Path, project: Project) -> str:
+    """From the project, however the suite writes it."""
+    return shown(Path(normpath(path)), Path(normpath(project.root)))
 
 
 def _asks(suite: Suite, project: Project) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_judges import judge_marks, unproven
@@ -10,7 +11,7 @@ from moat.bootstrap.settings import environment
 from moat.bootstrap.suites import load_suites, shown
 from moat.bootstrap.wiring import State
 from moat.domain.errors import NotFound
-from moat.evals.compare import Measured, compare
+from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, load_dataset, select
 from moat.evals.early import stopping
 from moat.evals.gate import GateReport, judge, slices_of
@@ -26,6 +27,21 @@ def stored_report(
 
     Raises `NotFound` when a run, or the suite, is gone, and `ConflictError` when the data changed since the run.
     """
+    suite, dataset, comparison = stored_scores(project, state, run_id, baseline_id)
+    found = judge(comparison, suite.gates, unproven(judge_marks(project, suite, comparison)))
+    return judged_report(project, state, suite, dataset, found, slice_by)
+
+
+class StoredScores(NamedTuple):
+    """What a stored run scored, and what it was asked."""
+
+    suite: Suite
+    dataset: Dataset
+    comparison: Comparison
+
+
+def stored_scores(project: Project, state: State, run_id: str, baseline_id: str = "") -> StoredScores:
+    """The scores of a stored run, against another when one is named. Raises as `stored_report`."""
     run = state.runs.get(run_id)
     evaluating = Evaluating(project, state, environment())
     dataset = evaluating.asked(run)
@@ -37,8 +53,7 @@ def stored_report(
         slices_of(suite.gates),
         stopping=stopping(suite),
     )
-    found = judge(comparison, suite.gates, unproven(judge_marks(project, suite, comparison)))
-    return judged_report(project, state, suite, dataset, found, slice_by)
+    return StoredScores(suite, dataset, comparison)
 
 
 def judged_report(
@@ -53,6 +68,7 @@ def judged_report(
         baseline=_measured(state, comparison.baseline.id) if comparison.baseline else None,
         slice_by=slice_by or suite.slices,
         marks=judge_marks(project, suite, comparison),
+        scorers=suite.scorers,
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -21,6 +21,10 @@ CONFIG_FILE = "moat.yaml"
 _SECRET = re.compile(r"(?i)(^|[-_])(auth|authorization|cookie|credentials?|key|apikey|password|secret|token)$")
 """Names of options, headers and URL parameters whose values must be `${VAR}` references: a secret has no place in
 a file that is committed."""
+
+_BESIDE = re.compile(r"(?i)([-_]file|key_id)$")
+"""Names of options that say where a credential lies, or which one it is; a bare `file` is what a provider answers from.
+"""
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -177,6 +181,40 @@ def without_secrets(value: Any, environ: Mapping[str, str]) -> Mapping[str, str]
     """
     names = _REFERENCE.findall(msgspec.json.encode(value).decode())
     return {**environ, **{name: "unset" for name, default in names if not default and not environ.get(name)}}
+
+
+def holds_credential(option: str) -> bool:
+    """Is an option's value a secret, its name, or a file with one?"""
+    return bool(_SECRET.search(option) or _BESIDE.search(option))
+
+
+def without_credentials(value: Any, environ: Mapping[str, str], option: str = "") -> Any:
+    """A configuration value as it acts here, for digests: references are replaced, but for those to what may be a
+    secret by the option's name, by the variable's, or as a header. One to a variable that is not set stays.
+    """
+    if isinstance(value, dict):
+        return {
+            name: item if "header" in name else without_credentials(item, environ, name) for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [without_credentials(item, environ, option) for item in value]
+    if not isinstance(value, str) or holds_credential(option):
+        return value
+
+    def replacement(match: re.Match[str]) -> str:
+        return match[0] if holds_credential(match[1]) else environ.get(match[1]) or match[2] or match[0]
+
+    filled = _REFERENCE.sub(replacement, value)
+    return _address(filled) if filled != value else value
+
+
+def _address(text: str) -> str:
+    """Without a password or a parameter that is a secret, where it is an address with one."""
+    if not _in_url(text):
+        return text
+    parts = urlsplit(text)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if not _SECRET.search(name)]
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(query)).geturl()
 
 
 def resolve(value: Any, settings: Settings, path: list[str | int], environ: Mapping[str, str]) -> Any:

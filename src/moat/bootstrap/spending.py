@@ -3,8 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteTraces
 from moat.batches.reserving import BatchPrices
 from moat.bootstrap.announcement import running_server
@@ -20,6 +20,9 @@ from moat.spend.prices import PriceTable
 from moat.spend.reports_review import Routes
 from moat.telemetry.shipper import Shipper
 
+if TYPE_CHECKING:
+    from moat.adapters.duckdb import DuckTraces
+
 EVALS = "eval"
 """The environment that evaluations call from."""
 MONTH_NS = 30 * 86_400 * 10**9
@@ -28,7 +31,7 @@ MONTH_NS = 30 * 86_400 * 10**9
 def reprice(
     project: Project,
     environ: Mapping[str, str],
-    traces: DuckTraces,
+    traces: "DuckTraces",
     actor: str,
     since_ns: int = 0,
     until_ns: int = 0,
@@ -59,6 +62,8 @@ def reprice_stored(project: Project, since_ns: int, until_ns: int, *, dry_run: b
     if server is not None:
         asked = {"since_ns": since_ns, "until_ns": until_ns, "dry_run": dry_run, "on_behalf_of": project.author}
         return RemoteTraces(server.url, server.token).reprice(asked)
+    from moat.adapters.duckdb import DuckTraces
+
     traces = DuckTraces.open(project.traces_path)
     try:
         Shipper(project.spool_path, traces).drain()

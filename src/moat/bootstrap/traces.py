@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteTraces
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.collectors import outboxes
@@ -20,6 +19,8 @@ def open_traces(project: Project) -> Iterator[TraceReader]:
     if server is not None:
         yield RemoteTraces(server.url, server.token)
         return
+    from moat.adapters.duckdb import DuckTraces  # DuckDB is only loaded by who reads the files
+
     traces = DuckTraces.open(project.traces_path)
     try:
         shipper = Shipper(project.spool_path, traces)

@@ -11,7 +11,7 @@ from moat.bootstrap.forge import notify as tell
 from moat.bootstrap.forge import thread_of
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
-from moat.cli.gate_outputs import write
+from moat.cli.file_output import write
 from moat.cli.group import group
 from moat.cli.output import out
 from moat.domain.errors import ConfigError, ConflictError, InputError

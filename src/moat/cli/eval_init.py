@@ -14,7 +14,7 @@ from moat.cli.output import counted, out
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
-from moat.evals.datasets.coverage import sees
+from moat.evals.datasets.coverage import points, sees, smallest_change
 from moat.evals.datasets.growing import grown, redacted
 from moat.evals.datasets.skeleton import skeleton
 from moat.evals.datasets.writing import lines_of
@@ -60,7 +60,8 @@ def init(
 def _warn(cases: int) -> None:
     if cases < FEW:
         out.print(
-            f"{counted(cases, 'case')} {sees(cases)}; {FEW} {sees(FEW)}, 200 {sees(200)}.",
+            f"{counted(cases, 'case')} {sees(cases)}; {FEW} from {points(smallest_change(FEW))}, "
+            f"200 from {points(smallest_change(200))}.",
             style="yellow",
         )
 

@@ -59,7 +59,7 @@ def _demand(project: Project, name: str) -> Demand:
     return Demand(
         name=name,
         cases=dataset.cases,
-        repeats=suite.repeats,
+        repeats=suite.least + 1 if suite.least else suite.repeats,
         scores=margins or {scorer.name: None for scorer in suite.scorers},
     )
 

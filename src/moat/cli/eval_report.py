@@ -46,7 +46,8 @@ def report(
     with open_state(project) as state:
         made = stored_report(project, state, run_id, baseline_id=baseline, slice_by=slice_by or ())
     if file is None:
-        sys.stdout.write(rendered(made, kind).decode())
+        for part in rendered(made, kind):
+            sys.stdout.write(part.decode())
         return
     write_report(made, file, kind)
     err.print(f"wrote {file}", style="dim")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from moat.bootstrap.eval_costs import Foreseen, foresee
 from moat.bootstrap.evaluating import Evaluating
+from moat.bootstrap.gating_judges import judge_marks
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
 from moat.bootstrap.versions import find_version
@@ -19,15 +20,16 @@ from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.eval_progress import eval_progress
 from moat.cli.group import Json
 from moat.cli.output import clock, counted, err, out, print_json
-from moat.cli.verdicts import print_comparison
+from moat.cli.verdicts import print_comparison, print_marks
 from moat.domain.errors import LimitExceeded, NotFound, RequestError
 from moat.domain.scores import Run
 from moat.domain.usage import format_usd, from_usd
 from moat.evals.compare import Comparison
 from moat.evals.gating.outcome import answering
+from moat.evals.reports.report import Mark
 from moat.evals.running.evaluation import Evaluation, narrowed
 from moat.evals.running.tally import Progress
-from moat.evals.suites import Suite, parse_budget
+from moat.evals.suites import Suite, parse_budget, parse_repeats
 
 MIN_CASES = 30
 """Below this many cases a suite says little; it is said so."""
@@ -54,6 +56,7 @@ class Ran(NamedTuple):
     comparison: Comparison
     spent: Progress | None
     """None: nothing was asked."""
+    marks: dict[str, Mark]
 
 
 def run_suites(
@@ -66,7 +69,9 @@ def run_suites(
     split: Annotated[str | None, typer.Option(help="Part of the dataset, instead of the suite's.")] = None,
     case: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case; repeat for more.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Only so many cases, the first ones; 0: all.")] = 0,
-    repeats: Annotated[int, typer.Option(min=0, max=100, help="Answers to each case; 0: as the suite says.")] = 0,
+    repeats: Annotated[
+        str, typer.Option(metavar="N", help="Answers to each case; 2..8: two, and up to eight where they disagree.")
+    ] = "",
     budget: Annotated[str, typer.Option(metavar="USD", help="At most so much for each run, such as 2.50.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run again, and ask again, whatever is stored.")] = False,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Take answers that were given before.")] = True,
@@ -88,7 +93,12 @@ def run_suites(
                 warning = f"{evaluation.suite.name} has {counted(len(evaluation.dataset.cases), 'case')}"
                 err.print(f"{warning}: only large changes can be seen.", style="yellow")
     if json:
-        print_json([{"run": found.run, "comparison": found.comparison, "progress": found.spent} for found in ran])
+        print_json(
+            [
+                {"run": found.run, "comparison": found.comparison, "progress": found.spent, "marks": found.marks}
+                for found in ran
+            ]
+        )
         return
     for found in ran:
         _print(found, began_ns)
@@ -100,7 +110,7 @@ def _evaluations(
     evaluating: Evaluating,
     prompt: str,
     names: list[str],
-    changes: tuple[str | None, int, str],
+    changes: tuple[str | None, str, str],
     wishes: Wishes,
 ) -> Iterator[Evaluation]:
     if prompt:
@@ -128,11 +138,11 @@ def _evaluations(
         yield narrowed(found, wishes.cases, wishes.limit)
 
 
-def _changed(suite: Suite, split: str | None, repeats: int, budget: str) -> Suite:
+def _changed(suite: Suite, split: str | None, repeats: str, budget: str) -> Suite:
     if split is not None:
         suite = replace(suite, split=split)
     if repeats:
-        suite = replace(suite, repeats=repeats)
+        suite = suite.repeated(parse_repeats(repeats, "--repeats"), "--repeats")
     return replace(suite, budget=parse_budget(budget, "--budget")) if budget else suite
 
 
@@ -154,9 +164,10 @@ def _run(project: Project, state: State, evaluating: Evaluating, evaluation: Eva
             )
         except LimitExceeded:
             if last is not None:
-                err.print(f"{last.done} of {last.total} answers are stored; {format_usd(last.cost)} spent.")
+                err.print(f"{last.done} of {last.total} answers are stored.")
             raise
-    return Ran(done, evaluating.compare(evaluation, done, None), last)
+    comparison = evaluating.compare(evaluation, done, None)
+    return Ran(done, comparison, last, judge_marks(project, evaluation.suite, comparison))
 
 
 def _announce(foreseen: Foreseen, evaluation: Evaluation, known: Run | None, wishes: Wishes) -> None:
@@ -179,6 +190,7 @@ def _print(ran: Ran, began_ns: int) -> None:
     out.print(f"{run.suite} on {answering(run)}: {score}", style="bold", end="")
     out.print(f"  ({run.cases} cases, answered by {run.provider or run.target or 'nobody'}, run {run.id})")
     print_comparison(ran.comparison)
+    print_marks(ran.marks)
     if spent is not None and (spent.cost or spent.cached):
         saved = f"; {counted(spent.cached, 'answer')} from the cache saved {format_usd(spent.saved)}"
         out.print(f"  cost {format_usd(spent.cost)}{saved if spent.cached else ''}", style="dim")

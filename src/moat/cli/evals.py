@@ -1,14 +1,17 @@
 """`moat eval`: run, list, show, compare, watch and plan evaluations."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Annotated, NamedTuple
 
 import typer
 
 from moat.bootstrap.evaluating import Evaluating
+from moat.bootstrap.gating_judges import judge_marks
 from moat.bootstrap.project import Project
+from moat.bootstrap.reporting import stored_scores
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.wiring import State, open_state
 from moat.cli.eval_import import import_tests
 from moat.cli.eval_init import init
 from moat.cli.eval_plan import plan_suite
@@ -17,10 +20,13 @@ from moat.cli.eval_run import run_suites
 from moat.cli.eval_watch import watch_suites
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
-from moat.cli.verdicts import print_comparison
+from moat.cli.verdicts import print_comparison, print_marks
 from moat.cli.visible import barred, continued
-from moat.domain.scores import Result
+from moat.domain.errors import MoatError
+from moat.domain.scores import Result, Run
+from moat.evals.compare import Comparison
 from moat.evals.gating.outcome import answering
+from moat.evals.reports.report import Mark
 
 app = group(no_args_is_help=True)
 app.command("run")(run_suites)
@@ -79,19 +85,44 @@ def show(
     limit: Annotated[int, typer.Option(min=0, help="At most so many results; 0: all.")] = 0,
     json: Json = False,
 ) -> None:
-    """Show one run case by case."""
-    with open_state(Project.find(ctx.obj)) as state:
+    """Show one run: its scores, then case by case. Cases named with --case are shown alone."""
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
         found = state.runs.get(run_id)
+        scores = _Scores() if case else _scores(project, state, found)
         wanted = Wanted(failed, errors, frozenset(case or ()), score)
-        results = list(islice(filter(wanted.take, state.runs.each(found.id)), limit or None))
+        results = list(islice(filter(wanted.take, state.runs.each(found.id, case or None)), limit or None))
     if json:
-        print_json({"run": found, "results": results})
+        more = {"comparison": scores.comparison, "marks": scores.marks} if scores.comparison is not None else {}
+        print_json({"run": found, "results": results, **more})
         return
     out.print(f"{found.id}  {found.suite} on {answering(found)}", style="bold")
+    if scores.comparison is not None:
+        print_comparison(scores.comparison)
+        print_marks(scores.marks)
+    elif scores.missing:
+        out.print(f"no scores over all cases: {scores.missing}", style="dim")
     for result in results:
         _print_result(result, score)
     if not results:
         out.print("No result is like that.", style="dim")
+
+
+class _Scores(NamedTuple):
+    """Over all cases of a run, where they can be had."""
+
+    comparison: Comparison | None = None
+    marks: Mapping[str, Mark] = {}
+    missing: str = ""
+    """Why they cannot."""
+
+
+def _scores(project: Project, state: State, run: Run) -> _Scores:
+    try:
+        suite, _, comparison = stored_scores(project, state, run.id)
+        return _Scores(comparison, judge_marks(project, suite, comparison))
+    except MoatError as error:  # the suite is gone, or the data: the answers are there all the same
+        return _Scores(missing=error.what)
 
 
 class Wanted(NamedTuple):

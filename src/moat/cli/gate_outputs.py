@@ -9,6 +9,7 @@ import typer
 
 from moat import __version__
 from moat.bootstrap.project import Project
+from moat.cli.file_output import write
 from moat.cli.findings import github, sarif
 from moat.cli.lint import folder_of
 from moat.cli.output import out, print_table
@@ -122,12 +123,3 @@ def print_costs(outcome: Outcome) -> None:
 
 def _money(picodollars: int | None) -> str:
     return "not known" if picodollars is None else format_usd(picodollars)
-
-
-def write(path: Path, text: str) -> None:
-    """A file, with the folders above it. Raises `StorageError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"the report cannot be written: {error.strerror}", where=str(path)) from None

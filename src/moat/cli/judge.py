@@ -43,7 +43,7 @@ def add(
         raise ConfigError(f"there is no model {model!r}", remedy=f"Choose one with `--model`. {nearest(model, models)}")
     path = prompt_path(f"{FOLDER}/{metric}", version)
     create_files(project.root, {path: text})
-    out.print(path)
+    out.print(f"{path} is written.")
     if metric not in ("user", "pairwise"):
         suffix = "" if version == FIRST_VERSION else f"@{version}"
         out.print(f"In a suite: {{kind: judge, name: {metric}, metric: {metric}{suffix}}}", style="dim")
@@ -116,6 +116,7 @@ def export(
     with open_state(project) as state:
         count = _calibrating(project, state).export(run, file, wanted)
     out.print(f"{counted(count, 'answer')} in {file}")
+    out.print(f"Fill in `value` and `rater`, then: moat judge import {file}", style="dim")
 
 
 @app.command("import")
@@ -197,7 +198,8 @@ def estimate(
 
 def _print(made: Calibration) -> None:
     found = made.measures
-    out.print(f"{made.suite}/{made.scorer}: {made.prompt} by {', '.join(made.models)}", style="bold")
+    judge = f"{made.prompt} by {', '.join(made.models)}" if made.prompt else ", ".join(made.models)
+    out.print(f"{made.suite}/{made.scorer}: {judge}", style="bold")
     if made.failed:
         out.print(f"{counted(made.failed, 'labelled answer')} could not be judged, and are left out", style="yellow")
     print_table(["measure", "value>", "95 % interval", "meaning"], list(_rows(found)), empty="Nothing.")

@@ -1,11 +1,13 @@
 """Comparisons and verdicts as people read them in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from moat.cli.output import counted, out, print_table
 from moat.evals.compare import CaseChange, Comparison, ScoreComparison, Summary
 from moat.evals.gate import GateReport
 from moat.evals.gating.outcome import against, answering
+from moat.evals.reports.repeated import repeat_table
+from moat.evals.reports.report import Mark
 from moat.evals.suites import Gate
 
 SHOWN_CASES = 5
@@ -30,6 +32,12 @@ def print_report(report: GateReport) -> None:
     print_comparison(comparison)
 
 
+def print_marks(marks: Mapping[str, Mark]) -> None:
+    """What has to be known of the judges behind scores; without it their numbers may be taken for more."""
+    for name, mark in marks.items():
+        out.print(f"judge {name}: {mark.text}", style=None if mark.trusted else "yellow")
+
+
 def print_comparison(comparison: Comparison) -> None:
     """Scores side by side, then the cases that changed, the regressed ones first."""
     if comparison.baseline is None:
@@ -41,11 +49,20 @@ def print_comparison(comparison: Comparison) -> None:
             (_row(score) for score in comparison.scores),
             empty="Nothing was scored.",
         )
+    print_repeats(comparison.scores)
     for failure in comparison.candidate_failures[:SHOWN_CASES]:
         out.print(f"no answer: {failure.case}: {failure.error}", style="red")
     if any(score.candidate.missing for score in comparison.scores):
         out.print(f"Every error: moat eval show {comparison.candidate.id} --errors", style="yellow")
     _print_changes(comparison.scores)
+
+
+def print_repeats(scores: Sequence[ScoreComparison]) -> None:
+    """How steady answers are; nothing where each case was asked once."""
+    heads, rows = repeat_table(scores)
+    if rows:
+        out.print()
+        print_table(heads, rows, empty="")
 
 
 def _gate(gate: Gate) -> str:

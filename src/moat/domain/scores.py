@@ -107,6 +107,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of how those were set up, and of who played the users of cases: the same names may mean something else."""
     cases: int
     repeats: int = 1
+    least: int = 0
+    """After so many answers to each case, more were asked for where these disagreed, up to `repeats`; 0: each case has
+    all of them."""
     status: RunStatus = "running"
     created_ns: int = 0
     finished_ns: int = 0

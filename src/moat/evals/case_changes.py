@@ -8,6 +8,7 @@ import msgspec
 
 from moat.domain.scores import Case, Result, Score
 from moat.evals.case_scores import CaseScore, Table
+from moat.evals.running.stored import of
 
 MAX_CHANGES = 200
 """Changed cases of a score that are kept with their texts, in each direction."""
@@ -168,9 +169,8 @@ def input_of(case: Case) -> dict[str, Any]:
 
 def _by_case(results: Iterable[Result], wanted: Collection[str]) -> dict[str, list[Result]]:
     found: dict[str, list[Result]] = defaultdict(list)
-    for result in results if wanted else ():
-        if result.case in wanted:
-            found[result.case].append(result)
+    for result in of(results, wanted):
+        found[result.case].append(result)
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from moat.domain.scores import Result
+from moat.evals.statistics.allocation import Phases
 from moat.evals.statistics.repeats import PASS
 
 DIGITS = 9
@@ -12,7 +13,8 @@ DIGITS = 9
 
 
 class CaseScore(NamedTuple):
-    """A case's score: mean over repeats with a value, and what the missing ones leave possible.
+    """A case's score: mean over repeats with a value (or what two phases of them come to, `Phases`), and what the
+    missing ones leave possible.
 
     Rounded: the order of repeats is no difference.
     """
@@ -21,6 +23,9 @@ class CaseScore(NamedTuple):
     seen: float | None
     high: float
     values: tuple[float, ...]
+    """Of its repeats; where repeats adapt, of those that every case has alike: what they say is no matter of choice."""
+    later: tuple[float, ...] = ()
+    """Where repeats adapt, of the others."""
 
     @property
     def complete(self) -> bool:
@@ -30,7 +35,7 @@ class CaseScore(NamedTuple):
     @property
     def passes(self) -> bool | None:
         """Did every repeat pass? None when none failed and some is missing."""
-        if any(value < PASS for value in self.values):
+        if any(value < PASS for value in (*self.values, *self.later)):
             return False
         return True if self.complete else None
 
@@ -39,30 +44,35 @@ Table = dict[str, dict[str, CaseScore]]
 """By score and case. A case that says nothing for a score is absent."""
 
 
-def tabulate(results: Iterable[Result], repeats: int) -> Table:
-    """The scores in some results, which are gone through once and not kept."""
+def tabulate(results: Iterable[Result], repeats: int, phases: Phases | None = None) -> Table:
+    """The scores in some results, which are gone through once and not kept. `phases`: how repeats adapt."""
     values: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
+    later: dict[str, dict[str, tuple[float, ...]]] = defaultdict(dict)
     silent: dict[str, set[str]] = defaultdict(set)
-    cases: dict[str, None] = {}
+    cases: dict[str, int] = {}
     for result in results:
-        cases[result.case] = None
+        cases[result.case] = cases.get(result.case, 0) + 1
+        part = later if phases is not None and result.repeat >= phases.least else values
         for score in result.scores:
-            mine = values[score.name]
+            mine = part[score.name]
             if score.value is not None:
                 mine[result.case] = (*mine.get(result.case, ()), score.value)
             elif score.status == "not_run" and not result.error:
                 silent[score.name].add(result.case)
-    made: dict[tuple[float, ...], CaseScore] = {}  # most cases score alike: one object for all of them
+    made: dict[tuple[object, ...], CaseScore] = {}  # most cases score alike: one object for all of them
     table: Table = {}
-    for name, by_case in values.items():
+    for name in dict.fromkeys((*values, *later)):
+        by_case, more = values[name], later[name]
         table[name] = mine_now = {}
-        for case in cases:
-            found = by_case.pop(case, ())
-            if not found and case in silent[name]:
+        for case, asked in cases.items():
+            found, then = by_case.pop(case, ()), more.pop(case, ())
+            if not found and not then and case in silent[name]:
                 continue
-            score_of = made.get(found)
+            key = (found, then, asked) if phases is not None else found
+            score_of = made.get(key)
             if score_of is None:
-                score_of = made[found] = _case_score(found, repeats)
+                score_of = _case_score(found, repeats) if phases is None else _phased(found, then, asked, phases)
+                made[key] = score_of
             mine_now[case] = score_of
     return table
 
@@ -83,6 +93,12 @@ def paired(old: Table, new: Table) -> tuple[Table, Table]:
 
 def _filled(mine: dict[str, CaseScore], other: dict[str, CaseScore]) -> dict[str, CaseScore]:
     return {**mine, **{case: UNKNOWN for case, score in other.items() if score.values and case not in mine}}
+
+
+def _phased(before: tuple[float, ...], after: tuple[float, ...], asked: int, phases: Phases) -> CaseScore:
+    low, high = (round(bound, DIGITS) for bound in phases.bounds(before, after, asked))
+    seen = phases.score(before, after)
+    return CaseScore(low, None if seen is None else round(seen, DIGITS), high, before, after)
 
 
 def _case_score(values: tuple[float, ...], repeats: int) -> CaseScore:

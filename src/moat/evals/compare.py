@@ -7,9 +7,11 @@ import msgspec
 from moat.domain.errors import ConflictError
 from moat.domain.scores import Result, Run, RunStatus
 from moat.evals.case_changes import CaseChange, GoldenLoss, case_changes
-from moat.evals.case_scores import DIGITS, paired, tabulate
+from moat.evals.case_scores import DIGITS, Table, paired, tabulate
 from moat.evals.datasets import Dataset
 from moat.evals.early import Early, Stopping, follow, random_units, whole_cases
+from moat.evals.running.flips import phases_of
+from moat.evals.running.stored import scored
 from moat.evals.score_comparison import Difference, ScoreComparison, Summary, compare_score, paired_scores
 from moat.evals.slices import belongs
 
@@ -74,27 +76,27 @@ def compare(
     dataset: Dataset,
     slices: Iterable[str] = (),
     *,
-    identical: bool | None = None,
     stopping: Stopping | None = None,
 ) -> Comparison:
     """Pair two runs by case. Without a baseline the candidate is summarised alone.
 
-    `slices`: names that `moat.evals.slices` knows, to be compared by themselves. `identical`: whether the same thing
-    answered in both; None: as the runs' own facts say. `stopping`: with a baseline, the gates' margins are tested as
-    far as both runs have come, and runs that were stopped are taken. Memory holds the scores, and the texts of the
-    cases that are shown. Raises `ConflictError` when a run is not finished, or when the runs were made with other
-    scorers, repeats or data: such scores do not compare.
+    `slices`: names that `moat.evals.slices` knows, to be compared by themselves. `stopping`: with a baseline, the
+    gates' margins are tested as far as both runs have come, and runs that were stopped are taken. Memory holds the
+    scores, and the texts of the cases that are shown. Raises `ConflictError` when a run is not finished, or when the
+    runs were made with other scorers, repeats or data: such scores do not compare.
     """
     stopping = stopping if baseline else None
     _check_comparable(baseline, candidate, dataset, ("finished", "stopped") if stopping else ("finished",))
     lost: tuple[list[Failure], list[Failure]] = [], []
-    old = tabulate(_noting(baseline.results, lost[0]), baseline.run.repeats) if baseline else None
-    new = tabulate(_noting(candidate.results, lost[1]), candidate.run.repeats)
+    old = _table(baseline, lost[0]) if baseline else None
+    new = _table(candidate, lost[1])
     if old is not None:
         old, new = paired(old, new)
     cases, early = dataset.cases, None
     if stopping is not None and baseline is not None and old is not None:
-        asked = whole_cases(candidate.results, candidate.run) & whole_cases(baseline.results, baseline.run)
+        asked = whole_cases(scored(candidate.results), candidate.run) & whole_cases(
+            scored(baseline.results), baseline.run
+        )
         units = random_units(dataset, candidate.run.prompt_digest)
         early = follow(stopping, units, old, new, asked)
         cases = tuple(case for case in cases if case.id in asked)
@@ -105,12 +107,16 @@ def compare(
         candidate=candidate.run,
         baseline=baseline.run if baseline else None,
         early=early,
-        identical=_identical(baseline, candidate) if identical is None else identical,
+        identical=_identical(baseline, candidate),
         scores=tuple(msgspec.structs.replace(compare_score(score), **shown[score.name]._asdict()) for score in whole),
         slices={where: tuple(compare_score(score.of(rows)) for score in whole) for where, rows in parts.items()},
         candidate_failures=tuple(lost[1]),
         baseline_failures=tuple(lost[0]),
     )
+
+
+def _table(side: Measured, failures: list[Failure]) -> Table:
+    return tabulate(_noting(scored(side.results), failures), side.run.repeats, phases_of(side.run))
 
 
 def _noting(results: Iterable[Result], failures: list[Failure]) -> Iterator[Result]:

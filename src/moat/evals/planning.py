@@ -15,6 +15,7 @@ import msgspec
 from moat.domain.errors import InputError
 from moat.domain.scores import Case, Result, Run
 from moat.evals.case_scores import CaseScore, tabulate
+from moat.evals.running.flips import phases_of
 from moat.evals.statistics.intervals import difference_interval, mean_interval
 from moat.evals.statistics.power import (
     ALPHA,
@@ -151,7 +152,8 @@ def plan(demand: Demand, question: Question, newer: Past | None = None, older: P
     `newer` and `older` are two versions' runs of it, `older` None when there is only one.
     """
     price = _Price()
-    tables = [tabulate(price.watch(past.results), past.run.repeats) for past in (newer, older) if past is not None]
+    pasts = [past for past in (newer, older) if past is not None]
+    tables = [tabulate(price.watch(past.results), past.run.repeats, phases_of(past.run)) for past in pasts]
     clusters = {case.id: case.cluster or f"\0{case.id}" for case in demand.cases}
     scores = []
     for name, margin in demand.scores.items():

@@ -11,9 +11,11 @@ from moat.domain.calls import Caller
 from moat.domain.errors import (
     AccessError,
     ConfigError,
+    DatasetError,
     MoatError,
     NoPrice,
     NotFound,
+    ProviderError,
     ProviderOverloaded,
     ProviderTimeout,
     StorageError,
@@ -21,10 +23,12 @@ from moat.domain.errors import (
 from moat.domain.scores import Case, Result, Run, RunStatus, Score
 from moat.evals.answer import Answered
 from moat.evals.running.evaluation import Evaluation
+from moat.evals.running.flips import Flips, phases_of
 from moat.evals.running.means import Means
 from moat.evals.running.pacing import Pacer
 from moat.evals.running.tally import Progress, Tally
 from moat.evals.scorers import Bench, Scorer
+from moat.evals.targets.chat import Chat
 from moat.ports.clock import Clock
 from moat.ports.runs import Runs
 
@@ -105,14 +109,17 @@ class _Work:
         )
         self._target = evaluation.target.bind(bench)
         self._scorers: list[Scorer] = [scorer.bind(bench) for scorer in suite.scorers]
-        self._total = run.cases * run.repeats
+        self._flips = Flips(run, suite.gated)
         self._queue: asyncio.Queue[Result | None] = asyncio.Queue(BATCH)
         self._streak: list[Result] = []
         self._done: set[tuple[str, int]] = set()
-        gated = [gate.score for gate in suite.gates] or [scorer.name for scorer in suite.scorers]
-        self.tally = Tally(gated, run.repeats)
+        self.tally = Tally(suite.gated, run.repeats, phases_of(run))
         self.only: Collection[str] | None = None
         self.providers = set(filter(None, run.provider.split(", ")))
+
+    @property
+    def _total(self) -> int:
+        return self._flips.answers
 
     @property
     def complete(self) -> bool:
@@ -129,15 +136,18 @@ class _Work:
         for result in self._runs.each(self._run.id):
             self._done.add((result.case, result.repeat))
             self.tally.add(result)
+            self._flips.add(result)
+            self._budget.expect(None if isinstance(self._target, Chat) else result.cost)
         self.tally.spent = max(self.tally.spent, self._run.spent)
         self._budget.learn(self.tally.spent)
-        todo = self._todo()
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write())
-                most = min(self._evaluation.suite.concurrency, self._total)
-                workers = [group.create_task(self._work(todo)) for _ in range(most)]
-                await asyncio.gather(*workers)
+                for repeats, cases in self._flips.rounds():
+                    todo = self._todo(repeats, cases)
+                    most = min(self._evaluation.suite.concurrency, self._total)
+                    workers = [group.create_task(self._work(todo)) for _ in range(most)]
+                    await asyncio.gather(*workers)
                 for result in self._streak:
                     await self._queue.put(result)
                 await self._queue.put(None)
@@ -149,14 +159,23 @@ class _Work:
             raise _first(explained) from None
         finally:
             self._store(self._waiting())
-        if self._budget.reached is not None and not self.complete:
-            raise self._budget.reached
+        if not self.complete:
+            self._check_budget()
 
-    def _todo(self) -> Iterator[tuple[Case, int]]:
+    def _check_budget(self) -> None:
+        """Raise why the budget ended the run."""
+        reached = self._budget.reached
+        if reached is None:
+            return
+        if not self._evaluation.settled:
+            reached.remedy = "Run it with a higher --budget: from the start, as the service states no `version`."
+        raise reached
+
+    def _todo(self, repeats: range, some: Collection[str] | None) -> Iterator[tuple[Case, int]]:
         """Every case once, then every case again: an interrupted run has whole repeats."""
-        for repeat in range(self._run.repeats):
+        for repeat in repeats:
             for case in self._evaluation.dataset.cases:
-                if self.only is not None and case.id not in self.only:
+                if any(chosen is not None and case.id not in chosen for chosen in (self.only, some)):
                     continue
                 if self._budget.reached is not None:
                     return
@@ -182,8 +201,7 @@ class _Work:
         limit = self._evaluation.suite.timeout
         began = monotonic_ns()
         try:
-            async with asyncio.timeout(limit):
-                answer = await self._target.answer(case, repeat)
+            answer = await self._answer(case, repeat, limit)
         except SETUP_ERRORS:
             raise
         except MoatError as error:
@@ -201,6 +219,24 @@ class _Work:
         self.providers.update(answer.providers)
         return _result(case, repeat, answer, scores), None
 
+    async def _answer(self, case: Case, repeat: int, limit: float) -> Answered:
+        """Of a target that does not ask through the pipeline, the budget hears here what it cost."""
+        if isinstance(self._target, Chat):
+            async with asyncio.timeout(limit):
+                return await self._target.answer(case, repeat)
+        await self._budget.begin()
+        cost: int | None = None
+        try:
+            async with asyncio.timeout(limit):
+                answer = await self._target.answer(case, repeat)
+            cost = answer.cost
+            return answer
+        except MoatError as error:
+            cost = 0 if _is_unsent(error) else None
+            raise
+        finally:
+            self._budget.end(cost)
+
     def _failed(self, case: Case, repeat: int, error: MoatError, began: int) -> Result:
         scores = [Score(name=scorer.name, status="not_run", reason="there is no answer") for scorer in self._scorers]
         return Result(case=case.id, repeat=repeat, scores=scores, error=str(error), latency_ns=monotonic_ns() - began)
@@ -214,6 +250,7 @@ class _Work:
                     failure.what = f"stopped after {len(self._streak)} failures in a row, the last: {failure.what}"
                 raise failure
             return
+        self._flips.add(result)
         held, self._streak = self._streak, []
         for kept in (*held, result):
             await self._queue.put(kept)
@@ -244,6 +281,11 @@ class _Work:
             self._progress(
                 Progress(tally.done, self._total, tally.errors, budget.spent, tally.cached, tally.saved, budget.cap)
             )
+
+
+def _is_unsent(error: MoatError) -> bool:
+    """Did it cost nothing, since nobody took the question?"""
+    return isinstance(error, DatasetError | ProviderOverloaded) or (isinstance(error, ProviderError) and not error.sent)
 
 
 def _is_whole(result: Result, failure: MoatError | None) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from moat.evals.score_columns import Column, Units, column, units
 from moat.evals.statistics.intervals import difference_interval, mean_interval
 from moat.evals.statistics.power import detectable
 from moat.evals.statistics.proportions import score_interval
-from moat.evals.statistics.repeats import components, flake_rate
+from moat.evals.statistics.repeats import Steadiness, components, flake_rate, steadiness
 from moat.evals.statistics.significance import paired_test
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """How many cases passed, when each is one independent 0 or 1."""
     flake_rate: float | None = None
     """Share of repeated cases whose repeats disagree."""
+    steady: Steadiness | None = None
+    """pass@1, pass^k and the flaky cases with their intervals; None without repeats."""
     repeats: int = 1
     """Most answers to one case."""
     noise: float | None = None
@@ -154,7 +156,7 @@ def _summary(scores: Column, grouped: Units) -> Summary:
 
     concerned, has_value = scores.concerned, ~np.isnan(scores.seen)
     found, seen = scores.of(concerned), scores.of(has_value)
-    counts = {
+    counts: dict[str, Any] = {
         "n": len(seen.seen),
         "missing": int((~found.complete).sum()),
         "not_applicable": len(concerned) - len(found.seen),
@@ -177,6 +179,7 @@ def _summary(scores: Column, grouped: Units) -> Summary:
         most=float(found.high.mean()),
         passes=passes,
         flake_rate=flake_rate(found.values),
+        steady=steadiness(seen.values, clusters),
         repeats=noise.repeats,
         noise=noise.share,
     )

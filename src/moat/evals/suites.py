@@ -19,6 +19,7 @@ from moat.spend.limits import dollars
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Stop = Literal["never", "early"]
+Count = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +37,14 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """May a judge gate whose agreement with people is not known, or no longer?"""
 
 
+class Replaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The dataset that a suite asked before, and why it asks another one now. Other questions give other scores."""
+
+    dataset: Annotated[str, msgspec.Meta(min_length=1)]
+    """As the suite named it."""
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """A checked suite."""
 
@@ -46,6 +55,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """What answers; None: a version of `prompt`."""
     dataset: Path
     """Resolved against the suite's folder."""
+    replaces: Replaced | None = None
+    """What it asked before `dataset`."""
     split: str = ""
     """The part of the dataset that is asked; empty: all of it."""
     slices: tuple[str, ...] = ()
@@ -55,6 +66,10 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     scorers: tuple[Scorer, ...]
     gates: tuple[Gate, ...] = ()
     repeats: int = 1
+    """Answers to each case, at most."""
+    least: int = 0
+    """After so many, further ones are asked for only where these disagree about a gated score passing, besides one
+    more of each case (`statistics.allocation`); 0: all of `repeats`."""
     stop: Stop = "never"
     """`early`: a gate asks no more cases than it takes to decide."""
     concurrency: int = 16
@@ -73,7 +88,23 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
         Gates are left out, so that a changed margin is judged on the stored results without a new run; so are
         the name, the target and the dataset (they have their own digests), concurrency, timeout, budget and `stop`.
         """
-        return digest({"scorers": [scorer.identity for scorer in self.scorers], "repeats": self.repeats})
+        more = {"least": self.least} if self.least else {}
+        return digest({"scorers": [scorer.identity for scorer in self.scorers], "repeats": self.repeats, **more})
+
+    @property
+    def gated(self) -> frozenset[str]:
+        """The scores that decide: those with a gate, or all where there is none."""
+        return frozenset(gate.score for gate in self.gates) or frozenset(scorer.name for scorer in self.scorers)
+
+    def repeated(self, repeats: "Repeats | int", where: str) -> "Suite":
+        """With other repeats. Raises `ConfigError` for some that adapt where the comparison ends early as well."""
+        if isinstance(repeats, int):
+            return msgspec.structs.replace(self, repeats=repeats, least=0)
+        if self.stop == "early":
+            raise ConfigError(
+                "`stop: early` and repeats that adapt", where=where, remedy="Give one number of repeats for all cases."
+            )
+        return msgspec.structs.replace(self, repeats=repeats.most, least=repeats.least)
 
     def pinned(self, named: Named) -> "Suite":
         """With everything that its scorers name in a project, which the digest then covers. Raises a `MoatError`."""
@@ -84,19 +115,46 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
             raise
 
 
+class Repeats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Repeats that are spent where answers flip."""
+
+    least: Annotated[int, msgspec.Meta(ge=2, le=98)]
+    most: Annotated[int, msgspec.Meta(le=100)]
+
+    def __post_init__(self) -> None:
+        """Each case is asked once after the first ones; more must be possible."""
+        if self.most < self.least + 2:
+            raise ValueError(f"`most` is at least {self.least + 2}: two more than `least`")
+
+
+def parse_repeats(text: str, where: str) -> Repeats | int:
+    """`3`, or `2..8`. Raises `ConfigError`."""
+    least, dots, most = text.partition("..")
+    try:
+        if dots:
+            return msgspec.convert({"least": int(least), "most": int(most)}, Repeats)
+        return msgspec.convert(int(text), Count)
+    except msgspec.ValidationError as error:
+        what = f"{text!r}: {error}"
+    except ValueError:
+        what = f"{text!r} is no number of repeats"
+    raise ConfigError(what, where=where, remedy="Write 3 for every case, or 2..8 for more where answers flip.")
+
+
 class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file's keys; scorers and the target are decoded by their kind."""
 
     prompt: str = ""
     target: dict[str, Any] | None = None
     dataset: Annotated[str, msgspec.Meta(min_length=1)]
+    replaces: Replaced | None = None
     split: str = ""
     slices: list[str] = []
     scorers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
     model: str = ""
     gates: list[Gate] = []
     description: str = ""
-    repeats: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    repeats: Count | Repeats = 1
     stop: Stop = "never"
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     timeout: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
@@ -128,23 +186,24 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
     _check_inside(path, file.dataset, document.place(("dataset",)))
     if isinstance(target, ResponsesSpec):
         _check_inside(path, target.path, document.place(("target", "path")))
-    return Suite(
+    suite = Suite(
         name=path.stem,
         prompt=target.prompt if isinstance(target, PromptSpec) else "",
         target=target,
         dataset=path.parent / file.dataset,
+        replaces=file.replaces,
         split=file.split,
         slices=tuple(file.slices),
         model=file.model,
         scorers=scorers,
         gates=tuple(file.gates),
-        repeats=file.repeats,
         stop=file.stop,
         concurrency=file.concurrency,
         timeout=file.timeout,
         budget=parse_budget(file.budget, document.place(("budget",))) if file.budget else None,
         file=path,
     )
+    return suite.repeated(file.repeats, document.place(("repeats",)))
 
 
 def _check_inside(suite: Path, file: str, where: str) -> None:

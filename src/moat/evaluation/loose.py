@@ -88,7 +88,7 @@ async def evaluate_loose(
     measured = Measured(run, runs.results(run.id))
     wheres = [gate.where for gate in suite.gates if gate.where]
     found = judge(compare(None, measured, dataset, wheres), suite.gates)
-    return Outcome(build_report(found, measured, dataset, slice_by=suite.slices))
+    return Outcome(build_report(found, measured, dataset, slice_by=suite.slices, scorers=suite.scorers))
 
 
 class _NoNames:

@@ -1,6 +1,6 @@
 """Runs that nobody keeps: of evaluations without a project."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from msgspec.structs import replace
@@ -60,9 +60,13 @@ class MemoryRuns:
         found = self._results[run_id]
         return [found[key] for key in sorted(found)]
 
-    def each(self, run_id: str) -> Iterator[Result]:
+    def each(self, run_id: str, cases: Collection[str] | None = None) -> Iterator[Result]:
         """The same."""
-        yield from self.results(run_id)
+        return (result for result in self.results(run_id) if cases is None or result.case in cases)
+
+    def scored(self, run_id: str) -> Iterator[Result]:
+        """The same, whole: nothing needs to be read."""
+        return iter(self.results(run_id))
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
         """Newest first."""

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from moat.domain.errors import NotFound
 from moat.domain.scores import Result, Verdict
 from moat.evals.gate import describe
+from moat.evals.reports.cases import CaseReport
 from moat.evals.reports.files import write_report
-from moat.evals.reports.report import CaseReport, RunReport, ScoreLine
+from moat.evals.reports.report import RunReport, ScoreLine
 from moat.evals.reports.tables import rows
 
 PASSED = 0.5

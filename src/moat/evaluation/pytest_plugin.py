@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from moat.evals.reports.report import CaseReport
+    from moat.evals.reports.cases import CaseReport
     from moat.evaluation.outcome import Outcome
 
 MARK = "moat_suite"
@@ -33,7 +33,7 @@ class CaseOutcome:
 
     def __init__(self, found: "CaseReport", outcome: "Outcome") -> None:
         self.report = found
-        """Case, answers and scores: `moat.evals.reports.report.CaseReport`."""
+        """Case, answers and scores: `moat.evals.reports.cases.CaseReport`."""
         self._outcome = outcome
 
     @property

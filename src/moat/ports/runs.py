@@ -1,6 +1,6 @@
 """Stored eval runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -50,8 +50,15 @@ class Runs(Protocol):
         """All stored results, by case and repeat."""
         ...
 
-    def each(self, run_id: str) -> Iterator[Result]:
-        """The same one after the other: memory holds a page of them, however large the run is."""
+    def each(self, run_id: str, cases: Collection[str] | None = None) -> Iterator[Result]:
+        """The same one after the other, or those of some cases: memory holds a page of them, however large the run is.
+
+        Raises `StorageError` at one that cannot be read.
+        """
+        ...
+
+    def scored(self, run_id: str) -> Iterator[Result]:
+        """As `each`, without what was said: no output, tool calls, messages or context. Quick for thousands of them."""
         ...
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:

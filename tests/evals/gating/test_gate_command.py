@@ -317,6 +317,13 @@ def test_a_locked_dataset_is_not_swapped_for_an_unlocked_one(branch: Project) ->
     branch.ok("dataset", "lock", "evals/datasets/easy.jsonl", "--reason", "one is enough")
     found = branch.run("gate", "--base", "base", "--suite", "smoke", "--json").json
     assert [each["pair"]["reasons"] for each in found["evaluated"]] == [["the dataset of smoke changed"]]
+    said = "dataset changed from evals/datasets/smoke.jsonl to evals/datasets/easy.jsonl"
+    assert found["weakened"] == [f"smoke: {said}, and no `replaces` says why"]
+    assert found["verdict"] in ("regressed", "inconclusive")
+    why = "dataset: datasets/easy.jsonl\nreplaces: {dataset: datasets/smoke.jsonl, reason: one is enough}\n"
+    branch.replace("evals/smoke.yaml", {"dataset: datasets/easy.jsonl\n": why})
+    found = branch.run("gate", "--base", "base", "--suite", "smoke", "--json").json
+    assert not found.get("weakened")
 
 
 def test_cases_are_not_asked_twice_to_look_like_more_evidence(branch: Project) -> None:

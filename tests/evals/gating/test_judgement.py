@@ -195,7 +195,6 @@ def test_another_meaning_of_the_model_is_not_identical():
         measured(data, [0] * 100, prompt_digest="x"),
     )
     assert judge(compare(old, new, data), MARGIN).verdict == "pass"
-    assert judge(compare(old, new, data, identical=False), MARGIN).verdict == "regressed"
     other = Measured(replace(new.run, deployments=("p/other",)), new.results)
     assert judge(compare(old, other, data), MARGIN).verdict == "regressed"
 

@@ -45,14 +45,22 @@ def test_of_several_changed_versions_the_newest_is_judged_and_the_others_are_tol
 
 
 def test_the_same_content_under_another_number_or_name_is_no_change_to_evaluate():
-    copied = replace(BEFORE, prompts={"p": versions(a="A", b="B", c="A")})
+    copied = replace(BEFORE, prompts={"p": versions(a="A", b="B", c="B")})
     found = plan(copied, BEFORE)
     assert found.pairs == ()
-    assert found.changes[0].detail == "the same content as before"
+    assert found.changes[0].detail == "the content of p@1.1.0"
     renamed = replace(BEFORE, prompts={"q": versions(a="A", b="B")}, suites={"main": replace(SUITE, prompt="q")})
     found = plan(renamed, BEFORE)
     assert found.pairs == ()
     assert found.changes == (Change(kind="prompt", name="q", what="renamed", detail="was p"),)
+
+
+def test_an_old_content_that_comes_back_as_the_newest_version_is_judged():
+    back = replace(BEFORE, prompts={"p": versions(a="A", b="B", c="A")})
+    found = plan(back, BEFORE)
+    assert found.changes[0].detail == "the content of p@1.0.0"
+    (pair,) = found.pairs
+    assert (pair.version, pair.baseline_version, pair.reasons) == ("1.2.0", "1.1.0", ("p@1.2.0 is new",))
 
 
 def test_a_renamed_prompt_with_a_new_version_is_compared_with_what_it_was():
@@ -148,6 +156,15 @@ STATES = st.builds(
 )
 
 
+def came_back(versions, name, now, before):
+    """Is the newest version a new number, and not what was the newest?"""
+    gone = sorted(before.prompts.keys() - now.prompts.keys())
+    shared = [old for old in gone if {v.digest for v in before.prompts[old]} & {v.digest for v in versions}]
+    there = before.prompts.get(name) or (before.prompts[shared[0]] if shared else ())
+    last = versions[-1]
+    return bool(there) and last.version not in [v.version for v in there] and last.digest != there[-1].digest
+
+
 @given(STATES, STATES)
 def test_a_suite_runs_exactly_when_something_about_it_changed(now, before):
     found = plan(now, before)
@@ -155,7 +172,7 @@ def test_a_suite_runs_exactly_when_something_about_it_changed(now, before):
     for name, suite in now.suites.items():
         there = now.prompts.get(suite.prompt)
         same = name in before.suites and replace(before.suites[name], prompt=suite.prompt) == suite
-        new = there and any(v.digest not in known for v in there)
+        new = there and (any(v.digest not in known for v in there) or came_back(there, suite.prompt, now, before))
         moved = "m" in before.models and before.models["m"] != now.models.get("m")
         assert any(pair.suite == name for pair in found.pairs) == bool(there and (new or not same or moved))
     assert plan(now, now).pairs == ()

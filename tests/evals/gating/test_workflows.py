@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 from moat import bootstrap
 from tests.bootstrap.projects import PROMPT, Project, environment
 from tests.evals.gating.repositories import commit, git, worse
+from tests.evals.gating.warm import warm_moat
 
 ROOT = Path(__file__).parents[3]
 CI = Path(bootstrap.__file__).parent / "ci"
@@ -43,14 +45,24 @@ def evaluated(text: str, context: Mapping[str, str]) -> str:
     return EXPRESSION.sub(value, text)
 
 
-def bash(
-    script: str, project: Project, environ: Mapping[str, str], folder: Path | None = None
+Bash = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def bash(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bash]:
+    """Runs a step in a project as a runner runs it, with these variables."""
+    with warm_moat(tmp_path_factory.mktemp("bin"), environment()) as programs:
+        yield partial(_bash, (str(programs), str(Path(sys.executable).parent)))
+
+
+def _bash(
+    programs: Sequence[str], script: str, project: Project, environ: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """A step as a runner runs it."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    given = environment() | {"PATH": path, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | dict(environ)
+    path = os.pathsep.join([*programs, os.environ["PATH"]])
+    quick = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    given = environment() | quick | {"PATH": path} | dict(environ)
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-    return subprocess.run(command, cwd=folder or project.root, env=given, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=project.root, env=given, capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -63,7 +75,7 @@ def deployable(branch: Project) -> Project:
             "    require: [support]": "    require: [smoke]\n    auto: verdict",
         },
     )
-    (branch.root / "requirements.txt").write_text("moat\n")
+    (branch.root / "requirements.txt").write_text("pyyaml\n")
     (branch.root / "tests").mkdir()
     (branch.root / "tests/test_app.py").write_text("def test_one():\n    assert True\n")
     commit(branch.root)
@@ -156,7 +168,9 @@ def test_steps_use_known_actions_and_keep_expressions_out_of_scripts(path: Path)
         assert used == set(document["inputs"])
 
 
-def run_job(job: Mapping[str, Any], project: Project, context: Mapping[str, str], **environ: str) -> list[str]:
+def run_job(
+    bash: Bash, job: Mapping[str, Any], project: Project, context: Mapping[str, str], **environ: str
+) -> list[str]:
     """Every `run` step of a job in order; the names of those that were run, and what they print must hold no secret."""
     ran = []
     for step in job["steps"]:
@@ -170,7 +184,7 @@ def run_job(job: Mapping[str, Any], project: Project, context: Mapping[str, str]
     return ran
 
 
-def test_the_github_workflow_from_pull_request_to_production(deployable: Project, forge: Forge) -> None:
+def test_the_github_workflow_from_pull_request_to_production(bash: Bash, deployable: Project, forge: Forge) -> None:
     deployable.ok("ci", "github")
     jobs = read(deployable.root / ".github/workflows/llm.yml")["jobs"]
     commit(deployable.root)
@@ -188,7 +202,7 @@ def test_the_github_workflow_from_pull_request_to_production(deployable: Project
         "job.status": "success",
     }
     github = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "ann/shop", "GITHUB_SHA": sha, "GITHUB_ACTIONS": "true"}
-    assert run_job(jobs["test"], deployable, context, **github) == ["Install", "Unit tests", "Prompt tests"]
+    assert run_job(bash, jobs["test"], deployable, context, **github) == ["Install", "Unit tests", "Prompt tests"]
     gate, said = (
         next(step for step in jobs["eval"]["steps"] if step.get("name") == name)
         for name in ("Evaluations and quality gates", "Comment")
@@ -202,11 +216,11 @@ def test_the_github_workflow_from_pull_request_to_production(deployable: Project
     assert [each["body"][:14] for each in forge.comments] == ["nice", "<!-- moat gate"], "one comment, replaced"
     assert forge.seen[0] == ("GET", "/repos/ann/shop/issues/7/comments?per_page=100&page=1", "Bearer s3cret")
     with deployable.serving():
-        assert run_job(jobs["deploy-staging"], deployable, context, **github) == [
+        assert run_job(bash, jobs["deploy-staging"], deployable, context, **github) == [
             "Deploy to staging",
             "Run smoke tests",
         ]
-        assert len(run_job(_quick(jobs["deploy-production"]), deployable, context, **github)) == 4
+        assert len(run_job(bash, _quick(jobs["deploy-production"]), deployable, context, **github)) == 4
     assert forge.said == [{"text": f"LLM app, production: success ({sha})"}]
 
 
@@ -216,7 +230,7 @@ def _quick(job: dict[str, Any]) -> dict[str, Any]:
     return {**job, "steps": steps}
 
 
-def test_the_gitlab_pipeline(deployable: Project, forge: Forge) -> None:
+def test_the_gitlab_pipeline(bash: Bash, deployable: Project, forge: Forge) -> None:
     deployable.ok("ci", "gitlab")
     pipeline = read(deployable.root / ".gitlab-ci.yml")
     commit(deployable.root)
@@ -232,39 +246,52 @@ def test_the_gitlab_pipeline(deployable: Project, forge: Forge) -> None:
         "CI_JOB_STATUS": "success",
         "SLACK_WEBHOOK_URL": f"{forge.url}/hook",
     }
-    for name in ("test", "eval"):
-        job = pipeline[name]
-        script = "\n".join([*pipeline[job["extends"]]["before_script"], *job["script"]])
-        done = bash(script.replace("moat gate", "moat gate --suite smoke"), deployable, gitlab)
-        assert done.returncode == 0, (name, done.stdout, done.stderr)
-        assert "s3cret" not in done.stdout + done.stderr
+    script = "\n".join(pipeline["eval"]["script"])
+    done = bash(script.replace("moat gate", "moat gate --suite smoke"), deployable, gitlab)
+    assert done.returncode == 0, done
+    assert "s3cret" not in done.stdout + done.stderr
     assert bash("\n".join(pipeline["deploy-production"]["after_script"]), deployable, gitlab).returncode == 0
     assert ("POST", "/projects/12/merge_requests/7/notes", "s3cret") in forge.seen
     assert forge.said == [{"text": f"LLM app, production: success ({sha})"}]
 
 
+def test_the_action_judges(bash: Bash, branch: Project, tmp_path: Path) -> None:
+    worse(branch)
+    environ = {"BASE": "main", "ARGUMENTS": "--suite support", "GITHUB_OUTPUT": str(tmp_path / "out")}
+    assert bash(step_of_the_action("gate"), branch, environ).returncode == 1
+    assert (tmp_path / "out").read_text() == "verdict=regressed\n"
+    assert {path.name for path in (branch.root / "eval_results").iterdir()} >= {"report.md", "junit.xml"}
+
+
 @pytest.mark.parametrize(
-    ("inconclusive", "worst", "code", "verdict"),
-    [("fail", False, 2, "inconclusive"), ("pass", False, 0, "inconclusive"), ("pass", True, 1, "regressed")],
+    ("gate", "inconclusive", "code", "verdict"),
+    [
+        (0, "fail", 0, "pass"),
+        (1, "pass", 1, "regressed"),
+        (2, "fail", 2, "inconclusive"),
+        (2, "pass", 0, "inconclusive"),
+        (65, "pass", 65, None),
+    ],
 )
 def test_the_action_says_its_verdict(
-    branch: Project, tmp_path: Path, inconclusive: str, worst: bool, code: int, verdict: str
+    bash: Bash, branch: Project, tmp_path: Path, gate: int, inconclusive: str, code: int, verdict: str | None
 ) -> None:
-    worse(branch)
-    if not worst:
-        branch.replace("evals/support.yaml", {"  - {score: facts, margin: 0.05, min: 0.7}\n": ""})
-    gate = next(step for step in steps_of(ROOT / "action.yml") if step.get("id") == "gate")
-    environ = {
-        "BASE": "main",
-        "ARGUMENTS": "--suite support",
-        "INCONCLUSIVE": inconclusive,
-        "GITHUB_OUTPUT": str(tmp_path / "out"),
-    }
-    assert bash(gate["run"], branch, environ).returncode == code
-    assert (tmp_path / "out").read_text() == f"verdict={verdict}\n"
+    """By the exit code of the gate alone."""
+    environ = {"BASE": "", "ARGUMENTS": "", "INCONCLUSIVE": inconclusive, "GITHUB_OUTPUT": str(tmp_path / "out")}
+    step = step_of_the_action("gate")
+    assert bash(f"moat() {{ return {gate}; }}\n{step}", branch, environ).returncode == code
+    assert (tmp_path / "out").exists() == (verdict is not None)
+    if verdict is not None:
+        assert (tmp_path / "out").read_text() == f"verdict={verdict}\n"
 
 
-def test_both_forges_deploy_with_the_same_commands() -> None:
+def step_of_the_action(name: str) -> str:
+    """What a step of it runs."""
+    script: str = next(step["run"] for step in steps_of(ROOT / "action.yml") if step.get("id") == name)
+    return script
+
+
+def test_both_forges_test_and_deploy_with_the_same_commands() -> None:
     jobs, pipeline = read(CI / "github.yml")["jobs"], read(CI / "gitlab.yml")
     for name in ("deploy-staging", "deploy-production"):
         scripts = [pipeline[name]["script"], "\n".join(s["run"] for s in jobs[name]["steps"]).splitlines()]
@@ -272,6 +299,13 @@ def test_both_forges_deploy_with_the_same_commands() -> None:
             [line for line in script if line.startswith("moat ") and "notify" not in line] for script in scripts
         )
         assert ours == theirs
+    steps = {step["name"]: step["run"].strip() for step in jobs["test"]["steps"] if "run" in step}
+    assert [*pipeline[".python"]["before_script"], *pipeline["test"]["script"]] == [
+        steps["Install"],
+        steps["Unit tests"],
+        steps["Prompt tests"].removesuffix(" --format github"),
+    ]
+    assert all(pipeline[name]["extends"] == ".python" for name in ("test", "eval"))
     lines = [line for job in pipeline.values() if isinstance(job, dict) for line in job.get("script", [])]
     assert all(isinstance(line, str) for line in lines)
     assert all(

@@ -17,7 +17,7 @@ from moat.evals.calibration.agreement import Coefficient, Measures, Pair, Shift,
 from moat.evals.calibration.correction import corrected
 from moat.evals.calibration.estimating import estimate
 from moat.evals.calibration.sampling import item_id, pick, row, written
-from moat.evals.calibration.standing import Calibration, is_judge, judge_identity, keep, standing
+from moat.evals.calibration.standing import Calibration, judge_identity, keep, standing
 from moat.evals.compare import Summary
 from moat.evals.judges.labels import Item, Label, items, labels_text, merged, read_labels, read_rows, value_of
 from moat.evals.scorers import NotRun
@@ -216,10 +216,23 @@ def test_labels_that_prove_no_agreement_calibrate_nothing(table, words, tmp_path
 
 def test_only_opinions_need_calibration_wherever_they_stand(tmp_path) -> None:
     world = World(tmp_path, scores(1))
-    assert standing(a_scorer(kind="length", max=3), tmp_path, NOW_NS) is None
-    both = a_scorer(kind="all_of", of=[{"kind": "length", "max": 3}, {"kind": "judge", "metric": "safety"}]).pin(world)
-    assert is_judge(both)
-    assert standing(both, tmp_path, NOW_NS).state == "uncalibrated"
+    plain = {"kind": "length", "max": 3}
+    judge = {"kind": "judge", "metric": "safety"}
+    for options in (
+        plain,
+        {"kind": "any_of", "of": [plain]},
+        {"kind": "ragas", "metric": "rouge_score"},
+        {"kind": "promptfoo"},
+    ):
+        assert standing(a_scorer(**options).pin(world), tmp_path, NOW_NS) is None
+    for options in (
+        judge,
+        {"kind": "all_of", "of": [plain, judge]},
+        {"kind": "not", "of": [{"kind": "mean", "of": [{"kind": "any_of", "of": [plain, judge]}]}]},
+        {"kind": "ragas", "metric": "faithfulness", "model": "judge"},
+        {"kind": "promptfoo", "model": "judge"},
+    ):
+        assert standing(a_scorer(**options).pin(world), tmp_path, NOW_NS).state == "uncalibrated", options
 
 
 def test_a_broken_calibration_is_named(tmp_path) -> None:

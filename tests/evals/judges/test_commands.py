@@ -6,6 +6,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from moat.domain.errors import ProviderRefused
 from moat.testing.loopback import on_loopback
 from moat.testing.server import ProviderServer
 from tests.bootstrap.projects import eventually
@@ -229,6 +230,10 @@ def test_answers_of_no_run_can_be_labelled_and_what_is_missing_is_said(judged) -
     assert (early.code, "moat judge export" in early.err) == (65, True)
     text = judged.ok("judge", "import", str(file), "--rater", "ann", "--suite", "relevant").out
     assert "no answer was labelled by two" in text
+    judged.judge.reply = lambda call: ProviderRefused("no such model")
+    silent = judged.run("judge", "calibrate", "relevant")
+    assert (silent.code, "of which the judge scored 0" in silent.err, "no such model" in silent.err) == (65, True, True)
+    judged.judge.reply = counts_bytes
     done = judged.ok("judge", "calibrate", "relevant")
     assert "4 labelled answers say little" in done.err
     assert "kappa" in done.out

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
-from moat.domain.errors import ConfigError, NotFound, PromptError, ProviderDown, StorageError
+from moat.domain import errors
+from moat.domain.errors import ConfigError, MoatError, NotFound, PromptError, ProviderDown, StorageError
 from moat.domain.scores import Case
 from moat.evals.answer import Answered
+from moat.evals.judges.asking import STOPPING
 from tests.evals.judges.worlds import World, a_scorer, scores, shown
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +157,30 @@ async def test_a_provider_that_fails_is_the_scores_error_and_a_broken_setup_ends
     world.spool.full = True
     with pytest.raises(StorageError):
         await world.scorer(metric="relevance").score(CASE, ANSWER)
+
+
+KNOWN = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, MoatError)]
+
+
+@pytest.mark.parametrize("kind", KNOWN, ids=lambda kind: kind.__name__)
+async def test_whatever_a_judge_fails_of_is_the_scores_error_unless_it_is_the_set_ups(
+    kind, tmp_path, monkeypatch
+) -> None:
+    """Wherever it happens: at the model, or before it is asked."""
+    scorer = World(tmp_path, lambda call: kind("it went wrong")).scorer(metric="relevance")
+
+    async def votes(*_):
+        raise kind("it went wrong")
+
+    for _ in range(2):
+        if issubclass(kind, STOPPING):
+            with pytest.raises(kind):
+                await scorer.score(CASE, ANSWER)
+        else:
+            score = await scorer.score(CASE, ANSWER)
+            assert (score.status, score.value) == ("error", None)
+            assert "it went wrong" in score.reason
+        monkeypatch.setattr(type(scorer), "votes", votes)
 
 
 async def test_a_judge_that_hangs_has_no_score_and_its_patience_makes_it_no_other_judge(tmp_path) -> None:

@@ -15,7 +15,7 @@ from moat.evals.reports.files import rendered, write_report
 from moat.evals.reports.junit import to_junit
 from moat.evals.reports.markdown import MAX_LENGTH, run_markdown
 from moat.evals.reports.report import Mark, means, subject, totals
-from moat.evals.reports.tables import COLUMNS, rows, to_json, write_parquet
+from moat.evals.reports.tables import COLUMNS, json_parts, rows, write_parquet
 from moat.evals.suites import Gate
 from tests.evals.reports.worlds import a_dataset, a_report, results
 
@@ -61,7 +61,7 @@ def test_failures_are_cases_that_failed_and_not_zeros():
 
 def test_json_is_one_document_with_a_version_and_no_number_that_json_lacks():
     report = a_report(10)
-    data = json.loads(to_json(report), parse_constant=lambda name: pytest.fail(name))
+    data = json.loads(b"".join(json_parts(report)), parse_constant=lambda name: pytest.fail(name))
     assert (data["format"], data["version"]) == ("moat-eval-report", 1)
     assert {"run", "baseline", "verdict", "gates", "scores", "slices", "totals", "cases"} <= data.keys()
     first = data["cases"][0]
@@ -141,7 +141,7 @@ def test_junit_is_valid_whatever_models_say(output, reason, error, value):
 def test_every_format_takes_whatever_models_say(output, reason, value):
     report = one_case(output=output, scores=[Score(name="s", value=value, reason=reason)], question=reason)
     for kind in ("html", "markdown", "junit", "json"):
-        rendered(report, kind).decode("utf-8")
+        b"".join(rendered(report, kind)).decode("utf-8")
 
 
 def test_markdown_has_the_verdict_first_and_texts_cannot_leave_their_fence():
@@ -168,7 +168,7 @@ def test_marks_stand_beside_their_score_everywhere():
     report = a_report(12, marks={"facts": Mark(text="uncalibrated judge", mean=0.4, low=0.2, high=0.6)})
     assert "uncalibrated judge" in run_markdown(report)
     assert "corrected 0.400" in run_markdown(report)
-    assert json.loads(to_json(report))["scores"][0]["mark"]["text"] == "uncalibrated judge"
+    assert json.loads(b"".join(json_parts(report)))["scores"][0]["mark"]["text"] == "uncalibrated judge"
 
 
 def test_a_target_that_is_no_prompt_has_its_own_name():
@@ -200,7 +200,7 @@ def test_an_unknown_ending_is_refused(tmp_path):
 def test_infinite_uncertainty_is_no_number_in_json():
     report = one_case(output="x", scores=[Score(name="s", value=1.0)])
     assert math.isinf(report.scores[0].candidate.error)
-    assert json.loads(to_json(report))["scores"][0]["candidate"]["error"] is None
+    assert json.loads(b"".join(json_parts(report)))["scores"][0]["candidate"]["error"] is None
 
 
 def test_a_report_is_built_without_slices_or_gates():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -246,63 +247,81 @@ def test_a_suite_of_a_project_runs_compares_and_is_stored(project):
     assert project.run("eval", "report", "run_nothing").code == 66
 
 
-PLUGIN = ("-p", "moat.evaluation.pytest_plugin", "-p", "no:cacheprovider")
-
-
-def in_pytest(project, source, *options):
-    (project.root / "test_suite.py").write_text(textwrap.dedent(source))
-    command = [sys.executable, "-m", "pytest", *PLUGIN, *options, "test_suite.py"]
-    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+def in_pytest(folder, *options, plugins=("moat",), **sources):
+    """A test run with Moat's plugin as it is installed, and none but that; `sources` are its files."""
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(source))
+    named = [option for plugin in plugins for option in ("-p", plugin)]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *named, "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 SUITE = """
     import pytest
 
-    @pytest.mark.moat_suite("smoke", prompt="1.1.0")
+    @pytest.mark.moat_suite("smoke", prompt="1.2.0")
     def test_smoke(moat_case):
         assert moat_case.passes, moat_case
 
     def test_whole(evaluate):
-        report = evaluate("smoke", prompt="1.1.0")
+        report = evaluate("smoke", prompt="1.2.0")
         assert report.scores["valid_json"] == 1, report
 """
 
 
-@pytest.mark.parametrize("options", [("-n", "0"), ("-n", "2")])
-def test_each_case_of_a_suite_is_a_test(project, options):
-    ids = [json.loads(line)["id"] for line in (project.root / "evals/datasets/smoke.jsonl").read_text().splitlines()]
-    done = in_pytest(project, SUITE, "-v", *options)
-    for case in ids:
-        assert f"test_smoke[{case}]" in done.stdout, done.stdout + done.stderr
-    assert len(project.ok("eval", "list", "--json").json) == 1
+@pytest.fixture
+def cases(project):
+    """Ids of the suite's."""
+    lines = (project.root / "evals/datasets/smoke.jsonl").read_text().splitlines()
+    return [json.loads(line)["id"] for line in lines]
 
 
-def test_a_failed_case_reads_well_and_wrong_use_is_said(project):
-    source = SUITE.replace("assert moat_case.passes", "assert not moat_case.scores and moat_case.output")
-    done = in_pytest(project, source)
-    assert done.returncode == 1
-    for said in ("input:", "output:"):
-        assert said in done.stdout
+def test_each_case_is_a_test_that_reads_well_when_it_fails_and_wrong_use_is_said(project, cases):
     wrong = {
         "there is no suite 'smoky'": SUITE.replace('"smoke"', '"smoky"'),
         "does not take `moat_case`": SUITE.replace("(moat_case)", "()"),
         "wants the name of one suite": SUITE.replace('"smoke", prompt', "prompt"),
-        "is for tests that are marked": SUITE.replace('@pytest.mark.moat_suite("smoke", prompt="1.1.0")', ""),
+        "is for tests that are marked": SUITE.replace('@pytest.mark.moat_suite("smoke", prompt="1.2.0")', ""),
     }
-    for number, text in enumerate(wrong.values()):
-        (project.root / f"test_wrong_{number}.py").write_text(textwrap.dedent(text))
-    names = [f"test_wrong_{number}.py" for number in range(len(wrong))]
-    done = in_pytest(project, "", "--continue-on-collection-errors", *names)
-    for words in wrong:
-        assert words in done.stdout, done.stdout
+    sources = {f"test_wrong_{number}": source for number, source in enumerate(wrong.values())}
+    sources["test_right"] = SUITE
+    sources["test_failing"] = SUITE.replace("moat_case.passes", "not moat_case.scores and moat_case.output")
+    done = in_pytest(project.root, "-v", "--continue-on-collection-errors", **sources)
+    assert done.returncode == 1, done
+    for case in cases:
+        assert f"test_right.py::test_smoke[{case}] PASSED" in done.stdout
+        assert f"test_failing.py::test_smoke[{case}] FAILED" in done.stdout
+    assert "test_right.py::test_whole PASSED" in done.stdout
+    for said in ("input:", "output:", *wrong):
+        assert said in done.stdout, done.stdout
+    assert len(project.ok("eval", "list", "--json").json) == 1
 
 
-def test_the_plugin_loads_nothing_until_it_is_used(empty):
-    (empty / "test_nothing.py").write_text(
-        "import sys\ndef test_it():\n    assert {m for m in sys.modules if m.startswith('moat')} == "
-        "{'moat', 'moat.evaluation', 'moat.evaluation.pytest_plugin'}\n"
-    )
-    done = subprocess.run([sys.executable, "-m", "pytest", *PLUGIN], capture_output=True, text=True, check=False)
+def test_processes_of_a_test_run_share_one_run_of_a_suite(project, cases):
+    done = in_pytest(project.root, "-v", "-n", "2", plugins=("moat", "xdist"), test_right=SUITE)
+    assert done.returncode == 0, done
+    for case in cases:
+        assert f"PASSED test_right.py::test_smoke[{case}]" in done.stdout
+    assert len(project.ok("eval", "list", "--json").json) == 1
+
+
+def test_the_plugin_is_installed_and_loads_nothing_until_it_is_used(empty):
+    source = """
+        import sys
+
+        def test_it(pytestconfig):
+            assert pytestconfig.pluginmanager.get_plugin("moat")
+            assert {m for m in sys.modules if m.startswith("moat")} == {
+                "moat", "moat.evaluation", "moat.evaluation.pytest_plugin",
+            }
+    """
+    done = in_pytest(empty, test_nothing=source)
     assert done.returncode == 0, done.stdout
 
 

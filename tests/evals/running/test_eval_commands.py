@@ -139,6 +139,53 @@ def test_a_budget_stops_a_run_and_a_higher_one_goes_on(world, moat):
     assert moat("eval", "run", "q@1.0.0", "--budget", "much")[0] == 78
 
 
+def test_a_function_is_not_called_for_more_than_the_budget(world, moat):
+    root, _ = world
+    (root / "bot.py").write_text("def answer(n):\n    return {'text': n, 'cost_usd': '3'}\n")
+    suite = SUITE.replace("prompt: q\n", "target: {kind: function, path: 'bot.py:answer'}\nbudget: $5\n")
+    (root / "evals/s.yaml").write_text(suite)
+    code, out, err = moat("eval", "run", "--suite", "s")
+    assert (code, out) == (75, "")
+    assert "$5.00 is used up: $3.00 are spent, and the next case may cost $3.00. What was answered is stored" in err
+    assert "1 of 40 answers are stored." in err
+    assert json.loads(moat("eval", "list", "--json")[1])[0]["spent"] == 3 * 10**12
+
+
+def test_repeats_go_where_answers_flip_and_nothing_is_asked_twice(world, moat):
+    root, _ = world
+    text = "calls = {}\ndef answer(case):\n    n = calls[case.id] = calls.get(case.id, 0) + 1\n"
+    (root / "bot.py").write_text(text + "    return 'no' if case.id == 'c03' and n % 2 else case.expected\n")
+    suite = SUITE.replace("prompt: q\n", "target: {kind: function, path: 'bot.py:answer'}\n")
+    (root / "evals/s.yaml").write_text(suite + "repeats: {least: 2, most: 6}\nconcurrency: 1\n")
+    found = ran(moat, "--suite", "s", "--limit", "8")
+    assert (found["run"]["least"], found["run"]["repeats"], found["progress"]["done"]) == (2, 6, 7 * 3 + 6)
+    (score,) = found["comparison"]["scores"]
+    assert score["candidate"]["mean"] == pytest.approx((7 + 0.5) / 8)
+    assert score["candidate"]["steady"]["flaky"]["mean"] == pytest.approx(1 / 8)
+    shown = moat("eval", "show", found["run"]["id"], "--failed")[1]
+    assert "pass^k" in shown
+    assert shown.count("case c03") == 3
+    code, _, err = moat("eval", "run", "--suite", "s", "--repeats", "2..3")
+    assert (code, "`most` is at least 4" in err) == (78, True)
+
+
+def test_judges_that_nobody_checked_are_marked(world, moat):
+    root, _ = world
+    assert moat("judge", "add", "relevance", "--model", "m")[0] == 0
+    (root / "evals/s.yaml").write_text(SUITE + "  - {kind: judge, name: relevant, metric: relevance, model: m}\n")
+    out = moat("eval", "run", "q@1.0.0", "--limit", "2")[1]
+    assert "judge relevant: uncalibrated: nobody compared it with people" in out
+    run = json.loads(moat("eval", "list", "--json")[1])[0]["id"]
+    assert "judge relevant: uncalibrated" in moat("eval", "show", run)[1]
+    assert "uncalibrated" not in moat("eval", "show", run, "--case", "c00")[1]
+    marks = json.loads(moat("eval", "show", run, "--json")[1])["marks"]
+    assert marks["relevant"]["trusted"] is False
+    (root / "evals/s.yaml").unlink()
+    shown = moat("eval", "show", run)[1]
+    assert "no scores over all cases: the suite 's' is gone" in shown
+    assert "case c00" in shown
+
+
 def test_splits_are_asked_by_name(world, moat):
     root, _ = world
     (root / "evals/d.jsonl").write_text(

@@ -7,11 +7,13 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from scipy import special
 
 from moat.caching.lexical import LexicalEmbedder
 from moat.domain.calls import Attempt, Delta, Deployment, Finished
 from moat.domain.errors import ConfigError, ProviderDown
 from moat.domain.scores import Case
+from moat.evals.embeddings.encoder import erf
 from moat.evals.embeddings.local import digest_of, load_model
 from moat.evals.embeddings.weights import read_weights
 from moat.evals.embeddings.wordpiece import WordPiece, read_wordpiece
@@ -122,6 +124,12 @@ def by_the_book(weights, ids, layers=2, heads=2):
             following.append(normed(state + linear(inner, f"{at}.output.dense"), f"{at}.output.LayerNorm"))
         states = following
     return np.array(states)
+
+
+def test_the_error_function_is_that_of_scipy():
+    numbers = np.linspace(-8, 8, 100_001).astype(np.float32)
+    assert erf(numbers).dtype == np.float32
+    assert np.abs(erf(numbers) - special.erf(numbers)).max() < 1e-6
 
 
 @pytest.mark.parametrize("prefix", ["", "bert."])

@@ -52,8 +52,8 @@ def test_samples_without_a_value_are_left_out_and_none_at_all_is_unknown():
 def test_resampled_correlations_cover_95_percent(n):
     # A statistic of five sums, with a skewed distribution: Pearson's correlation of 0.6.
     random = np.random.default_rng(n)
-    x = random.normal(size=(400, n))
-    y = 0.6 * x + 0.8 * random.normal(size=(400, n))
+    x = random.normal(size=(WORLDS, n))
+    y = 0.6 * x + 0.8 * random.normal(size=(WORLDS, n))
 
     def correlation(sums):
         count, sx, sy, sxx, syy, sxy = sums.T
@@ -77,7 +77,7 @@ def test_the_studentised_interval_is_students_on_even_values(seed):
 def test_the_mean_of_skewed_clusters_is_covered_better_than_by_student():
     random = np.random.default_rng(2)
     clusters = np.repeat(np.arange(40), 3)
-    draws = random.exponential(1, (1000, 40))[:, clusters] * random.lognormal(0, 0.3, (1000, 120))
+    draws = random.exponential(1, (WORLDS, 40))[:, clusters] * random.lognormal(0, 0.3, (WORLDS, 120))
     truth = math.exp(0.045)
     ones = np.ones(120)
     ours = [ratio_bootstrap(values, ones, clusters=clusters) for values in draws]
@@ -90,8 +90,8 @@ def test_the_mean_of_skewed_clusters_is_covered_better_than_by_student():
 @pytest.mark.parametrize(("n", "spread"), [(30, 0.5), (60, 1.0)])
 def test_the_change_of_skewed_costs_is_covered_95_percent(n, spread):
     random = np.random.default_rng(n)
-    before = random.lognormal(0, spread, (1000, n))
-    after = before * random.lognormal(0.1, 0.3, (1000, n))
+    before = random.lognormal(0, spread, (WORLDS, n))
+    after = before * random.lognormal(0.1, 0.3, (WORLDS, n))
     truth = math.exp(0.1 + 0.045) - 1
     found = [relative_change(*pair) for pair in zip(before, after, strict=True)]
     assert 0.93 <= np.mean([e.low <= truth <= e.high for e in found]) <= 0.97

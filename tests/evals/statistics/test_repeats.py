@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from moat.evals.statistics.allocation import next_repeats, two_phase_score
+from moat.evals.statistics.allocation import two_phase_score
 from moat.evals.statistics.repeats import (
     Components,
     best_repeats,
@@ -17,6 +17,7 @@ from moat.evals.statistics.repeats import (
     flips,
     pass_at_k,
     pass_hat_k,
+    steadiness,
 )
 
 WORLDS = 2000
@@ -101,54 +102,43 @@ def test_repeats_at_the_edges():
     assert best_repeats(Components(0.0, 0.2), 5, 1) == 100
 
 
-def test_more_repeats_go_where_answers_flip():
-    cases = [[1, 1, 1], [0, 1, 0], [1, 1, 1], [1, 0, 1]]
-    assert next_repeats(cases, 4) == [1, 1, 1, 1]
-    assert next_repeats(cases, 2) == [1, 1, 0, 0]
-    more = next_repeats(cases, 24)
-    assert sum(more) == 24
-    assert more[1] == more[3] > more[0] == more[2] >= 1
-    assert next_repeats([], 5) == []
-    assert next_repeats([[], [1, 1]], 3) == [2, 1]
-
-
-@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=4), min_size=1, max_size=12), st.integers(0, 60))
-def test_no_answer_is_lost_and_every_case_gets_one_before_any_gets_two(cases, answers):
-    more = next_repeats(cases, answers)
-    assert sum(more) == answers
-    assert max(more) <= 1 or min(more) >= 1
-
-
-def test_asking_again_where_answers_flip_flatters_unless_the_phases_are_kept_apart():
-    # Most cases are right nine times in ten, some are coins; two answers each, then as many again where it helps.
-    random = np.random.default_rng(0)
-    truth = np.where(np.arange(40) < 30, 0.9, 0.5)
-    kept_apart, thrown_together, even = [], [], []
-    for _ in range(600):
-        first = (random.random((40, 2)) < truth[:, None]) * 1.0
-        more = next_repeats(first.tolist(), 120)
-        after = [(random.random(count) < p) * 1.0 for count, p in zip(more, truth, strict=True)]
-        kept_apart.append(
-            np.mean([two_phase_score(list(a), list(b), 80 / 200) for a, b in zip(first, after, strict=True)])
-        )
-        thrown_together.append(np.mean([np.mean([*a, *b]) for a, b in zip(first, after, strict=True)]))
-        even.append(np.mean(random.random((40, 2)) < truth[:, None]))
-    noise = 3 * np.std(kept_apart) / math.sqrt(600)
-    assert abs(np.mean(kept_apart) - truth.mean()) < noise
-    assert np.mean(thrown_together) - truth.mean() > noise
-    assert np.std(kept_apart) < 0.75 * np.std(even)
-
-
 @pytest.mark.parametrize(
     "nonsense",
     [
         lambda: pass_at_k([[1]], 0),
         lambda: pass_hat_k([[1]], 1, []),
         lambda: best_repeats(Components(1, 1), 1, 0),
-        lambda: next_repeats([[1]], -1),
         lambda: two_phase_score([1], [], 0.5),
     ],
 )
 def test_nonsense_is_refused(nonsense):
     with pytest.raises(ValueError):
         nonsense()
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 0.3, 0.5, 1.0]), min_size=1, max_size=4), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_steadiness_is_what_the_single_measures_say(cases, clustered):
+    k = max(map(len, cases))
+    clusters = [index // 2 for index in range(len(cases))] if clustered else None
+    found = steadiness(cases, clusters)
+    whole = [values for values in cases if len(values) == k]
+    if k == 1:
+        assert found is None
+        return
+    assert (found.repeats, found.cases) == (k, len(whole))
+    assert found.pass_k.mean == pytest.approx(pass_hat_k(cases, k, clusters).mean)
+    assert found.pass_1.mean == pytest.approx(pass_hat_k(whole, 1).mean)
+    assert found.flaky.mean == pytest.approx(flake_rate(whole))
+    for share in (found.pass_1, found.pass_k, found.flaky):
+        assert 0 <= share.low <= share.mean + 1e-12 <= share.high + 2e-12 <= 1 + 2e-12
+
+
+def test_the_first_repeats_alone_tell_when_others_were_asked_where_answers_flip():
+    cases = [[1, 1], [1, 0, 0, 0, 0], [1, 1, 0]]
+    found = steadiness(cases, repeats=2)
+    assert (found.repeats, found.cases) == (2, 3)
+    assert found.flaky.mean == pytest.approx(1 / 3)
+    assert found.pass_1.mean == pytest.approx(5 / 6)

@@ -77,8 +77,8 @@ def test_the_interval_holds_at_all_looks_together():
     missed = 0
     for values in flipping(150, 0.15, 0.1, worlds=120, seed=3):
         test = SequentialTest(0.5)
-        for start in range(0, 150, 15):
-            test.feed(values[start : start + 15])
+        for start in range(0, 150, 50):
+            test.feed(values[start : start + 50])
             low, high = test.interval()
             if not low <= truth <= high:
                 missed += 1

@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from moat.evals.statistics.significance import benjamini_hochberg, holm, mcnemar, paired_t, paired_test, sign_flip
+from moat.evals.statistics.clusters import totals
+from moat.evals.statistics.intervals import difference_interval, mean_interval
+from moat.evals.statistics.significance import (
+    FEW,
+    SAMPLES,
+    benjamini_hochberg,
+    holm,
+    mcnemar,
+    paired_t,
+    paired_test,
+    sign_flip,
+)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 20])
@@ -69,6 +80,34 @@ def test_the_permutation_test_keeps_its_level():
     draws = np.concatenate([random.normal(0, 1, (300, 20)), np.zeros((300, 30))], axis=1)
     rejected = [sign_flip(values.tolist()).worse <= 0.05 for values in draws]
     assert np.mean(rejected) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
+
+
+@pytest.mark.parametrize("units", [100, 1000])
+def test_a_p_value_below_all_that_a_sample_shows_is_bounded_from_above(units):
+    # All differences are losses: the exact p-value of one side is 2**-units, and no sample of 20,000 can show it.
+    worse = sign_flip([-0.5] * units)
+    assert 2.0**-units <= worse.worse < 1e-9
+    assert worse.two_sided == 2 * worse.worse
+    assert sign_flip([0.5] * units) == (worse.two_sided, 1.0)
+
+
+@pytest.mark.parametrize(("lost", "won", "drawn"), [(33, 30, FEW), (45, 25, SAMPLES)])
+def test_a_clear_answer_takes_a_small_sample_and_a_close_one_a_large(lost, won, drawn):
+    # McNemar's test is what the sign-flip test comes to for differences of one size.
+    found, exact = sign_flip([-1.0] * lost + [1.0] * won), mcnemar(lost, won)
+    assert found.worse * (drawn + 1) == pytest.approx(round(found.worse * (drawn + 1)), abs=1e-6)
+    assert found.worse == pytest.approx(exact.worse, abs=4 * np.sqrt(exact.worse / drawn))
+    assert found.two_sided == pytest.approx(exact.two_sided, abs=4 * np.sqrt(exact.two_sided / drawn))
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.integers(-3, 3)), min_size=1, max_size=12))
+def test_clusters_are_the_same_as_an_array_of_numbers(pairs):
+    values, named = [value for value, _ in pairs], [f"c{cluster}" for _, cluster in pairs]
+    numbers = np.array([cluster for _, cluster in pairs])
+    for of in (mean_interval, difference_interval, sign_flip):
+        assert of(np.array(values), numbers) == pytest.approx(of(values, named))
+    rows = np.array(values)[:, None]
+    assert sorted(totals(rows, numbers).ravel()) == pytest.approx(sorted(totals(rows, named).ravel()))
 
 
 @pytest.mark.parametrize(

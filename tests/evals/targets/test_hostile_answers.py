@@ -21,7 +21,7 @@ from moat.evals.targets.spec import HttpSpec
 from moat.testing.fakes import FakeClock
 from moat.testing.loopback import on_loopback
 from tests.evals.targets.test_http import Service, asking
-from tests.evals.worlds import a_target
+from tests.evals.worlds import a_target, answers
 
 CASE = Case(id="a", variables={"question": "Who?"})
 PATHS = {
@@ -98,6 +98,14 @@ async def test_of_a_function(tmp_path, answer):
     target = FunctionTarget(source=source).bind(Bench(ask=None))
     with pytest.raises(ProviderDown, match=r"bot\.py"):
         await target.answer(CASE, 0)
+
+
+@pytest.mark.anyio
+async def test_of_a_model():
+    evaluation = a_target(1)
+    target = evaluation.target.bind(Bench(ask=answers(lambda number: "half a pair: \ud800")))
+    with pytest.raises(ProviderDown, match="no answer that can be kept"):
+        await target.answer(evaluation.dataset.cases[0], 0)
 
 
 @pytest.mark.parametrize(

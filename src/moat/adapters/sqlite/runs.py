@@ -1,31 +1,35 @@
 """Eval runs in SQLite."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, get_type_hints
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, select, tuple_, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, case, func, select, tuple_, type_coerce, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
-from moat.domain.errors import ConflictError, NotFound
+from moat.domain.errors import ConflictError, NotFound, StorageError
 from moat.domain.scores import Judgement, Result, Run, RunStatus
 
 _RUN = tables.runs.c
 _PAGE = 500
 _FIELDS = Result.__struct_fields__
+_SAID = ("output", "tool_calls", "messages", "context")
+"""Fields that `scored` leaves out."""
 _TYPES = get_type_hints(Result)
-_STORED = [tables.results.c[name] for name in _FIELDS]
-_COLUMNS = [type_coerce(column, Text) if isinstance(column.type, tables.Json) else column for column in _STORED]
+_COLUMNS = {
+    name: type_coerce(column, Text) if isinstance(column.type, tables.Json) else column
+    for name, column in ((name, tables.results.c[name]) for name in _FIELDS)
+}
 """Of a result, JSON as the text that is stored."""
-_JSON = [
-    (index, msgspec.json.Decoder(_TYPES[column.name]))
-    for index, column in enumerate(_STORED)
-    if isinstance(column.type, tables.Json)
-]
+_JSON = {
+    name: msgspec.json.Decoder(_TYPES[name]).decode
+    for name in _FIELDS
+    if isinstance(tables.results.c[name].type, tables.Json)
+}
 
 
 class SqliteRuns:
@@ -101,19 +105,32 @@ class SqliteRuns:
         """By case and repeat; empty for an unknown run."""
         return list(self.each(run_id))
 
-    def each(self, run_id: str) -> Iterator[Result]:
+    def each(self, run_id: str, cases: Collection[str] | None = None) -> Iterator[Result]:
         """Page by page, each in a transaction of its own: results are only ever added."""
-        table = tables.results
-        place = tuple_(table.c.case, table.c.repeat)
-        query = select(*_COLUMNS).where(table.c.run == run_id).order_by(table.c.case, table.c.repeat).limit(_PAGE)
-        page = query
+        if cases is None:
+            yield from self._pages(run_id, _FIELDS)
+            return
+        wanted = sorted(cases)
+        for start in range(0, len(wanted), _PAGE):
+            yield from self._pages(run_id, _FIELDS, tables.results.c.case.in_(wanted[start : start + _PAGE]))
+
+    def scored(self, run_id: str) -> Iterator[Result]:
+        """Likewise, of fewer columns."""
+        return self._pages(run_id, tuple(name for name in _FIELDS if name not in _SAID))
+
+    def _pages(self, run_id: str, fields: Sequence[str], *only: ColumnElement[bool]) -> Iterator[Result]:
+        columns = tables.results.c
+        place = tuple_(columns.case, columns.repeat)
+        query = select(*(_COLUMNS[name] for name in fields)).where(columns.run == run_id, *only)
+        query = query.order_by(columns.case, columns.repeat).limit(_PAGE)
+        page: Select[Any] = query
         while True:
             with self._state.read() as connection:
-                found = [_result(row) for row in connection.execute(page).all()]
-            yield from found
-            if len(found) < _PAGE:
+                rows = connection.execute(page).all()
+            yield from (_result(run_id, fields, row) for row in rows)
+            if len(rows) < _PAGE:
                 return
-            page = query.where(place > (found[-1].case, found[-1].repeat))
+            page = query.where(place > (rows[-1].case, rows[-1].repeat))
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
         """Newest first."""
@@ -137,12 +154,20 @@ class SqliteRuns:
             return [record(row, Run) for row in connection.execute(query).mappings()]
 
 
-def _result(row: Row[Any]) -> Result:
-    """As `record` would, in a fraction of the time: a run may have a hundred thousand."""
-    values = list(row)
-    for index, decoder in _JSON:
-        values[index] = decoder.decode(values[index])
-    return Result(**dict(zip(_FIELDS, values, strict=True)))
+def _result(run_id: str, fields: Sequence[str], row: Row[Any]) -> Result:
+    """As `record` would, in a fraction of the time: a run may have a hundred thousand. Raises `StorageError`."""
+    values = dict(zip(fields, row, strict=True))
+    try:
+        for name, decode in _JSON.items():
+            if name in values:
+                values[name] = decode(values[name]) if values[name] != "[]" else []
+    except (msgspec.MsgspecError, TypeError, UnicodeError) as error:
+        raise StorageError(
+            f"a stored result is damaged: {name} of repeat {values['repeat']} cannot be read: {error}",
+            where=f"run {run_id}, case {values['case']}",
+            remedy="Run the suite again with --fresh, or restore the database; `moat eval show --case` shows others.",
+        ) from error
+    return Result(**values)
 
 
 def _update(connection: Connection, run_id: str, **fields: Any) -> None:

@@ -144,6 +144,7 @@ runs = Table(
     Column("behind", Text, nullable=False),
     Column("cases", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
+    Column("least", Integer, nullable=False),
     Column("status", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("finished_ns", BigInteger, nullable=False),

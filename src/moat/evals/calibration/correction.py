@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from moat.evals.calibration.standing import Calibration
+from moat.evals.statistics.distributions import t_quantile
 from moat.evals.statistics.judges import rates, rogan_gladen
 
 
@@ -74,10 +75,9 @@ def corrected(summary: Summary, calibration: Calibration) -> Corrected | None:
         return _made(summary, (found.mean, found.low, found.high), "Rogan-Gladen, by the judge's error rates")
     if not (math.isfinite(summary.error) and math.isfinite(measured.shift.error)):
         return _made(summary, None, "not corrected: too few independent answers")
-    from scipy.special import stdtrit
 
     error = math.hypot(summary.error, measured.shift.error)
-    half = float(stdtrit(max(1.0, min((summary.clusters or summary.n) - 1, measured.shift.degrees)), 0.975)) * error
+    half = t_quantile(0.975, max(1.0, min((summary.clusters or summary.n) - 1, measured.shift.degrees))) * error
     mean = min(1.0, max(0.0, summary.mean - measured.shift.mean))
     exact = summary.mean - measured.shift.mean
     return _made(summary, (mean, min(exact - half, mean), max(exact + half, mean)), "by the judge's mean difference")

@@ -16,7 +16,6 @@ import msgspec
 from moat.domain.errors import DocumentError, StorageError
 from moat.domain.releases import digest
 from moat.evals.calibration.agreement import Measures
-from moat.evals.scorers.judging import judges_in
 from moat.evals.scorers.scorer import Scorer
 
 FOLDER = "evals/calibrations"
@@ -84,11 +83,6 @@ class Uncalibrated(msgspec.Struct, frozen=True):
 Standing = Calibrated | Expired | Uncalibrated
 
 
-def is_judge(scorer: Scorer) -> bool:
-    """Does a model's opinion make its score, or that of one of its parts?"""
-    return any(True for _ in judges_in(scorer))
-
-
 def judge_identity(scorer: Scorer) -> str:
     """What a calibration holds for; the scorer's name is no part of it. The scorer is pinned to its project."""
     return digest({**scorer.identity, "name": ""})
@@ -96,7 +90,7 @@ def judge_identity(scorer: Scorer) -> str:
 
 def standing(scorer: Scorer, root: Path, now_ns: int) -> Standing | None:
     """Of a pinned scorer, at a Unix time; None for one that is no judge. Raises `DocumentError` for a broken file."""
-    if not is_judge(scorer):
+    if not scorer.judges:
         return None
     identity, known = judge_identity(scorer), calibrations(root)
     mine = [calibration for calibration in known if calibration.identity == identity]

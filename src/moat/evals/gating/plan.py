@@ -43,6 +43,10 @@ class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
     """The gates themselves."""
     dataset: str
     """With the split that is asked."""
+    asked: tuple[str, str] = ("", "")
+    """The dataset's file and the split."""
+    replaced: str = ""
+    """The dataset that it says it asked before, with a reason; empty when it says none."""
     user: str = ""
     """Who plays the users of its cases; empty when nobody does."""
     model: str = ""
@@ -123,8 +127,18 @@ class _Planner:
         self._known = {v.digest for versions in before.prompts.values() for v in versions}
 
     def changed(self, name: str) -> list[VersionState]:
-        """Versions of a prompt whose content the merge base had nowhere, oldest first."""
-        return [v for v in self._now.prompts[name] if v.digest not in self._known]
+        """Versions of a prompt whose content the merge base had nowhere, oldest first; also the newest, where it is an
+        old content under a new number.
+        """
+        versions = self._now.prompts[name]
+        newest = _newest(versions)
+        return [v for v in versions if v.digest not in self._known or (v.version == newest and self._is_back(name, v))]
+
+    def _is_back(self, name: str, version: VersionState) -> bool:
+        """Is it no version of the merge base, and not the content that was the newest there?"""
+        versions = self._before.prompts.get(self.origin(name), ())
+        before = {v.version: v.digest for v in versions}
+        return bool(before) and version.version not in before and version.digest != before[_newest(versions)]
 
     def origin(self, name: str) -> str:
         """The prompt's name at the merge base: another one when that is gone and held the same content; or empty."""
@@ -214,7 +228,8 @@ class _Planner:
             elsewhere = content in (self._known if change.what != "removed" else set(now.values()))
             if change.name.partition("@")[0] in moved and elsewhere:
                 continue
-            detail = "the same content as before" if elsewhere and change.what == "new" else ""
+            same = next((name for name, digest in before.items() if digest == content), "")
+            detail = f"the content of {same}" if same and change.what == "new" else ""
             yield msgspec.structs.replace(change, detail=detail)
 
 

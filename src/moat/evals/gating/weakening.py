@@ -11,6 +11,8 @@ from moat.evals.suites import Gate
 def weakened(now: ProjectState, before: ProjectState) -> Iterator[str]:
     """One sentence for each suite that is gone or asks something else, and each gate that is gone or demands less.
 
+    A suite that asks another dataset may say so itself, in `replaces`, with its reason.
+
     A prompt that is gone takes its suites along; a suite or a prompt under another name is the same one.
     """
     for name, old in before.suites.items():
@@ -23,6 +25,8 @@ def weakened(now: ProjectState, before: ProjectState) -> Iterator[str]:
             continue
         if new.prompt != prompt:
             yield f"the suite {name} no longer evaluates {prompt or 'its own target'}"
+        if new.dataset != old.dataset and new.asked != old.asked and new.replaced != old.asked[0]:
+            yield f"{name}: dataset changed from {_questions(old)} to {_questions(new)}, and no `replaces` says why"
         yield from (f"{name}: {what}" for gate in old.demands for what in _loosened(gate, new.demands))
 
 
@@ -30,7 +34,7 @@ def _twin(old: SuiteState, now: ProjectState, before: ProjectState) -> SuiteStat
     """The new suite that is an old one under another name, its gates aside."""
 
     def content(suite: SuiteState) -> SuiteState:
-        return replace(suite, gates="", demands=())
+        return replace(suite, gates="", demands=(), asked=("", ""), replaced="")
 
     new = (now.suites[name] for name in sorted(now.suites.keys() - before.suites.keys()))
     return next((suite for suite in new if content(suite) == content(old)), None)
@@ -43,6 +47,11 @@ def _now_named(prompt: str, now: ProjectState, before: ProjectState) -> str:
     known = {version.digest for version in before.prompts.get(prompt, ())}
     new = sorted(now.prompts.keys() - before.prompts.keys())
     return next((name for name in new if known & {version.digest for version in now.prompts[name]}), "")
+
+
+def _questions(suite: SuiteState) -> str:
+    dataset, split = suite.asked
+    return f"{dataset} (split {split})" if split else dataset
 
 
 def _loosened(old: Gate, gates: tuple[Gate, ...]) -> Iterator[str]:

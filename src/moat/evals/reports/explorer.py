@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from moat.domain.scores import Case, Result
-from moat.evals.reports.report import CaseReport, RunReport
+from moat.evals.reports.cases import CaseReport
+from moat.evals.reports.report import RunReport
 
 FULL, SHORT = 6000, 300
 """Characters of a text: in the cases at the top, and once the page gets large."""

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from moat.domain.errors import StorageError
@@ -10,13 +10,13 @@ from moat.evals.reports.html import to_html
 from moat.evals.reports.junit import to_junit
 from moat.evals.reports.markdown import run_markdown
 from moat.evals.reports.report import RunReport
-from moat.evals.reports.tables import to_json, write_parquet
+from moat.evals.reports.tables import json_parts, write_parquet
 
-TEXTS: dict[str, Callable[[RunReport], bytes]] = {
-    "html": lambda report: to_html(report).encode("utf-8", "replace"),
-    "markdown": lambda report: run_markdown(report).encode("utf-8", "replace"),
-    "junit": lambda report: to_junit([report]),
-    "json": to_json,
+TEXTS: dict[str, Callable[[RunReport], Iterable[bytes]]] = {
+    "html": lambda report: [to_html(report).encode("utf-8", "replace")],
+    "markdown": lambda report: [run_markdown(report).encode("utf-8", "replace")],
+    "junit": lambda report: [to_junit([report])],
+    "json": json_parts,
 }
 FORMATS = (*TEXTS, "parquet")
 SUFFIXES = {
@@ -30,8 +30,8 @@ SUFFIXES = {
 """The format that a file's ending means."""
 
 
-def rendered(report: RunReport, kind: str) -> bytes:
-    """A report in one of the text formats."""
+def rendered(report: RunReport, kind: str) -> Iterable[bytes]:
+    """A report in one of the text formats, in pieces."""
     return TEXTS[kind](report)
 
 
@@ -54,13 +54,12 @@ def write_report(report: RunReport, path: Path, kind: str = "") -> None:
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
             try:
-                file.write(content)
+                file.writelines(content)
                 file.close()
                 Path(file.name).chmod(0o666 & ~_umask())
                 Path(file.name).replace(path)
-            except OSError:
+            finally:
                 Path(file.name).unlink(missing_ok=True)
-                raise
     except OSError as error:
         raise StorageError(f"the report cannot be written: {error.strerror}", where=str(path)) from None
 

@@ -9,8 +9,9 @@ from importlib.resources import files
 from moat.domain.usage import format_usd
 from moat.evals.gate import describe_p
 from moat.evals.reports.html_cases import all_cases, changed_cases
-from moat.evals.reports.page import chip, percent, short_ns, table, text
+from moat.evals.reports.page import chip, short_ns, table, text
 from moat.evals.reports.plots import difference_plot, histogram, mean_plot, quantile_plot
+from moat.evals.reports.repeated import MEANING, repeat_table, repeats_of
 from moat.evals.reports.report import RunReport, ScoreLine, Totals, subject
 from moat.evals.reports.slicing import Slice
 
@@ -43,6 +44,7 @@ def _parts(report: RunReport) -> Iterator[str]:
     yield from _head(report)
     yield from _gates(report)
     yield from _scores(report)
+    yield from _repeats(report)
     yield from _distributions(report)
     yield from _slices(report.slices)
     yield from _effort(report)
@@ -63,7 +65,7 @@ def _head(report: RunReport) -> Iterator[str]:
         if score.mark is not None and not score.mark.trusted:
             yield f'<p class="note">{text(score.name)}: {text(score.mark.text)}</p>\n'
     facts = {
-        "Cases": f"{run.cases}" + (f" × {run.repeats} repeats" if run.repeats > 1 else ""),
+        "Cases": f"{run.cases}" + (f" × {repeats_of(run)} repeats" if run.repeats > 1 else ""),
         "Model": ", ".join(filter(None, (run.model, *run.deployments))),
         "Answered by": run.provider,
         "Split": run.split,
@@ -131,14 +133,15 @@ def _score(line: ScoreLine, margin: float | None, reach: float, *, paired: bool)
     if line.mark is not None:
         name += f'<div class="soft">{text(line.mark.text)}</div>'
     failed = f'<div class="soft">{now.missing} failed</div>' if now.missing else ""
-    flaky = f'<div class="soft">{percent(now.flake_rate)} flaky</div>' if now.flake_rate else ""
     if now.mean is None:
         return [name, "–", "", f"0{failed}"] + [""] * (6 if paired else 0)
     mean = f"{now.mean:.3f}"
     if line.mark is not None and line.mark.mean is not None:
         mean += f'<div class="soft">corrected {line.mark.mean:.3f}</div>'
+    if line.corpus is not None:
+        mean += f'<div class="soft">{line.corpus:.3f} over all answers at once</div>'
     old = was.mean if was else None
-    row = [name, mean, mean_plot(now.mean, now.low, now.high, old), f"{now.n}{failed}{flaky}"]
+    row = [name, mean, mean_plot(now.mean, now.low, now.high, old), f"{now.n}{failed}"]
     if not paired:
         return row
     if moved is None:
@@ -154,10 +157,17 @@ def _score(line: ScoreLine, margin: float | None, reach: float, *, paired: bool)
     ]
 
 
+def _repeats(report: RunReport) -> Iterator[str]:
+    heads, rows = repeat_table(report.scores)
+    if rows:
+        yield "<h2>Repeats</h2>\n"
+        yield table(MEANING, heads, ([text(cell) for cell in row] for row in rows))
+
+
 def _distributions(report: RunReport) -> Iterator[str]:
     figures = []
     for line in report.scores[:HISTOGRAMS]:
-        pairs = [one.scores[line.name] for one in report.cases if line.name in one.scores]
+        pairs = [one.scores[line.name] for one in report.cases.outlines if line.name in one.scores]
         new = [now for now, _ in pairs if now is not None]
         old = [was for _, was in pairs if was is not None]
         if new:

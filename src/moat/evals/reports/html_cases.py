@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from moat.domain.scores import Result
+from moat.evals.reports.cases import CaseReport
 from moat.evals.reports.explorer import case_data, conversation, input_of
 from moat.evals.reports.page import block, chip, text
-from moat.evals.reports.report import CaseReport, RunReport
+from moat.evals.reports.report import RunReport
 from moat.prompts.diff import Piece, words
 
 CHANGED = 20
@@ -17,16 +18,17 @@ MAX_TEXT = 4000
 
 def changed_cases(report: RunReport) -> Iterator[str]:
     """What got worse or failed, the largest loss first."""
-    top = [one for one in report.cases if one.change in ("worse", "mixed") or one.failed]
+    outlines = report.cases.outlines
+    top = [place for place, one in enumerate(outlines) if one.change in ("worse", "mixed") or one.failed]
     if not top:
         return
-    worse = sum(one.change == "worse" for one in top)
+    worse = sum(outlines[place].change == "worse" for place in top)
     title = "What got worse" if report.baseline else "What failed"
     yield f"<h2>{title}</h2>\n"
     if report.baseline:
-        yield f'<p class="soft">{worse} cases got worse; {sum(one.failed for one in top)} failed.</p>\n'
-    for one in top[:CHANGED]:
-        yield _case(one)
+        yield f'<p class="soft">{worse} cases got worse; {sum(outlines[place].failed for place in top)} failed.</p>\n'
+    for place in top[:CHANGED]:
+        yield _case(report.cases[place])
     if len(top) > CHANGED:
         yield f'<p class="soft">{len(top) - CHANGED} more stand in the list below.</p>\n'
 
@@ -95,7 +97,7 @@ def _shown(value: object) -> str:
 def all_cases(report: RunReport) -> Iterator[str]:
     """The list of all cases, which the page's script fills."""
     data, left_out = case_data(report)
-    tags = sorted({tag for one in report.cases for tag in one.case.tags})
+    tags = sorted({tag for one in report.cases.outlines for tag in one.case.tags})
     changes = ["worse", "better", "mixed", "same"] if report.baseline else []
     yield "<h2>All cases</h2>\n"
     yield "<noscript><p>This list needs JavaScript; the JSON report has it too.</p></noscript>\n"

@@ -5,15 +5,18 @@ score, where nothing is gated) is below 0.5, and is an error when it has no answ
 regressed, and is an error when it is inconclusive. The verdict is the gates': a suite may pass with cases that fail.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import msgspec
 
+from moat.evals.reports.cases import CaseReport
 from moat.evals.reports.explorer import conversation, input_of
 from moat.evals.reports.page import printable
-from moat.evals.reports.report import CaseReport, RunReport, subject
+from moat.evals.reports.repeated import repeat_facts
+from moat.evals.reports.report import RunReport, subject
+from moat.evals.statistics.repeats import Share
 
 PASSED = 0.5
 """The least score of a case that went well."""
@@ -24,7 +27,7 @@ def to_junit(reports: Sequence[RunReport]) -> bytes:
     """The XML document."""
     root = ElementTree.Element("testsuites")
     for report in reports:
-        _suite(root, report, f"moat.{report.run.suite}", list(_cases(report)))
+        _suite(root, report, f"moat.{report.run.suite}", list(_cases(report)), _scores(report))
         if report.gates:
             _suite(root, report, f"moat.{report.run.suite}.gates", list(_gates(report)))
     ElementTree.indent(root)
@@ -33,7 +36,11 @@ def to_junit(reports: Sequence[RunReport]) -> bytes:
 
 
 def _suite(
-    root: ElementTree.Element, report: RunReport, name: str, tests: Sequence[ElementTree.Element]
+    root: ElementTree.Element,
+    report: RunReport,
+    name: str,
+    tests: Sequence[ElementTree.Element],
+    more: Iterable[tuple[str, str]] = (),
 ) -> ElementTree.Element:
     kinds = [child.tag for test in tests for child in test]
     when = datetime.fromtimestamp(report.run.created_ns / 1e9, UTC)
@@ -56,12 +63,26 @@ def _suite(
         "dataset": report.run.dataset_digest,
         "verdict": report.verdict or "",
     }
-    for key, value in facts.items():
+    for key, value in (*facts.items(), *more):
         if value:
             properties.append(_element("property", name=key, value=value))
     suite.extend(tests)
     root.append(suite)
     return suite
+
+
+def _scores(report: RunReport) -> Iterator[tuple[str, str]]:
+    """Each score as properties: its mean, and what repeats say, with intervals."""
+    for line in report.scores:
+        seen = line.candidate
+        found = [("mean", Share(seen.mean, seen.low, seen.high))] if seen.mean is not None else []
+        found += repeat_facts(seen.steady) if seen.steady is not None else ()
+        for name, share in found:
+            key = f"score.{line.name}.{name}"
+            yield from ((key, f"{share.mean:.6f}"), (f"{key}.low", f"{share.low:.6f}"))
+            yield f"{key}.high", f"{share.high:.6f}"
+        if line.corpus is not None:
+            yield f"score.{line.name}.corpus", f"{line.corpus:.6f}"
 
 
 def _cases(report: RunReport) -> Iterator[ElementTree.Element]:

@@ -8,9 +8,11 @@ from moat.domain.usage import format_usd
 from moat.evals.compare import Summary
 from moat.evals.gate import describe, describe_p
 from moat.evals.markdown import MARKS, cell, fence
+from moat.evals.reports.cases import CaseReport
 from moat.evals.reports.explorer import input_of
 from moat.evals.reports.page import short_ns
-from moat.evals.reports.report import CaseReport, RunReport, subject
+from moat.evals.reports.repeated import MEANING, repeat_table, repeats_of
+from moat.evals.reports.report import RunReport, subject
 
 MAX_CASES = 10
 MAX_SLICES = 15
@@ -21,14 +23,15 @@ MAX_LENGTH = 60_000
 def run_markdown(report: RunReport) -> str:
     """The report as one document. Texts of models and cases stand in fences that they cannot close."""
     text = "\n".join(_head(report)) + "\n"
-    top = [one for one in report.cases if one.failed or one.change in ("worse", "mixed")]
+    outlines = report.cases.outlines
+    top = [place for place, one in enumerate(outlines) if one.failed or one.change in ("worse", "mixed")]
     if not report.baseline:
-        top = [one for one in report.cases if one.lowest < 1]
+        top = [place for place, one in enumerate(outlines) if one.lowest < 1]
     if top:
         text += f"\n### {'What got worse' if report.baseline else 'What went wrong'} ({len(top)})\n\n"
     shown = 0
-    for one in top[:MAX_CASES]:
-        part = "\n".join(_case(one)) + "\n"
+    for place in top[:MAX_CASES]:
+        part = "\n".join(_case(report.cases[place])) + "\n"
         if len(text) + len(part) > MAX_LENGTH:
             break
         text += part
@@ -44,7 +47,7 @@ def _head(report: RunReport) -> Iterator[str]:
     yield report.summary
     yield ""
     against = f", against {cell(subject(baseline))} (`{baseline.id}`)" if baseline else ""
-    repeats = f", {run.repeats} repeats" if run.repeats > 1 else ""
+    repeats = f", {repeats_of(run)} repeats" if run.repeats > 1 else ""
     model = f", model `{run.model}`" if run.model else ""
     yield f"Suite `{run.suite}`{model}, {run.cases} cases{repeats}; run `{run.id}`{against}."
     if report.simulated:
@@ -52,6 +55,7 @@ def _head(report: RunReport) -> Iterator[str]:
         yield "The answers are simulated: they say nothing about a real model."
     yield from _gates(report)
     yield from _scores(report)
+    yield from _repeats(report)
     yield from _slices(report)
     yield from _effort(report)
 
@@ -74,7 +78,7 @@ def _scores(report: RunReport) -> Iterator[str]:
         yield from ("", "| score | mean (95 % interval) |", "|---|---|")
     for line in report.scores:
         name = cell(line.name) + (f" ({cell(line.mark.text)})" if line.mark else "")
-        mean = _mean(line.candidate)
+        mean = _mean(line.candidate) + _corpus(line.corpus)
         if line.mark is not None and line.mark.mean is not None:
             mean += f", corrected {line.mark.mean:.3f}"
         if not report.baseline:
@@ -82,15 +86,27 @@ def _scores(report: RunReport) -> Iterator[str]:
             continue
         moved = f"{describe(line.difference)}, {describe_p(line.difference.p)}" if line.difference else "–"
         least = f"{line.detectable:.3f}" if line.detectable is not None else "–"
-        yield f"| {name} | {_mean(line.baseline)} | {mean} | {moved} | {line.worse} / {line.better} | {least} |"
+        before = _mean(line.baseline) + _corpus(line.baseline_corpus)
+        yield f"| {name} | {before} | {mean} | {moved} | {line.worse} / {line.better} | {least} |"
+
+
+def _corpus(value: float | None) -> str:
+    return "" if value is None else f"; {value:.3f} over all answers at once"
+
+
+def _repeats(report: RunReport) -> Iterator[str]:
+    heads, rows = repeat_table(report.scores)
+    if rows:
+        yield from ("", f"| {' | '.join(head.rstrip('>') for head in heads)} |", "|---" * len(heads) + "|")
+        yield from (f"| {cell(row[0])} | {' | '.join(row[1:])} |" for row in rows)
+        yield from ("", MEANING)
 
 
 def _mean(summary: Summary | None) -> str:
     if summary is None or summary.mean is None:
         return "–"
     failed = f", {summary.missing} failed" if summary.missing else ""
-    flaky = f", {summary.flake_rate:.0%} flaky".replace("%", " %") if summary.flake_rate else ""
-    return f"{summary.mean:.3f} ({summary.low:.3f} to {summary.high:.3f}, n = {summary.n}{failed}{flaky})"
+    return f"{summary.mean:.3f} ({summary.low:.3f} to {summary.high:.3f}, n = {summary.n}{failed})"
 
 
 def _slices(report: RunReport) -> Iterator[str]:

@@ -50,11 +50,6 @@ def block(label: str, content: str, *, ready: bool = False) -> str:
     )
 
 
-def percent(share: float) -> str:
-    """A share for people."""
-    return f"{share:.0%}".replace("%", "\u202f%")
-
-
 def short_ns(nanoseconds: int) -> str:
     """A time for people."""
     if nanoseconds >= 1_000_000_000:

@@ -1,24 +1,22 @@
 """The one model of a report: what a run found, against what, and case by case."""
 
-from collections import defaultdict
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
-from moat.domain.scores import Case, Result, Run, Verdict
+from moat.domain.scores import Result, Run, Verdict
 from moat.evals.compare import DIGITS, Difference, Failure, Measured, ScoreComparison, Summary
 from moat.evals.datasets import Dataset
 from moat.evals.gate import GateReport, GateResult
+from moat.evals.reports.cases import Cases, Means, gathered
 from moat.evals.reports.slicing import Slice, measure_slices
-
-Change = Literal["worse", "better", "mixed", "same", "new"]
-"""How a case fared against the baseline; `new` where there is none to compare with."""
-
-Means = dict[str, dict[str, float]]
-"""By score and case: the mean over the repeats that have a value."""
-
-ORDER: tuple[Change, ...] = ("worse", "mixed", "better", "new", "same")
+from moat.evals.running.flips import phases_of
+from moat.evals.running.stored import scored
+from moat.evals.scorers.bleu import corpus_scores
+from moat.evals.scorers.scorer import Scorer
+from moat.evals.statistics.allocation import Phases
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +44,9 @@ class ScoreLine(msgspec.Struct, frozen=True, kw_only=True):
     worse: int = 0
     better: int = 0
     mark: Mark | None = None
+    corpus: float | None = None
+    """Of BLEU and chrF over all answers at once, which is not their mean over cases; None of other scores."""
+    baseline_corpus: float | None = None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,35 +69,6 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
 
 
-class CaseReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One case, answered by the candidate and, where there is one, the baseline."""
-
-    case: Case
-    change: Change
-    scores: dict[str, tuple[float | None, float | None]]
-    """Candidate's and baseline's mean over repeats, by score; None where there is no value."""
-    candidate: tuple[Result, ...]
-    """By repeat."""
-    baseline: tuple[Result, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """Has the candidate no answer, or no score, for some repeat?"""
-        return any(r.error or any(s.status == "error" for s in r.scores) for r in self.candidate)
-
-    @property
-    def lowest(self) -> float:
-        """The least of its scores; 0 when it failed, 1 when nothing was scored."""
-        values = [new for new, _ in self.scores.values() if new is not None]
-        return 0.0 if self.failed else min(values, default=1.0)
-
-    @property
-    def loss(self) -> float:
-        """The largest loss of any score, negative for a case that only gained."""
-        losses = [old - new for new, old in self.scores.values() if new is not None and old is not None]
-        return max(losses, default=0.0)
-
-
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a run."""
 
@@ -111,7 +83,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
     baseline_totals: Totals | None = None
     failures: tuple[Failure, ...] = ()
-    cases: tuple[CaseReport, ...] = ()
+    cases: Cases
     """What got worse first, the largest loss first; then what failed, what got better, the rest by its score."""
 
     @property
@@ -138,16 +110,18 @@ def build_report(
     baseline: Measured | None = None,
     slice_by: Sequence[str] = (),
     marks: Mapping[str, Mark] | None = None,
+    scorers: Sequence[Scorer] = (),
 ) -> RunReport:
     """Bring together what a run's gates found and the answers they were about.
 
-    `slice_by`: paths that `moat.evals.slices` knows; `marks` by name of score. Raises `ConfigError` for a path that
-    leads nowhere.
+    `slice_by`: paths that `moat.evals.slices` knows; `marks` by name of score. `scorers`: the suite's,
+    some of which have a number of all answers at once. Raises `ConfigError` for a path that leads nowhere.
     """
     comparison = found.comparison
     gated = {result.gate.score for result in found.gates}
-    new = means(candidate.results)
-    old = means(baseline.results) if baseline else None
+    new = means(scored(candidate.results), phases_of(candidate.run))
+    old = means(scored(baseline.results), phases_of(baseline.run)) if baseline else None
+    corpora = [corpus_scores(scorers, scored(side.results)) if side else {} for side in (candidate, baseline)]
     return RunReport(
         run=comparison.candidate,
         baseline=comparison.baseline,
@@ -155,45 +129,57 @@ def build_report(
         summary=found.summary,
         gates=found.gates,
         scores=tuple(
-            _line(score, gated, marks or {}, _moves(new.get(score.name, {}), (old or {}).get(score.name, {})))
+            _line(score, gated, marks or {}, _moves(new.get(score.name, {}), (old or {}).get(score.name, {})), corpora)
             for score in comparison.scores
         ),
         slices=measure_slices(dataset.cases, slice_by, new, old),
-        totals=totals(candidate.results),
-        baseline_totals=totals(baseline.results) if baseline else None,
+        totals=totals(scored(candidate.results)),
+        baseline_totals=totals(scored(baseline.results)) if baseline else None,
         failures=comparison.candidate_failures,
-        cases=_cases(dataset, (candidate, baseline), new, old),
+        cases=gathered(dataset, (candidate, baseline), new, old),
     )
 
 
-def means(results: Iterable[Result]) -> Means:
-    """Each case's scores, averaged over its repeats."""
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+def means(results: Iterable[Result], phases: Phases | None = None) -> Means:
+    """Each case's scores, averaged over its repeats, or what they come to where repeats adapt."""
+    values: dict[str, dict[str, tuple[list[float], list[float]]]] = defaultdict(lambda: defaultdict(lambda: ([], [])))
     for result in results:
+        later = phases is not None and result.repeat >= phases.least
         for score in result.scores:
             if score.value is not None:
-                values[score.name][result.case].append(score.value)
+                values[score.name][result.case][later].append(score.value)
     return {
-        name: {case: round(sum(some) / len(some), DIGITS) for case, some in by_case.items()}
+        name: {case: round(_mean(before, after, phases), DIGITS) for case, (before, after) in by_case.items()}
         for name, by_case in values.items()
     }
 
 
+def _mean(before: Sequence[float], after: Sequence[float], phases: Phases | None) -> float:
+    found = phases.score(before, after) if phases is not None else sum(before) / len(before)
+    assert found is not None, "a case that is there has a value"
+    return found
+
+
 def totals(results: Iterable[Result]) -> Totals:
     """Add up what answers took."""
-    results = list(results)
-    answered = [result for result in results if not result.error]
-    latencies = sorted(result.latency_ns for result in answered)
-    last = len(latencies) - 1
+    found: Counter[str] = Counter()
+    latencies = array("q")
+    for result in results:
+        found["answers"] += 1
+        found["input_tokens"] += result.input_tokens
+        found["output_tokens"] += result.output_tokens
+        found["cost"] += result.cost or 0
+        found["scoring_cost"] += sum(score.cost for score in result.scores)
+        if result.error:
+            found["errors"] += 1
+        else:
+            found["unpriced"] += result.cost is None
+            latencies.append(result.latency_ns)
+    ordered, last = sorted(latencies), len(latencies) - 1
+    names = ("answers", "errors", "input_tokens", "output_tokens", "cost", "unpriced", "scoring_cost")
     return Totals(
-        answers=len(results),
-        errors=len(results) - len(answered),
-        input_tokens=sum(result.input_tokens for result in results),
-        output_tokens=sum(result.output_tokens for result in results),
-        cost=sum(result.cost or 0 for result in results),
-        unpriced=sum(result.cost is None for result in answered),
-        scoring_cost=sum(score.cost for result in results for score in result.scores),
-        latency_ns=tuple(latencies[round(last * share)] for share in QUANTILES) if latencies else (),
+        **{name: found[name] for name in names},
+        latency_ns=tuple(ordered[round(last * share)] for share in QUANTILES) if ordered else (),
     )
 
 
@@ -201,7 +187,13 @@ def _moves(new: Mapping[str, float], old: Mapping[str, float]) -> list[float]:
     return [new[case] - before for case, before in old.items() if case in new and new[case] != before]
 
 
-def _line(score: ScoreComparison, gated: set[str], marks: Mapping[str, Mark], moves: Sequence[float]) -> ScoreLine:
+def _line(
+    score: ScoreComparison,
+    gated: set[str],
+    marks: Mapping[str, Mark],
+    moves: Sequence[float],
+    corpora: Sequence[Mapping[str, float]],
+) -> ScoreLine:
     return ScoreLine(
         name=score.name,
         gated=score.name in gated,
@@ -212,41 +204,6 @@ def _line(score: ScoreComparison, gated: set[str], marks: Mapping[str, Mark], mo
         worse=sum(move < 0 for move in moves),
         better=sum(move > 0 for move in moves),
         mark=marks.get(score.name),
+        corpus=corpora[0].get(score.name),
+        baseline_corpus=corpora[1].get(score.name),
     )
-
-
-def _cases(
-    dataset: Dataset, sides: tuple[Measured, Measured | None], new: Means, old: Means | None
-) -> tuple[CaseReport, ...]:
-    after, before = (_by_case(side.results) if side else {} for side in sides)
-    names = list(dict.fromkeys(score.name for results in after.values() for r in results for score in r.scores))
-    cases = []
-    for case in dataset.cases:
-        if case.id not in after:
-            continue
-        scores = {name: (new.get(name, {}).get(case.id), (old or {}).get(name, {}).get(case.id)) for name in names}
-        cases.append(
-            CaseReport(
-                case=case,
-                change=_change(scores) if old is not None else "new",
-                scores={name: pair for name, pair in scores.items() if pair != (None, None)},
-                candidate=tuple(after[case.id]),
-                baseline=tuple(before.get(case.id, ())),
-            )
-        )
-    cases.sort(key=lambda one: (ORDER.index(one.change), -one.loss, not one.failed, one.lowest))
-    return tuple(cases)
-
-
-def _change(scores: Mapping[str, tuple[float | None, float | None]]) -> Change:
-    moved = {new > old for new, old in scores.values() if new is not None and old is not None and new != old}
-    if len(moved) == 2:
-        return "mixed"
-    return "same" if not moved else "better" if True in moved else "worse"
-
-
-def _by_case(results: Iterable[Result]) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = defaultdict(list)
-    for result in results:
-        found[result.case].append(result)
-    return found

@@ -9,7 +9,8 @@ import msgspec
 
 from moat.domain.errors import StorageError
 from moat.domain.scores import Result, Run
-from moat.evals.reports.report import CaseReport, RunReport, subject
+from moat.evals.reports.cases import CaseReport
+from moat.evals.reports.report import RunReport, subject
 
 FORMAT, VERSION = "moat-eval-report", 1
 """The version is raised when a member goes or changes its meaning, not when one is added."""
@@ -47,14 +48,19 @@ COLUMNS = {
 }
 """Of the Parquet file, with DuckDB's types; `side` is `candidate` or `baseline`, money in picodollars."""
 
-MAX_ROW = 2**30
-"""Bytes of one row as JSON."""
+ROW_GROUP = 20_480
+"""Rows that DuckDB holds before it writes them."""
+LEAST_BUFFER = 2**22
+"""Bytes that DuckDB reads at a time, or those of the longest row as JSON: it takes several times as much memory."""
 
 
-def to_json(report: RunReport) -> bytes:
-    """One document: `format`, `version`, and the members of `RunReport` by their names."""
-    members = {name: getattr(report, name) for name in report.__struct_fields__}
-    return msgspec.json.encode({"format": FORMAT, "version": VERSION, **members}) + b"\n"
+def json_parts(report: RunReport) -> Iterator[bytes]:
+    """One document, piece by piece: `format`, `version`, and the members of `RunReport` by their names."""
+    members = {name: getattr(report, name) for name in report.__struct_fields__ if name != "cases"}
+    yield msgspec.json.encode({"format": FORMAT, "version": VERSION, **members})[:-1] + b',"cases":['
+    for place, one in enumerate(report.cases):
+        yield (b"," if place else b"") + msgspec.json.encode(one)
+    yield b"]}\n"
 
 
 def rows(report: RunReport) -> Iterator[dict[str, Any]]:
@@ -73,14 +79,15 @@ def write_parquet(report: RunReport, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
             lines, made = Path(folder) / "rows.jsonl", Path(folder) / "made.parquet"
+            longest = LEAST_BUFFER
             with lines.open("wb") as file:
                 for row in rows(report):
-                    file.write(msgspec.json.encode(row) + b"\n")
-            with duckdb.connect() as connection:
+                    longest = max(longest, file.write(msgspec.json.encode(row) + b"\n"))
+            with duckdb.connect(config={"threads": 1}) as connection:
                 table = connection.read_json(
-                    str(lines), format="newline_delimited", columns=COLUMNS, maximum_object_size=MAX_ROW
+                    str(lines), format="newline_delimited", columns=COLUMNS, maximum_object_size=longest
                 )
-                table.write_parquet(str(made), compression="zstd")
+                table.write_parquet(str(made), compression="zstd", row_group_size=ROW_GROUP)
             made.replace(path)
     except (OSError, duckdb.Error) as error:
         raise StorageError(f"the report cannot be written: {error}", where=str(path)) from None

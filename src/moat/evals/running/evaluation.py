@@ -49,6 +49,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             behind=self.behind,
             cases=len(self.dataset.cases),
             repeats=self.suite.repeats,
+            least=self.suite.least,
             created_ns=created_ns,
             commit=commit,
             author=author,

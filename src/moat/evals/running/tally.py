@@ -1,10 +1,12 @@
 """Sums of a run, so that memory does not grow with its results."""
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
 from moat.domain.scores import Result
+from moat.evals.statistics.allocation import Phases, two_phase_score
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -25,12 +27,12 @@ class Progress(msgspec.Struct, frozen=True):
 class Tally:
     """Counts, and means of the gated scores."""
 
-    def __init__(self, gated: Iterable[str], repeats: int) -> None:
+    def __init__(self, gated: Iterable[str], repeats: int, phases: Phases | None = None) -> None:
         self.done = self.errors = self.cached = self.saved = 0
         self.spent = 0
         """By what the results say: failed tries of answers that came in the end are included, others are not."""
         self._repeats = repeats
-        self._means = {name: _Mean() for name in gated}
+        self._means = {name: _Mean(phases) for name in gated}
 
     def add(self, result: Result) -> None:
         """Count a stored result."""
@@ -43,7 +45,8 @@ class Tally:
         for score in result.scores:
             if score.status != "not_run" and score.name in self._means:
                 # One answer a case needs no memory of the case.
-                self._means[score.name].add(result.case if self._repeats > 1 else None, score.value or 0.0)
+                case = result.case if self._repeats > 1 else None
+                self._means[score.name].add(case, result.repeat, score.value or 0.0)
 
     def lose(self, result: Result) -> None:
         """One that is not stored: its money is spent all the same."""
@@ -65,21 +68,31 @@ def _paid(result: Result) -> int:
 
 
 class _Mean:
-    """Mean over cases of the mean over repeats."""
+    """Mean over cases of the mean over repeats, or of what their two phases come to."""
 
-    def __init__(self) -> None:
+    def __init__(self, phases: Phases | None) -> None:
+        self._phases = phases
         self._sum, self._count = 0.0, 0
         self._cases: dict[str, tuple[float, int]] = {}
+        self._later: dict[str, tuple[float, int]] = {}
 
-    def add(self, case: str | None, value: float) -> None:
+    def add(self, case: str | None, repeat: int, value: float) -> None:
         if case is None:
             self._sum, self._count = self._sum + value, self._count + 1
             return
-        total, count = self._cases.get(case, (0.0, 0))
-        self._cases[case] = total + value, count + 1
+        cases = self._later if self._phases is not None and repeat >= self._phases.least else self._cases
+        total, count = cases.get(case, (0.0, 0))
+        cases[case] = total + value, count + 1
 
     @property
     def value(self) -> float | None:
-        count = self._count + len(self._cases)
-        total = self._sum + sum(total / count for total, count in self._cases.values())
-        return total / count if count else None
+        cases = self._cases.keys() | self._later.keys()
+        count = self._count + len(cases)
+        return (self._sum + math.fsum(map(self._of, sorted(cases)))) / count if count else None
+
+    def _of(self, case: str) -> float:
+        before, after = (part.get(case) for part in (self._cases, self._later))
+        if self._phases is None or before is None or after is None:
+            total, count = before or after or (0.0, 1)
+            return total / count
+        return two_phase_score([before[0] / before[1]], [after[0] / after[1]], self._phases.weight)

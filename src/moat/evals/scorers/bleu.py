@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from moat.domain.scores import Case, Score
+from moat.domain.scores import Case, Result, Score
 from moat.evals.answer import Answered
-from moat.evals.scorers.scorer import Comparison, Measured, scorer
+from moat.evals.scorers.scorer import Comparison, Measured, Scorer, scorer
 from moat.evals.scorers.text import as_text, references_of
 
 MAX_ORDER = 4
@@ -114,19 +114,48 @@ def chrf_of(counts: Sequence[int]) -> float:
 
 def corpus_bleu(scores: Iterable[Score]) -> float | None:
     """The BLEU over all answers that a `bleu` scorer scored; None when there is none."""
-    counts = _summed(scores)
-    return bleu_of(counts, sentence=False) if counts else None
+    return _bleu_of_all(_summed(scores))
 
 
 def corpus_chrf(scores: Iterable[Score]) -> float | None:
     """The chrF over all answers that a `chrf` scorer scored; None when there is none."""
-    counts = _summed(scores)
+    return _chrf_of_all(_summed(scores))
+
+
+def corpus_scores(scorers: Iterable[Scorer], results: Iterable[Result]) -> dict[str, float]:
+    """The number over all answers of each `bleu` and `chrf` scorer, by its name; `results` are gone through once."""
+    kinds = {made.name: _bleu_of_all if isinstance(made, Bleu) else _chrf_of_all for made in scorers if _adds_up(made)}
+    totals: dict[str, list[int]] = {}
+    for result in results if kinds else ():
+        for score in result.scores:
+            if score.name in kinds:
+                totals[score.name] = _added(totals.get(score.name, []), score)
+    found = {name: kinds[name](total) for name, total in totals.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _adds_up(made: Scorer) -> bool:
+    return isinstance(made, Bleu | Chrf)
+
+
+def _bleu_of_all(counts: Sequence[int]) -> float | None:
+    return bleu_of(counts, sentence=False) if counts else None
+
+
+def _chrf_of_all(counts: Sequence[int]) -> float | None:
     return chrf_of(counts) if counts else None
 
 
 def _summed(scores: Iterable[Score]) -> list[int]:
-    kept = [score.evidence["counts"] for score in scores if "counts" in score.evidence]
-    return [sum(column) for column in zip(*kept, strict=True)]
+    total: list[int] = []
+    for score in scores:
+        total = _added(total, score)
+    return total
+
+
+def _added(total: list[int], score: Score) -> list[int]:
+    counts = score.evidence.get("counts", ())
+    return [one + more for one, more in zip(total or [0] * len(counts), counts, strict=True)] if counts else total
 
 
 def _grams(words: list[str], order: int) -> Counter[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """What scorers that ask judges have in common: a prompt of the project, the models that judge, how votes are folded."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, Self, TypeVar
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from moat.domain.errors import ConfigError, MoatError, NotFound
 from moat.domain.scores import Case, Score
 from moat.evals.answer import MAX_SHOWN, Answered
-from moat.evals.judges.asking import Rubric, Vote, rubric_of
+from moat.evals.judges.asking import STOPPING, Rubric, Vote, rubric_of
 from moat.evals.judges.panel import Fold, tally
 from moat.evals.judges.shipped import shipped
 from moat.evals.scorers.scorer import Bench, Named, NotRun, Scorer, check_expected
@@ -94,6 +94,11 @@ class Judging(Scorer, frozen=True):
         return tuple(seat.alias for seat in self.pinning.seats) if self.pinning is not None else named
 
     @property
+    def judges(self) -> bool:
+        """It is what a judge is."""
+        return True
+
+    @property
     def pinning(self) -> Pinned | None:
         """What it is in a project; None before it is pinned."""
         return vars(self).get("_pinned")
@@ -152,7 +157,10 @@ class Judging(Scorer, frozen=True):
         return f"judge:{self.name}"
 
     async def score(self, case: Case, answer: Answered) -> Score:
-        """Ask all seats as often as they shall be asked, at the same time, and fold what they say."""
+        """Ask all seats as often as they shall be asked, at the same time, and fold what they say.
+
+        What goes wrong is the score's error. Raises only errors of the set-up (`STOPPING`): they end the run.
+        """
         bench, pinned = vars(self).get("_bench"), self.pinning
         assert bench is not None, "a judge is bound before it scores"
         assert pinned is not None, "and pinned before it is bound"
@@ -160,6 +168,10 @@ class Judging(Scorer, frozen=True):
             votes = await self.votes(case, answer, bench, pinned)
         except NotRun as missing:
             return Score(name=self.name, status="not_run", reason=str(missing))
+        except STOPPING:
+            raise
+        except MoatError as error:
+            return Score(name=self.name, status="error", reason=str(error)[:MAX_SHOWN])
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
             return Score(name=self.name, status="error", reason=f"the answer cannot be shown: {error}"[:MAX_SHOWN])
         found = tally(votes, self.fold)
@@ -178,14 +190,6 @@ class Judging(Scorer, frozen=True):
     async def votes(self, case: Case, answer: Answered, bench: Bench, pinned: Pinned) -> list[Vote]:
         """What each seat says, each time. Raises `NotRun` when the case has nothing to judge by."""
         raise AssertionError("a judge implements `votes`")
-
-
-def judges_in(scorer: Scorer) -> Iterator[Judging]:
-    """The judges that a scorer is, or is made of."""
-    if isinstance(scorer, Judging):
-        yield scorer
-    for part in getattr(scorer, "parts", ()):
-        yield from judges_in(part)
 
 
 async def all_of(work: Sequence[Awaitable[T]]) -> list[T]:

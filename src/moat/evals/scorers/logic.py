@@ -57,6 +57,11 @@ class Composite(Scorer, frozen=True):
         """Of all parts."""
         return tuple(model for part in self.parts for model in part.models)
 
+    @property
+    def judges(self) -> bool:
+        """Does one of its parts?"""
+        return any(part.judges for part in self.parts)
+
     def pin(self, named: Named) -> Scorer:
         """With all that its parts name."""
         return self._with(tuple(part.pin(named) for part in self.parts))

@@ -86,6 +86,11 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Aliases of moat.yaml that it asks."""
         return ()
 
+    @property
+    def judges(self) -> bool:
+        """Does a model's opinion make its score? Such a score may gate when people were found to agree with it."""
+        return False
+
     def pin(self, named: Named) -> "Scorer":
         """This scorer with everything that it names, so that its `identity` covers it: a changed judge prompt is
         another judge. Done once, when a suite is read; runs no code that it names. Raises a `MoatError` for what there

@@ -128,7 +128,9 @@ def krippendorff_alpha(
     if level == "interval":
         return _agreement(_number_parts(rated), _number_disagreement, clusters, confidence, unit_weights)
     index = _index((rating for ratings in rated for rating in ratings), order)
-    parts = np.array([_coincidences([index[rating] for rating in ratings], len(index)) for ratings in rated])
+    codes = [tuple(sorted(index[rating] for rating in ratings)) for ratings in rated]
+    made = {code: _coincidences(code, len(index)) for code in set(codes)}  # most units are rated alike
+    parts = np.array([made[code] for code in codes])
     differ = _label_disagreement(len(index), ordinal=level == "ordinal")
     return _agreement(parts, differ, clusters, confidence, unit_weights)
 
@@ -187,7 +189,7 @@ def _index(ratings: Iterable[Hashable], order: Sequence[Hashable] | None) -> dic
     return {label: place for place, label in enumerate(labels)}
 
 
-def _coincidences(codes: list[int], labels: int) -> "np.ndarray":
+def _coincidences(codes: tuple[int, ...], labels: int) -> "np.ndarray":
     """All ordered pairs of a unit's ratings, each unit weighing as much as it has ratings."""
     import numpy as np
 

@@ -1,66 +1,61 @@
 """Repeats where answers flip, without flattering the mean.
 
 Asking again only where the first answers disagreed, and averaging everything, is biased: a case that is right nine
-times in ten, and was right twice, keeps its 1. So the first answers decide where to ask again, and a case's score is
-a fixed mix of what it scored before and after that decision, the same for every case (two-phase sampling: Neyman 1938,
-JASA 33; Cochran 1977, Sampling Techniques, chapter 12).
+times in ten, and was right twice, keeps its 1. So the first answers decide where to ask again, every case is asked at
+least once more, and its score is a fixed mix of what it scored before and after that decision (two-phase sampling:
+Neyman 1938, JASA 33; Cochran 1977, Sampling Techniques, chapter 12). Each case's own answers decide about it alone: so
+the scores of cases are as independent as ever, and every interval and test over cases holds as it does for a fixed
+number of repeats.
+
+The mean gains little: the same number of answers spread evenly tells about as much of it, and more where every case
+flips a little. What the further answers do tell is how often the cases that flip are right.
 """
 
-import heapq
 from collections.abc import Sequence
-
-SHRINK = 1.0
-"""So many answers' worth of the common variance are mixed into each case's own, which few answers tell little of."""
+from typing import NamedTuple
 
 
-def next_repeats(cases: Sequence[Sequence[float]], answers: int) -> list[int]:
-    """How many more answers each case gets, of so many in all; what each has scored so far decides.
+class Phases(NamedTuple):
+    """`least` answers to each case, then one more, or where those disagreed as many as make `most`."""
 
-    Every case gets one as long as they last (without one its score would rest on the answers that made the
-    decision), then each goes where it lowers the variance of the mean over cases most: in proportion to the standard
-    deviation within the case (Neyman 1934, JRSS 97). Which case comes first of equals is their order. Raises
-    `ValueError` for a negative number of answers.
-    """
-    if answers < 0:
-        raise ValueError("the number of answers cannot be negative")
-    more = [1 if index < answers else 0 for index in range(len(cases))]
-    variances = _variances(cases)
-    queue = [(-_benefit(variance, 1), index) for index, variance in enumerate(variances)]
-    heapq.heapify(queue)
-    for _ in range(answers - len(cases) if cases else 0):
-        _, index = queue[0]
-        more[index] += 1
-        heapq.heapreplace(queue, (-_benefit(variances[index], more[index]), index))
-    return more
+    least: int
+    most: int
+
+    @property
+    def weight(self) -> float:
+        """Of what came before the decision: a choice that no score has a part in.
+
+        As if each case had been asked twice more: between the one more of steady cases and the many of others. With
+        2 to 8 answers the variance is within 10 % of what the best weight would give, whatever the cases are like.
+        """
+        return self.least / (self.least + 2)
+
+    def asked(self, flips: bool) -> int:
+        """Answers to a case in all."""
+        return self.most if flips else self.least + 1
+
+    def score(self, before: Sequence[float], after: Sequence[float]) -> float | None:
+        """Of a case: `two_phase_score`, or the mean of the phase that has a value; None when neither has."""
+        if before and after:
+            return two_phase_score(before, after, self.weight)
+        found = before or after
+        return sum(found) / len(found) if found else None
+
+    def bounds(self, before: Sequence[float], after: Sequence[float], asked: int) -> tuple[float, float]:
+        """The least and the most that a case's score can be, when `asked` answers were and some have no value."""
+        later = max(1, asked - self.least)
+        low = self.weight * sum(before) / self.least + (1 - self.weight) * sum(after) / later
+        missing = self.weight * max(0, self.least - len(before)) / self.least
+        missing += (1 - self.weight) * max(0, later - len(after)) / later
+        return low, low + missing
 
 
 def two_phase_score(before: Sequence[float], after: Sequence[float], weight: float) -> float:
     """One case's score: `weight` times its mean before the decision plus the rest times its mean after it.
 
     Unbiased for the case, and so is the mean over cases, as long as `weight` is the same for all and was not chosen
-    by looking at the scores: the share of all answers that came before is a good one. Raises `ValueError` when one of
-    the two is empty.
+    by looking at the scores. Raises `ValueError` when one of the two is empty.
     """
     if not before or not after:
         raise ValueError("needs an answer before and one after")
     return weight * sum(before) / len(before) + (1 - weight) * sum(after) / len(after)
-
-
-def _variances(cases: Sequence[Sequence[float]]) -> list[float]:
-    """Variance within each case, drawn towards the common one."""
-    squares = [_squares(values) for values in cases]
-    freedom = sum(len(values) - 1 for values in cases if values)
-    common = sum(squares) / freedom if freedom else 1.0
-    return [(s + SHRINK * common) / (max(0, len(v) - 1) + SHRINK) for s, v in zip(squares, cases, strict=True)]
-
-
-def _squares(values: Sequence[float]) -> float:
-    if not values:
-        return 0.0
-    mean = sum(values) / len(values)
-    return sum((value - mean) ** 2 for value in values)
-
-
-def _benefit(variance: float, answers: int) -> float:
-    """By how much one answer more lowers the variance of the case's mean."""
-    return variance / (answers * (answers + 1))

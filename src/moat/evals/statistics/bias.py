@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from moat.evals.statistics.clusters import coded
+from moat.evals.statistics.distributions import t_cdf, t_quantile
 from moat.evals.statistics.intervals import difference_interval, wilson
 from moat.evals.statistics.judges import Share
 from moat.evals.statistics.significance import sign_flip
@@ -88,7 +89,6 @@ def length_bias(
     Raises `ValueError` for a length that is not positive, or unequal lengths of the sequences.
     """
     import numpy as np
-    from scipy.special import stdtr, stdtrit
 
     if not len(judged) == len(truths) == len(lengths) or min(lengths, default=0) <= 0:
         raise ValueError("needs a truth and a positive length for each judgement")
@@ -105,6 +105,6 @@ def length_bias(
     scores = scaled * x * residuals / np.sqrt(np.maximum(1 - leverage, 1e-12))
     sums = np.bincount(codes, weights=scores)
     error = math.sqrt(float(sums @ sums)) / spread
-    half = float(stdtrit(count - 2, (1 + confidence) / 2)) * error
-    tail = float(stdtr(count - 2, -abs(slope) / error)) if error else 0.5 * (slope == 0)
+    half = t_quantile((1 + confidence) / 2, count - 2) * error
+    tail = t_cdf(-abs(slope) / error, count - 2) if error else 0.5 * (slope == 0)
     return LengthBias(slope, slope - half, slope + half, 2 * tail)

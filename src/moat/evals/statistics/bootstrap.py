@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from moat.evals.statistics.clusters import totals
+from moat.evals.statistics.distributions import normal_cdf, normal_quantile
 from moat.evals.statistics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 SAMPLES = 2_000
 CELLS = 4_000_000
 """Units times samples drawn at once: bounds the memory to some 100 MB."""
+KEPT_CELLS = 250_000
+"""So small a draw, of 2 MB, is kept for the next statistic over as many units."""
 
 Statistic = Callable[["np.ndarray"], "np.ndarray"]
 """From sums over units, shape (samples, parts), to values, shape (samples,); NaN where there is none."""
@@ -45,7 +49,7 @@ def resample(
         return Interval(-math.inf, math.inf)
     whole = rows.sum(axis=0)
     seen = float(statistic(whole[None])[0])
-    drawn = statistic(draw_sums(rows, samples, np.random.default_rng(seed)))
+    drawn = statistic(draw_sums(rows, samples, seed))
     drawn = np.sort(drawn[np.isfinite(drawn)])
     if not len(drawn) or not math.isfinite(seen):
         return Interval(-math.inf, math.inf)
@@ -88,42 +92,55 @@ def ratio_bootstrap(
     (seen,), (error,) = estimates(rows.sum(axis=0)[None])
     if error == 0:
         return Interval(*(float(np.exp(seen) if log else seen),) * 2)
-    drawn, errors = estimates(draw_sums(rows, SAMPLES, np.random.default_rng(seed)))
+    drawn, errors = estimates(draw_sums(rows, SAMPLES, seed))
     known = errors > 1e-9 * error
     most, least = np.quantile((drawn[known] - seen) / errors[known], [(1 + confidence) / 2, (1 - confidence) / 2])
     ends = seen - most * error, seen - least * error
     return Interval(*(float(np.exp(end) if log else end) for end in ends))
 
 
-def draw_sums(rows: "np.ndarray", samples: int, random: "np.random.Generator") -> "np.ndarray":
+def draw_sums(rows: "np.ndarray", samples: int, seed: int) -> "np.ndarray":
     """Sums over resampled units, shape (samples, parts)."""
     import numpy as np
 
     count = len(rows)
-    chunk = max(1, CELLS // count)
-    drawn = []
-    for start in range(0, samples, chunk):
-        size = min(chunk, samples - start)
-        picks = random.integers(0, count, (size, count), dtype=np.int32) + np.arange(size)[:, None] * count
-        times = np.bincount(picks.ravel(), minlength=size * count).reshape(size, count)
-        drawn.append(times.astype(float) @ rows)
-    return np.concatenate(drawn)
+    if samples * count <= KEPT_CELLS:
+        kept: np.ndarray = _kept_draws(count, samples, seed) @ rows
+        return kept
+    random, chunk = np.random.default_rng(seed), max(1, CELLS // count)
+    sizes = [min(chunk, samples - start) for start in range(0, samples, chunk)]
+    return np.concatenate([_draws(count, size, random) @ rows for size in sizes])
+
+
+@lru_cache(maxsize=8)
+def _kept_draws(count: int, samples: int, seed: int) -> "np.ndarray":
+    """Scores, slices and judges over as many units are resampled alike."""
+    import numpy as np
+
+    return _draws(count, samples, np.random.default_rng(seed))
+
+
+def _draws(count: int, samples: int, random: "np.random.Generator") -> "np.ndarray":
+    """How often each unit is drawn, shape (samples, units)."""
+    import numpy as np
+
+    picks = random.integers(0, count, (samples, count), dtype=np.int32) + np.arange(samples)[:, None] * count
+    return np.bincount(picks.ravel(), minlength=samples * count).reshape(samples, count).astype(float)
 
 
 def _ends(seen: float, drawn: "np.ndarray", left_out: "np.ndarray", confidence: float) -> tuple[float, float]:
     """Which quantiles of the sorted samples are the interval's ends."""
     import numpy as np
-    from scipy.special import ndtr, ndtri
 
     n = len(drawn)
     ties = (np.searchsorted(drawn, seen, "left") + np.searchsorted(drawn, seen, "right")) / 2
-    bias = float(ndtri(np.clip(ties / n, 1 / (n + 1), n / (n + 1))))
+    bias = normal_quantile(float(min(max(ties / n, 1 / (n + 1)), n / (n + 1))))
     spread = left_out.mean() - left_out if len(left_out) else left_out
     size = float((spread**2).sum()) ** 1.5
     acceleration = float((spread**3).sum()) / (6 * size) if size else 0.0
 
     def end(quantile: float) -> float:
-        z = bias + float(ndtri(quantile))
-        return float(ndtr(bias + z / max(1e-9, 1 - acceleration * z)))
+        z = bias + normal_quantile(quantile)
+        return normal_cdf(bias + z / max(1e-9, 1 - acceleration * z))
 
     return end((1 - confidence) / 2), end((1 + confidence) / 2)

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import Clusters, Values, coded
+from moat.evals.statistics.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +31,8 @@ class Estimate(NamedTuple):
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927, JASA 22)."""
-    from scipy.special import ndtri
-
     _check_counts(successes, n)
-    z2 = float(ndtri((1 + confidence) / 2)) ** 2
+    z2 = normal_quantile((1 + confidence) / 2) ** 2
     p = successes / n
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
@@ -77,12 +76,10 @@ def difference_tails(differences: Values, clusters: Clusters = None) -> tuple[fl
     Unlike those of `significance.sign_flip` they hold for skewed differences too: many small losses beside few large
     gains, which may be too rare to show up, are no loss.
     """
-    from scipy.special import stdtr
-
     estimate, units = _padded(differences, clusters, 0.95)
     if len(units) < 2:
         return 1.0, 1.0
-    below = float(stdtr(len(units) - 1, (estimate.low + estimate.high) / 2 / estimate.error))
+    below = t_cdf((estimate.low + estimate.high) / 2 / estimate.error, len(units) - 1)
     return max(below, _tail(units)), max(1 - below, _tail(-units))
 
 
@@ -128,7 +125,6 @@ def _most(values: "np.ndarray", confidence: float) -> float:
 def _tail(values: "np.ndarray") -> float:
     """The one-sided p-value at which `_most` is 0: both of its limits solved for the normal quantile."""
     import numpy as np
-    from scipy.special import ndtr
 
     n, mean = len(values), float(values.mean())
     if mean >= 0:
@@ -136,15 +132,14 @@ def _tail(values: "np.ndarray") -> float:
     positive = np.maximum(values, 0)
     size, share = _typical(positive), float(positive.mean())
     limit = (share - mean) / size
-    seen = float(ndtr((share / size - limit) / math.sqrt(limit * (1 - limit) / n))) if limit < 1 else 0.0
-    return max(seen, float(ndtr(-math.sqrt(-mean * n))))
+    seen = normal_cdf((share / size - limit) / math.sqrt(limit * (1 - limit) / n)) if limit < 1 else 0.0
+    return max(seen, normal_cdf(-math.sqrt(-mean * n)))
 
 
 def _estimate(
     array: "np.ndarray", codes: "np.ndarray", count: int, mean: float, confidence: float, degrees: int | None = None
 ) -> Estimate:
     import numpy as np
-    from scipy.special import stdtrit
 
     degrees = count - 1 if degrees is None else degrees
     if degrees < 1:
@@ -152,7 +147,7 @@ def _estimate(
     centre = float(array.mean())
     sums = np.bincount(codes, weights=array - centre, minlength=count)
     error = math.sqrt(count / (count - 1) * float(sums @ sums)) / len(array)
-    half = float(stdtrit(degrees, (1 + confidence) / 2)) * error
+    half = t_quantile((1 + confidence) / 2, degrees) * error
     return Estimate(mean, centre - half, centre + half, error, count)
 
 

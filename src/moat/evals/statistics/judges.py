@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import totals
+from moat.evals.statistics.distributions import normal_quantile, t_quantile
 from moat.evals.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -87,15 +88,13 @@ def rogan_gladen(share: float, n: float, measured: Rates, confidence: float = 0.
     Wrong when the judge errs more, or less, on these answers than on the labelled ones: another language, another
     prompt, harder questions. Raises `ValueError` unless 0 <= share <= 1 and n > 0.
     """
-    from scipy.special import ndtri
-
     if not (0 <= share <= 1 and n > 0):
         raise ValueError("needs 0 <= share <= 1 and n > 0")
     tpr, tnr = measured.tpr, measured.tnr
     if tpr.mean is None or tnr.mean is None or tpr.mean + tnr.mean <= 1:
         return None
     mean = min(1.0, max(0.0, (share + tnr.mean - 1) / (tpr.mean + tnr.mean - 1)))
-    z = float(ndtri((1 + confidence) / 2))
+    z = normal_quantile((1 + confidence) / 2)
     seen, many = (n * share + z * z / 2) / (n + z * z), n + z * z
     hit, hits = (tpr.n * tpr.mean + 1) / (tpr.n + 2), tpr.n + 2
     miss, misses = (tnr.n * tnr.mean + 1) / (tnr.n + 2), tnr.n + 2
@@ -131,7 +130,6 @@ def ppi_mean(
     or unequal lengths.
     """
     import numpy as np
-    from scipy.special import stdtrit
 
     if len(labels) != len(judged):
         raise ValueError("needs a judgement for each label")
@@ -145,7 +143,7 @@ def ppi_mean(
     variance = weight**2 * float(rest @ rest) + float(((truth - weight * said) ** 2).sum()) + unseen
     alone = float(truth @ truth) + unseen
     error = math.sqrt(variance)
-    half = float(stdtrit(len(truth) - 1, (1 + confidence) / 2)) * error
+    half = t_quantile((1 + confidence) / 2, len(truth) - 1) * error
     return Rectified(mean, mean - half, mean + half, error, weight, alone / variance if variance else 1.0)
 
 

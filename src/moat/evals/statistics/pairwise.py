@@ -64,7 +64,7 @@ def bradley_terry(
     seen = _strengths(whole[None], count, prior)[0]
     low, high = np.full(count, -math.inf), np.full(count, math.inf)
     if len(rows) > 1:
-        drawn = _strengths(draw_sums(rows, SAMPLES, np.random.default_rng(seed)), count, prior)
+        drawn = _strengths(draw_sums(rows, SAMPLES, seed), count, prior)
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     played = whole.reshape(count, count).sum(axis=0) + whole.reshape(count, count).sum(axis=1)
     found = [

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from moat.evals.statistics.distributions import normal_cdf, normal_quantile
 from moat.evals.statistics.repeats import Components
 
 ALPHA = 0.05
@@ -37,12 +38,10 @@ def least_cases(margin: float, loss: float = 0.0, *, alpha: float = ALPHA) -> in
     So many must be seen for losses too rare to show up to be excluded: the other half of
     `intervals.difference_interval`. Raises `ValueError` unless loss < margin < 1.
     """
-    from scipy.special import ndtri
-
     if not loss < margin < 1:
         raise ValueError("the loss must be below the margin, and the margin below 1")
     share = (margin - loss) / (1 - loss)
-    return math.ceil(float(ndtri(1 - alpha / 2)) ** 2 * (1 - share) / share)
+    return math.ceil(normal_quantile(1 - alpha / 2) ** 2 * (1 - share) / share)
 
 
 def cases_to_pass(
@@ -53,23 +52,19 @@ def cases_to_pass(
     Both halves of `intervals.difference_interval` must end below the margin: what the differences' own spread leaves
     possible, and what losses too rare to show up do. Raises `ValueError` unless loss < margin < 1.
     """
-    from scipy.special import ndtri
-
     least, gap = least_cases(margin, loss, alpha=alpha), margin - loss
-    unseen = float(ndtri(1 - alpha / 2)) ** 2 * (1 - loss)
-    chance = float(ndtri(power)) * deviation
+    unseen = normal_quantile(1 - alpha / 2) ** 2 * (1 - loss)
+    chance = normal_quantile(power) * deviation
     root = (math.sqrt(chance**2 + 4 * unseen * gap) - chance) / (2 * unseen)
     return max(least, math.ceil(root**-2), cases_needed(deviation, gap, alpha=alpha, power=power))
 
 
 def power_of(effect: float, deviation: float, n: int, *, alpha: float = ALPHA) -> float:
     """The chance that a two-sided test on n cases finds a true difference of this size."""
-    from scipy.special import ndtr, ndtri
-
     if deviation == 0:
         return 1.0 if effect else alpha
-    shift, bound = abs(effect) * math.sqrt(n) / deviation, float(ndtri(1 - alpha / 2))
-    return float(ndtr(shift - bound) + ndtr(-shift - bound))
+    shift, bound = abs(effect) * math.sqrt(n) / deviation, normal_quantile(1 - alpha / 2)
+    return normal_cdf(shift - bound) + normal_cdf(-shift - bound)
 
 
 class Design(NamedTuple):
@@ -114,6 +109,5 @@ def assumed_deviation(pass_rate: float, correlation: float = CORRELATION) -> flo
 
 
 def _factor(tail: float, power: float) -> float:
-    from scipy.special import ndtri
 
-    return float(ndtri(1 - tail) + ndtri(power))
+    return normal_quantile(1 - tail) + normal_quantile(power)

@@ -3,6 +3,7 @@
 import math
 
 from moat.evals.statistics.clusters import Clusters, Values
+from moat.evals.statistics.distributions import beta_quantile, normal_quantile, t_quantile
 from moat.evals.statistics.intervals import Estimate, Interval, mean_interval, wilson
 
 BINARY = 2
@@ -15,13 +16,11 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Interva
 
     Raises `ValueError` unless 0 <= successes <= n and n > 0.
     """
-    from scipy.special import betaincinv
-
     if not 0 <= successes <= n or n == 0:
         raise ValueError("needs 0 <= successes <= n and n > 0")
     tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    low = 0.0 if successes == 0 else beta_quantile(tail, successes, n - successes + 1)
+    high = 1.0 if successes == n else beta_quantile(1 - tail, successes + 1, n - successes)
     return Interval(low, high)
 
 
@@ -61,7 +60,6 @@ def share_interval(values: Values, clusters: Clusters = None, confidence: float 
     Raises `ValueError` for values outside 0 to 1.
     """
     import numpy as np
-    from scipy.special import ndtri, stdtrit
 
     array = np.asarray(values, dtype=float)
     if not ((array >= 0) & (array <= 1)).all():
@@ -71,7 +69,7 @@ def share_interval(values: Values, clusters: Clusters = None, confidence: float 
     if independent < 2:
         return Estimate(mean, 0.0, 1.0, math.inf, independent)
     quantile = (1 + confidence) / 2
-    few = float(ndtri(quantile) / stdtrit(independent - 1, quantile)) ** 2
+    few = (normal_quantile(quantile) / t_quantile(quantile, independent - 1)) ** 2
     n = few * effective_cases(mean, estimate.error, len(array), independent)
     low, high = wilson(min(n, n * mean), n, confidence)
     return Estimate(mean, low, high, estimate.error, independent)

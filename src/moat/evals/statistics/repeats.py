@@ -5,8 +5,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple, Union
 
+import msgspec
+
+from moat.evals.statistics.clusters import Clusters
 from moat.evals.statistics.intervals import Estimate
-from moat.evals.statistics.proportions import share_interval
+from moat.evals.statistics.proportions import score_interval, share_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +52,56 @@ def flips(cases: Mapping[str, Sequence[float]]) -> list[Flip]:
         if flaky(values)
     ]
     return sorted(found, key=lambda flip: (abs(flip.passed / flip.repeats - 0.5), flip.case))
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A share with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Steadiness(msgspec.Struct, frozen=True, kw_only=True):
+    """What repeats say beside the mean. An answer passes with a score of at least `PASS`."""
+
+    repeats: int
+    """The k of pass^k: answers to each case."""
+    cases: int
+    """That have so many."""
+    pass_1: Share
+    """The chance that one answer passes (pass@1)."""
+    pass_k: Share
+    """The chance that all of k answers to a case pass (pass^k)."""
+    flaky: Share
+    """Of the cases, those whose k answers disagree about passing."""
+
+
+def steadiness(cases: Repeated, clusters: Clusters = None, repeats: int = 0) -> Steadiness | None:
+    """By the first `repeats` answers to each case, 0 being the most that there are; None without repeats.
+
+    Cases with fewer are left out. Intervals are over cases, or clusters (`score_interval`).
+    """
+    import numpy as np
+
+    values = _rows(cases)
+    k = repeats or values.shape[1]
+    whole = ~np.isnan(values[:, :k]).any(axis=1)
+    if k < 2 or not whole.any():
+        return None
+    passed = (values[whole, :k] >= PASS).sum(axis=1)
+    kept = None if clusters is None else np.asarray(clusters)[whole]
+
+    def share(found: "np.ndarray") -> Share:
+        return Share(*score_interval(found, kept)[:3])
+
+    return Steadiness(
+        repeats=k,
+        cases=len(passed),
+        pass_1=share(passed / k),
+        pass_k=share(passed == k),
+        flaky=share((passed > 0) & (passed < k)),
+    )
 
 
 def pass_at_k(cases: Sequence[Sequence[float]], k: int, clusters: Sequence[Hashable] | None = None) -> Estimate | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import Clusters, Values, coded
+from moat.evals.statistics.distributions import beta_cdf, binomial_cdf, normal_quantile, t_cdf
 from moat.evals.statistics.intervals import difference_tails, mean_interval
 from moat.evals.statistics.proportions import effective_cases
 
@@ -34,15 +35,13 @@ def mcnemar(lost: int, won: int) -> PValues:
 
     `lost` and `won` count the cases that only the baseline, and only the candidate, got right.
     """
-    from scipy.special import bdtr
-
     if lost < 0 or won < 0:
         raise ValueError("counts cannot be negative")
     n = lost + won
     if n == 0:
         return PValues(1.0, 1.0)
-    worse = float(bdtr(won, n, 0.5))
-    better = float(bdtr(lost, n, 0.5))
+    worse = binomial_cdf(won, n, 0.5)
+    better = binomial_cdf(lost, n, 0.5)
     return PValues(min(1.0, 2 * min(worse, better)), worse)
 
 
@@ -117,11 +116,9 @@ def _some_sums(sizes: "np.ndarray", samples: int, random: "np.random.Generator")
 
 def below(successes: float, n: float, floor: float) -> float:
     """One-sided exact binomial p-value against a true rate of at least `floor`; counts need not be whole."""
-    from scipy.special import betainc
-
     if floor <= 0 or successes >= n:
         return 1.0
-    return float(betainc(n - successes, successes + 1, 1 - floor)) if floor < 1 else 0.0
+    return beta_cdf(1 - floor, n - successes, successes + 1) if floor < 1 else 0.0
 
 
 def mean_below(mean: float, error: float, n: int, clusters: int, floor: float) -> float:
@@ -131,12 +128,10 @@ def mean_below(mean: float, error: float, n: int, clusters: int, floor: float) -
     taken from the normal distribution to t for few clusters (Korn & Graubard 1998, Survey Methodology 24). 1 when
     nothing is known of the error.
     """
-    from scipy.special import ndtri, stdtr
-
     if clusters < 2 or not math.isfinite(error) or mean >= floor:
         return 1.0
     count = effective_cases(mean, error, n, clusters)
-    return float(stdtr(clusters - 1, ndtri(below(count * mean, count, floor))))
+    return t_cdf(normal_quantile(below(count * mean, count, floor)), clusters - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -193,8 +188,6 @@ def paired_t(differences: Values, clusters: Clusters = None) -> PValues:
     Quick, and close to `sign_flip` from some 30 units on; with fewer, or with mostly zero differences, it is not to
     be trusted. Differences that are all alike leave no error to scale by: then it is the sign test.
     """
-    from scipy.special import stdtr
-
     estimate = mean_interval(differences, clusters)
     if estimate.clusters < 2 or estimate.mean == 0:
         return PValues(1.0, 0.5 if estimate.clusters > 1 else 1.0)
@@ -202,7 +195,7 @@ def paired_t(differences: Values, clusters: Clusters = None) -> PValues:
         tail = 0.5**estimate.clusters
         return PValues(2 * tail, tail if estimate.mean < 0 else 1.0)
     t = estimate.mean / estimate.error
-    worse = float(stdtr(estimate.clusters - 1, t))
+    worse = t_cdf(t, estimate.clusters - 1)
     return PValues(2 * min(worse, 1 - worse), worse)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import Clusters, Values, coded
+from moat.evals.statistics.distributions import t_quantile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,6 @@ def weighted_interval(
     `relative` and `coded` do.
     """
     import numpy as np
-    from scipy.special import stdtrit
 
     array, codes, count = coded(values, clusters)
     scaled = relative(weights, len(array))
@@ -66,5 +66,5 @@ def weighted_interval(
         return Weighted(mean, -math.inf, math.inf, math.inf, max(0.0, degrees))
     sums = np.bincount(codes, weights=scaled * (array - mean))
     error = math.sqrt(count / (count - 1) * float(sums @ sums)) / len(array)
-    half = float(stdtrit(degrees, (1 + confidence) / 2)) * error
+    half = t_quantile((1 + confidence) / 2, degrees) * error
     return Weighted(mean, mean - half, mean + half, error, degrees)

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from moat.domain.calls import Call, Message, Trace, new_id, new_trace
-from moat.domain.errors import DatasetError
+from moat.domain.errors import DatasetError, ProviderDown
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Case
 from moat.evals.answer import Answered
 from moat.evals.datasets.fitting import given
 from moat.evals.scorers.scorer import Bench
 from moat.evals.targets.conversation import Said, converse, simulated_user
+from moat.evals.targets.reply import sound
 from moat.pipeline.answers import Answer
 
 INPUT = "input"
@@ -36,7 +37,11 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True):
         async def say(after: list[Message]) -> Said:
             return await self._say(case, repeat, trace if not after else trace.child(), after)
 
-        return await converse(case, say, simulated_user(bench, repeat))
+        answer = await converse(case, say, simulated_user(bench, repeat))
+        try:
+            return sound(answer)
+        except ValueError as error:
+            raise ProviderDown(str(error), where=self.model) from None
 
     def asked(self, case: Case) -> dict[str, Any]:
         """What of a call depends on the kind: its prompt, its parameters, the messages it begins with."""

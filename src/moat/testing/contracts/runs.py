@@ -108,6 +108,13 @@ def many_results_come_one_after_the_other(open_store: OpenRuns) -> None:
             (f"case {n:04d}", repeat) for n in range(600) for repeat in (0, 1)
         ]
         assert found == store.results("run_0001")
+        some = [f"case {number:04d}" for number in range(599)]
+        assert list(store.each("run_0001", {*some, "unknown"})) == found[:-2]
+        assert list(store.each("run_0001", ())) == []
+        seen = list(store.scored("run_0001"))
+        assert [(r.case, r.repeat, r.scores, r.cost) for r in seen] == [
+            (r.case, r.repeat, r.scores, r.cost) for r in found
+        ]
 
 
 def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:

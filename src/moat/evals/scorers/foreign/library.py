@@ -102,6 +102,11 @@ class Foreign(Scorer, frozen=True, kw_only=True):
         return (self.model,) if self.model else ()
 
     @property
+    def judges(self) -> bool:
+        """Where it asks a model."""
+        return bool(self.model)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """With the library's version, and what stands behind the model."""
         return {**super().identity, "version": _installed(self.package), "behind": list(vars(self).get("_behind", ()))}

@@ -72,6 +72,11 @@ class Promptfoo(Scorer, frozen=True, kw_only=True, rename={"assertions": "assert
         """What it asks."""
         return (self.model,) if self.model else ()
 
+    @property
+    def judges(self) -> bool:
+        """Where a model grades."""
+        return bool(self.model)
+
     def pin(self, named: Named) -> Scorer:
         """Find the functions that assertions name."""
         pinned = msgspec.structs.replace(self)
