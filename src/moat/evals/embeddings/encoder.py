@@ -14,11 +14,12 @@ _ERF = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 
 def erf(x: Array) -> Array:
     """The error function of 32-bit numbers, to 1e-6 (Abramowitz and Stegun 1964, 7.1.26)."""
-    t = 1 / (1 + 0.3275911 * np.abs(x))
+    t: Array = np.float32(1) / (np.float32(1) + np.float32(0.3275911) * np.abs(x))
     total: Array = np.zeros_like(t)
     for factor in _ERF:
-        total = (total + factor) * t
-    return np.copysign(1 - total * np.exp(-x * x), x)
+        total = (total + np.float32(factor)) * t
+    size: Array = 1 - total * np.exp(-x * x)
+    return np.copysign(size, x)
 
 
 class Encoder:
