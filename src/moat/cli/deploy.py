@@ -7,7 +7,7 @@ import typer
 
 from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.project import Project
-from moat.cli.gate_outputs import write
+from moat.cli.file_output import write
 from moat.cli.group import group
 from moat.cli.output import out
 from moat.domain.alerting import Rule

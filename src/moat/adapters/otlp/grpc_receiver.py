@@ -2,8 +2,8 @@
 
 from typing import Any, NoReturn
 
-import grpc  # type: ignore[import-untyped]
-import grpc.aio  # type: ignore[import-untyped]
+import grpc
+import grpc.aio
 
 from moat.domain.errors import ConfigError, MoatError, RequestError
 from moat.gateway.admission import authenticate

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from moat.domain.calls import Deployment
 from moat.domain.spans import Span
 from moat.domain.usage import COUNTS, PIECES, Usage
-from moat.ports.traces import Charge, RepriceOrder, Spend, TraceFilter
+from moat.ports.traces import Charge, Dimension, RepriceOrder, Spend, TraceFilter
 from moat.testing.contracts.traces import OpenTraces, TraceStore
 
 _START = 1_700_000_000_000_000_000
@@ -82,7 +82,8 @@ def a_call_counts_once_however_often_it_was_tried(open_store: OpenTraces) -> Non
     with open_store() as store:
         _ingest(store, [_call(1, attempts=2), _attempt(1, 1, error="x"), _attempt(1, 2), _call(2), _attempt(2, 1)])
         _ingest(store, [_attempt(3, n, error="unknown_outcome") for n in (1, 2)])
-        for by in ([], ["model"]):
+        groupings: tuple[list[Dimension], ...] = ([], ["model"])
+        for by in groupings:
             rows = store.spending(by, TraceFilter(provider="p"), _HOUR)
             assert [(row.calls, row.requests) for row in rows] == [(3, 5)]
         assert [row.calls for row in store.spending([], TraceFilter(model="m", since_ns=_START + 2))] == [2]
