@@ -9,9 +9,6 @@ export UV_SYSTEM_CERTS ?= true
 
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --upgrade
-# What failed beside other tests has a second chance without them: on a busy machine a deadline passes that is ample.
-ALONE := echo "Unsteady, or broken? What failed runs again, alone:" && \
-	$(BIN)/pytest --last-failed --last-failed-no-failures none --cov --cov-append --cov-report=
 
 .PHONY: help setup demo test check format bench bench-evals lock clean
 
@@ -31,13 +28,10 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: setup ## run a team's first hour and leave the server up (ARGS=--once: run it and exit)
 	@$(BIN)/python examples/first_hour.py $(ARGS)
 
-test: setup ## all tests, with coverage; the rooms that decide need 90 % of their branches
-	@$(BIN)/coverage erase
-	@$(BIN)/pytest --numprocesses auto --cov --cov-report= $(ARGS) || { test $$? -eq 1 && $(ALONE) $(ARGS); }
-	@$(BIN)/coverage report --skip-covered --skip-empty --include='src/moat/*'
-	@$(BIN)/python -m tests.branches
+test: setup ## all tests but those of `check`; the rooms that decide need 90 % of their branches
+	@$(BIN)/python -m tests.run $(ARGS)
 
-check: setup ## format, lint, types, floors, house rules, docs (`make test` runs what they show)
+check: setup ## format, lint, types, floors, house rules, docs (`make test` runs what pages show)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy

@@ -16,18 +16,19 @@ import numpy as np
 
 from moat.evals.statistics.agreement import cohen_kappa, krippendorff_alpha
 from moat.evals.statistics.bootstrap import ratio_bootstrap
-from moat.evals.statistics.intervals import difference_interval, mean_interval, wilson
+from moat.evals.statistics.intervals import difference_interval, difference_tails, mean_interval, rise, wilson
 from moat.evals.statistics.judges import ppi_mean, rates, rogan_gladen
 from moat.evals.statistics.noninferiority import non_inferiority
 from moat.evals.statistics.proportions import clopper_pearson, share_interval
 from moat.evals.statistics.ratios import relative_change
 from moat.evals.statistics.repeats import pass_at_k, pass_hat_k
 from moat.evals.statistics.sequential import stopping_times
-from moat.evals.statistics.significance import benjamini_hochberg, holm, paired_test
+from moat.evals.statistics.significance import benjamini_hochberg, holm, mean_below, paired_test
 
 WORLDS, BOOTSTRAPPED = 2_000, 0.25
 """Worlds, and the share of them for what resamples in each."""
 MARGIN, CASES = 0.05, 400
+UNEVEN = "1,000 cases in 200 uneven clusters"
 
 Random = np.random.Generator
 World = tuple[float, Iterable[Any]]
@@ -55,6 +56,19 @@ def clustered(groups: int, size: int, a: float, b: float) -> Callable[[Random, i
     def make(random: Random, worlds: int) -> World:
         rates_ = np.repeat(random.beta(a, b, (worlds, groups)), size, axis=1)
         return a / (a + b), random.binomial(1, rates_).astype(float)
+
+    return make
+
+
+def uneven(cases: int, groups: int, rate: float, sigma: float = 1.0) -> Callable[[Random, int], World]:
+    """Clusters of log-normal sizes that pass or fail as a whole: values with their clusters."""
+
+    def make(random: Random, worlds: int) -> World:
+        shares = random.lognormal(0, sigma, (worlds, groups))
+        sizes = random.multinomial(cases, shares / shares.sum(axis=1, keepdims=True))
+        codes = [np.repeat(np.arange(groups), size) for size in sizes]
+        good = random.random((worlds, groups)) < rate
+        return rate, ((passed[code] * 1.0, code) for passed, code in zip(good, codes, strict=True))
 
     return make
 
@@ -142,17 +156,28 @@ def _by(size: int, interval: Callable[..., Any]) -> Callable[[Any], Any]:
     return lambda values: interval(values, np.arange(len(values)) // size)
 
 
+def _lost(values: Any, clusters: Any) -> Any:
+    """Of the differences of a version that loses all that fails."""
+    found = difference_interval(values - 1, clusters)
+    return found._replace(low=found.low + 1, high=found.high + 1)
+
+
 SCENARIOS = (
     Scenario("Wilson", "50 cases, 90 % pass", _wilson, passes(50, 0.9)),
     Scenario("Wilson", "300 cases, 99 % pass", _wilson, passes(300, 0.99)),
     Scenario("Clopper-Pearson (exact)", "50 cases, 95 % pass", _exact, passes(50, 0.95)),
     Scenario("share_interval", "12 clusters of 8", _by(8, share_interval), clustered(12, 8, 8, 2)),
     Scenario("share_interval", "100 clusters of 3", _by(3, share_interval), clustered(100, 3, 2, 2)),
+    Scenario("share_interval", UNEVEN, lambda w: share_interval(*w), uneven(1000, 200, 0.8)),
+    Scenario("share_interval", "the same, 5 % fail", lambda w: share_interval(*w), uneven(1000, 200, 0.95)),
+    Scenario("share_interval", "400 cases in 40 such", lambda w: share_interval(*w), uneven(400, 40, 0.8)),
     Scenario("mean_interval (t)", "25 clusters of 8", _by(8, mean_interval), clustered(25, 8, 4, 1)),
+    Scenario("mean_interval (t)", UNEVEN, lambda w: mean_interval(*w), uneven(1000, 200, 0.8)),
     Scenario("pass^3", "100 cases, 4 repeats", lambda w: pass_hat_k(w, 3), repeated(100, 4, 3, every=True)),
     Scenario("pass@2", "100 cases, 4 repeats", lambda w: pass_at_k(w, 2), repeated(100, 4, 2, every=False)),
     Scenario("difference_interval", "60 cases, 12 % flip", difference_interval, flipping(60, 0.08, 0.04)),
     Scenario("difference_interval", "300 cases, 20 % flip", difference_interval, flipping(300, 0.15, 0.05)),
+    Scenario("difference_interval", f"{UNEVEN}, 5 % lost", lambda w: _lost(*w), uneven(1000, 200, 0.95)),
     Scenario(
         "bootstrap-t", "mean of 60 latencies", lambda w: ratio_bootstrap(w, np.ones(len(w))), skewed(60), slow=True
     ),
@@ -201,6 +226,30 @@ def verdicts(worlds: int) -> None:
         print(f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + f" | {units.mean():.0f} |", flush=True)
 
 
+def uneven_clusters(worlds: int) -> None:
+    """How often a gate is wrong of clusters that are alike as a whole, of equal and of log-normal sizes."""
+    print("\n| 1,000 cases in 200 clusters | wrong verdicts: equal | uneven |\n|---|---|---|")
+    shares: dict[str, list[float]] = {
+        "loss of 5 points passes a margin of 0.05": [],
+        "no loss (few large gains, many small losses) is regressed": [],
+        "graded scores at their floor are below it": [],
+    }
+    for sigma in (0.0, 1.0):
+        wrong = [0, 0, 0]
+        for values, codes in uneven(1000, 200, 0.05, sigma)(np.random.default_rng(7), worlds)[1]:
+            wrong[0] += -difference_interval(-values, codes).low <= MARGIN
+            moves = np.where(values > 0, 0.95, -0.05)
+            wrong[1] += difference_tails(moves, codes)[0] <= MARGIN and paired_test(moves, codes)[1].worse <= MARGIN
+            scores = 0.5 + values / 2
+            seen = mean_interval(scores, codes)
+            more: dict[str, Any] = {"degrees": seen.degrees, "above": rise(scores, codes)}
+            wrong[2] += mean_below(seen.mean, seen.error, 1000, seen.worth, 0.525, **more) <= MARGIN
+        for name, count in zip(shares, wrong, strict=True):
+            shares[name].append(count / worlds)
+    for name, (even, odd) in shares.items():
+        print(f"| {name} | {even:.1%} | {odd:.1%} |", flush=True)
+
+
 def speed(cases: int = 10_000, scores: int = 3, slices: int = 20) -> None:
     """The statistics of one comparison: three scores with clusters or without, both sides, the difference and its test,
     and as many again for the worst and the best that missing answers leave possible; slices on top.
@@ -235,6 +284,7 @@ def main() -> None:
     difference_interval([0.0, 1.0])  # loads numpy
     coverage(arguments.worlds)
     verdicts(arguments.worlds)
+    uneven_clusters(arguments.worlds)
     print("\n| statistics of a comparison | CPU |\n|---|---|")
     speed()
 

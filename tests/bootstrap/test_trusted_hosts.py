@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moat.adapters.sqlite import SqliteHosts, SqliteState
-from moat.bootstrap.connections import ProjectConnections, WithheldProvider, connection, read_block
+from moat.bootstrap.connections import (
+    ProjectConnections,
+    StatedHosts,
+    WithheldProvider,
+    connection,
+    read_block,
+    stated,
+)
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.settings import load_settings
@@ -438,3 +445,22 @@ def test_the_commands_without_a_server(project: Project) -> None:
     assert project.ok("providers", "trust", "keyed", "--json").json["standing"] == "trusted"
     assert project.run("providers", "trust", "lost").code == 78
     assert project.run("providers", "trust", "nobody").code == 66
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", [THERE, "http://127.0.0.1:9/v1", "http://localhost:9/v1"])
+async def test_a_change_under_judgement_gets_a_secret_only_where_the_base_sends_it(world: World, host: str) -> None:
+    def providers(text: str) -> dict[str, Any]:
+        (world.folder / "moat.yaml").write_text(text, "utf-8")
+        shelf = ProviderShelf({**ENVIRON, "FRESH": "sk-fresh"}, hosts, confined=True)
+        return dict(shelf.providers(load_settings(world.folder)))
+
+    base = yaml(main=openai(), near=openai("http://127.0.0.1:8/v1", "${OTHER}"))
+    (world.folder / "moat.yaml").write_text(base, "utf-8")
+    hosts = StatedHosts(world.store, list(stated(load_settings(world.folder), ENVIRON)), everywhere=True)
+    assert not any(isinstance(found, WithheldProvider) for found in providers(base).values())
+    found = providers(yaml(main=openai(), new=openai(host, "${FRESH}"), moved=openai(host)))
+    assert [name for name, one in found.items() if isinstance(one, WithheldProvider)] == ["moved", "new"]
+    with pytest.raises(SecretWithheld, match=r"FRESH is not sent to .*: nothing at the merge base sends it there"):
+        await anext(found["new"].answer(new_call()))
+    assert world.store.trusted_hosts() == [], "nothing is used for a first time"

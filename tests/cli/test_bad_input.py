@@ -171,8 +171,9 @@ def test_a_prompt_without_a_variable_that_its_cases_give(project: Project) -> No
     file.write_text(text, "utf-8")
     done = project.run("eval", "run", V, "--suite", "smoke")
     assert done.code == INPUT
+    assert done.err.startswith("error: evals/datasets/smoke.jsonl:1: the case 'smoke-returns' does not fit")
     assert "question" in done.err
-    assert project.ok("eval", "list", "--json").json[0]["status"] == "interrupted"
+    assert project.ok("eval", "list", "--json").json == [], "found before anything is asked"
 
 
 def test_a_provider_that_is_down(project: Project) -> None:
@@ -246,6 +247,6 @@ def test_a_damaged_trace_store(project: Project) -> None:
 
 
 def test_a_report_that_cannot_be_written(project: Project) -> None:
-    done = project.run("gate", V, "--suite", "smoke", "--markdown", str(project.root / "no" / "report.md"))
+    done = project.run("gate", V, "--suite", "smoke", "--markdown", str(project.root / "moat.yaml" / "report.md"))
     assert (done.code, "report.md" in done.err) == (STORAGE, True)
     assert project.ok("eval", "list", "--json").json[0]["verdict"] == "pass", "what was judged is kept"

@@ -13,11 +13,11 @@ SMOKE = "evals/smoke.yaml"
 
 
 def moved_away(project: Project) -> None:
-    """The suite's data lies outside the project."""
+    """The suite's data lies in another folder of the project."""
     data = project.root / "evals/datasets/smoke.jsonl"
-    outside = project.root.parent / "smoke.jsonl"
-    data.rename(outside)
-    project.replace(SMOKE, {"datasets/smoke.jsonl": str(outside)})
+    (project.root / "data").mkdir()
+    data.rename(project.root / "data/smoke.jsonl")
+    project.replace(SMOKE, {"datasets/smoke.jsonl": "../data/smoke.jsonl"})
 
 
 FLAWS: dict[str, tuple[Callable[[Project], None], str]] = {
@@ -65,9 +65,23 @@ def test_data_may_lie_elsewhere(project: Project) -> None:
     moved_away(project)
     assert "0 errors" in project.ok("lint").out
     assert project.run("eval", "run", f"{PROMPT}@1.0.0", "--suite", "smoke").code == 0
-    (project.root.parent / "smoke.jsonl").write_text("{}\n", "utf-8")
+    (project.root / "data/smoke.jsonl").write_text("{}\n", "utf-8")
     done = project.run("eval", "run", f"{PROMPT}@1.0.0", "--suite", "smoke")
-    assert (done.code, f"{project.root.parent / 'smoke.jsonl'}:1" in done.err) == (INPUT, True)
+    assert (done.code, "data/smoke.jsonl:1" in done.err) == (INPUT, True)
+
+
+def test_cases_that_do_not_fit_the_prompt_are_found_before_anything_is_asked(project: Project) -> None:
+    (project.root / "evals/datasets/smoke.csv").write_text("id,question\na,Refund?\nb,\nc,\n", "utf-8")
+    project.replace(SMOKE, {"smoke.jsonl": "smoke.csv"})
+    said = f"the case 'b' does not fit, and 1 more case does not fit either: {PROMPT}@1.2.0 needs"
+    done = project.run("lint")
+    assert (done.code, f"evals/datasets/smoke.csv:3: error: {said}" in done.out) == (1, True), done
+    done = project.run("eval", "run", f"{PROMPT}@1.2.0", "--suite", "smoke")
+    assert (done.code, f"error: evals/datasets/smoke.csv:3: {said}" in done.err) == (INPUT, True), done
+    assert project.ok("eval", "list", "--json").json == []
+    (project.root / "evals/datasets/smoke.csv").write_text("id,quest\na,Refund?\n", "utf-8")
+    done = project.run("lint")
+    assert (done.code, f"smoke.csv:2: error: the case 'a' does not fit: {PROMPT}@1.2.0 has no" in done.out) == (1, True)
 
 
 def test_config_check_knows_the_suites(project: Project) -> None:

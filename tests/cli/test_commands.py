@@ -131,7 +131,7 @@ def test_render(project: Project) -> None:
 def test_eval(project: Project) -> None:
     done = project.ok("eval", "run", f"{PROMPT}@1.0.0", "--suite", "smoke")
     assert "smoke on support/answer@1.0.0: 1.000" in done.out
-    assert "only large changes" in done.err
+    assert "smoke: 6 cases can show changes of the pass rate from 57 points on; 30 from 26 points" in done.err
     again = project.ok("eval", "run", f"{PROMPT}@1.0.0", "--suite", "smoke", "--json").json
     (run,) = project.ok("eval", "list", "--json").json
     assert again[0]["run"] == run, "what is stored is not asked again"

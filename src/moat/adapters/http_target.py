@@ -1,6 +1,8 @@
 """A service over HTTP, as a target of evaluations."""
 
 import asyncio
+import json
+from collections.abc import Collection
 from time import monotonic_ns
 from typing import Any
 from urllib.parse import quote
@@ -34,16 +36,19 @@ class HttpTarget:
     503 with Retry-After, are `ProviderOverloaded`, after which the run asks again later. Redirects are not followed.
     """
 
-    def __init__(self, spec: HttpSpec, resolved: HttpSpec) -> None:
-        """`resolved`: the same with its `${VAR}` references replaced. Raises `ConfigError` for a URL or header that
-        cannot be sent, and for an address out of reach.
+    def __init__(self, spec: HttpSpec, resolved: HttpSpec, secrets: Collection[str] = ()) -> None:
+        """`resolved`: the same with its `${VAR}` references replaced; `secrets`: values that may stand in no error and
+        no answer, should the service send them back. Raises `ConfigError` for a URL or header that cannot be sent, and
+        for an address out of reach.
         """
         self.name = spec.url
         content = {name: value for name, value in msgspec.to_builtins(spec).items() if name != "timeouts"}
         self.digest = digest({**content, "version": resolved.version})
         self._spec = resolved
         self._bench: Bench | None = None
-        self._secrets = [value for value in resolved.headers.values() if value not in spec.headers.values()]
+        forms = {form for value in secrets for form in (value, *_escaped(value))}
+        self._redacted = Redactor(forms)
+        self._long = sorted(filter(_is_telling, forms), key=len, reverse=True)
         self._headers: Headers = tuple({"content-type": "application/json", **_lower(resolved.headers)}.items())
         reach = Reach.PRIVATE if resolved.private_network else Reach.NAMED
         self._client = HttpClient(where=spec.url, limits=Limits(), reach=reach)
@@ -110,7 +115,7 @@ class HttpTarget:
         async with self._client.request(spec.method, url, self._headers, body, timeouts, trace=parent) as response:
             raw = await response.read(MAX_BODY)
             if not 200 <= response.status < 300:
-                raise self._refusal(response, raw)
+                raise self._refusal(response, self._redacted(raw.decode("utf-8", "replace")).encode())
             return raw
 
     def _refusal(self, response: Response, raw: bytes) -> ProviderError:
@@ -121,7 +126,7 @@ class HttpTarget:
         return error
 
     def _masked(self, error: ProviderError) -> ProviderError:
-        error.what = Redactor(self._secrets)(error.what)
+        error.what = self._redacted(error.what)
         error.args = (error.what,)
         return error
 
@@ -130,11 +135,13 @@ class HttpTarget:
         spec, usage = self._spec, self._spec.usage
         paths = (spec.output, spec.context, spec.tool_calls, usage.input, usage.output, usage.cost)
         if not any(paths):
-            return Answered(raw.decode("utf-8", "replace"), latency_ns=latency_ns, trace_id=trace.trace_id)
+            text = self._cleaned(raw.decode("utf-8", "replace"))
+            return Answered(text, latency_ns=latency_ns, trace_id=trace.trace_id)
         try:
-            data = msgspec.json.decode(raw)
+            data = self._cleaned(msgspec.json.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise ProviderDown(f"the answer is not JSON: {raw[:200]!r}", where=self.name) from None
+            shown = self._redacted(raw.decode("utf-8", "replace"))[:200]
+            raise ProviderDown(f"the answer is not JSON: {shown!r}", where=self.name) from None
         said = {
             "text": _text(self._at(data, spec.output, data, needed=True)),
             "tool_calls": _list(self._at(data, spec.tool_calls, [])),
@@ -148,6 +155,17 @@ class HttpTarget:
         except msgspec.ValidationError as error:
             raise ProviderDown(f"the answer is not as the suite says: {error}", where=self.name) from None
         return msgspec.structs.replace(reply.answered(latency_ns), trace_id=trace.trace_id)
+
+    def _cleaned(self, said: Any) -> Any:
+        """An answer without the secrets: it is stored, and shown in reports."""
+        if isinstance(said, str):
+            for secret in self._long:
+                said = said.replace(secret, "***")
+        elif isinstance(said, list) and self._long:
+            return [self._cleaned(item) for item in said]
+        elif isinstance(said, dict) and self._long:
+            return {self._cleaned(name): self._cleaned(value) for name, value in said.items()}
+        return said
 
     def _at(self, data: Any, path: str, default: Any, *, needed: bool = False) -> Any:
         if not path:
@@ -172,6 +190,16 @@ def _opening(case: Case) -> list[Message]:
     """The case's messages; the variable `input`, or `question`, when it has none."""
     question = case.variables.get("input", case.variables.get("question"))
     return case.messages or ([{"role": "user", "content": _text(question)}] if question is not None else [])
+
+
+def _escaped(secret: str) -> tuple[str, str]:
+    """As it stands in JSON, with all characters and with ASCII only."""
+    return json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(secret)[1:-1]
+
+
+def _is_telling(secret: str) -> bool:
+    """May it be taken out of an answer? A short word or number (`prod`, `2024`) would take what the answer means."""
+    return len(secret) >= 8 or (len(secret) >= 4 and not secret.isalpha() and not secret.isdigit())
 
 
 def _lower(headers: dict[str, str]) -> dict[str, str]:

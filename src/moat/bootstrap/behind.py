@@ -15,6 +15,8 @@ from moat.evals.judges.user import PROMPT, VERSION
 PIECE = 2**20
 MAX_FILE = 64 * PIECE
 """Bytes of a file that are looked at."""
+LOCAL = frozenset({"simulated", "replay"})
+"""Kinds of providers that answer from files of the project: quicker than a cache, and never stale."""
 ANSWERING = ("use", "strategy", "weights", "quality", "rules", "overflow")
 """What of an alias decides who answers; prices, retries and caches do not change what is said."""
 
@@ -28,6 +30,23 @@ def behind(alias: str, project: Project) -> str:
     """
     settings = project.settings
     return digest(_meaning(alias, settings, ())) if alias in settings.config.models else ""
+
+
+def invented(alias: str, project: Project) -> tuple[str, ...]:
+    """Of each provider that an alias may lead to and that is no model (`LOCAL`), over what it answers from."""
+    settings = project.settings
+    config, waiting, names = settings.config, [alias], set[str]()
+    seen: set[str] = set()
+    while waiting:
+        found = waiting.pop()
+        if found in seen or found not in config.models:
+            continue
+        seen.add(found)
+        model = config.models[found]
+        names |= {deployment_of(target).provider for target in all_targets(model)}
+        waiting.append(model.longer)
+    local = [name for name in sorted(names) if config.providers.get(name, {}).get("kind") in LOCAL]
+    return tuple(digest(_provider(name, settings)) for name in local)
 
 
 def user_behind(project: Project, cases: Iterable[Case]) -> str:

@@ -80,13 +80,15 @@ class Withheld(msgspec.Struct, frozen=True):
     credentials: tuple[str, ...]
     """Those of the connection's that belong elsewhere."""
     elsewhere: tuple[str, ...]
-    """Where they may go."""
+    """Where they may go; empty: nowhere yet, and a first use would be here."""
     where: str
 
     @property
     def problem(self) -> str:
         """For whoever runs the server."""
         here, name = self.connection, self.connection.provider
+        if not self.elsewhere:
+            return str(self.error)
         return str(
             ConfigError(
                 f"provider {name!r} now goes to {_all(here.hosts)}, where {_all(self.credentials)} must not be sent: "
@@ -97,24 +99,46 @@ class Withheld(msgspec.Struct, frozen=True):
             )
         )
 
+    @property
+    def error(self) -> SecretWithheld:
+        """For whoever asks."""
+        name = self.connection.provider
+        if not self.elsewhere:
+            return SecretWithheld(
+                f"{_all(self.credentials)} is not sent to {_all(self.connection.hosts)}: "
+                "nothing at the merge base sends it there",
+                where=f"provider {name}",
+                remedy="Merge the provider first, or let somebody who may use the secret run the suite here.",
+            )
+        return SecretWithheld(
+            f"the credentials of provider {name!r} are not sent: moat.yaml names another host than theirs",
+            where=f"provider {name}",
+            remedy=f"`moat status` names both; an admin may run `moat providers trust {name}`.",
+        )
+
 
 class HostGuard:
     """Judges the connections of one moat.yaml, and notes what is used for the first time."""
 
-    def __init__(self, store: HostStore | None) -> None:
-        """Without a store everything is allowed, and nothing remembered."""
+    def __init__(self, store: HostStore | None, *, confined: bool = False) -> None:
+        """Without a store everything is allowed, and nothing remembered. `confined`: a host that is not remembered gets
+        nothing, not even for a first time.
+        """
         self._store = store
+        self._confined = confined
         self._known: Hosts = remembered(store) if store is not None else {}
         self._first: list[Connection] = []
         self.problems: list[str] = []
 
     def judge(self, found: Connection, where: str) -> Withheld | None:
         """None: it may be connected to with its credentials."""
-        if self._store is None or standing(found, self._known) != "withheld":
+        known, pairs = self._known, found.pairs
+        if self._confined:
+            known, pairs = {**dict.fromkeys(found.credentials, frozenset()), **known}, found.everywhere
+        faulty = tuple(dict.fromkeys(name for name, host in pairs if name in known and host not in known[name]))
+        if self._store is None or not faulty:
             self._first.append(found)
             return None
-        known = self._known
-        faulty = tuple(dict.fromkeys(name for name, host in found.pairs if name in known and host not in known[name]))
         withheld = Withheld(found, faulty, tuple(sorted(set().union(*(known[name] for name in faulty)))), where)
         self.problems.append(withheld.problem)
         return withheld
@@ -132,9 +156,12 @@ class StatedHosts:
     for where nothing is remembered yet.
     """
 
-    def __init__(self, store: HostStore, stated: Iterable[Connection]) -> None:
+    def __init__(self, store: HostStore, stated: Iterable[Connection], *, everywhere: bool = False) -> None:
+        """`everywhere`: hosts on this machine are known too, for a guard that is confined."""
         self._store = store
-        self._stated = [_entry(found, pair, 0) for found in stated for pair in found.pairs]
+        self._stated = [
+            _entry(found, pair, 0) for found in stated for pair in (found.everywhere if everywhere else found.pairs)
+        ]
 
     def trusted_hosts(self) -> list[TrustedHost]:
         """Of both."""
@@ -160,7 +187,7 @@ class WithheldProvider:
     """A `moat.ports.models.Provider` in the place of one whose credentials must not be sent. It sends nothing."""
 
     def __init__(self, withheld: Withheld) -> None:
-        self._name = withheld.connection.provider
+        self._withheld = withheld
 
     async def answer(self, call: Call) -> AsyncGenerator[Event, None]:
         """Raises `SecretWithheld`."""
@@ -175,11 +202,7 @@ class WithheldProvider:
         """It holds nothing."""
 
     def _send(self) -> tuple[Event, ...]:
-        raise SecretWithheld(
-            f"the credentials of provider {self._name!r} are not sent: moat.yaml names another host than theirs",
-            where=f"provider {self._name}",
-            remedy=f"`moat status` names both; an admin may run `moat providers trust {self._name}`.",
-        )
+        raise self._withheld.error
 
 
 class ProjectConnections:

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from moat.adapters.sqlite.eval_answers import SqliteEvalAnswers
+from moat.bootstrap.behind import LOCAL
 from moat.bootstrap.connections import connection, read_block
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import without_credentials
 from moat.domain.releases import digest
-
-LOCAL = frozenset({"simulated", "replay"})
-"""Kinds that answer from files of the project: quicker than a cache, and never stale."""
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
-from moat.evals.early import stopping
+from moat.evals.datasets.fitting import check_fitting
+from moat.evals.early import Stopping, stopping
 from moat.evals.gate import slices_of
 from moat.evals.runner import execute
 from moat.evals.running.budget import RunBudget
@@ -84,11 +85,14 @@ class Evaluating:
         judges: "Evaluating | None" = None,
         confined: bool = False,
     ) -> None:
-        """`judges`: who judges and plays users when it is not this project's models. `confined`: as `Targets`."""
+        """`judges`: who judges and plays users when it is not this project's models. `confined`: as `Targets`,
+        and of providers too.
+        """
         self._project = project
         self._state = state
         self._environ = environ
         self._judges = judges
+        self._confined = confined
         self._targets = Targets(project, state, environ, judges.project if judges is not None else project, confined)
         self._datasets: dict[Path, Dataset] = {}
 
@@ -176,17 +180,16 @@ class Evaluating:
         """The stored run of exactly this when it is finished; else it is run, or resumed.
 
         `fresh`: run again, and ask again. Without `cache` no answer is taken that was given before, and none is kept.
-        `known`: the run to show or resume, where that was found already. `only`: as `execute`.
+        `known`: what `stored_or_new` said before. `only`: as `execute`.
         """
-        if known is None and not fresh:
-            known = evaluation.find_run(self._state.runs)
-        if known is not None and known.status == "finished":
-            return known
+        run = known or self.stored_or_new(evaluation, fresh=fresh)
+        if run.status == "finished":
+            return run
         _check_model(evaluation)
+        if evaluation.prompt is not None:
+            path, root = evaluation.suite.dataset, self._project.root
+            check_fitting(evaluation.dataset.cases, evaluation.prompt, path, name=shown(path, root))
         clock = SystemClock()
-        repository = self._project.repository
-        commit = f"{repository.commit()}{'+' if repository.is_dirty() else ''}"
-        run = known or evaluation.new_run(clock.now_ns(), commit=commit, author=self._project.author)
         budget, pacer = RunBudget(evaluation.suite.budget), Pacer(evaluation.suite.concurrency)
         async with AsyncExitStack() as stack:
             sides = [self] if self._judges is None else [self, self._judges]
@@ -200,6 +203,15 @@ class Evaluating:
             means, runs = Means(ask, budget, pacer), self._state.runs
             return await execute(run, evaluation, means=means, runs=runs, clock=clock, progress=watch, only=only)
 
+    def stored_or_new(self, evaluation: Evaluation, *, fresh: bool = False) -> Run:
+        """The stored run of exactly this, finished or to be resumed; else one that has not begun, and is not stored."""
+        known = None if fresh else evaluation.find_run(self._state.runs)
+        if known is not None:
+            return known
+        repository = self._project.repository
+        commit = f"{repository.commit()}{'+' if repository.is_dirty() else ''}"
+        return evaluation.new_run(SystemClock().now_ns(), commit=commit, author=self._project.author)
+
     @asynccontextmanager
     async def pipeline(
         self,
@@ -209,7 +221,7 @@ class Evaluating:
         answers: ResponseCache | None = None,
     ) -> AsyncIterator[Next]:
         """The pipeline for a while, with this version in the place of what is served under its number."""
-        shelf = ProviderShelf(self._environ, self._state.hosts)
+        shelf = ProviderShelf(self._environ, self._state.hosts, confined=self._confined)
         if pacer is not None:
             shelf.told = pacer.report
         with self._spool() as spool:
@@ -225,13 +237,26 @@ class Evaluating:
 
     def compare(self, evaluation: Evaluation, candidate: Run, baseline: Run | None) -> Comparison:
         """Case by case."""
-        old = self._measured(baseline) if baseline else None
-        return _compared(evaluation.suite, old, self._measured(candidate), evaluation.dataset)
+        return self._compared(evaluation.suite, baseline, candidate, evaluation.dataset)
 
     def compare_stored(self, candidate: Run, baseline: Run) -> Comparison:
         """Two stored runs, case by case. Raises as `asked`, and `ConflictError` when they do not compare."""
-        dataset = self.asked(candidate)
-        return _compared(self.suites[candidate.suite], self._measured(baseline), self._measured(candidate), dataset)
+        return self._compared(self.suites[candidate.suite], baseline, candidate, self.asked(candidate))
+
+    def stopping(self, suite: Suite, candidate: Run, baseline: Run | None) -> Stopping | None:
+        """What ends a comparison of two stored runs: what did when a gate judged them, with the same part of alpha."""
+        gates, before = digest(suite.gates), baseline.prompt_digest if baseline else ""
+        judged = (
+            judgement.tests
+            for judgement in self._state.runs.judgements(candidate.id)
+            if (judgement.gates_digest, judgement.baseline) == (gates, before)
+        )
+        return stopping(suite, next(judged, 0))
+
+    def _compared(self, suite: Suite, baseline: Run | None, candidate: Run, dataset: Dataset) -> Comparison:
+        old = self._measured(baseline) if baseline else None
+        rule = self.stopping(suite, candidate, baseline)
+        return compare(old, self._measured(candidate), dataset, slices_of(suite.gates), stopping=rule)
 
     def judged(self, evaluation: Evaluation, baseline: PromptVersion | None) -> tuple[Run, Judgement | None] | None:
         """A finished run of exactly this target, or one stopped early, and what its gates as they are now found.
@@ -304,10 +329,6 @@ def _check_model(evaluation: Evaluation) -> None:
             where=f"suite {evaluation.suite.name}",
             remedy="Write `model: ALIAS` into the suite, or name one with `--model`.",
         )
-
-
-def _compared(suite: Suite, old: Measured | None, new: Measured, dataset: Dataset) -> Comparison:
-    return compare(old, new, dataset, slices_of(suite.gates), stopping=stopping(suite))
 
 
 def _divided(tested: Next, judging: Next, feature: str) -> Next:

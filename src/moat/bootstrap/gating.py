@@ -15,7 +15,7 @@ from moat.bootstrap.gating_data import check_data
 from moat.bootstrap.gating_hosts import confined
 from moat.bootstrap.gating_runs import Measurement, Measuring, Side, Thresholds, Watching, check_thresholds, side_of
 from moat.bootstrap.gating_state import state_of
-from moat.bootstrap.project import Project
+from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.reporting import judged_report
 from moat.bootstrap.suites import check_suites, shown, suite_files
 from moat.bootstrap.wiring import State
@@ -132,8 +132,14 @@ class ChangeGate:
         before = state_of(old, lenient=True) if old is not None else None
         now = state_of(self._project, lenient=False)
         planned = plan(now, before, everything=self._wishes.everything)
-        lost = tuple(weakened(now, before)) if before is not None else ()
-        return self._evaluated(replace(found, changes=planned.changes, weakened=lost), planned, old, before)
+        lost = list(weakened(now, before, self._wishes.thresholds)) if before is not None else []
+        found = replace(
+            found,
+            changes=planned.changes,
+            weakened=tuple(loss.text for loss in lost if not loss.reason),
+            notes=(*found.notes, *(f"{loss.text}. The suite says why: {loss.reason}" for loss in lost if loss.reason)),
+        )
+        return self._evaluated(found, planned, old, before)
 
     def _problems(self, old: BaseProject | None) -> list[Problem]:
         """Of lint, and of the datasets and their lock against the base's."""
@@ -147,6 +153,7 @@ class ChangeGate:
                 catalog=project.catalog,
                 economics=economics(project),
             )
+        problems += _check_state(project)
         problems += check_data(project, old) if old is not None else ()
         return list(dict.fromkeys(problems))
 
@@ -154,14 +161,17 @@ class ChangeGate:
         self, found: Outcome, planned: Plan, old: BaseProject | None, before: ProjectState | None
     ) -> Outcome:
         measured: list[tuple[Pair, Measurement]] = []
-        failures, notes = [], list(_notes(planned))
+        failures: list[str] = []
+        notes = list(_notes(planned))
         tests = self._measuring.tests(self._evaluating.suites[pair.suite] for pair in planned.pairs)
         for pair in planned.pairs:
             suite = self._evaluating.suites[pair.suite]
             if self._wishes.suites and pair.suite not in self._wishes.suites:
                 continue
             if suite.split == HELD_OUT and not self._wishes.release:
-                notes.append(f"{pair.suite} asks the {HELD_OUT} cases, which only `--release` opens.")
+                old_suite = before.suites.get(pair.suite) if before is not None else None
+                shut = old_suite is not None and old_suite.asked[1] != HELD_OUT
+                (failures if shut else notes).append(_held_out(pair.suite))
                 continue
             try:
                 measured.append((pair, self._measure(pair, suite, old, tests)))
@@ -272,6 +282,21 @@ def _suite_at(old: BaseProject, name: str) -> Suite | None:
     with suppress(InputError):
         return load_suite(path, name=shown(path, old.root)) if path is not None else None
     return None
+
+
+def _held_out(suite: str) -> str:
+    return f"{suite} asks the {HELD_OUT} cases, which only `--release` opens."
+
+
+def _check_state(project: Project) -> Iterator[Problem]:
+    """`committed-state`: answers that come with a change are not those that anybody gave."""
+    for path in sorted(project.repository.tracked(STATE_FOLDER))[:1]:
+        yield Problem(
+            rule="committed-state",
+            path=path,
+            message="is in git: runs that come with a change prove nothing, and are not believed",
+            remedy=f"`git rm -r --cached {STATE_FOLDER}`, and write `{STATE_FOLDER}/` into .gitignore.",
+        )
 
 
 def _notes(planned: Plan) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """The project as it was where a branch left another: found by git, read from its own files."""
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from os.path import dirname, normpath
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE
 from moat.bootstrap.suites import FOLDER
 from moat.documents import read_yaml
-from moat.domain.errors import DocumentError, NotFound
+from moat.domain.errors import ConflictError, DocumentError, NotFound
 from moat.evals.project_code import imported_names
 from moat.prompts.catalog import Catalog
 
@@ -101,7 +103,7 @@ def checked_out(project: Project, base: Base) -> Iterator[BaseProject | None]:
         return
     with tempfile.TemporaryDirectory(prefix="moat-base-") as folder:
         root = Path(folder)
-        repository.export(base.commit, root, (*PATHS, *LOCKS))
+        left_out = repository.export(base.commit, root, (*PATHS, *LOCKS))
         wanted = _mentioned(root)
         while more := sorted(wanted - {path.name for path in root.iterdir()}):
             there = repository.present(base.commit, *more)
@@ -109,6 +111,14 @@ def checked_out(project: Project, base: Base) -> Iterator[BaseProject | None]:
                 break
             repository.export(base.commit, root, there)
             wanted = _imported(root)
+        links = _links(repository, base.commit, left_out)
+        beside = sorted(path for path in {*_beside(root), *links.values()} if not (root / path).exists())
+        if beside and (there := repository.present(base.commit, *beside)):
+            repository.export(base.commit, root, there)
+        for path, end in links.items():
+            if (root / end).is_file():
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / end, root / path)
         yield BaseProject(project, root, base.commit)
 
 
@@ -134,6 +144,27 @@ def _mentioned(root: Path) -> set[str]:
                 if first and first not in (".", "..", "~") and len(text) < 500 and "\n" not in text:
                     found.add(first)
     return found
+
+
+def _links(repository: GitRepository, commit: str, left_out: Iterable[str]) -> dict[str, str]:
+    """Where links below `evals/` lead inside of the project; a dataset may be one."""
+    found = {}
+    for path in left_out:
+        if path.startswith(f"{FOLDER}/") and normpath(path) == path:
+            with suppress(ConflictError):  # it is no link
+                found[path] = normpath(f"{dirname(path)}/{repository.link(commit, path)}")
+    return {path: end for path, end in found.items() if not end.startswith(("..", "/"))}
+
+
+def _beside(root: Path) -> set[str]:
+    """What the suites name by its place from their folder that is not below it: `../data/support.jsonl`."""
+    found = set()
+    for file in sorted((root / FOLDER).glob("*.yaml")):
+        with suppress(DocumentError):
+            for text in _texts(read_yaml(file).data):
+                if text.startswith("../") and len(text) < 500 and "\n" not in text:
+                    found.add(normpath(f"{FOLDER}/{text}"))
+    return {path for path in found if not path.startswith("..")}
 
 
 def _imported(root: Path) -> set[str]:

@@ -18,7 +18,7 @@ from moat.evals.targets.spec import HttpSpec
 
 def confined(state: State, old: Project, environ: Mapping[str, str]) -> State:
     """A state that knows where the files of a base send secrets: a fresh checkout remembers nothing itself."""
-    return replace(state, hosts=StatedHosts(state.hosts, _connections(old, environ)))
+    return replace(state, hosts=StatedHosts(state.hosts, _connections(old, environ), everywhere=True))
 
 
 def _connections(old: Project, environ: Mapping[str, str]) -> Iterator[Connection]:

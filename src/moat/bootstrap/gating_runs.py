@@ -118,6 +118,7 @@ class Measuring:
                 baseline=comparison.baseline.prompt_digest if comparison.baseline else "",
                 verdict=own.verdict,
                 created_ns=time.time_ns(),
+                tests=comparison.early.tests if comparison.early else 0,
             )
         )
 
@@ -126,10 +127,11 @@ class Measuring:
         evaluation = candidate.evaluation
         suite, dataset = evaluation.suite, evaluation.dataset
         parts: Iterator[frozenset[str] | None] = iter([None])
-        if rule is not None and not any(scorer.name in self._thresholds for scorer in suite.scorers):
-            parts = looks(random_units(dataset, evaluation.target.digest))
         old: Run | None = None
         new: Run | None = None
+        if rule is not None and not any(scorer.name in self._thresholds for scorer in suite.scorers):
+            new = candidate.evaluating.stored_or_new(evaluation)
+            parts = looks(random_units(dataset, new.id))
         while True:
             only = next(parts)
             old = self._run(baseline, old, only) if isinstance(baseline, Side) else baseline

@@ -50,8 +50,10 @@ class _Built(NamedTuple):
 class ProviderShelf:
     """Builds providers on demand, each once; keeps those that are unchanged over a reload, and retires the others."""
 
-    def __init__(self, environ: Mapping[str, str], hosts: HostStore | None = None) -> None:
-        """`hosts`: where it is remembered which host gets which secret; None: any does."""
+    def __init__(self, environ: Mapping[str, str], hosts: HostStore | None = None, *, confined: bool = False) -> None:
+        """`hosts`: where it is remembered which host gets which secret; None: any does. `confined`: a host that is not
+        remembered gets none, not even for a first time.
+        """
         self.health = DeploymentHealth(SystemClock())
         """What is learnt of deployments; it stays over a reload, but for those of providers that have changed."""
         self.scores: Scores = {}
@@ -62,6 +64,7 @@ class ProviderShelf:
         """Who hears what answers say of rate limits."""
         self._environ = environ
         self._hosts = hosts
+        self._confined = confined
         self._built: dict[str, _Built] = {}
         self._longest = 0.0
         """Seconds that a call on these may last."""
@@ -76,7 +79,7 @@ class ProviderShelf:
         models = settings.config.models.values()
         names = {deployment_of(target).provider for model in models for target in all_targets(model)}
         built: dict[str, _Built] = {}
-        guard = HostGuard(self._hosts)
+        guard = HostGuard(self._hosts, confined=self._confined)
         found = {name: self._provider(name, settings, (), built, guard) for name in sorted(names)}
         guard.remember()
         self.withheld = tuple(guard.problems)

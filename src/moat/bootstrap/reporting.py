@@ -13,7 +13,6 @@ from moat.bootstrap.wiring import State
 from moat.domain.errors import NotFound
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, load_dataset, select
-from moat.evals.early import stopping
 from moat.evals.gate import GateReport, judge, slices_of
 from moat.evals.reports.report import RunReport, build_report
 from moat.evals.running.stored import StoredResults
@@ -46,12 +45,13 @@ def stored_scores(project: Project, state: State, run_id: str, baseline_id: str 
     evaluating = Evaluating(project, state, environment())
     dataset = evaluating.asked(run)
     suite = evaluating.suites[run.suite]
+    baseline = _measured(state, baseline_id) if baseline_id else None
     comparison = compare(
-        _measured(state, baseline_id) if baseline_id else None,
+        baseline,
         _measured(state, run.id),
         dataset,
         slices_of(suite.gates),
-        stopping=stopping(suite),
+        stopping=evaluating.stopping(suite, run, baseline.run if baseline else None),
     )
     return StoredScores(suite, dataset, comparison)
 

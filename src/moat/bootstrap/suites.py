@@ -12,10 +12,12 @@ from moat.bootstrap.suite_targets import check_target
 from moat.documents import read_yaml
 from moat.domain.errors import ConfigError, InputError, MoatError, NotFound
 from moat.domain.releases import PromptVersion
-from moat.evals.datasets import load_dataset
+from moat.evals.datasets import Dataset, load_dataset
+from moat.evals.datasets.fitting import check_fitting
 from moat.evals.datasets.lock import check_locked
 from moat.evals.scorers.judging import FOLDER as JUDGES
 from moat.evals.suites import Suite, load_suite
+from moat.evals.targets.spec import PromptSpec, ReleaseSpec
 from moat.prompts.problems import Problem, from_error
 from moat.prompts.variables import nearest
 
@@ -90,7 +92,14 @@ def shown(path: Path, root: Path) -> str:
 
 
 def unknown_required(settings: Settings, suites: Collection[str]) -> Iterator[ConfigError]:
-    """One error for each suite that moat.yaml requires and that there is not."""
+    """One error for each suite that moat.yaml names and that there is not."""
+    for index, suite in enumerate(settings.config.gate.red_team):
+        if suite not in suites:
+            yield ConfigError(
+                f"the gate's red team is the suite {suite!r}, which there is not",
+                where=settings.document.place(["gate", "red_team", index]),
+                remedy=nearest(suite, suites),
+            )
     for name, rules in settings.config.environments.items():
         for index, suite in enumerate(rules.require):
             if suite not in suites:
@@ -107,7 +116,7 @@ def check_suites(project: Project) -> Checked:
     problems = [from_error("unknown-suite", CONFIG_FILE, error) for error in unknown_required(project.settings, files)]
     prompts = {*project.catalog.names(), *(entry.name for entry, _ in project.catalog.broken)}
     covered = {name for name in prompts if name.startswith(f"{JUDGES}/")}  # labels say how good those are
-    digests: dict[str, str] = {}
+    datasets: dict[str, Dataset] = {}
     for path in files.values():
         name = shown(path, project.root)
         try:
@@ -121,21 +130,36 @@ def check_suites(project: Project) -> Checked:
             suite.pinned(Names(project))
         except MoatError as error:
             problems.append(from_error("suite", name, error))
-        problems += _check_dataset(suite, path, project.root, digests)
-    problems += check_locked(project.root, digests)
+        problems += _check_dataset(suite, path, project, datasets)
+    problems += check_locked(project.root, {name: dataset.digest for name, dataset in datasets.items()})
     return Checked(problems, covered)
 
 
-def _check_dataset(suite: Suite, path: Path, root: Path, digests: dict[str, str]) -> Iterator[Problem]:
-    """`dataset`; the digest of one that is sound is noted by its name."""
-    dataset = shown(suite.dataset, root)
+def _check_dataset(suite: Suite, path: Path, project: Project, datasets: dict[str, Dataset]) -> Iterator[Problem]:
+    """`dataset`; one that is sound is noted by its name."""
+    dataset = shown(suite.dataset, project.root)
     if not suite.dataset.is_file():
-        name = shown(path, root)
+        name = shown(path, project.root)
         line = read_yaml(path, name=name).line(["dataset"])
         yield Problem(rule="dataset", path=name, line=line, message=f"no file {dataset}")
         return
     try:
-        if dataset not in digests:
-            digests[dataset] = load_dataset(suite.dataset, name=dataset).digest
+        if dataset not in datasets:
+            datasets[dataset] = load_dataset(suite.dataset, name=dataset)
+        if (prompt := _asked(suite, project)) is not None:
+            cases = (case for case in datasets[dataset].cases if suite.split in ("", case.split))
+            check_fitting(cases, prompt, suite.dataset, name=dataset)
     except InputError as error:
         yield from_error("dataset", dataset, error)
+
+
+def _asked(suite: Suite, project: Project) -> PromptVersion | None:
+    """The version that the suite names, else its prompt's newest; None where no prompt answers, or one without a
+    sound version: other rules say so.
+    """
+    spec = suite.target
+    if not isinstance(spec, PromptSpec | ReleaseSpec) or spec.prompt not in project.catalog.names():
+        return None
+    versions = project.catalog.versions(spec.prompt)
+    stated = spec.version if isinstance(spec, PromptSpec) else ""
+    return project.catalog.get(spec.prompt, stated if stated in versions else versions[-1])

@@ -1,6 +1,7 @@
 """What a suite's `target` says, as something that answers."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -10,7 +11,7 @@ from moat.bootstrap.behind import behind, user_behind
 from moat.bootstrap.connections import HostGuard, StatedHosts, remembered, service, stated
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
-from moat.bootstrap.settings import Settings, resolve, secrets_in
+from moat.bootstrap.settings import Settings, references, resolve, secrets_in
 from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
@@ -117,11 +118,17 @@ class Targets:
                 remedy="If this is meant, give the secret another variable.",
             )
         guard.remember()
-        return HttpTarget(spec, resolved)
+        return HttpTarget(spec, resolved, self._values(raw, found))
+
+    def _values(self, raw: dict[str, Any], found: Connection) -> list[str]:
+        """Of all variables that what is sent refers to, but for those that are the host itself."""
+        sent = msgspec.json.encode([raw.get(part) for part in ("url", "headers", "body")]).decode()
+        values = {self._environ.get(name, "") for name, _ in references(sent)}
+        return [value for value in values if value and value.lower() not in found.hosts[0]]
 
     def _check_confined(self, found: Connection, where: str) -> None:
         known = remembered(self._state.hosts)
-        for credential, host in found.pairs if self._confined else ():
+        for credential, host in found.everywhere if self._confined else ():
             if host not in known.get(credential, ()):
                 raise SecretWithheld(
                     f"{credential} is not sent to {host}: nothing at the merge base sends it there",

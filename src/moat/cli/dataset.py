@@ -118,10 +118,13 @@ def lock(
     if json:
         print_json({"dataset": entry.name, **_fields(locked)})
         return
-    if before is not None and before.digest == locked.digest:
+    if locked == before:
         out.print(f"{entry.name} is as it was locked: version {locked.version}.")
         return
-    out.print(f"{entry.name} is version {locked.version} now: {counted(locked.cases, 'case')}.")
+    if before is not None and before.digest == locked.digest:
+        out.print(f"{entry.name} is version {locked.version} as before, for another reason.")
+    else:
+        out.print(f"{entry.name} is version {locked.version} now: {counted(locked.cases, 'case')}.")
     out.print(f"Commit {LOCK} with it.", style="dim")
 
 

@@ -14,7 +14,7 @@ from moat.cli.output import counted, out
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Case
-from moat.evals.datasets.coverage import points, sees, smallest_change
+from moat.evals.datasets.coverage import too_few
 from moat.evals.datasets.growing import grown, redacted
 from moat.evals.datasets.skeleton import skeleton
 from moat.evals.datasets.writing import lines_of
@@ -22,8 +22,6 @@ from moat.ports.traces import TraceFilter
 from moat.prompts.authoring import create_files
 from moat.prompts.tree import check_name
 
-FEW = 30
-"""Below so many cases a suite says what it can see."""
 SAMPLE = 50
 DAYS = 30
 
@@ -49,21 +47,13 @@ def init(
     kind = f"from calls of the last {DAYS} days" if recorded else "drafts: write what users really ask"
     out.print(f"{suite}  the suite", style="bold")
     out.print(f"{data}  {counted(len(made.cases), 'case')}, {kind}", style="bold")
-    _warn(len(made.cases))
+    if few := too_few(made.cases):
+        out.print(f"{few}.", style="yellow")
     out.print("Next:", style="bold")
     out.print(f"  1. Edit {data}: `expected` and `labels` say what a right answer is.")
     out.print(f"  2. moat dataset check {called}")
     out.print(f"  3. moat eval run {version.id} --suite {called}")
     out.print(f'  4. moat dataset lock {called} --reason "The first cases."')
-
-
-def _warn(cases: int) -> None:
-    if cases < FEW:
-        out.print(
-            f"{counted(cases, 'case')} {sees(cases)}; {FEW} from {points(smallest_change(FEW))}, "
-            f"200 from {points(smallest_change(200))}.",
-            style="yellow",
-        )
 
 
 def _newest(project: Project, asked: str) -> PromptVersion:

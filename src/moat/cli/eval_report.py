@@ -20,6 +20,7 @@ class Format(StrEnum):
 
     html = "html"
     markdown = "markdown"
+    md = "md"
     junit = "junit"
     json = "json"
     parquet = "parquet"
@@ -63,4 +64,4 @@ def _kind(form: Format | None, file: Path | None) -> str:
         return kind
     if form is Format.parquet and file is None:
         raise RequestError("Parquet is no text", where="--format", remedy="Give a file: `-o report.parquet`.")
-    return form.value
+    return SUFFIXES.get(f".{form}", form.value)

@@ -25,14 +25,13 @@ from moat.domain.errors import LimitExceeded, NotFound, RequestError
 from moat.domain.scores import Run
 from moat.domain.usage import format_usd, from_usd
 from moat.evals.compare import Comparison
+from moat.evals.datasets.coverage import too_few
 from moat.evals.gating.outcome import answering
 from moat.evals.reports.report import Mark
 from moat.evals.running.evaluation import Evaluation, narrowed
 from moat.evals.running.tally import Progress
 from moat.evals.suites import Suite, parse_budget, parse_repeats
 
-MIN_CASES = 30
-"""Below this many cases a suite says little; it is said so."""
 ASK_ABOVE = from_usd("1")
 """Picodollars that a run may cost before a person at a terminal is asked."""
 
@@ -89,9 +88,8 @@ def run_suites(
         changes = split, repeats, budget
         for evaluation in _evaluations(project, state, evaluating, prompt, suite or [], changes, wishes):
             ran.append(_run(project, state, evaluating, evaluation, wishes))
-            if len(evaluation.dataset.cases) < MIN_CASES and not json:
-                warning = f"{evaluation.suite.name} has {counted(len(evaluation.dataset.cases), 'case')}"
-                err.print(f"{warning}: only large changes can be seen.", style="yellow")
+            if not json and (few := too_few(evaluation.dataset.cases)):
+                err.print(f"{evaluation.suite.name}: {few}.", style="yellow")
     if json:
         print_json(
             [

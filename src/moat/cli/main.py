@@ -20,6 +20,8 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """As a shell reports a program that SIGPIPE or SIGINT ended: neither is a verdict."""
 USAGE, INTERNAL = 64, 70
+EXITING = ("typer", "uvicorn")
+"""Who may end the program itself: shell completion, and a server that cannot start. Code under test may not."""
 
 COMMANDS = {
     "init": ("moat.cli.init", "Make a project: prompts, tools, evals, configuration, its own git repository."),
@@ -122,11 +124,15 @@ def main() -> None:
         sys.stdout.flush()
     except MoatError as error:
         _complain(str(error))
-        sys.exit(error.exit_code)
+        sys.exit(error.exit_code or INTERNAL)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
         sys.exit(BROKEN_PIPE)
-    except Exception as error:  # noqa: BLE001  the process edge: usage errors become messages, bugs their traceback
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the process edge: usage errors become messages, bugs their traceback
+        if isinstance(error, SystemExit) and _raised_in(error) in EXITING:
+            raise
         if not hasattr(error, "format_message"):
             traceback.print_exc()
             sys.exit(INTERNAL)
@@ -135,6 +141,12 @@ def main() -> None:
     if code == INTERRUPTED:  # typer's own answer to Ctrl-C
         _complain("interrupted")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _raised_in(error: BaseException) -> str:
+    """The package of the innermost frame."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _complain(text: str) -> None:

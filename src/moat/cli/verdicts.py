@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from moat.cli.output import counted, out, print_table
 from moat.evals.compare import CaseChange, Comparison, ScoreComparison, Summary
-from moat.evals.gate import GateReport
+from moat.evals.gate import GateReport, GateResult
 from moat.evals.gating.outcome import against, answering
 from moat.evals.reports.repeated import repeat_table
 from moat.evals.reports.report import Mark
@@ -26,7 +26,7 @@ def print_report(report: GateReport) -> None:
     out.print(f"answered by {candidate.provider or candidate.target or 'nobody'}", style="dim")
     print_table(
         ["gate", "demanded", "verdict", "why"],
-        ([_gate(g.gate), _demanded(g.gate), g.verdict, g.reason] for g in report.gates),
+        ([_gate(g.gate), _demanded(g.gate), g.verdict, _why(g)] for g in report.gates),
         empty="The suite has no gates.",
     )
     print_comparison(comparison)
@@ -67,6 +67,10 @@ def print_repeats(scores: Sequence[ScoreComparison]) -> None:
 
 def _gate(gate: Gate) -> str:
     return f"{gate.score} where {gate.where}" if gate.where else gate.score
+
+
+def _why(result: GateResult) -> str:
+    return f"{result.reason}; {result.way_out}" if result.way_out else result.reason
 
 
 def _demanded(gate: Gate) -> str:

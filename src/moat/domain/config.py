@@ -271,6 +271,13 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     soon as every required suite has passed for it."""
 
 
+class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `moat gate` judges of every change."""
+
+    red_team: list[str] = []
+    """Suites of attacks: they are asked whatever changed."""
+
+
 class GitConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The repository that releases come from."""
 
@@ -360,6 +367,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     features: dict[str, FeatureConfig] = {}
     breaker: BreakerConfig = BreakerConfig()
     environments: dict[Name, EnvironmentConfig] = {}
+    gate: GateConfig = GateConfig()
     git: GitConfig = GitConfig()
     batches: BatchConfig = BatchConfig()
     project: str = ""

@@ -29,8 +29,12 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every credential with every host that is not this machine."""
-        away = [host for host in self.hosts if not is_here(host)]
-        return tuple((credential, host) for credential in self.credentials for host in away)
+        return tuple((credential, host) for credential, host in self.everywhere if not is_here(host))
+
+    @property
+    def everywhere(self) -> tuple[tuple[str, str], ...]:
+        """Every credential with every host, this machine too: who listens there may be part of a change."""
+        return tuple((credential, host) for credential in self.credentials for host in self.hosts)
 
 
 class TrustedHost(msgspec.Struct, frozen=True, kw_only=True):

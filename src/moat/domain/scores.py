@@ -49,6 +49,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     source: str = ""
     """Where it comes from: `trace:<id>`, `feedback:<id>`, `review:<id>`, or in words."""
 
+    @property
+    def unit(self) -> tuple[str, str]:
+        """What is independent of other cases: its cluster, or itself."""
+        return ("cluster", self.cluster) if self.cluster else ("case", self.id)
+
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What one scorer says about one answer."""
@@ -141,3 +146,5 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the prompt it was compared with; empty when there was none."""
     verdict: Verdict
     created_ns: int
+    tests: int = 0
+    """Among how many tests alpha was split where the comparison may end early; 0: among those of its own gates."""

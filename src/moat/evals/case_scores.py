@@ -92,7 +92,7 @@ def paired(old: Table, new: Table) -> tuple[Table, Table]:
 
 
 def _filled(mine: dict[str, CaseScore], other: dict[str, CaseScore]) -> dict[str, CaseScore]:
-    return {**mine, **{case: UNKNOWN for case, score in other.items() if score.values and case not in mine}}
+    return {**mine, **{case: UNKNOWN for case, score in other.items() if score.seen is not None and case not in mine}}
 
 
 def _phased(before: tuple[float, ...], after: tuple[float, ...], asked: int, phases: Phases) -> CaseScore:

@@ -97,11 +97,11 @@ def compare(
         asked = whole_cases(scored(candidate.results), candidate.run) & whole_cases(
             scored(baseline.results), baseline.run
         )
-        units = random_units(dataset, candidate.run.prompt_digest)
+        units = random_units(dataset, candidate.run.id)
         early = follow(stopping, units, old, new, asked)
         cases = tuple(case for case in cases if case.id in asked)
     shown = case_changes(cases, (old, new), (baseline.results if baseline else (), candidate.results))
-    whole = paired_scores(old, new, cases)
+    whole = paired_scores(old, new, cases, adaptive=bool(candidate.run.least))
     parts = {where: [belongs(case, where) for case in cases] for where in dict.fromkeys(slices)}
     return Comparison(
         candidate=candidate.run,

@@ -3,12 +3,14 @@
 Both runs ask their cases in one random order, in looks that grow. After each look every gate's margin is tested with a
 test that may be looked at as often as one likes (`statistics.sequential`); once all decided, the rest is not asked.
 
-The order comes from the digests of the data and of the candidate, so what is decided is a matter of the two runs
-alone: it is the same at the next look, in the next process, and when all cases were asked after all. It replaces the
-test of fixed size, which would be a second chance to be wrong.
+The order comes from the digest of the data and the id of the candidate's run, so what is decided is a matter of the
+two runs alone: it is the same at the next look, in the next process, and when all cases were asked after all. Nobody
+knows the id before the candidate is written: an order that came from its content could be chosen. The test replaces
+that of fixed size, which would be a second chance to be wrong.
 
-Each independent unit counts once: a case, or the mean of a cluster's cases; a case with the mean of its repeats. With
-several gates each has its part of alpha (Bonferroni): Holm's correction needs all p-values at one time.
+Each independent unit counts once: a case, or the mean of a cluster's cases; a case with the mean of its repeats.
+Clusters weigh as many cases as they have, as in the mean that a table shows. With several gates each has its part of
+alpha (Bonferroni): Holm's correction needs all p-values at one time.
 """
 
 import math
@@ -40,7 +42,7 @@ class Stopping(msgspec.Struct, frozen=True):
 
     gates: tuple[Gate, ...]
     tests: int = 0
-    """Among how many tests alpha is split, those of other suites included; 0: among these gates."""
+    """Among how many tests alpha is split, those of other suites included; at least among these gates."""
 
     @property
     def share(self) -> float:
@@ -61,6 +63,8 @@ class EarlyGate(msgspec.Struct, frozen=True, kw_only=True):
     course: Course
     units: int
     """Seen until it decided; all there are when it did not."""
+    weight: float
+    """As many of the largest unit's size are as large as these together."""
     mean: float
     """Candidate minus baseline until then."""
     low: float
@@ -81,6 +85,11 @@ class Early(msgspec.Struct, frozen=True, kw_only=True):
     """Independent ones of the data."""
 
     @property
+    def tests(self) -> int:
+        """Among so many alpha is split."""
+        return round(1 / self.share)
+
+    @property
     def decided(self) -> bool:
         """Has every gate decided?"""
         return all(gate.course != "go on" for gate in self.gates)
@@ -90,13 +99,13 @@ class Early(msgspec.Struct, frozen=True, kw_only=True):
         return next(gate for gate in self.gates if (gate.score, gate.where) == (score, where))
 
 
-def random_units(dataset: Dataset, candidate: str) -> list[Unit]:
-    """The cases by cluster, in the order in which they are asked of a candidate with this digest."""
+def random_units(dataset: Dataset, run: str) -> list[Unit]:
+    """The cases by cluster, in the order in which the candidate's run with this id asks them."""
     units: dict[tuple[str, str], Unit] = {}
     for case in sorted(dataset.cases, key=lambda case: case.id):
-        units.setdefault(("cluster", case.cluster) if case.cluster else ("case", case.id), []).append(case)
+        units.setdefault(case.unit, []).append(case)
     order = [units[key] for key in sorted(units)]
-    Random(f"{dataset.digest} {candidate}").shuffle(order)
+    Random(f"{dataset.digest} {run}").shuffle(order)
     return order
 
 
@@ -120,9 +129,9 @@ def whole_cases(results: Iterable[Result], run: Run) -> set[str]:
 
 def follow(stopping: Stopping, units: Sequence[Unit], old: Table, new: Table, asked: Collection[str]) -> Early:
     """Test every gate on the units that were asked of both runs, as far as there is no gap in their order."""
-    there = list(takewhile(lambda unit: all(case.id in asked for case in unit), units))
+    there = sum(1 for _ in takewhile(lambda unit: all(case.id in asked for case in unit), units))
     return Early(
-        gates=tuple(_follow(gate, stopping.share, there, old, new) for gate in stopping.gates),
+        gates=tuple(_follow(gate, stopping.share, units, there, (old, new)) for gate in stopping.gates),
         share=stopping.share,
         asked=len(asked),
         cases=sum(map(len, units)),
@@ -130,45 +139,37 @@ def follow(stopping: Stopping, units: Sequence[Unit], old: Table, new: Table, as
     )
 
 
-def _follow(gate: Gate, share: float, units: Sequence[Unit], old: Table, new: Table) -> EarlyGate:
-    """A pass must hold if all that is missing had gone worst, a regression if all had gone best."""
+def _follow(gate: Gate, share: float, units: Sequence[Unit], there: int, tables: tuple[Table, Table]) -> EarlyGate:
+    """The units in their order, as far as they are there. A pass must hold if all that is missing had gone worst, a
+    regression if all had gone best.
+    """
     assert gate.margin is not None
-    before, after = old.get(gate.score, {}), new.get(gate.score, {})
-    worst, best = (SequentialTest(gate.margin, alpha=ALPHA * share) for _ in range(2))
-    seen: list[float] = []
-    course: Course = "go on"
-    for unit in units:
-        pairs = [
-            (before[case.id], after[case.id])
-            for case in unit
-            if case.id in before and case.id in after and (not gate.where or belongs(case, gate.where))
-        ]
+    old, new = (table.get(gate.score, {}) for table in tables)
+    parts = [[case for case in unit if not gate.where or belongs(case, gate.where)] for unit in units]
+    largest = max(map(len, parts), default=0)  # of all: what is asked later must not change a weight
+    test = SequentialTest(gate.margin, alpha=ALPHA * share)
+    for part in parts[:there]:
+        pairs = [(old[case.id], new[case.id]) for case in part if case.id in old and case.id in new]
         if not pairs:
             continue
-        low, middle, high = _differences(pairs)
-        seen.append(middle)
-        if worst.feed([low]) == "pass":
-            course = "pass"
-        elif best.feed([high]) == "regressed":
-            course = "regressed"
-        if course != "go on":
+        worst, best = _differences(pairs)
+        if test.feed([worst], [best], [len(pairs) / largest]) != "go on":
             break
-    interval = _sequence(seen)
-    mean = math.fsum(seen) / len(seen) if seen else 0.0
+    interval = test.interval()
     return EarlyGate(
-        score=gate.score, where=gate.where, course=course, units=len(seen), mean=mean, low=interval[0], high=interval[1]
+        score=gate.score,
+        where=gate.where,
+        course=test.course,
+        units=test.units,
+        weight=test.weight,
+        mean=test.mean,
+        low=interval.low,
+        high=interval.high,
     )
 
 
-def _differences(pairs: Sequence[tuple[CaseScore, CaseScore]]) -> tuple[float, float, float]:
-    """A unit's mean difference at worst, in the middle of what is possible, and at best."""
+def _differences(pairs: Sequence[tuple[CaseScore, CaseScore]]) -> tuple[float, float]:
+    """A unit's mean difference at worst and at best."""
     low = math.fsum(new.low - old.high for old, new in pairs) / len(pairs)
     high = math.fsum(new.high - old.low for old, new in pairs) / len(pairs)
-    return max(-1.0, low), (low + high) / 2, min(1.0, high)
-
-
-def _sequence(differences: Sequence[float]) -> tuple[float, float]:
-    test = SequentialTest(0.5)
-    test.feed(differences)
-    found = test.interval()
-    return found.low, found.high
+    return max(-1.0, low), min(1.0, high)

@@ -137,7 +137,7 @@ def _p_below(seen: Summary, floor: float) -> float | None:
         return None
     if seen.passes is not None:
         return below(seen.passes + seen.missing, seen.n + seen.missing, floor)
-    return mean_below(seen.most, seen.error, seen.n, seen.clusters, floor)
+    return mean_below(seen.most, seen.error, seen.n, seen.worth, floor, degrees=seen.degrees, above=seen.above)
 
 
 class _Repeats(TypedDict):
@@ -231,7 +231,7 @@ def _judge_min(floor: float, seen: Summary, p: float | None) -> _Part:
         return _Part("regressed", f"{text}, significantly below ({describe_p(p)})")
     if seen.mean >= floor - ROUNDING:
         return _Part("inconclusive", f"{text}, but {seen.missing} cases failed")
-    more = more_to_reject(seen.mean, seen.error, seen.n, floor, clusters=seen.clusters, **_repeats(seen, seen.error))
+    more = more_to_reject(seen.mean, seen.error, seen.n, floor, clusters=seen.worth, **_repeats(seen, seen.error))
     return _Part("inconclusive", f"{text}, not significantly below", *more)
 
 
@@ -248,9 +248,7 @@ def _judge_margin(margin: float, score: ScoreComparison, p: float | None) -> _Pa
         return _Part(verdict, f"{text}, significantly worse ({describe_p(p)})")
     if score.incomplete and (-seen.low <= margin or -best.mean <= margin < -seen.mean):
         return _Part("inconclusive", f"{text}, but {score.incomplete} pairs lack an answer")
-    more = more_to_decide(
-        -seen.mean, seen.spread, seen.n, margin, clusters=seen.clusters, **_repeats(seen, seen.spread)
-    )
+    more = more_to_decide(-seen.mean, seen.spread, seen.n, margin, clusters=seen.worth, **_repeats(seen, seen.spread))
     return _Part("inconclusive", f"{text}: too few cases", *more)
 
 
@@ -259,7 +257,8 @@ def _judge_early(margin: float, seen: EarlyGate, early: Early) -> _Part:
         return _Part("inconclusive", "no case has this score in both runs")
     text = f"{_loss(seen.mean, seen.low, seen.high)} at every look), margin {margin:g}"
     if seen.course == "go on":
-        return _Part("inconclusive", f"{text}: {seen.units} independent cases do not decide")
+        uneven = f" (uneven: no more than {seen.weight:.0f} of the largest)" if seen.weight < seen.units / 2 else ""
+        return _Part("inconclusive", f"{text}: {seen.units} independent cases{uneven} do not decide")
     return _Part(seen.course, f"{text}, decided after {seen.units} of {early.units} independent cases")
 
 

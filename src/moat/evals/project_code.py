@@ -1,6 +1,7 @@
 """Python functions of the project that a suite names as `path.py:function`: found, identified, and only then run."""
 
 import ast
+import asyncio
 import hashlib
 import importlib.util
 import sys
@@ -43,7 +44,9 @@ class ProjectFunction(msgspec.Struct, frozen=True, kw_only=True):
         file, _, name = self.spec.rpartition(":")
         try:
             function = getattr(self._module(), name, None)
-        except Exception as error:  # the project's own code: whatever it raises is told with its place
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the project's own code: whatever it raises is told with its place
             what = f"cannot be imported: {type(error).__name__}: {error}"
             raise ConfigError(what, where=self.place_of(error)) from error
         if not callable(function):
@@ -79,6 +82,17 @@ class ProjectFunction(msgspec.Struct, frozen=True, kw_only=True):
             del sys.modules[name]
             raise
         return module
+
+
+def is_meant_for_us(error: BaseException) -> bool:
+    """Of what comes out of the project's own code: did somebody press Ctrl-C, or cancel this task?
+
+    Whatever else it raises is an error of its own, `SystemExit` too: no code under test chooses our exit code.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 class _Uncached(SourceFileLoader):

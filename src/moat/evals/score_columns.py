@@ -79,7 +79,6 @@ def units(cases: Sequence[Case]) -> Units:
     """The clusters of some cases."""
     import numpy as np
 
-    names: dict[str, int] = {}
-    groups = [names.setdefault(case.cluster, len(names)) if case.cluster else ~i for i, case in enumerate(cases)]
-    found = np.array(groups, dtype=np.intp)
-    return Units(found, found >= 0)
+    numbers: dict[tuple[str, str], int] = {}
+    groups = np.array([numbers.setdefault(case.unit, len(numbers)) for case in cases], dtype=np.intp)
+    return Units(groups, np.array([bool(case.cluster) for case in cases], dtype=bool))

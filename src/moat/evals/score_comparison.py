@@ -10,7 +10,7 @@ from moat.domain.scores import Case
 from moat.evals.case_changes import CaseChange, GoldenLoss
 from moat.evals.case_scores import Table
 from moat.evals.score_columns import Column, Units, column, units
-from moat.evals.statistics.intervals import difference_interval, mean_interval
+from moat.evals.statistics.intervals import Rise, difference_interval, mean_interval, rise
 from moat.evals.statistics.power import detectable
 from moat.evals.statistics.proportions import score_interval
 from moat.evals.statistics.repeats import Steadiness, components, flake_rate, steadiness
@@ -36,6 +36,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     error: float = math.inf
     """Standard error."""
     clusters: int = 0
+    worth: float = 0.0
+    degrees: float = 0.0
+    """`statistics.clusters.Balance` of those."""
+    above: Rise | None = None
+    """How far scores lie above their mean."""
     least: float = 0.0
     most: float = 1.0
     """The mean if everything missing had been 0, or 1."""
@@ -46,10 +51,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     steady: Steadiness | None = None
     """pass@1, pass^k and the flaky cases with their intervals; None without repeats."""
     repeats: int = 1
-    """Most answers to one case."""
+    """Most answers to one case; where repeats adapt, those that every case has alike."""
     noise: float | None = None
     """Share of the variance of cases' scores that comes from answers to one case, which more repeats would reduce; None
-    without repeats."""
+    without repeats, and where they adapt: a mix of two phases varies otherwise."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +70,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     spread: float
     """Standard error by the differences alone, without what is too rare to show up in them."""
     clusters: int
+    worth: float
+    """As many equally large clusters say as much (`statistics.clusters.Balance`)."""
     p: float
     """Two-sided."""
     p_worse: float
@@ -89,7 +96,7 @@ class ScoreComparison(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: int = 0
     """Pairs with something missing on a side or on both."""
     detectable: float | None = None
-    """The true difference this many cases would find with 80 % power."""
+    """The true difference this many cases would find with 80 % power; None where nothing says how they vary."""
     worse: int = 0
     better: int = 0
     """How many cases changed."""
@@ -107,6 +114,8 @@ class PairedScore(NamedTuple):
     old: Column | None
     """None without a baseline."""
     units: Units
+    adaptive: bool = False
+    """Do repeats adapt?"""
 
     def of(self, rows: "Sequence[bool] | np.ndarray") -> "PairedScore":
         """The same over some of the cases, by a mask."""
@@ -114,44 +123,43 @@ class PairedScore(NamedTuple):
 
         mask = np.asarray(rows, dtype=bool)
         old = self.old.of(mask) if self.old is not None else None
-        return PairedScore(self.name, self.new.of(mask), old, self.units.of(mask))
+        return PairedScore(self.name, self.new.of(mask), old, self.units.of(mask), self.adaptive)
 
 
-def paired_scores(old: Table | None, new: Table, cases: Sequence[Case]) -> list[PairedScore]:
+def paired_scores(old: Table | None, new: Table, cases: Sequence[Case], *, adaptive: bool = False) -> list[PairedScore]:
     """The candidate's scores, with the baseline's."""
     groups = units(cases)
-    return [
-        PairedScore(name, column(mine, cases), None if old is None else column(old.get(name, {}), cases), groups)
-        for name, mine in new.items()
-    ]
+    before = {} if old is None else {name: column(old.get(name, {}), cases) for name in new}
+    return [PairedScore(name, column(mine, cases), before.get(name), groups, adaptive) for name, mine in new.items()]
 
 
 def compare_score(score: PairedScore) -> ScoreComparison:
     """Both sides, and what lies between them."""
-    candidate = _summary(score.new, score.units)
+    candidate = _summary(score.new, score)
     if score.old is None:
         return ScoreComparison(name=score.name, candidate=candidate)
     pairs = score.of(score.new.concerned & score.old.concerned)
     new, old = pairs.new, pairs.old
     assert old is not None
     incomplete = int((~(new.complete & old.complete)).sum())
-    moves, noise = new.seen - old.seen, _noise(_repeated(new, old))
+    moves, noise = new.seen - old.seen, _noise(_repeated(new, old), pairs)
     seen = _difference(moves, pairs.units, noise)
     return ScoreComparison(
         name=score.name,
         candidate=candidate,
-        baseline=_summary(score.old, score.units),
+        baseline=_summary(score.old, score),
         difference=seen,
         worst=_difference(new.low - old.high, pairs.units, noise) if incomplete else seen,
         best=_difference(new.high - old.low, pairs.units, noise) if incomplete else seen,
         incomplete=incomplete,
-        detectable=detectable(seen.error * math.sqrt(seen.n), seen.n) if seen else None,
+        detectable=detectable(seen.error * math.sqrt(seen.n), seen.n) if seen and math.isfinite(seen.error) else None,
         worse=int((moves < 0).sum()),
         better=int((moves > 0).sum()),
     )
 
 
-def _summary(scores: Column, grouped: Units) -> Summary:
+def _summary(scores: Column, score: PairedScore) -> Summary:
+    """Of one side of a score."""
     import numpy as np
 
     concerned, has_value = scores.concerned, ~np.isnan(scores.seen)
@@ -163,9 +171,9 @@ def _summary(scores: Column, grouped: Units) -> Summary:
     }
     if not counts["n"]:
         return Summary(**counts)
-    clusters = grouped.clusters(has_value)
+    clusters = score.units.clusters(has_value)
     estimate = score_interval(seen.seen, clusters)
-    noise = _noise(found.values)
+    noise = _noise(found.values, score)
     single = clusters is None and noise.repeats == 1 and seen.complete.all() and np.isin(seen.seen, (0.0, 1.0)).all()
     passes = int(seen.seen.sum()) if single else None
     return Summary(
@@ -175,6 +183,9 @@ def _summary(scores: Column, grouped: Units) -> Summary:
         high=estimate.high,
         error=estimate.error,
         clusters=estimate.clusters,
+        worth=estimate.worth,
+        degrees=estimate.degrees,
+        above=rise(seen.seen, clusters),
         least=float(found.low.mean()),
         most=float(found.high.mean()),
         passes=passes,
@@ -202,6 +213,7 @@ def _difference(values: "np.ndarray", grouped: Units, noise: "_Noise") -> Differ
         error=estimate.error,
         spread=mean_interval(values[known], clusters).error,
         clusters=estimate.clusters,
+        worth=estimate.worth,
         p=p.two_sided,
         p_worse=p.worse,
         method=method,
@@ -219,11 +231,11 @@ class _Noise(NamedTuple):
     """Of the variance of the means of cases, what more repeats would reduce; None without repeats."""
 
 
-def _noise(values: "np.ndarray") -> _Noise:
+def _noise(values: "np.ndarray", score: PairedScore) -> _Noise:
     import numpy as np
 
     repeats = int((~np.isnan(values)).any(axis=0).sum())
-    found = components(values) if repeats > 1 else None
+    found = components(values) if repeats > 1 and not score.adaptive else None
     if found is None:
         return _Noise(repeats, None)
     within = found.within / repeats

@@ -37,12 +37,27 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """May a judge gate whose agreement with people is not known, or no longer?"""
 
 
-class Replaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The dataset that a suite asked before, and why it asks another one now. Other questions give other scores."""
+Part = Literal["", "target", "model", "users", "split", "repeats", "timeout"]
 
-    dataset: Annotated[str, msgspec.Meta(min_length=1)]
-    """As the suite named it."""
+
+class Replaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that a suite measured by before, and why it measures by another now: what was found then and what is
+    found now do not compare by themselves.
+    """
+
+    dataset: str = ""
+    """The one that was asked, as the suite named it."""
+    scorer: str = ""
+    """Name of the score that is found otherwise."""
+    part: Part = ""
+    """What else is not as it was: who answers (`target`; `model`: another one, or other simulated answers), who plays
+    the users, which part of the dataset is asked, how often, and how long an answer may take."""
     reason: Annotated[str, msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """One reason for one thing."""
+        if sum(map(bool, (self.dataset, self.scorer, self.part))) != 1:
+            raise ValueError("give one of `dataset`, `scorer` and `part`")
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +70,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     """What answers; None: a version of `prompt`."""
     dataset: Path
     """Resolved against the suite's folder."""
-    replaces: Replaced | None = None
-    """What it asked before `dataset`."""
+    replaces: tuple[Replaced, ...] = ()
+    """What it measured by before, with reasons."""
     split: str = ""
     """The part of the dataset that is asked; empty: all of it."""
     slices: tuple[str, ...] = ()
@@ -147,7 +162,7 @@ class _SuiteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     prompt: str = ""
     target: dict[str, Any] | None = None
     dataset: Annotated[str, msgspec.Meta(min_length=1)]
-    replaces: Replaced | None = None
+    replaces: Replaced | list[Replaced] = []
     split: str = ""
     slices: list[str] = []
     scorers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
@@ -191,7 +206,7 @@ def load_suite(path: Path, *, name: str = "") -> Suite:
         prompt=target.prompt if isinstance(target, PromptSpec) else "",
         target=target,
         dataset=path.parent / file.dataset,
-        replaces=file.replaces,
+        replaces=tuple(file.replaces) if isinstance(file.replaces, list) else (file.replaces,),
         split=file.split,
         slices=tuple(file.slices),
         model=file.model,

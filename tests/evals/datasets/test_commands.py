@@ -14,7 +14,8 @@ DATA = "evals/datasets/support.jsonl"
 def first_line_changed(project: Project) -> None:
     file = project.root / DATA
     first, *others = file.read_text("utf-8").splitlines()
-    file.write_text("\n".join([first.replace("fleece", "jacket"), *others[1:]]) + '\n{"id": "new"}\n', "utf-8")
+    new = '{"id": "new", "question": "Do you sell hats?"}'
+    file.write_text("\n".join([first.replace("fleece", "jacket"), *others[1:], new, ""]), "utf-8")
 
 
 def commit(project: Project, message: str) -> None:

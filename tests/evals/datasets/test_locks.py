@@ -38,6 +38,19 @@ def test_a_version_is_counted_up_when_the_content_changed_and_only_then(tmp_path
     assert read_locks(tmp_path) == {DATA: found}
 
 
+def test_a_reason_is_of_one_version_and_may_be_bettered(tmp_path):
+    first = lock(tmp_path, world(tmp_path, "a"), "the first cases")
+    edited = world(tmp_path, "a", "b")
+    with pytest.raises(DatasetError, match="this was the reason of version 1"):
+        lock(tmp_path, edited, " the first cases ")
+    assert read_locks(tmp_path) == {DATA: first}
+    second = lock(tmp_path, edited, "more")
+    better = lock(tmp_path, edited, "more of what users ask")
+    assert (second.version, better) == (2, replace(second, reason="more of what users ask"))
+    assert read_locks(tmp_path) == {DATA: better}
+    assert list(check_bumped({DATA: first}, {DATA: better})) == []
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_a_change_without_a_reason_is_refused(tmp_path, reason):
     lock(tmp_path, world(tmp_path, "a"))
@@ -105,7 +118,7 @@ def test_a_lock_that_cannot_be_written_stays_as_it_was(tmp_path):
     before = (tmp_path / LOCK).read_bytes()
     (tmp_path / f"{LOCK}.new").mkdir()
     with pytest.raises((StorageError, IsADirectoryError)):
-        lock(tmp_path, world(tmp_path, "b"))
+        lock(tmp_path, world(tmp_path, "b"), "another")
     assert (tmp_path / LOCK).read_bytes() == before
 
 

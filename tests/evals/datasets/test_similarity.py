@@ -131,7 +131,7 @@ def test_coverage_counts_what_there_is_and_what_is_thin():
         "source=trace": 1, "script=latin": 3, "script=cyrillic": 1,
     }  # fmt: skip
     assert {use.name: (use.cases, use.values) for use in found.variables} == {"question": (4, 4), "n": (1, 1)}
-    assert "3 independent pieces: changes below 81 points" in found.gaps[0]
+    assert "3 independent pieces can show changes of the pass rate from 81 points on" in found.gaps[0]
     assert "the variable 'n' never varies (in 1 cases the same)" in found.gaps
     assert "labels.intent=other: 1 of 4 cases" in found.gaps
 
@@ -143,7 +143,7 @@ def test_labels_that_are_texts_are_not_counted_as_classes():
 
 def test_scripts_and_points():
     assert (script("漢字"), script("123"), script("abc д")) == ("han", "none", "latin")
-    assert (points(0.13), points(1.2)) == ("13 points", "no change at all")
+    assert (points(0.13), points(1.2)) == ("13 points", "–")
 
 
 def test_a_case_fits_a_prompt_or_says_why_not():

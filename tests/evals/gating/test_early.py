@@ -39,7 +39,7 @@ def compared(before, after, data=None, gates=MARGIN, *, only=None, repeats=1, te
 
 
 def order(data):
-    return [unit[0].id for unit in random_units(data, "candidate")]
+    return [unit[0].id for unit in random_units(data, "run_candidate")]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_was_decided_stays_when_all_cases_are_asked_after_all():
     order_now = order(data)
     early = {case: 0.0 if i % 2 and i < 60 else 1.0 for i, case in enumerate(order_now)}
     after = [early[case.id] for case in data.cases]
-    part = next(look for look in looks(random_units(data, "candidate")) if len(look) >= 60)
+    part = next(look for look in looks(random_units(data, "run_candidate")) if len(look) >= 60)
     stopped = compared([1] * 400, after, data, only=part)
     whole = compared([1] * 400, after, data)
     assert [g.course for g in stopped.early.gates] == ["regressed"]
@@ -98,7 +98,7 @@ def test_a_cluster_counts_once_and_its_cases_are_asked_together():
     found = compared([1] * 200, [1] * 200, data)
     assert (found.early.units, found.early.cases) == (50, 200)
     assert found.early.gates[0].units <= 50
-    first = next(looks(random_units(data, "candidate")))
+    first = next(looks(random_units(data, "run_candidate")))
     assert len(first) == FIRST * 4
     assert len({case.cluster for case in cases if case.id in first}) == FIRST
 
@@ -110,7 +110,7 @@ def test_a_slice_is_tested_on_its_own_cases_and_golden_ones_are_asked_first():
     found = compared([1] * 300, [0 if i % 2 else 1 for i in range(300)], data, gates)
     assert found.early.gate("good", "tags=vip").mean == -1
     assert found.early.decided
-    first = next(looks(random_units(data, "candidate")))
+    first = next(looks(random_units(data, "run_candidate")))
     assert {f"case-00{i}" for i in range(5)} <= first
 
 
@@ -142,16 +142,25 @@ def test_a_candidate_that_is_no_worse_is_seldom_blocked_although_every_look_may_
     assert passed <= 8
 
 
-def test_the_order_is_random_and_another_for_another_candidate():
+def test_the_order_is_random_and_another_for_another_run():
     data = a_dataset(500)
     assert sorted(order(data)) == [case.id for case in data.cases]
     assert order(data) != sorted(order(data))
-    assert order(data) != [unit[0].id for unit in random_units(data, "other")]
+    assert order(data) != [unit[0].id for unit in random_units(data, "run_other")]
     shuffled = Dataset(data.cases[::-1], data.digest)
     assert order(shuffled) == order(data)
-    sizes = [len(look) for look in looks(random_units(data, "candidate"))]
+    sizes = [len(look) for look in looks(random_units(data, "run_candidate"))]
     assert (sizes[0], sizes[-1]) == (FIRST, 500)
     assert all(a < b <= a * GROWTH + 1 for a, b in pairwise(sizes))
+
+
+def test_the_text_of_a_candidate_does_not_choose_its_order():
+    data, values = a_dataset(200), [0 if i % 7 == 0 else 1 for i in range(200)]
+    baseline, rule = measured(data, [1] * 200, name="baseline"), Stopping(MARGIN)
+    texts = [measured(data, values, prompt_digest=f"text {i}") for i in range(3)]
+    runs = [measured(data, values, name=f"run {i}", prompt_digest="text") for i in range(3)]
+    seen = [[compare(baseline, side, data, stopping=rule).early.gates[0] for side in sides] for sides in (texts, runs)]
+    assert [len({gate.low for gate in gates}) for gates in seen] == [1, 3]
 
 
 def test_runs_that_stopped_are_compared_only_by_that_rule():
@@ -218,7 +227,10 @@ def test_a_threshold_of_the_command_needs_all_cases(project: Project) -> None:
     many(project, 90)
     options = ("--baseline", "1.1.0", "--suite", "many", "--json", "--min-intent", "0.5")
     (report,) = project.run("gate", "support/answer@1.2.0", *options).json
-    assert report["comparison"]["early"]["asked"] == 90
+    early = report["comparison"]["early"]
+    runs = [report["comparison"][side]["id"] for side in ("baseline", "candidate")]
+    assert (early["asked"], early["share"]) == (90, 0.5)
+    assert project.ok("eval", "compare", *runs, "--json").json["early"] == early, "alpha is split as it was at the gate"
     assert report["verdict"] == "pass"
     assert [gate["verdict"] for gate in report["gates"]] == ["pass", "pass"]
 

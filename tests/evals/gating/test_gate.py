@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from moat.cli.verdicts import print_report
 from moat.domain.errors import ConflictError
 from moat.domain.scores import Case, Result, Run, Score
 from moat.evals.compare import Measured, compare
@@ -246,3 +247,18 @@ def test_markdown_shows_how_many_repeated_cases_disagree():
     data = a_dataset(12)
     text = to_markdown(judge(compare(None, measured(data, [[1, 0]] * 3 + [[1, 1]] * 9, repeats=2), data), ()))
     assert "25 % of the repeated cases flaky" in text
+
+
+def test_what_one_case_could_detect_is_not_said():
+    data = a_dataset(1)
+    report = judge(compare(measured(data, [1], name="baseline"), measured(data, [0], name="candidate"), data), MARGIN)
+    assert report.comparison.scores[0].detectable is None
+    assert "inf" not in to_markdown(report)
+
+
+def test_the_terminal_says_what_would_decide(capsys):
+    report = verdict([1] * 40, [0] * 4 + [1] * 36)
+    (gate,) = report.gates
+    print_report(report)
+    assert gate.way_out.startswith("about ")
+    assert f"too few cases; {gate.way_out}" in " ".join(capsys.readouterr().out.split())

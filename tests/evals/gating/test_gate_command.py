@@ -246,9 +246,15 @@ def test_held_out_cases_are_opened_for_releases_only(branch: Project) -> None:
     branch.replace("evals/smoke.yaml", {"repeats: 1": "repeats: 1\nsplit: held-out"})
     found = branch.run("gate", "--base", "main", "--suite", "smoke", "--json").json
     assert found["evaluated"] == []
-    assert any("--release" in note for note in found["notes"])
+    assert "--release" in found["failures"][0], "it was open at the base"
     found = branch.run("gate", "--base", "main", "--suite", "smoke", "--release", "--json").json
     assert found["evaluated"][0]["report"]["comparison"]["candidate"]["split"] == "held-out"
+    commit(branch.root)
+    git(branch.root, "branch", "--force", "base")
+    worse(branch)
+    found = branch.run("gate", "--base", "base", "--suite", "smoke", "--json").json
+    assert any("--release" in note for note in found["notes"])
+    assert found["failures"] == []
 
 
 def test_everything_is_judged_against_what_an_environment_serves(branch: Project) -> None:
@@ -368,3 +374,39 @@ def test_a_changed_suite_sends_no_secret_where_the_base_does_not(branch: Project
     branch.replace("evals/bot.yaml", {"evil.invalid/x": "evil.invalid/y"})
     done = branch.run("gate", "--base", "base", "--json")
     assert "is not sent" not in done.json["failures"][0], "the base sends it there"
+
+
+def test_red_team_is_asked_whatever_changed(branch: Project) -> None:
+    branch.replace("moat.yaml", {"environments:\n": "gate: {red_team: [smoke]}\n\nenvironments:\n"})
+    commit(branch.root)
+    git(branch.root, "branch", "--force", "base")
+    found = branch.ok("gate", "--base", "base", "--json").json
+    (each,) = found["evaluated"]
+    assert (found["changes"], each["pair"]["suite"], each["report"]["verdict"]) == ([], "smoke", "pass")
+    assert each["pair"]["reasons"] == ["red team: every change is judged by it"]
+    branch.replace("moat.yaml", {"red_team: [smoke]": "red_team: [smok]"})
+    done = branch.run("lint")
+    assert (done.code, "the gate's red team is the suite 'smok', which there is not" in done.out) == (1, True), done
+
+
+def test_a_suite_that_asks_what_another_asks_has_runs_and_verdicts_of_its_own(branch: Project) -> None:
+    root = branch.root
+    (root / "evals/smoke.yaml").unlink()
+    text = (root / "evals/support.yaml").read_text("utf-8")
+    (root / "evals/weak.yaml").write_text(text[: text.index("gates:")] + "gates: [{score: facts, min: 0.1}]\n")
+    verdicts = {}
+    for version, code in (("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 0)):
+        done = branch.run("gate", f"support/answer@{version}", "--json")
+        assert done.code == code, done
+        for report in done.json:
+            run, baseline = report["comparison"]["candidate"], report["comparison"]["baseline"]
+            verdicts[version, run["suite"]] = (report["verdict"], (baseline or {}).get("version"))
+    assert verdicts == {
+        ("1.0.0", "support"): ("pass", None),
+        ("1.0.0", "weak"): ("pass", None),
+        ("1.1.0", "support"): ("regressed", "1.0.0"),
+        ("1.1.0", "weak"): ("pass", "1.0.0"),
+        ("1.2.0", "support"): ("pass", "1.0.0"),
+        ("1.2.0", "weak"): ("pass", "1.0.0"),
+    }
+    assert {run["suite"] for run in branch.ok("eval", "list", "--suite", "weak", "--json").json} == {"weak"}

@@ -22,6 +22,14 @@ def test_nothing_changed_and_nothing_runs():
     assert (found.changes, found.pairs) == ((), ())
 
 
+def test_red_team_runs_whatever_changed_and_as_long_as_the_base_says_so():
+    named = replace(BEFORE, red_team=frozenset({"main"}))
+    for now, before in ((named, BEFORE), (BEFORE, named)):
+        (pair,) = plan(now, before).pairs
+        assert (pair.version, pair.baseline_version) == ("1.1.0", "1.1.0")
+        assert pair.reasons == ("red team: every change is judged by it",)
+
+
 def test_without_a_base_everything_runs_and_compares_with_nothing():
     (pair,) = plan(BEFORE, None).pairs
     assert (pair.version, pair.baseline_version) == ("1.1.0", "")

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
@@ -276,13 +277,43 @@ def test_the_action_judges(bash: Bash, branch: Project, tmp_path: Path) -> None:
 def test_the_action_says_its_verdict(
     bash: Bash, branch: Project, tmp_path: Path, gate: int, inconclusive: str, code: int, verdict: str | None
 ) -> None:
-    """By the exit code of the gate alone."""
+    """By the exit code of the gate, when it wrote the same."""
     environ = {"BASE": "", "ARGUMENTS": "", "INCONCLUSIVE": inconclusive, "GITHUB_OUTPUT": str(tmp_path / "out")}
     step = step_of_the_action("gate")
-    assert bash(f"moat() {{ return {gate}; }}\n{step}", branch, environ).returncode == code
+    assert bash(f"{written(verdict)}moat() {{ return {gate}; }}\n{step}", branch, environ).returncode == code
     assert (tmp_path / "out").exists() == (verdict is not None)
     if verdict is not None:
         assert (tmp_path / "out").read_text() == f"verdict={verdict}\n"
+
+
+def written(verdict: str | None) -> str:
+    """Writes an outcome as the gate does."""
+    outcome = msgspec.json.format(msgspec.json.encode({"verdict": verdict, "lint": {"verdict": "pass"}}), indent=2)
+    return f"mkdir -p eval_results; echo '{outcome.decode()}' > eval_results/outcome.json\n"
+
+
+@pytest.mark.parametrize("said", [None, "regressed"])
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_gate_that_was_ended_by_what_it_ran_has_not_passed(
+    bash: Bash, branch: Project, tmp_path: Path, said: str | None, code: int
+) -> None:
+    ended = f"moat() {{ {written(said) if said else ''} return {code}; }}\n"
+    environ = {"BASE": "", "ARGUMENTS": "", "INCONCLUSIVE": "pass", "GITHUB_OUTPUT": str(tmp_path / "out")}
+    assert bash(ended + step_of_the_action("gate"), branch, environ).returncode == 70
+    assert not (tmp_path / "out").exists()
+    (step,) = (s for s in read(CI / "github.yml")["jobs"]["eval"]["steps"] if "moat gate" in s.get("run", ""))
+    assert bash(ended + step["run"], branch, environ).returncode != 0
+    assert bash(ended + "\n".join(read(CI / "gitlab.yml")["eval"]["script"]), branch, environ).returncode != 0
+
+
+def test_results_that_a_change_brings_along_are_removed_before_those_of_the_cache(bash: Bash, branch: Project) -> None:
+    for path in (CI / "github.yml", ROOT / "action.yml"):
+        steps = steps_of(path)
+        at = next(i for i, step in enumerate(steps) if step.get("uses", "").startswith("actions/cache"))
+        (branch.root / ".moat/forged").mkdir(parents=True)
+        (branch.root / "eval_results").mkdir(exist_ok=True)
+        assert bash(steps[at - 1]["run"], branch, {}).returncode == 0
+        assert not {".moat", "eval_results"} & {entry.name for entry in branch.root.iterdir()}
 
 
 def step_of_the_action(name: str) -> str:

@@ -106,7 +106,8 @@ def test_all_measures_of_a_stratified_sample_are_those_of_the_run() -> None:
     assert found.alpha_people.value == pytest.approx(whole.alpha_people.value, abs=0.02)
     # Copies are one case, and add nothing; degrees of freedom count only what a weighted sample is worth.
     assert found.shift.error == pytest.approx(whole.shift.error)
-    assert 0 < found.shift.degrees < whole.shift.degrees == 59
+    assert found.shift.degrees == pytest.approx(whole.shift.degrees)
+    assert 0 < found.shift.degrees < 59
 
 
 def test_a_mean_corrected_by_stratified_labels_covers_the_truth() -> None:

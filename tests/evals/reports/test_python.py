@@ -229,7 +229,7 @@ def test_a_suite_of_a_project_runs_compares_and_is_stored(project):
     assert len(strict.report.gates) == len(judged.report.gates) + 1
     with pytest.raises(NotFound, match="there is no suite"):
         moat.evaluate("smok", prompt="1.1.0", project=project.root)
-    for form in ("html", "markdown", "junit", "json"):
+    for form in ("html", "markdown", "md", "junit", "json"):
         done = project.ok("eval", "report", again.report.run.id, "--format", form)
         assert "support/answer" in done.out
     project.ok(

@@ -56,6 +56,27 @@ def test_no_order_of_calls_spends_more_than_the_cap(cap, calls):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("leaves", [False, True], ids=["the cheap one goes on", "it is cancelled"])
+async def test_a_call_that_is_too_dear_waits_until_all_others_have_looked(leaves):
+    budget, held = RunBudget(100), []
+    first = await budget.hold(new_call(), worst(96))
+
+    async def one(most):
+        hold = await budget.hold(new_call(), worst(most))
+        held.append(most)
+        hold.settle(Spending(1, most))
+
+    dear, cheap = (asyncio.create_task(one(most)) for most in (20, 5))
+    await asyncio.sleep(0)
+    first.settle(Spending(1, 90))
+    if leaves:
+        cheap.cancel()
+    done = await asyncio.wait_for(asyncio.gather(dear, cheap, return_exceptions=True), 20)
+    assert isinstance(done[0], LimitExceeded)
+    assert (held, budget.spent) == (([], 90) if leaves else ([5], 95))
+
+
+@pytest.mark.anyio
 async def test_without_a_cap_it_only_counts():
     budget = RunBudget()
     hold = await budget.hold(new_call(), worst(None))

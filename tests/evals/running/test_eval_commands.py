@@ -1,5 +1,6 @@
 """`moat eval run`, `show` and `watch` on a project whose model is a real local server."""
 
+import asyncio
 import json
 import os
 import signal
@@ -408,3 +409,34 @@ def test_a_secret_of_moat_yaml_is_not_sent_to_the_host_of_a_suite(world, monkeyp
         evaluating = Evaluating(project, state, environment())
         with pytest.raises(SecretWithheld, match=r"BOT_TOKEN was used with https://api\.example\.com"):
             evaluating.of_suite(evaluating.suites["t"])
+
+
+def test_what_a_service_echoes_of_the_secrets_of_its_suite_is_not_kept(world, moat, monkeypatch):
+    root, _ = world
+    secrets = {"BOT_TOKEN": "zz-topsecret-4711", "BODY": "body-secret-99", "PART": "path-secret-7"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    headers = '{authorization: "Bearer ${BOT_TOKEN}"}'
+    body = '{key: "${BODY}"}'
+    service = Service(lambda body: (200, [*secrets.values(), body]))
+    with on_loopback(service) as base:
+        target = f"{{kind: http, url: '{base}/${{PART}}', headers: {headers}, body: {body}}}"
+        (root / "evals/t.yaml").write_text(SUITE.replace("prompt: q", f"target: {target}"))
+        run = ran(moat, "--suite", "t", "--limit", "1")["run"]
+    path, _, sent, said = service.seen[0]
+    assert (path, sent[b"authorization"]) == ("/path-secret-7", b"Bearer zz-topsecret-4711")
+    assert json.loads(said) == {"key": "body-secret-99"}
+    shown = moat("eval", "show", run["id"], "--json")[1]
+    assert "***" in shown
+    assert not [value for value in secrets.values() if value in shown]
+
+
+def test_a_change_under_judgement_asks_no_provider_with_a_secret_that_the_base_does_not_name(world):
+    root, model = world
+    project = Project(root)
+    with open_state(project) as state:
+        evaluating = Evaluating(project, state, environment(), confined=True)
+        evaluation = evaluating.target(evaluating.suites["s"], project.catalog.get("q", "1.0.0"))
+        with pytest.raises(SecretWithheld, match=r"EVAL_KEY is not sent to http://127\.0\.0\.1:.* nothing at the"):
+            asyncio.run(evaluating.run(evaluation, fresh=False, watch=lambda _: None))
+    assert not model.asked

@@ -199,3 +199,46 @@ async def test_a_simulated_user_never_waits_for_the_room_of_his_own_case(tmp_pat
     await asyncio.wait_for(run(evaluation, FileRuns(tmp_path / "runs"), cap, budget=budget), 20)
     assert budget.reached is not None
     assert budget.spent <= cap + 10
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("inside", ["A B", "B A"])
+@pytest.mark.parametrize("first", [True, False], ids=["a new case waits first", "it waits last"])
+async def test_nothing_is_refused_that_fits_once_others_have_ended(inside, first):
+    """Cap 100, the dearest case 30: D gives back 5, so the calls of A and B, of 12, have room, and C after them."""
+    budget, done = RunBudget(100), []
+    budget.expect(30)
+    waiting, ends = asyncio.Event(), asyncio.Event()
+
+    async def ending():
+        await budget.begin()
+        await ends.wait()
+        budget.end(25)
+
+    async def calling(name):
+        await budget.begin()
+        await waiting.wait()
+        hold = await budget.hold(new_call(), Worst(1, 1, 1, lambda output: 12))
+        await asyncio.sleep(0)
+        hold.settle(Spending(1, 2))
+        budget.end(3)
+        done.append(name)
+
+    async def beginning():
+        await budget.begin()
+        budget.end(5)
+        done.append("C")
+
+    tasks = [asyncio.create_task(work) for work in (ending(), *map(calling, inside.split()))]
+    await asyncio.sleep(0)
+    if first:
+        tasks.append(asyncio.create_task(beginning()))
+        await asyncio.sleep(0)
+    waiting.set()
+    await asyncio.sleep(0)
+    if not first:
+        tasks.append(asyncio.create_task(beginning()))
+        await asyncio.sleep(0)
+    ends.set()
+    await asyncio.wait_for(asyncio.gather(*tasks), 20)
+    assert (sorted(done), budget.spent, budget.reached) == (["A", "B", "C"], 25 + 2 * (2 + 3) + 5, None)

@@ -268,3 +268,15 @@ def test_a_newer_run_that_was_cut_off_is_resumed_and_an_older_finished_one_not_s
         runs.start(run)
         runs.finish(run.id, status, run.created_ns, None, "")
     assert target.find_run(runs).id == found["interrupted"].id
+
+
+@pytest.mark.anyio
+async def test_a_run_of_another_suite_that_asks_the_same_is_neither_shown_nor_resumed(tmp_path):
+    runs, target = FileRuns(tmp_path / "runs"), a_target()
+    other = replace(target, suite=replace(target.suite, name="other"))
+    run = other.new_run(1)
+    runs.start(run)
+    runs.finish(run.id, "stopped", 2, None, "")
+    assert (other.find_run(runs).id, target.find_run(runs)) == (run.id, None)
+    with pytest.raises(ConflictError, match="a run of the suite 'other'"):
+        await run_it(target, answers(lambda i: "yes"), runs, run=run)

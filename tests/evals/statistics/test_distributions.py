@@ -59,3 +59,17 @@ def test_the_ends():
     assert t_cdf(-1e200, 1) == pytest.approx(1 / (math.pi * 1e200))
     assert t_quantile(0.5, 7) == 0
     assert (beta_cdf(0, 2, 3), beta_cdf(1, 2, 3)) == (0, 1)
+
+
+def test_the_edges_raise_nothing():
+    assert [t_quantile(p, 5) for p in (0, 1)] == [-math.inf, math.inf]
+    assert (t_quantile(0.975, math.inf), t_cdf(1.5, math.inf)) == (normal_quantile(0.975), normal_cdf(1.5))
+    assert t_quantile(1e-120, 1) == pytest.approx(-1e120 / math.pi)
+    assert t_quantile(1e-300, 1) == -math.inf
+    assert [beta_quantile(p, 2, 3) for p in (0, 1)] == [0, 1]
+    assert [binomial_cdf(n, 5, 0.5) for n in (-1, -0.5, 5, 6)] == [0, 0, 1, 1]
+
+
+@given(st.floats(1e-300, 1 - 1e-6), st.floats(0.001, 0.5), st.floats(0.001, 0.5))
+def test_quantiles_too_small_for_a_number_are_0(p, a, b):
+    assert beta_quantile(p, a, b) == pytest.approx(special.betaincinv(a, b, p), rel=1e-6, abs=1e-300)

@@ -27,6 +27,7 @@ def test_flaky_cases():
     assert (flaky([1, 1]), flaky([1, 0.2])) == (False, True)
     assert flake_rate([[1, 1], [0, 1], [1]]) == 0.5
     assert flake_rate([[1]]) is None
+    assert (flake_rate([]), components([]), steadiness([]), steadiness([], repeats=3)) == (None,) * 4
     found = flips({"steady": [1, 1, 1, 1], "rare": [1, 1, 1, 0], "coin": [0, 1, 0, 1], "bad": [0, 0, 0, 0]})
     assert found == [("coin", 2, 4), ("rare", 3, 4)]
 

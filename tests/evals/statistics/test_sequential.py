@@ -104,6 +104,68 @@ def test_the_savings_are_told_before():
     assert expected_units([0.5, -0.5], 0.01, 50) > 45
 
 
+UNEVEN = np.array([1 / 40] * 300 + [1.0] * 10)
+"""Three hundred cases alone, and ten documents of forty."""
+
+
+def shuffled(values, seed=0, worlds=WORLDS):
+    """Of units of uneven sizes, in random order: their differences and their weights."""
+    order = np.random.default_rng(seed).permuted(np.tile(np.arange(len(values)), (worlds, 1)), axis=1)
+    return np.asarray(values)[order], UNEVEN[order]
+
+
+def test_a_loss_in_the_largest_units_does_not_slip_through():
+    draws, weights = shuffled([0.0] * 300 + [-0.4] * 10)  # a loss of 0.229 over cases
+    assert np.mean(stopping_times(draws, 0.05)[1] == 1) > 0.9, "as if each unit were as large"
+    assert not (stopping_times(draws, 0.05, weights=weights)[1] == 1).any()
+    random = np.random.default_rng(2)
+    sizes = random.lognormal(0, 1, (WORLDS, 400))
+    weights = sizes / sizes.max(axis=1, keepdims=True)
+    typical = np.exp(1.5)  # larger ones are lost more often: at the margin on average
+    lost = np.where(random.random(sizes.shape) < np.minimum(1, 0.05 * sizes / typical / 1.65), -1.0, 0.0)
+    margin = -float((sizes * lost).sum() / sizes.sum())
+    assert np.mean(stopping_times(lost, margin, weights=weights)[1] == 1) <= 0.025
+
+
+def test_units_of_uneven_sizes_block_no_more_often():
+    random = np.random.default_rng(4)
+    sizes = random.lognormal(0, 0.7, (WORLDS, 400))
+    draws = random.choice([-1.0, 0.0, 1.0], p=[0.1, 0.8, 0.1], size=sizes.shape)
+    _, said = stopping_times(draws, 0.02, weights=sizes / sizes.max(axis=1, keepdims=True))
+    assert np.mean(said == -1) <= 0.05
+    lost, weights = shuffled([-0.3] * 310)
+    assert np.mean(stopping_times(lost, 0.05, weights=weights)[1] == -1) > 0.5
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), st.sampled_from([0.1, 0.5, 1.0])),
+        min_size=1,
+        max_size=25,
+    ),
+)
+def test_a_fed_test_weighs_as_a_simulated_one_does(units):
+    values, weights = (list(part) for part in zip(*units, strict=True))
+    test = SequentialTest(0.1)
+    test.feed(values, weights=weights)
+    _, said = stopping_times(np.array([values]), 0.1, weights=np.array([weights]))
+    assert {"pass": 1, "regressed": -1, "go on": 0}[test.course] == said[0]
+    assert test.mean == pytest.approx(np.average(values, weights=weights))
+    assert test.interval().low - 1e-9 <= test.mean <= test.interval().high + 1e-9
+
+
+def test_what_is_missing_at_the_start_does_not_freeze_a_test():
+    """A pass must hold if all of it had gone worst; that it then looks like a loss says nothing, and is no verdict."""
+    for count in (4, 6, 8):
+        test = SequentialTest(0.05)
+        assert test.feed([-1.0] * count, [1.0] * count) == "go on"
+        assert test.interval() == (-1, 1)
+        assert test.mean == 0
+        assert test.feed([0.0] * 2000) == "pass"
+    assert SequentialTest(0.05).feed([-1.0] * 50, [1.0] * 50) == "go on"
+    assert SequentialTest(0.05).feed([-1.0] * 50, [-0.5] * 50) == "regressed"
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -112,6 +174,10 @@ def test_the_savings_are_told_before():
         lambda: SequentialTest(0.1, alpha=0),
         lambda: SequentialTest(0.1).feed([1.5]),
         lambda: SequentialTest(0.1).feed([math.nan]),
+        lambda: SequentialTest(0.1).feed([0.0], [1.1]),
+        lambda: SequentialTest(0.1).feed([0.0], [0.0, 0.0]),
+        lambda: SequentialTest(0.1).feed([0.0], weights=[0.0]),
+        lambda: SequentialTest(0.1).feed([0.0], weights=[1.5]),
         lambda: expected_units([], 0.1, 10),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
@@ -11,15 +12,18 @@ from moat.adapters.sqlite.runs import SqliteRuns
 from moat.adapters.sqlite.state import SqliteState
 from moat.domain.errors import DatasetError, ProviderDown
 from moat.domain.scores import Case
+from moat.evals.answer import Answered
 from moat.evals.project_code import find_function
 from moat.evals.runner import execute
 from moat.evals.running.means import Means
 from moat.evals.scorers import Bench
 from moat.evals.targets.function import FunctionTarget
+from moat.evals.targets.reply import Reply, sound
 from moat.evals.targets.responses import load_responses
 from moat.evals.targets.spec import HttpSpec
 from moat.testing.fakes import FakeClock
 from moat.testing.loopback import on_loopback
+from tests.evals.scorers.worlds import made
 from tests.evals.targets.test_http import Service, asking
 from tests.evals.worlds import a_target, answers
 
@@ -33,6 +37,7 @@ PATHS = {
 SERVED = {
     "a call that is none": {"calls": ["x", 1]},
     "a function that is none": {"calls": [{"function": "x"}]},
+    "a call without a name": {"calls": [{"id": "1"}]},
     "tokens beyond the store": {"in": 2**63},
     "tokens below 0": {"out": -1},
     "tokens that are no number": {"in": "many"},
@@ -44,6 +49,7 @@ SERVED = {
 RETURNED = {
     "a call that is none": "{'text': 'x', 'tool_calls': ['x']}",
     "a function that is none": "{'text': 'x', 'tool_calls': [{'function': 'x'}]}",
+    "a call without a name": "{'text': 'x', 'tool_calls': [{'function': {'arguments': '{}'}}]}",
     "a call in a conversation": "{'text': 'x', 'messages': [{'role': 'assistant', 'tool_calls': ['x']}]}",
     "a role that is none": "{'text': 'x', 'messages': [{'role': ['assistant']}]}",
     "money that is no number": "{'text': 'x', 'cost_usd': 'NaN'}",
@@ -56,9 +62,15 @@ RETURNED = {
     "an own answer with such a call": "Answered('x', tool_calls=['x'])",
     "an own answer with such numbers": "Answered('x', cost=2**70)",
     "an own answer that is no text": "Answered(7)",
+    "bytes": "Answered(b'abc')",
+    "a time": "Answered(datetime.datetime(2024, 1, 1))",
+    "a provider that is none": "Answered('x', providers=[1])",
+    "a repeat that is none": "Answered('x', repeat='1')",
+    "a reason that is none": "Answered('x', finish_reason=1)",
     "too deep": "{'text': 'x', 'tool_calls': [deep]}",
 }
 CODE = """
+import datetime
 from moat.evals.answer import Answered
 deep = {}
 for _ in range(5000):
@@ -138,3 +150,32 @@ async def test_a_run_goes_on_and_can_be_read(tmp_path):
         await target.aclose()
     assert [bool(result.error) for result in results] == [False, True, False, False]
     assert "$.tool_calls[0]" in results[1].error
+
+
+def test_scorers_see_what_is_stored():
+    call = {"id": "1", "function": {"name": "f", "at": datetime(2024, 1, 2), "pair": (1, 2), "raw": b"x"}}
+    told = {"id": "1", "function": {"name": "f", "at": "2024-01-02T00:00:00", "pair": [1, 2], "raw": "eA=="}}
+    found = sound(Answered("x", tool_calls=(call,), context=("d",), providers=frozenset({"p"})))
+    assert (found.tool_calls, found.context, found.providers) == ([told], ["d"], ["p"])
+    assert Reply(text="x", tool_calls=[call]).answered(0).tool_calls == [told]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"name": "delete", "arguments": {"id": 7}},
+        {"id": "c1", "name": "delete", "arguments": '{"id": 7}'},
+        {"function": {"name": "delete", "arguments": '{"id":7}'}},
+    ],
+)
+async def test_a_forbidden_call_is_seen_however_it_is_written(call: dict[str, object]) -> None:
+    answer = sound(Answered("done", tool_calls=[call]))
+    case = Case(id="a", labels={"tools": []})
+    options = {"kind": "tool_calls", "expected": "labels.tools", "extra": True, "partial": True}
+    forbidding = made({**options, "must_not_call": ["delete"]})
+    assert (await forbidding.score(case, answer)).value == 0
+    named = Case(id="a", labels={"tools": [{"name": "delete", "arguments": {"id": 7}}]})
+    assert (await made(options).score(named, answer)).value == 1
+    said = sound(Answered("", messages=[{"role": "assistant", "tool_calls": [call]}]))
+    assert said.messages[0]["tool_calls"][0]["function"]["name"] == "delete"

@@ -1,5 +1,6 @@
 """A service over HTTP as a target, on real sockets."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from moat.domain.errors import (
     ConfigError,
     DatasetError,
     ProviderDown,
+    ProviderError,
     ProviderOverloaded,
     ProviderRefused,
     ProviderTimeout,
@@ -64,7 +66,7 @@ async def test_a_service_gets_the_case_and_its_answer_is_taken_apart():
     answer = {
         "answer": {"text": "Ada"},
         "sources": ["doc", {"id": 1}],
-        "calls": [{"id": "1"}],
+        "calls": [{"id": "1", "function": {"name": "f"}}],
         "tokens": {"in": 5, "out": 2},
         "usd": 0.25,
     }
@@ -77,7 +79,11 @@ async def test_a_service_gets_the_case_and_its_answer_is_taken_apart():
     assert (path, query, headers[b"x-key"]) == ("/v1", "x=Who%3F", b"k")
     assert json.loads(sent) == {"q": "Who?", "n": 3, "said": "You, Ada: 3", "list": ["a"], "x": 1}
     assert headers[b"traceparent"].decode().split("-")[1] == found.trace_id
-    assert (found.text, found.context, found.tool_calls) == ("Ada", ["doc", '{"id":1}'], [{"id": "1"}])
+    assert (found.text, found.context, found.tool_calls) == (
+        "Ada",
+        ["doc", '{"id":1}'],
+        [{"id": "1", "function": {"name": "f"}}],
+    )
     assert (found.input_tokens, found.output_tokens, found.cost) == (5, 2, 250_000_000_000)
     assert found.latency_ns > 0
 
@@ -124,7 +130,8 @@ async def test_what_is_no_answer_is_an_error_and_no_redirect_is_followed(status,
     service = Service(lambda body: (status, {"error": {"message": "no k-secret-1 for you"}}, *headers))
     with on_loopback(service) as base:
         spec = msgspec.convert({"kind": "http", "url": base, "headers": {"x-key": "${K}"}}, HttpSpec)
-        target = HttpTarget(spec, msgspec.structs.replace(spec, headers={"x-key": "k-secret-1"})).bind(Bench(ask=None))
+        resolved = msgspec.structs.replace(spec, headers={"x-key": "k-secret-1"})
+        target = HttpTarget(spec, resolved, ["k-secret-1"]).bind(Bench(ask=None))
         with pytest.raises(error) as caught:
             await target.answer(CASE, 0)
         await target.aclose()
@@ -184,3 +191,58 @@ def test_the_digest_covers_what_is_asked_and_no_secret():
 
     assert digest() == digest(key="two")
     assert len({digest(), digest(url="http://127.0.0.1/x"), digest(output="a"), digest(version="2")}) == 4
+
+
+TOKEN, ODD = "zz-topsecret-4711", 'with "quotes" and ü'
+
+
+def told(reply, **more):
+    """What the answer or the error says, of a service that gets secrets, among them words, and answers `reply`."""
+
+    async def ask():
+        with on_loopback(Service(lambda body: reply)) as base:
+            spec = msgspec.convert({"kind": "http", "url": base, **more}, HttpSpec)
+            target = HttpTarget(spec, spec, [TOKEN, ODD, "prod", "2024"]).bind(Bench(ask=None))
+            try:
+                return await target.answer(CASE, 0)
+            except ProviderError as error:
+                return f"{error} {error.args}"
+            finally:
+                await target.aclose()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (200, f"debug: Bearer {TOKEN} and {ODD}".encode()),
+        (200, ("." * 193 + TOKEN).encode()),
+        (500, {"error": {"message": f"bad token {TOKEN}, {ODD}"}}),
+        (500, ("." * 290 + TOKEN).encode()),
+        (400, json.dumps({"error": [TOKEN, ODD]}).encode()),
+        (429, f"no {TOKEN}".encode()),
+    ],
+)
+def test_no_error_shows_a_secret_or_a_part_of_one(reply):
+    found = told(reply, output="t")
+    assert "zz-tops" not in found
+    assert "quotes" not in found
+    assert "***" in found or reply[0] == 400
+
+
+def test_no_answer_shows_a_secret_and_other_words_stay():
+    said = {
+        "t": f"Bearer {TOKEN}, {ODD}, a product of 2024",
+        "docs": [{TOKEN: [ODD]}],
+        "calls": [{"id": TOKEN, "n": 2024, "function": {"name": "f"}}],
+    }
+    found = told((200, said), output="t", context="docs", tool_calls="calls")
+    assert found.text == "Bearer ***, ***, a product of 2024"
+    assert (found.context, found.tool_calls) == (
+        ['{"***":["***"]}'],
+        [{"id": "***", "n": 2024, "function": {"name": "f"}}],
+    )
+    for raw in (json.dumps(said), msgspec.json.encode(said).decode()):
+        assert not {"zz-tops", "quotes"} & set(told((200, raw.encode())).text.replace("\\", "").split('"'))
+        assert TOKEN not in told((200, raw.encode())).text

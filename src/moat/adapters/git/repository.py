@@ -240,6 +240,10 @@ class GitRepository:
         """Those of some paths that a revision has."""
         return self._ask("ls-tree", "--name-only", revision, "--", *paths).splitlines()
 
+    def link(self, revision: str, path: str) -> str:
+        """Where a symbolic link leads, as a revision has it. Raises `ConflictError` when git refuses."""
+        return self._do("cat-file", "blob", f"{revision}:./{path}")
+
     def fetch(self, remote: str, branch: str) -> str:
         """Fetch one branch of a remote, by name or address; the id of its commit.
 

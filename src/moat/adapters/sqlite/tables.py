@@ -189,6 +189,7 @@ judgements = Table(
     Column("baseline", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
+    Column("tests", Integer, nullable=False),
     Index("judgements_by_run", "run"),
 )
 

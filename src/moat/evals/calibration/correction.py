@@ -39,8 +39,13 @@ class Summary(Protocol):
         ...
 
     @property
-    def clusters(self) -> int:
-        """Independent groups of cases."""
+    def worth(self) -> float:
+        """Independent groups of cases, as many equally large ones as say as much; 0: each case is one."""
+        ...
+
+    @property
+    def degrees(self) -> float:
+        """Of freedom, of the error; 0: one less than cases."""
         ...
 
 
@@ -77,7 +82,7 @@ def corrected(summary: Summary, calibration: Calibration) -> Corrected | None:
         return _made(summary, None, "not corrected: too few independent answers")
 
     error = math.hypot(summary.error, measured.shift.error)
-    half = t_quantile(0.975, max(1.0, min((summary.clusters or summary.n) - 1, measured.shift.degrees))) * error
+    half = t_quantile(0.975, max(1.0, min(summary.degrees or summary.n - 1, measured.shift.degrees))) * error
     mean = min(1.0, max(0.0, summary.mean - measured.shift.mean))
     exact = summary.mean - measured.shift.mean
     return _made(summary, (mean, min(exact - half, mean), max(exact + half, mean)), "by the judge's mean difference")
@@ -86,7 +91,7 @@ def corrected(summary: Summary, calibration: Calibration) -> Corrected | None:
 def _worth(summary: Summary) -> float:
     """How many independent passes and fails have this error."""
     assert summary.mean is not None
-    independent = summary.clusters or summary.n
+    independent = summary.worth or summary.n
     if summary.error <= 0 or not math.isfinite(summary.error):
         return independent
     return min(float(summary.n), max(1.0, summary.mean * (1 - summary.mean) / summary.error**2))

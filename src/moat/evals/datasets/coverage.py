@@ -12,6 +12,8 @@ from moat.domain.scores import Case
 from moat.evals.datasets.similarity import words
 from moat.evals.statistics.power import detectable
 
+ENOUGH = 30
+"""With fewer independent cases it is said what they can show."""
 FEW = 5
 """A value of a label with fewer cases says nothing about that value."""
 MAX_VALUES = 20
@@ -64,7 +66,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 def coverage(cases: Sequence[Case]) -> Coverage:
     """Count what a dataset covers."""
     lengths = sorted(len(words(case)) for case in cases)
-    clusters = len({case.cluster or f"\0{case.id}" for case in cases})
+    clusters = independent(cases)
     slices = tuple(_slices(cases))
     variables = tuple(_variables(cases))
     return Coverage(
@@ -81,6 +83,11 @@ def coverage(cases: Sequence[Case]) -> Coverage:
     )
 
 
+def independent(cases: Iterable[Case]) -> int:
+    """How many pieces of evidence cases are: clusters, and cases that belong to none."""
+    return len({case.cluster or f"\0{case.id}" for case in cases})
+
+
 def smallest_change(cases: int) -> float:
     """The change of a pass rate that so many independent cases find with 80 % power when a quarter of them flips."""
     return detectable(math.sqrt(FLIPS), cases)
@@ -94,9 +101,18 @@ def sees(cases: int) -> str:
     return f"can show changes of the pass rate from {points(change)} on"
 
 
+def too_few(cases: Sequence[Case]) -> str:
+    """What so few cases can show, and what more would; empty when there are enough."""
+    clusters = independent(cases)
+    if clusters >= ENOUGH:
+        return ""
+    more = ", ".join(f"{count} from {points(smallest_change(count))}" for count in (ENOUGH, 200))
+    return f"{_pieces(len(cases), clusters)} {sees(clusters)}; {more}"
+
+
 def points(change: float) -> str:
     """A change of a pass rate for people."""
-    return f"{100 * change:.0f} points" if change <= 1 else "no change at all"
+    return f"{100 * change:.0f} points" if change <= 1 else "–"
 
 
 def script(text: str) -> str:
@@ -108,6 +124,10 @@ def script(text: str) -> str:
 def _script_of(character: str) -> str:
     word = unicodedata.name(character, "unknown").split(" ", 1)[0].lower()
     return "han" if word == "cjk" else word
+
+
+def _pieces(cases: int, clusters: int) -> str:
+    return f"{clusters} {'case' if clusters == cases else 'independent piece'}{'' if clusters == 1 else 's'}"
 
 
 def _slices(cases: Sequence[Case]) -> Iterable[Slice]:
@@ -141,9 +161,8 @@ def _variables(cases: Sequence[Case]) -> Iterable[VariableUse]:
 
 
 def _gaps(cases: int, clusters: int, slices: Sequence[Slice], variables: Sequence[VariableUse]) -> Iterable[str]:
-    if clusters < 30:
-        what = f"{clusters} cases" if clusters == cases else f"{clusters} independent pieces"
-        yield f"{what} {sees(clusters)}"
+    if clusters < ENOUGH:
+        yield f"{_pieces(cases, clusters)} {sees(clusters)}"
     for use in variables:
         if use.values == 1 and cases > 1:
             given = "always" if use.cases == cases else f"in {use.cases} cases"

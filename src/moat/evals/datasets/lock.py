@@ -49,23 +49,29 @@ def read_locks(root: Path) -> dict[str, Locked]:
 
 
 def lock_dataset(root: Path, path: str, dataset: Dataset, *, reason: str, author: str, now: str) -> Locked:
-    """Agree on a dataset as it is: the next version when it is another than the one locked, the same one otherwise.
+    """Agree on a dataset as it is: the next version when it is another than the one locked, the same one otherwise,
+    for a better reason where one is given.
 
-    Raises `DatasetError` without a reason, `StorageError` when the disk refuses. Processes take turns.
+    Raises `DatasetError` without a reason, and for the old one again, `StorageError` when the disk refuses. Processes
+    take turns.
     """
+    reason = reason.strip()
     with turn(root, LOCK):
         locks = read_locks(root)
         before = locks.get(path)
-        if before is not None and before.digest == dataset.digest:
+        same = before is not None and before.digest == dataset.digest
+        if before is not None and same and reason in ("", before.reason):
             return before
-        if not reason.strip():
-            remedy = "Say what changed and why it had to: --reason TEXT."
+        remedy = "Say what changed and why it had to: --reason TEXT."
+        if not reason:
             raise DatasetError("a dataset is not locked without a reason", where=path, remedy=remedy)
+        if before is not None and reason == before.reason:
+            raise DatasetError(f"this was the reason of version {before.version}", where=path, remedy=remedy)
         locks[path] = Locked(
-            version=before.version + 1 if before else 1,
+            version=before.version + (not same) if before else 1,
             digest=dataset.digest,
             cases=len(dataset.cases),
-            reason=reason.strip(),
+            reason=reason,
             author=author,
             locked=now,
         )

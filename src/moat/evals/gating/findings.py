@@ -11,7 +11,8 @@ RULES = {
     "golden-case": "A case that must stay right is wrong.",
     "cost-increase": "A request costs more than the gate allows.",
     "not-evaluated": "An evaluation could not be run.",
-    "weakened-suite": "A suite or a gate that was there before is gone, or demands less.",
+    "weakened-suite": "A suite or a gate that was there before is gone, demands less, or measures otherwise.",
+    "committed-state": "The state of a project is in git: stored runs would be believed that nobody made.",
     "duplicate-cases": "A dataset that changed has cases that say the same.",
 }
 """What each finding is about."""

@@ -69,7 +69,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[str, ...] = ()
     """Evaluations that could not be run, and why."""
     weakened: tuple[str, ...] = ()
-    """What the change takes away from suites and gates: for people to decide."""
+    """What the change takes away from suites and gates, or measures otherwise: for people to decide."""
 
     @property
     def verdict(self) -> Verdict:
@@ -95,7 +95,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         if worst == "inconclusive" and self.failures:
             named += [f"{len(self.failures)} evaluations that could not be run"]
         if worst == "inconclusive" and self.weakened:
-            named += [f"{len(self.weakened)} demands that this change takes away or loosens"]
+            named += [f"{len(self.weakened)} demands or measures that this change takes away or alters"]
         return f"{'Worse' if worst == 'regressed' else 'Not decided'}: {', '.join(named)}."
 
 

@@ -5,11 +5,11 @@ changes nothing; an edited partial changes every version that includes it.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from moat.evals.suites import Gate
+from moat.evals.suites import Gate, Replaced
 from moat.prompts.semver import is_stable
 
 Kind = Literal["prompt", "suite", "target", "scorers", "gates", "dataset", "user", "model"]
@@ -27,6 +27,8 @@ class VersionState(msgspec.Struct, frozen=True, kw_only=True):
     """Over messages, partials, tools, parameters: `moat.domain.releases.prompt_digest`."""
     model: str
     """Alias that answers."""
+    output: str = ""
+    """Digest over the schema of its answers."""
 
 
 class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +38,24 @@ class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
     """Empty when something else answers."""
     target: str
     """What answers instead of a prompt; empty for a prompt."""
+    answers: str = ""
+    """The same in words: `function app/bot.py:answer`."""
+    asking: str = ""
+    """The part of `target` that the suite's file says, the version of a service aside."""
+    recorded: str = ""
+    """The part of `target` that is answers recorded before."""
     scorers: str
     """With the repeats."""
+    measures: dict[str, dict[str, Any]] = {}
+    """What each scorer is, by name (`Scorer.identity`)."""
+    calibrated: dict[str, str] = {}
+    """Gated scores of judges that were compared with people, each with a digest over what came of it."""
+    shaped: frozenset[str] = frozenset()
+    """Gated scores that hold answers against the prompt's own `output`."""
+    repeats: tuple[int, int] = (1, 1)
+    """Answers to each case: at least, at most."""
+    timeout: float = 0.0
+    """Seconds for one answer."""
     gates: str
     demands: tuple[Gate, ...] = ()
     """The gates themselves."""
@@ -45,8 +63,10 @@ class SuiteState(msgspec.Struct, frozen=True, kw_only=True):
     """With the split that is asked."""
     asked: tuple[str, str] = ("", "")
     """The dataset's file and the split."""
-    replaced: str = ""
-    """The dataset that it says it asked before, with a reason; empty when it says none."""
+    locked: str = ""
+    """What `evals.lock` says of the dataset: its version, and why it is as it is."""
+    replaced: tuple[Replaced, ...] = ()
+    """What it says it measured by before, with reasons; datasets from the project's folder."""
     user: str = ""
     """Who plays the users of its cases; empty when nobody does."""
     model: str = ""
@@ -61,8 +81,16 @@ class ProjectState(msgspec.Struct, frozen=True, kw_only=True):
     prompts: dict[str, tuple[VersionState, ...]] = {}
     """By name, oldest first."""
     suites: dict[str, SuiteState] = {}
+    unreadable: dict[str, str] = {}
+    """Suites of which nothing can be said, and why."""
     models: dict[str, str] = {}
     """Aliases of moat.yaml, each with a digest over its deployments, their providers, and the files that those name."""
+    invented: dict[str, tuple[str, ...]] = {}
+    """What each alias answers from that is files of the project and no model (simulated, replayed), as digests."""
+    required: dict[str, frozenset[str]] = {}
+    """The suites that releases need, by environment."""
+    red_team: frozenset[str] = frozenset()
+    """The suites that every change is judged by."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +221,8 @@ class _Planner:
         for part in PARTS:
             if getattr(now, part) != getattr(before, part):
                 yield f"the {part} of {name} changed"
+        if name in self._now.red_team | self._before.red_team:
+            yield "red team: every change is judged by it"
         if self._everything:
             yield "everything is asked for"
 

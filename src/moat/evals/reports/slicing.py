@@ -105,6 +105,4 @@ def _slice(name: str, score: str, cases: Sequence[Case], new: Mapping[str, float
 
 
 def _clusters(cases: Sequence[Case]) -> list[tuple[str, str]] | None:
-    if not any(case.cluster for case in cases):
-        return None
-    return [("cluster", case.cluster) if case.cluster else ("case", case.id) for case in cases]
+    return [case.unit for case in cases] if any(case.cluster for case in cases) else None

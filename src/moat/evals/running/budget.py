@@ -40,8 +40,8 @@ class RunBudget:
         self._tries = 0
         self._cases = self._ended = 0
         self._dearest = 0
-        self._stuck = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._stuck = self._woken = 0
+        self._waiting: deque[tuple[asyncio.Future[None], bool]] = deque()
 
     @property
     def reached(self) -> LimitExceeded | None:
@@ -138,17 +138,29 @@ class RunBudget:
         return not self._dearest and self._cases >= max(1, self._ended)
 
     def _others(self, inside: bool = False) -> bool:
-        """Is anything under way that will give room back? Not this case, nor those that wait as its calls do."""
-        return self._tries + self._cases - self._stuck - inside > 0
+        """Is anything under way that will give room back, or may have room now? Not this case, nor those that wait as
+        its calls do.
+        """
+        return self._tries + self._cases - self._stuck - inside > 0 or self._woken > 0
 
     async def _wait(self, inside: bool = False) -> None:
-        waiting = asyncio.get_running_loop().create_future()
+        """Until something gave room back. Whoever was woken and did not look yet counts as under way: what it needs may
+        fit where this does not.
+        """
+        waiting = asyncio.get_running_loop().create_future(), inside
         self._waiting.append(waiting)
         self._stuck += inside
         try:
-            await waiting
-        finally:
-            self._stuck -= inside
+            await waiting[0]
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+                self._stuck -= inside
+            else:
+                self._woken -= 1
+            self._wake()  # others may have waited for this one to look
+            raise
+        self._woken -= 1
 
     def _check(self) -> None:
         if self._over is not None and (reached := self.reached) is not None:
@@ -161,7 +173,9 @@ class RunBudget:
     def _wake(self) -> None:
         """All of them: the first may be too dear, another not."""
         waiting, self._waiting = self._waiting, deque()
-        for future in waiting:
+        self._stuck = 0
+        self._woken += len(waiting)
+        for future, _ in waiting:
             if not future.done():
                 future.set_result(None)
 

@@ -60,6 +60,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     def check(self, run: Run) -> None:
         """Raise `ConflictError` unless a run is of exactly this."""
         same = self.new_run(0)
+        if run.suite != same.suite:
+            raise ConflictError(f"this is a run of the suite {run.suite!r}", where=run.id, remedy="Start a new run.")
         for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "behind", "cases"):
             if getattr(run, what) != getattr(same, what):
                 names = {"behind": "model", "prompt_digest": "prompt" if self.prompt else "target"}
@@ -70,7 +72,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     def stored(self, runs: Runs) -> list[Run]:
         """Stored runs of exactly this, newest first. What other deployments answered under the same alias, or the same
-        ones at another address or by other rules, proves nothing.
+        ones at another address or by other rules, proves nothing. Another suite's are its own, with its own gates,
+        however equal the two may be.
         """
         found = runs.find(
             suite_digest=self.suite.digest,
@@ -78,7 +81,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             prompt_digest=self.target.digest,
             model=self.alias,
         )
-        return [run for run in found if (run.deployments, run.behind) == (self.deployments, self.behind)]
+        mine = self.suite.name, self.deployments, self.behind
+        return [run for run in found if (run.suite, run.deployments, run.behind) == mine]
 
     def find_run(self, runs: Runs) -> Run | None:
         """The newest, finished or to be resumed: whoever asked anew, and was cut off, does not want the answers before

@@ -22,7 +22,7 @@ from moat.domain.errors import ConfigError, MoatError
 from moat.domain.releases import digest
 from moat.domain.scores import Case, Score
 from moat.evals.answer import Answered
-from moat.evals.project_code import ProjectFunction, find_function
+from moat.evals.project_code import ProjectFunction, find_function, is_meant_for_us
 from moat.evals.scorers.scorer import Bench, Named, NotRun, Scorer, scorer, storable
 
 Function = Callable[..., Any]
@@ -55,11 +55,13 @@ class FunctionScorer(Scorer, frozen=True, kw_only=True):
         """Ask the function; whatever it raises or returns that is no score is the score's error, with its place."""
         try:
             said = await self._asked(case, answer)
-        except Exception as error:  # noqa: BLE001  foreign code: whatever it raises must not end the run
-            said = _Raised(error)
+        except BaseException as error:
+            if is_meant_for_us(error):
+                raise
+            said = _Raised(error)  # foreign code: whatever it raises must not end the run
         return self._failed(said.error) if isinstance(said, _Raised) else self._read(said)
 
-    def _failed(self, error: Exception) -> Score:
+    def _failed(self, error: BaseException) -> Score:
         if isinstance(error, NotRun):
             return Score(name=self.name, status="not_run", reason=str(error))
         if isinstance(error, _Late):
@@ -116,13 +118,13 @@ class _Late(Exception):
 class _Raised(msgspec.Struct, frozen=True):
     """What a function raised. Futures would lose a `StopIteration`, and the traceback of a `TimeoutError`."""
 
-    error: Exception
+    error: BaseException
 
 
 def _call(function: Function, answer: Answered, case: Case, options: Mapping[str, Any]) -> Any:
     try:
         return function(answer, case, **options)
-    except Exception as error:  # noqa: BLE001  foreign code, as above
+    except BaseException as error:  # noqa: BLE001  foreign code, as above
         return _Raised(error)
 
 

@@ -30,6 +30,8 @@ def t_cdf(t: float, degrees: float) -> float:
     """The chance that a value of Student's t with so many degrees of freedom is at most t."""
     if math.isinf(t):
         return 1.0 if t > 0 else 0.0
+    if math.isinf(degrees):
+        return normal_cdf(t)
     ratio = t * t / degrees
     x = 1 / (1 + ratio)
     tail = _beta(degrees / 2, 0.5, x, 1 - x if ratio > 1 else ratio * x) / 2
@@ -38,16 +40,21 @@ def t_cdf(t: float, degrees: float) -> float:
 
 @lru_cache(maxsize=4096)
 def t_quantile(p: float, degrees: float) -> float:
-    """The inverse of `t_cdf`, for 0 < p < 1."""
+    """The inverse of `t_cdf`; infinite at 0 and 1, and where it is beyond 1e161."""
     if p == 0.5:
         return 0.0
-    size = math.sqrt(degrees * math.expm1(-_log_beta_quantile(2 * min(p, 1 - p), degrees / 2, 0.5)))
+    if not 0 < p < 1 or math.isinf(degrees):
+        return normal_quantile(p)
+    log = _log_beta_quantile(2 * min(p, 1 - p), degrees / 2, 0.5)
+    size = math.sqrt(degrees * -math.expm1(log)) * math.exp(-log / 2) if log > LEAST + 1 else math.inf
     return math.copysign(size, p - 0.5)
 
 
 def binomial_cdf(successes: float, n: float, share: float) -> float:
     """The chance of at most so many successes in n tries; counts need not be whole."""
-    return 1.0 if successes >= n else beta_cdf(1 - share, n - successes, successes + 1)
+    if not 0 <= successes < n:
+        return 0.0 if successes < 0 else 1.0
+    return beta_cdf(1 - share, n - successes, successes + 1)
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
@@ -56,7 +63,9 @@ def beta_cdf(x: float, a: float, b: float) -> float:
 
 
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """The inverse of `beta_cdf`, for 0 < p < 1."""
+    """The inverse of `beta_cdf`; 0 and 1 at 0 and 1."""
+    if not 0 < p < 1:
+        return 0.0 if p <= 0 else 1.0
     return math.exp(_log_beta_quantile(p, a, b))
 
 
@@ -74,7 +83,7 @@ def _density(a: float, b: float, x: float, y: float) -> float:
     n = a + b
     root = math.sqrt(a * b / (2 * math.pi * n))
     return root * math.exp(
-        a * math.log(x * n / a) + b * math.log(y * n / b) + _stirling(n) - _stirling(a) - _stirling(b)
+        a * math.log(x * (n / a)) + b * math.log(y * (n / b)) + _stirling(n) - _stirling(a) - _stirling(b)
     )
 
 

@@ -68,9 +68,7 @@ def non_inferiority(
     if verdict != "inconclusive":
         return Decision(verdict, estimate, p, method, None)
     spread, n = mean_interval(differences, clusters), len(differences)
-    more = more_to_decide(
-        -spread.mean, spread.error, n, margin, clusters=spread.clusters, within=within, repeats=repeats
-    )
+    more = more_to_decide(-spread.mean, spread.error, n, margin, clusters=spread.worth, within=within, repeats=repeats)
     return Decision(verdict, estimate, p, method, more)
 
 
@@ -89,15 +87,16 @@ def more_to_decide(
     n: int,
     margin: float,
     *,
-    clusters: int | None = None,
+    clusters: float | None = None,
     within: float | None = None,
     repeats: int = 1,
 ) -> More:
     """How much more would decide a loss seen in n cases of so many clusters against a margin.
 
-    `error` is the standard error by the differences' own spread (`intervals.mean_interval`). A loss above the margin
-    must become significant against 0, one below it needs an interval that ends below the margin; either takes cases
-    enough for what is rare to show up, which repeats are not.
+    `error` is the standard error by the differences' own spread (`intervals.mean_interval`); clusters that differ in
+    size count as many as they are worth (`clusters.Balance`). A loss above the margin must become significant against
+    0, one below it needs an interval that ends below the margin; either takes cases enough for what is rare to show up,
+    which repeats are not.
     """
     if loss == margin or not math.isfinite(error):
         return More(None, None)
@@ -118,7 +117,7 @@ def more_to_reject(
     n: int,
     floor: float,
     *,
-    clusters: int,
+    clusters: float,
     within: float | None = None,
     repeats: int = 1,
 ) -> More:
@@ -127,6 +126,7 @@ def more_to_reject(
         return More(None, None)
     times = n / effective_cases(mean, error, n, clusters)
     needed = cases_needed(math.sqrt(floor * (1 - floor) * times), floor - mean) / n
+    needed = max(needed, RARE * (1 - floor) / (floor - mean) / clusters)
     return More(
         _more_cases(n, needed), _more_repeats(error**2 * n, needed, within, repeats) if within is not None else None
     )

@@ -1,7 +1,5 @@
 """Intervals of proportions: exact, for rare events, and for cases that belong together."""
 
-import math
-
 from moat.evals.statistics.clusters import Clusters, Values
 from moat.evals.statistics.distributions import beta_quantile, normal_quantile, t_quantile
 from moat.evals.statistics.intervals import Estimate, Interval, mean_interval, wilson
@@ -56,8 +54,9 @@ def share_interval(values: Values, clusters: Clusters = None, confidence: float 
     fewer by the squared ratio of the normal to the t quantile when clusters are few (Korn & Graubard 1998, Survey
     Methodology 24; Wilson in this place: Dean & Pagano 2015, Survey Methodology 41). Values that vary less than passes
     and fails would (means of repeats) are taken to vary a little more than seen: `BINARY` units' worth of a pass or
-    fail. Values that are all alike count as many as there are clusters. With one cluster nothing is known: 0 to 1.
-    Raises `ValueError` for values outside 0 to 1.
+    fail. Values that are all alike count as many as the clusters are worth. With one cluster nothing is known: 0 to 1.
+    It is too short where few clusters hold most cases and are alike by chance. Raises `ValueError` for values outside
+    0 to 1.
     """
     import numpy as np
 
@@ -65,20 +64,20 @@ def share_interval(values: Values, clusters: Clusters = None, confidence: float 
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError("needs values from 0 to 1")
     estimate = mean_interval(array, clusters, confidence)
-    mean, independent = estimate.mean, estimate.clusters
-    if independent < 2:
-        return Estimate(mean, 0.0, 1.0, math.inf, independent)
+    mean = estimate.mean
+    if estimate.clusters < 2:
+        return estimate._replace(low=0.0, high=1.0)
     quantile = (1 + confidence) / 2
-    few = (normal_quantile(quantile) / t_quantile(quantile, independent - 1)) ** 2
-    n = few * effective_cases(mean, estimate.error, len(array), independent)
+    few = (normal_quantile(quantile) / t_quantile(quantile, estimate.degrees)) ** 2
+    n = few * effective_cases(mean, estimate.error, len(array), estimate.worth)
     low, high = wilson(min(n, n * mean), n, confidence)
-    return Estimate(mean, low, high, estimate.error, independent)
+    return estimate._replace(low=low, high=high)
 
 
-def effective_cases(mean: float, error: float, n: int, clusters: int) -> float:
+def effective_cases(mean: float, error: float, n: int, clusters: float) -> float:
     """How many independent passes and fails know as much about their mean as n values with this standard error do.
 
-    As `share_interval` has it, before it allows for few clusters.
+    `clusters`: as many equally large ones tell as much. As `share_interval` has it, before it allows for few clusters.
     """
     binary, variance = mean * (1 - mean), error**2 * n
     if error <= 1e-9 or binary <= 0:

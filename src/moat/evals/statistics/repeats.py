@@ -204,4 +204,6 @@ def _rows(cases: Repeated) -> "np.ndarray":
 
     if isinstance(cases, np.ndarray):
         return cases
+    if not cases:
+        return np.empty((0, 0))
     return np.array(list(zip_longest(*cases, fillvalue=math.nan)), dtype=float).reshape(-1, len(cases)).T

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from moat.evals.statistics.clusters import Clusters, Values, coded
 from moat.evals.statistics.distributions import beta_cdf, binomial_cdf, normal_quantile, t_cdf
-from moat.evals.statistics.intervals import difference_tails, mean_interval
+from moat.evals.statistics.intervals import Rise, difference_tails, mean_interval
 from moat.evals.statistics.proportions import effective_cases
 
 if TYPE_CHECKING:
@@ -121,17 +121,38 @@ def below(successes: float, n: float, floor: float) -> float:
     return beta_cdf(1 - floor, n - successes, successes + 1) if floor < 1 else 0.0
 
 
-def mean_below(mean: float, error: float, n: int, clusters: int, floor: float) -> float:
+def mean_below(
+    mean: float,
+    error: float,
+    n: int,
+    clusters: float,
+    floor: float,
+    *,
+    degrees: float | None = None,
+    above: Rise | None = None,
+) -> float:
     """One-sided p-value of a mean of n scores, 0 to 1, of so many clusters, against a true mean of at least `floor`.
 
-    `below` for the effective number of cases, which allows for large values too rare to show up where t would not,
-    taken from the normal distribution to t for few clusters (Korn & Graubard 1998, Survey Methodology 24). 1 when
-    nothing is known of the error.
+    `below` for the effective number of cases, taken from the normal distribution to t for few clusters (Korn & Graubard
+    1998, Survey Methodology 24). Scores that are mostly low and rarely high look surely low when few high ones showed
+    up: with `above`, how far scores lie above their mean (`intervals.rise`), that is allowed for too. Clusters that
+    differ in size count by their `clusters.Balance`: `clusters` is what they are worth, and there are fewer `degrees`
+    of freedom than one less. 1 when nothing is known of the error.
     """
-    if clusters < 2 or not math.isfinite(error) or mean >= floor:
+    if clusters <= 1 or not math.isfinite(error) or mean >= floor:
         return 1.0
     count = effective_cases(mean, error, n, clusters)
-    return t_cdf(normal_quantile(below(count * mean, count, floor)), clusters - 1)
+    p = t_cdf(normal_quantile(below(count * mean, count, floor)), clusters - 1 if degrees is None else degrees)
+    return p if above is None else max(p, _rare(above, mean, clusters, floor))
+
+
+def _rare(above: Rise, mean: float, clusters: float, floor: float) -> float:
+    """The same for scores that have two values, as far apart and the high one as rare as was seen; or the high one is 1
+    and did not show up.
+    """
+    rate = above.mean / above.typical
+    limit = rate + (floor - mean) * (1 - rate) / above.typical
+    return max(below(clusters * rate, clusters, limit), below(0, clusters, (floor - mean) / (1 - mean)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -192,10 +213,10 @@ def paired_t(differences: Values, clusters: Clusters = None) -> PValues:
     if estimate.clusters < 2 or estimate.mean == 0:
         return PValues(1.0, 0.5 if estimate.clusters > 1 else 1.0)
     if estimate.error == 0:
-        tail = 0.5**estimate.clusters
+        tail = 0.5**estimate.worth
         return PValues(2 * tail, tail if estimate.mean < 0 else 1.0)
     t = estimate.mean / estimate.error
-    worse = t_cdf(t, estimate.clusters - 1)
+    worse = t_cdf(t, estimate.degrees)
     return PValues(2 * min(worse, 1 - worse), worse)
 
 

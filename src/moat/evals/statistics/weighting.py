@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from moat.evals.statistics.clusters import Clusters, Values, coded
+from moat.evals.statistics.clusters import Clusters, Values, balance, coded
 from moat.evals.statistics.distributions import t_quantile
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def weighted_interval(
     """Student's t interval of a weighted mean, as `intervals.mean_interval` with equal weights.
 
     The error is the linearised one of a ratio, summed by cluster (Cochran 1977, Sampling Techniques, 6.3; Binder 1983,
-    Int. Stat. Rev. 51); strata are not used, which makes it rather too large. Degrees of freedom shrink as the sample's
-    `worth` does. Infinite for fewer than two clusters, or a sample worth fewer than two. Raises `ValueError` as
+    Int. Stat. Rev. 51); strata are not used, which makes it rather too large. Degrees of freedom are those of clusters
+    that hold so much of the weight (`clusters.balance`). Infinite for fewer than two clusters, or as many as are worth
+    fewer than two. Raises `ValueError` as
     `relative` and `coded` do.
     """
     import numpy as np
@@ -61,10 +62,10 @@ def weighted_interval(
     array, codes, count = coded(values, clusters)
     scaled = relative(weights, len(array))
     mean = float(scaled @ array) / len(array)
-    degrees = count * worth(weights, len(array)) / len(array) - 1
-    if count < 2 or degrees <= 0:
-        return Weighted(mean, -math.inf, math.inf, math.inf, max(0.0, degrees))
+    held = balance(np.bincount(codes, weights=scaled))
+    if held.worth < 2:
+        return Weighted(mean, -math.inf, math.inf, math.inf, held.worth - 1)
     sums = np.bincount(codes, weights=scaled * (array - mean))
     error = math.sqrt(count / (count - 1) * float(sums @ sums)) / len(array)
-    half = t_quantile((1 + confidence) / 2, degrees) * error
-    return Weighted(mean, mean - half, mean + half, error, degrees)
+    half = t_quantile((1 + confidence) / 2, held.degrees) * error
+    return Weighted(mean, mean - half, mean + half, error, held.degrees)

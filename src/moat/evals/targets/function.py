@@ -14,7 +14,7 @@ import msgspec
 from moat.domain.errors import DatasetError, MoatError, ProviderDown
 from moat.domain.scores import Case
 from moat.evals.answer import Answered
-from moat.evals.project_code import ProjectFunction
+from moat.evals.project_code import ProjectFunction, is_meant_for_us
 from moat.evals.scorers.scorer import Bench
 from moat.evals.targets.reply import Reply, sound
 
@@ -50,16 +50,18 @@ class FunctionTarget(msgspec.Struct, frozen=True, kw_only=True):
     async def answer(self, case: Case, repeat: int) -> Answered:
         """Call it. Its exception becomes a `ProviderDown` with file and line; a `MoatError` goes on as it is."""
         assert self.function is not None, "a target is bound before it answers"
-        asked = _call(self.function, case)
         began = monotonic_ns()
         try:
+            asked = _call(self.function, case)
             said = await asked() if inspect.iscoroutinefunction(self.function) else await _in_thread(asked)
             if inspect.isawaitable(said):
                 said = await said
             return _as_answered(said, monotonic_ns() - began)
         except MoatError:
             raise
-        except Exception as error:  # the project's own code: whatever it raises is the case's error
+        except BaseException as error:  # the project's own code: whatever it raises is the case's error
+            if is_meant_for_us(error):
+                raise
             what = f"raised {type(error).__name__}: {error}"[:MAX_SHOWN]
             raise ProviderDown(what, where=self.source.place_of(error)) from error
 
@@ -94,13 +96,18 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
         try:
             outcome = context.run(work)
         except BaseException as raised:  # noqa: BLE001  it is raised again where the result is awaited
-            error = RuntimeError("StopIteration") if isinstance(raised, StopIteration) else raised
+            error = raised if _may_be_awaited(raised) else RuntimeError(f"{type(raised).__name__}: {raised}")
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, outcome, error)
 
     context = contextvars.copy_context()
     threading.Thread(target=run, daemon=True).start()
     return await done
+
+
+def _may_be_awaited(error: BaseException) -> bool:
+    """A future takes no `StopIteration`; and in a thread nobody pressed Ctrl-C, nor cancelled our task."""
+    return not isinstance(error, StopIteration | KeyboardInterrupt | GeneratorExit | asyncio.CancelledError)
 
 
 def _as_answered(said: Any, latency_ns: int) -> Answered:

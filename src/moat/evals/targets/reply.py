@@ -14,8 +14,12 @@ MAX_TOKENS, MAX_MS, MAX_USD = 10**12, 10**9, 10_000
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 
 
+class _Function(msgspec.Struct):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class _ToolCall(msgspec.Struct):
-    function: dict[str, Any] | None = None
+    function: _Function
 
 
 class _Message(msgspec.Struct):
@@ -28,6 +32,10 @@ class _Sound(msgspec.Struct):
 
     text: str
     refusal: str
+    finish_reason: str
+    cached: bool
+    repeat: Count
+    providers: list[str]
     tool_calls: list[_ToolCall]
     messages: list[_Message]
     context: list[str]
@@ -35,16 +43,41 @@ class _Sound(msgspec.Struct):
     output_tokens: Count
     latency_ns: Annotated[int, msgspec.Meta(ge=0, le=MAX_MS * 10**6)]
     cost: Annotated[int, msgspec.Meta(ge=0, le=MAX_USD * PICODOLLARS)] | None
+    first_token_ns: Annotated[int, msgspec.Meta(ge=0, le=MAX_MS * 10**6)]
     trace_id: str
 
 
 def sound(answer: Answered) -> Answered:
-    """The answer, which can be stored, read again, and scored. Raises `ValueError` when it cannot."""
+    """The answer as it will be when it was stored and read again, so that scorers see no more than that. Raises
+    `ValueError` for one that cannot be stored, or is of other types than it should be.
+    """
     try:
-        msgspec.json.decode(msgspec.json.encode(msgspec.structs.asdict(answer)), type=_Sound)
+        fields = msgspec.structs.asdict(answer)
+        fields["tool_calls"] = _called(answer.tool_calls)
+        fields["messages"] = [_spoken(message) for message in answer.messages]
+        msgspec.convert(fields, _Sound)
+        return msgspec.json.decode(msgspec.json.encode(fields), type=Answered)
     except (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"no answer that can be kept: {error}") from None
-    return answer
+
+
+def _spoken(message: Any) -> Any:
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    return {**message, "tool_calls": _called(calls)} if calls else message
+
+
+def _called(calls: Any) -> Any:
+    """Tool calls in OpenAI's form; many frameworks leave `function` out and have its members beside the id."""
+    return [_whole(call) for call in calls] if isinstance(calls, list | tuple) else calls
+
+
+def _whole(call: Any) -> Any:
+    if not isinstance(call, dict) or "function" in call or "name" not in call:
+        return call
+    arguments = call.get("arguments", {})
+    text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+    rest = {name: value for name, value in call.items() if name not in ("name", "arguments")}
+    return {"type": "function", **rest, "function": {"name": call["name"], "arguments": text}}
 
 
 class Reply(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -64,11 +97,13 @@ class Reply(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """Check what its types cannot: a bound on a decimal, and all that an answer has to be."""
         if self.cost_usd is not None and not (self.cost_usd.is_finite() and 0 <= self.cost_usd <= MAX_USD):
             raise ValueError(f"`cost_usd` is an amount of money from 0 to {MAX_USD}")
-        sound(self.answered(0))
+        self.answered(0)
 
     def answered(self, latency_ns: int) -> Answered:
-        """As scorers see it; `latency_ns` is what was measured, for a reply that says nothing of it."""
-        return Answered(
+        """As scorers see it; `latency_ns` is what was measured, for a reply that says nothing of it. Raises as `sound`
+        does.
+        """
+        answer = Answered(
             self.text or self.refusal,
             tool_calls=self.tool_calls,
             context=self.context,
@@ -79,3 +114,4 @@ class Reply(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             latency_ns=latency_ns if self.latency_ms is None else round(self.latency_ms * 1e6),
             cost=None if self.cost_usd is None else from_usd(self.cost_usd),
         )
+        return sound(answer)

@@ -40,12 +40,12 @@ RULES = {
     ),
     "suite": "A suite's file is broken",
     "unknown-prompt": "A suite's `prompt` does not exist",
-    "dataset": "A suite's dataset is missing, or a case does not fit",
+    "dataset": "A suite's dataset is missing, a case is broken, or one does not fit the prompt's variables",
     "edited-dataset": (
         "A dataset has another content than `evals.lock` says: `moat dataset lock` bumps it, with a reason"
     ),
     "missing-dataset": "`evals.lock` has a dataset whose file is gone",
     "unlocked-dataset": "Warning: other datasets are in `evals.lock`, and this one is not",
-    "unknown-suite": "An environment in `moat.yaml` requires a suite that there is not",
+    "unknown-suite": "An environment in `moat.yaml` requires a suite that there is not, or `gate.red_team` names one",
     "uncovered": "Warning: no suite evaluates the prompt",
 }

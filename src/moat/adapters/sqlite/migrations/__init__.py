@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from moat.domain.errors import StorageError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = tuple(f"{number:04}" for number in range(1, 13))
 """Every schema there has been, in order. The last one is what `tables` describes."""
 
 
