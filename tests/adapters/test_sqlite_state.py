@@ -89,9 +89,14 @@ def test_the_scripts_make_what_the_tables_say(tmp_path: Path) -> None:
     config.set_main_option("script_location", "moat.adapters.sqlite:migrations")
     scripts = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(scripts)) == REVISIONS
-    with _opened(tmp_path / "state.db") as state, state.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, tables.metadata) == []
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old)) as connection:  # no new file any more: the scripts are run
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+    for path in (old, tmp_path / "new.db"):
+        with _opened(path) as state, state.read() as found:
+            context = MigrationContext.configure(found, opts={"compare_type": True})
+            assert compare_metadata(context, tables.metadata) == []
+            assert found.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == REVISIONS[-1]
 
 
 def test_a_file_of_a_newer_program_is_refused_untouched(tmp_path: Path) -> None:

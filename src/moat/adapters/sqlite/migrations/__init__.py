@@ -2,12 +2,15 @@
 
 Every revision is a file in `versions`, an Alembic script. SQLite's DDL is transactional, so that all of them run
 in one transaction: a migration killed half-way never happened.
+
+A new file is made as `tables` has it: a test holds that the scripts make the same.
 """
 
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from moat.adapters.sqlite import tables
 from moat.domain.errors import StorageError
 
 REVISIONS = tuple(f"{number:04}" for number in range(1, 13))
@@ -17,9 +20,12 @@ REVISIONS = tuple(f"{number:04}" for number in range(1, 13))
 def migrate(connection: Connection, path: Path) -> None:
     """Run what is missing, inside the caller's write transaction.
 
-    Raises `StorageError` for a schema that is not ours to know. Alembic (0.3 s) is loaded only when there is
-    something to do.
+    Raises `StorageError` for a schema that is not ours to know. Alembic (0.3 s) is loaded only for a file of an older
+    Moat.
     """
+    if _is_new(connection):
+        _make(connection)
+        return
     stored = _stored(connection)
     if stored == REVISIONS[-1]:
         return
@@ -38,8 +44,21 @@ def migrate(connection: Connection, path: Path) -> None:
     command.upgrade(config, "head")
 
 
+def _is_new(connection: Connection) -> bool:
+    return connection.exec_driver_sql("SELECT 1 FROM sqlite_schema").first() is None
+
+
+def _make(connection: Connection) -> None:
+    tables.metadata.create_all(connection, checkfirst=False)
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
+
+
 def _stored(connection: Connection) -> str:
-    """The file's revision; empty for a new one."""
+    """The file's revision; empty when none of the scripts was run."""
     exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'alembic_version'"
     if connection.exec_driver_sql(exists).first() is None:
         return ""
