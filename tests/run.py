@@ -1,7 +1,7 @@
 """All tests but those that `make check` runs; `make test` runs it.
 
-Branches are measured in the tests of the rooms that decide: that makes them half as slow again, so the others run
-without. What fails beside other tests has a second chance without them: on a busy machine a deadline passes that is
+Branches are measured in the tests of the rooms that decide: measuring costs up to as much as the tests, so the others
+run without. What fails beside other tests has a second chance without them: on a busy machine a deadline passes that is
 ample.
 """
 

@@ -1,14 +1,13 @@
 """How the store's file comes to be, and how it is opened: by one process at a time."""
 
-import fcntl
 import os
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 
+from moat.adapters.alone import alone_in
 from moat.adapters.duckdb.schema import migrate
 from moat.domain.errors import StorageError, Unavailable
 
@@ -75,7 +74,7 @@ def _make(path: Path) -> None:
     find a file that is no store.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path.parent):
+    with alone_in(path.parent):
         if path.exists():
             return
         new = path.with_name(f"{path.name}.new")
@@ -91,14 +90,3 @@ def make_store(new: Path) -> None:
         new.chmod(_MODE)
         make_log(new)
         migrate(connection, str(new))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time, by flock(2) on the folder: no file of it stays."""
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(held)

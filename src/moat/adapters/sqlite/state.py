@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from moat.adapters.alone import alone_in
 from moat.adapters.sqlite.migrations import migrate
 from moat.domain.errors import StorageError
 
@@ -44,7 +45,8 @@ class SqliteState:
         with _explained(path), ExitStack() as undo:
             undo.callback(engine.dispose)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone_in(path.parent):
+            # SQLite answers "busy" at once when two switch a file to WAL together.
+            with alone_in(path.parent):
                 _create(path)
                 with engine.execution_options(immediate=True).begin() as connection:
                     migrate(connection, path)
@@ -139,20 +141,6 @@ def _locked(path: Path) -> int | None:
             os.close(descriptor)
             return None
         os.close(descriptor)  # whoever had it removed the file between opening and locking
-
-
-@contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """One opener at a time: SQLite answers "busy" at once when two switch a file to WAL together.
-
-    The lock is on the directory, since closing any descriptor of the database would drop SQLite's own locks.
-    """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
