@@ -48,6 +48,17 @@ def test_messages_wait_until_they_are_due_and_are_taken_once(tmp_path: Path) -> 
     state.close()
 
 
+def test_a_channel_with_many_messages_leaves_room_for_the_others(tmp_path: Path) -> None:
+    state = SqliteState.open(tmp_path / "state.db")
+    store = SqliteAlerts(state)
+    store.queue([replace(SENT, id=f"d{number:02}") for number in range(30)])
+    store.queue([replace(SENT, id="pager", channel="pager")])
+    due = store.due(5)
+    assert [one.id for one in due if one.channel == "ops"] == [f"d{number:02}" for number in range(20)]
+    assert [one.id for one in due if one.channel == "pager"] == ["pager"]
+    state.close()
+
+
 def test_silences_end_and_old_things_are_forgotten(tmp_path: Path) -> None:
     state = SqliteState.open(tmp_path / "state.db")
     store = SqliteAlerts(state)

@@ -10,6 +10,17 @@ from moat.api.services import MAX_BODY
 from tests.api.world import Api
 from tests.bootstrap.projects import PROMPT
 
+SCORE = {
+    "request_id": "req_0",
+    "trace_id": "none",
+    "id": "none",
+    "name": "none",
+    "value": 1,
+    "by": "none",
+    "categories": ["none"],
+    "comment": "none",
+    "correction": {"none": "none"},
+}
 GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/prompts": {"name": "a", "version": "1.0.0", "prompt": {}},
     "/api/v1/render/{name:path}": {"version": "1.0.0"},
@@ -18,14 +29,22 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/rollbacks": {"prompt": "no/such", "environment": "staging"},
     "/api/v1/rollouts": {"prompt": "no/such", "environment": "staging", "action": "pause"},
     "/api/v1/refresh": {},
+    "/api/v1/scores": {"scores": [SCORE]},
+    "/api/v1/alerts/silences": {"match": {"environment": "none"}, "length": "1h", "why": "none"},
+    "/api/v1/alerts/silences/lift": {"id": "sil_0"},
     "/api/v1/spend/reprice": {"dry_run": True},
+    "/api/v1/upkeep/expire": {"dry_run": True},
+    "/api/v1/upkeep/compact": {},
+    "/api/v1/upkeep/copy": {},
     "/api/v1/providers/trust": {"provider": "nothing", "host": "https://example.org"},
     "/api/v1/spikes/reset": {"scope": "key", "value": "key_0", "reason": "none"},
     "/api/v1/keys": {"name": "shop", "environment": "nowhere"},
     "/api/v1/keys/{id}": {"name": "shop"},
     "/api/v1/keys/{id}/rotate": {"overlap": 0},
 }
-"""A body of every route's shape, which finds nothing to change."""
+"""A body of every route's shape, which finds nothing to change; what it adds is about nothing."""
+EMPTY = ("/api/v1/refresh", "/api/v1/spend/reprice", "/api/v1/upkeep/compact", "/api/v1/upkeep/copy")
+"""Routes for which nothing need be said, and that take nothing away then."""
 ADMIN = {"Authorization": "Bearer mk-admin"}
 BODIES = {e.path: e for e in ENDPOINTS if e.body is not None}
 
@@ -52,6 +71,9 @@ def test_a_field_that_is_not_of_the_request_is_refused(api: Api, path: str) -> N
         assert (status, field in json.loads(answer)["error"]["message"]) == (400, True), (field, answer)
     status, body = api.post("/api/v1/releases", {**GOOD["/api/v1/releases"], "plan": {"nope": 1}})
     assert (status, body["error"]["param"]) == (400, "$.plan")
+    for field in ("tenant", "environment", "source", "at_ns", "attributes"):
+        status, body = api.post("/api/v1/scores", {"scores": [SCORE | {field: "globex"}]})
+        assert (status, body["error"]["param"]) == (400, "$.scores[0]")
 
 
 @pytest.mark.parametrize("path", GOOD)
@@ -67,12 +89,16 @@ def test_a_body_of_another_type_is_refused(api: Api, path: str) -> None:
     assert (status, json.loads(answer)["error"]["param"]) == (415, "content-encoding")
 
 
-@pytest.mark.parametrize("path", GOOD)
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"a"', b"\xff", b"[" * 100_000, b"{}", b"{}{}"])
+NONSENSE = (b"", b"{", b"[]", b"null", b'"a"', b"\xff", b"[" * 100_000, b"{}", b"{}{}")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(p, b) for p in GOOD for b in NONSENSE if (p, b) != ("/api/v1/upkeep/expire", b"{}")]
+)
 def test_nonsense_is_refused(api: Api, path: str, body: bytes) -> None:
     address, method = a_path(path), BODIES[path].method
     status, _, answer = api.raw(method, address, body, Content_Type="application/json; charset=utf-8", **ADMIN)
-    if body == b"{}" and path in ("/api/v1/refresh", "/api/v1/spend/reprice"):  # nothing need be said
+    if body == b"{}" and path in EMPTY:
         assert status == 200
         return
     assert (status, json.loads(answer)["error"]["type"]) == (400, "invalid_request_error"), answer

@@ -41,6 +41,7 @@ from moat.prompts.templates import JinjaRenderer
 from moat.testing.fakes import FakeClock, ListOpinions, ListSpool, fake_ports
 from moat.testing.loopback import on_loopback
 from moat.testing.scripted import ScriptedProvider
+from tests.api import conforming
 from tests.bootstrap.projects import PROMPT
 
 KEYS = {
@@ -93,7 +94,7 @@ class Api:
         return f"http://{self.host}"
 
     def raw(self, method: str, path: str, body: bytes | None = None, /, **headers: str) -> "Raw":
-        """A request exactly as it is written here."""
+        """A request exactly as it is written here; its answer is one that the API describes."""
         connection = http.client.HTTPConnection(self.host, timeout=60)
         try:
             connection.putrequest(method, path, skip_host="Host" in headers)
@@ -103,7 +104,11 @@ class Api:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            return response.status, {name.lower(): value for name, value in response.headers.items()}, response.read()
+            answered, content = {name.lower(): value for name, value in response.headers.items()}, response.read()
+            described = conforming.route(method, path.partition("?")[0])
+            if described:
+                conforming.check(method, described, response.status, answered.get("content-type", ""), content)
+            return response.status, answered, content
         finally:
             connection.close()
 
@@ -223,6 +228,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             keys=state.keys,
             trips=state.trips,
             alerts=state.alerts,
+            searches=state.searches,
             rules=lambda: rules_of(files.settings.config),
             connections=ProjectConnections(lambda: files.settings, {}, state.hosts),
             registry=PromptRegistry(state.registry, renderer, FakeClock()),

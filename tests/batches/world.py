@@ -22,6 +22,7 @@ from moat.domain.config import BatchConfig
 from moat.domain.keys import Key, hash_secret
 from moat.gateway.admission import KeyRing
 from moat.gateway.app import Gateway
+from moat.gateway.feedback import no_feedback
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
 from moat.ports.ledger import Ledger
@@ -55,6 +56,7 @@ class World:
     spool: ListSpool = field(default_factory=ListSpool)
     clock: FakeClock = field(default_factory=lambda: FakeClock(time.time_ns()))
     discounts: Mapping[str, float] = field(default_factory=dict)
+    feedback: Callable[[Live], Any] = lambda live: no_feedback
     live: Live | None = None
     url: str = ""
 
@@ -76,7 +78,11 @@ class World:
         )
         batches.open()
         gateway = Gateway(
-            self.live, self.spool, max_body=2**20, management=_nothing, batches=BatchApi(self.live, batches)
+            *(self.live, self.spool),
+            max_body=2**20,
+            management=_nothing,
+            batches=BatchApi(self.live, batches),
+            feedback=self.feedback(self.live),
         )
         life = _Life(gateway, batches, self.provider)
         try:

@@ -1,6 +1,8 @@
 """The server's job: from recorded calls to somebody who is told, whatever fails in between."""
 
+import asyncio
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from moat.bootstrap.alert_rules import rules_of
-from moat.bootstrap.alerting import FIRST_WAIT, GIVE_UP_NS, Alerting
+from moat.bootstrap.alerting import FIRST_WAIT, GIVE_UP_NS, LEAST_TRIES, Alerting, keep_delivered
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.settings import Settings, load_settings
 from moat.bootstrap.traces import open_traces
@@ -53,6 +55,35 @@ def test_what_fires_is_told_once_and_survives_a_restart(project: Project) -> Non
         assert {alert.rule for alert in state.alerts.standing().alerts} == {"error-rate", "failed-calls"}
 
 
+class _Channels:
+    """One channel hangs until it is let go; the other takes what it gets."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.sent = {"dead": threading.Event(), "pager": threading.Event()}
+
+    def due(self, now_ns: int) -> dict[str, list[str]]:
+        return {name: [name] for name, sent in self.sent.items() if not sent.is_set()}
+
+    def deliver(self, those: list[str], now_ns: int) -> None:
+        [name] = those
+        assert name != "dead" or self.go.wait(60)
+        self.sent[name].set()
+
+
+@pytest.mark.anyio
+async def test_a_channel_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moat.bootstrap.alerting.DELIVER_SECONDS", 0.01)
+    channels = _Channels()
+    sending = asyncio.create_task(keep_delivered(channels))  # type: ignore[arg-type]
+    assert await asyncio.to_thread(channels.sent["pager"].wait, 30)
+    assert not channels.sent["dead"].is_set()
+    channels.go.set()
+    assert await asyncio.to_thread(channels.sent["dead"].wait, 30)
+    sending.cancel()
+    await asyncio.wait([sending])
+
+
 def test_a_channel_that_is_away_is_tried_again_and_given_up_after_a_day(project: Project) -> None:
     record(project, *failing())
     with receiving() as receiver, open_state(Files(project.root)) as state, open_traces(Files(project.root)) as traces:
@@ -68,9 +99,16 @@ def test_a_channel_that_is_away_is_tried_again_and_given_up_after_a_day(project:
         assert "503" in one.error
         assert alerting.due(now + SECOND) == {}
         late = now + GIVE_UP_NS
+        receiver.answers = [503] * 20
+        for tries in range(2, LEAST_TRIES):  # as when the clock was set forward: it is no day yet
+            alerting.deliver(state.alerts.due(late), late)
+            [one] = state.alerts.deliveries()
+            assert (one.status, one.tries) == ("waiting", tries)
+            assert list(alerting.due(now - 10 * GIVE_UP_NS)) == ["ops"], "nor does a clock set back keep it"
+            late = one.next_ns
         alerting.deliver(state.alerts.due(late), late)
         [one] = state.alerts.deliveries()
-        assert (one.status, one.tries) == ("failed", 2)
+        assert (one.status, one.tries) == ("failed", LEAST_TRIES)
         assert alerting.due(late) == {}
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from moat.bootstrap import backup as copying
 from moat.bootstrap.backup import MANIFEST, check, restore
+from moat.bootstrap.feedback import link_signer
 from moat.bootstrap.project import Project as Files
-from moat.domain.errors import ConflictError, DocumentError
+from moat.domain.errors import ConflictError, DocumentError, NotFound
 from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 from moat.telemetry.spool import SegmentSpool
@@ -77,6 +78,8 @@ def test_a_restored_backup_gives_the_same_answers(project: Project, tmp_path: Pa
             assert secret.encode() not in path.read_bytes()
             assert path.stat().st_mode & 0o077 == 0
     assert "whole" in project.ok("restore", str(backup), "--check").out
+    record(project, 4)
+    project.ok("traces")
     refused = project.run("restore", str(backup))
     assert refused.code == 75
     assert "has a state already" in refused.err
@@ -84,6 +87,30 @@ def test_a_restored_backup_gives_the_same_answers(project: Project, tmp_path: Pa
     assert "restored" in project.ok("restore", str(backup)).out
     assert answers(project) == before
     assert not (project.root / ".moat" / "restore.new").exists()
+
+
+@pytest.mark.promise("gate-5")
+def test_links_from_before_are_good_when_their_key_is_put_back(project: Project, tmp_path: Path) -> None:
+    """The key itself is in no backup, and a restore says so when it is not there."""
+    record(project, 1)
+    link = project.ok("feedback", "link", "req_1", "--url", "https://a.example").out.strip()
+    files, token = Files(project.root), link.rpartition("/")[2]
+    key = files.link_key_path.read_bytes()
+    made = project.ok("backup", str(tmp_path / "backup"))
+    mark = check(tmp_path / "backup").link_key
+    assert mark in made.err
+    assert all(key not in path.read_bytes() for path in (tmp_path / "backup").rglob("*") if path.is_file())
+    emptied(project)
+    said = project.ok("restore", str(tmp_path / "backup")).err
+    assert mark in said
+    assert "are refused" in said
+    with pytest.raises(NotFound):
+        link_signer(files).read(token, 0)
+    (project.root / ".moat").rename(tmp_path / "refused")
+    (project.root / ".moat").mkdir()
+    files.link_key_path.write_bytes(key)
+    assert project.ok("restore", str(tmp_path / "backup")).err == ""
+    assert link_signer(files).read(token, 0).request_id == "req_1"
 
 
 def test_what_is_not_shipped_yet_is_in_a_backup(project: Project, tmp_path: Path) -> None:
@@ -152,3 +179,51 @@ def test_a_backup_that_fails_leaves_nothing(project: Project, tmp_path: Path) ->
     failed = project.run("backup", str(tmp_path / "file" / "backup"))
     assert failed.code == 74
     assert sorted(os.listdir(tmp_path / "there")) == []
+
+
+def rewritten(backup: Path) -> None:
+    """Whoever can write a backup can write its manifest too."""
+    parts = [copying._part(backup, path) for path in sorted(backup.rglob("*")) if path.is_file()]
+    told = json.loads((backup / MANIFEST).read_bytes())
+    told["parts"] = [msgspec.to_builtins(part) for part in parts if part.path != MANIFEST]
+    (backup / MANIFEST).write_text(json.dumps(told), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        (
+            ["ALTER TABLE main.spans RENAME TO hidden", "CREATE VIEW spans AS SELECT * FROM read_text('/etc/passwd')"],
+            "a view 'spans'",
+        ),
+        (["CREATE MACRO lower(x) AS TABLE SELECT * FROM read_text('/etc/passwd')"], "a macro 'lower'"),
+        (["CREATE TABLE other (a VARCHAR)"], "a table 'other'"),
+        (["CREATE TABLE kept (a VARCHAR)"], "a table 'kept'"),
+        (["ALTER TABLE main.spans ALTER COLUMN name SET DEFAULT current_setting('home_directory')"], "spans.name"),
+    ],
+)
+def test_a_backup_with_code_in_it_is_refused(
+    project: Project, tmp_path: Path, statements: list[str], says: str
+) -> None:
+    record(project, 1)
+    project.ok("traces")
+    project.ok("backup", str(tmp_path / "copy"))
+    with closing(duckdb.connect(str(tmp_path / "copy" / "traces.duckdb"))) as store:
+        for statement in statements:
+            store.execute(statement)
+    rewritten(tmp_path / "copy")
+    emptied(project)
+    with pytest.raises(DocumentError, match=says):
+        restore(Files(project.root), tmp_path / "copy")
+    assert not (project.root / ".moat" / "traces.duckdb").exists()
+    assert not (project.root / ".moat" / "restore.new").exists()
+
+
+def test_a_backup_with_a_link_in_it_is_refused(project: Project, tmp_path: Path) -> None:
+    record(project, 1)
+    project.ok("backup", str(tmp_path / "copy"))
+    (tmp_path / "copy" / "files").mkdir(exist_ok=True)
+    (tmp_path / "copy" / "files" / "keys").symlink_to(tmp_path)
+    emptied(project)
+    with pytest.raises(DocumentError, match="is a link"):
+        restore(Files(project.root), tmp_path / "copy")

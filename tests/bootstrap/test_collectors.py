@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 from moat.bootstrap.collectors import destinations, outboxes
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.settings import load_settings
+from moat.bootstrap.traces import open_traces
+from moat.bootstrap.upkeep import open_upkeep
 from moat.domain.errors import ConfigError
+from moat.domain.spans import Span
+from moat.telemetry.spool import SegmentSpool
 from tests.adapters.test_collector import Receiver, said
 from tests.bootstrap.projects import Project, eventually
 
@@ -85,6 +90,24 @@ def test_a_missing_credential_is_said_and_stops_no_command(tmp_path: Path) -> No
     (box,) = outboxes(Files(tmp_path), {})
     found(tmp_path, {"T": "secret"}, config)
     assert [box.directory] == [each.directory for each in outboxes(Files(tmp_path), {"T": "secret"})]
+
+
+@pytest.mark.promise("keep-1")
+@pytest.mark.parametrize("command", ["traces", "upkeep"])
+def test_what_a_command_ships_in_a_dead_servers_place_waits_for_the_collector_too(tmp_path: Path, command: str) -> None:
+    found(tmp_path, {}, '{otlp: [{endpoint: "http://away"}]}')
+    project = Files(tmp_path)
+    with closing(SegmentSpool(project.spool_path)) as spool:
+        spool.open()
+        spool.append([Span(span_id="1" * 16, trace_id="1" * 32, kind="call", name="chat", started_ns=1, duration_ns=1)])
+    if command == "traces":
+        with open_traces(project) as traces:
+            assert len(traces.trace("1" * 32)) == 1
+    else:
+        with open_upkeep(project) as upkeep:
+            assert upkeep.expire(dry_run=True) > 0
+    (box,) = outboxes(project, {})
+    assert len(box.waiting()) == 1
 
 
 def attempts(receiver: Receiver) -> list[Any]:

@@ -1,9 +1,16 @@
 """`moat alerts` without a server."""
 
 import json
+import re
 import time
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.wiring import open_state
+from moat.domain.alerting import Message
+from moat.telemetry.alerts.messages import delivery
 from tests.adapters.test_notify import receiving
 from tests.bootstrap.projects import Project
 from tests.cli.test_spend import paid, record
@@ -31,13 +38,13 @@ def test_made_up_readings_say_what_would_have_fired(project: Project, tmp_path: 
     file = readings(tmp_path / "r.jsonl", 1, 6, 7, 8, 1, 1, 1)
     shown = project.ok("alerts", "test", "--file", str(file))
     assert "1 alert would have fired; somebody would have been told of 1." in shown.out
-    events = project.ok("alerts", "test", "--file", str(file), "--json").json
+    events = project.ok("alerts", "test", "--file", str(file), "--json").json["events"]
     assert [(event["kind"], event["at_ns"]) for event in events] == [
         ("fired", 120 * SECOND),
         ("resolved", 360 * SECOND),
     ]
     quiet = project.ok("alerts", "test", "--file", str(file), "--rule", "latency-p95", "--json")
-    assert quiet.json == events
+    assert quiet.json["events"] == events
 
 
 def test_readings_that_are_none_are_refused_with_their_line(project: Project, tmp_path: Path) -> None:
@@ -57,9 +64,39 @@ def test_the_records_say_what_would_have_fired(project: Project) -> None:
         paid(n, ago=7200 * SECOND - n * 10 * SECOND, error="provider_timeout" if n % 2 else "") for n in range(400)
     ]
     record(project, *calls)
-    events = project.ok("alerts", "test", "--since", "1d", "--json").json
+    events = project.ok("alerts", "test", "--since", "1d", "--json").json["events"]
     assert {event["rule"] for event in events if event["kind"] == "fired"} >= {"error-rate", "failed-calls"}
     assert "error-rate" in project.ok("alerts", "test", "--since", "1d").out
+
+
+def test_a_rule_that_cannot_tell_says_what_it_lacks(project: Project) -> None:
+    record(project, *(paid(n, ago=n * SECOND + SECOND) for n in range(12)))
+    assert "no verdict: 12 of 20 calls" in project.ok("alerts", "list").out
+    assert "no verdict: 12 of 50 calls" in project.ok("alerts", "show", "latency-p50").out
+    assert "user-feedback (0 of 10)" in project.ok("alerts", "list").out
+    record(project, *(paid(n, ago=n * SECOND + SECOND) for n in range(12, 72)))
+    [one] = project.ok("alerts", "show", "latency-p50", "--json").json["no_verdict"]
+    assert (one["samples"], one["needed"]) == (72, 50)
+    assert one["why"] == "too little history: 0 hours with enough calls, 24 on two days are needed"
+    listed = {one["rule"] for one in project.ok("alerts", "list", "--json").json["no_verdict"]}
+    assert "error-rate" not in listed, "72 calls are enough"
+    record(project, *(paid(n, ago=7200 * SECOND + n * SECOND, feature="rare") for n in range(100, 112)))
+    tried = project.ok("alerts", "test", "--since", "1d").out
+    assert re.search(r"feature rare +no verdict: [0-9]+ of 50 calls", tried), tried
+
+
+def test_messages_are_listed_with_what_became_of_them(project: Project) -> None:
+    assert "No message." in project.ok("alerts", "deliveries").out
+    message = Message(id="msg_1", at_ns=time.time_ns(), kind="fired", title="p95 is high", text="6 s")
+    with open_state(Files(project.root)) as state:
+        state.alerts.queue([delivery(message, "ops"), delivery(message, "mail")])
+        state.alerts.record(replace(delivery(message, "ops"), tries=3, error="it answered 503"))
+        state.alerts.record(replace(delivery(message, "mail"), status="sent", tries=1))
+    shown = project.ok("alerts", "deliveries").out
+    assert "it answered 503" in shown
+    assert "p95 is high" in shown
+    [waiting] = project.ok("alerts", "deliveries", "--status", "waiting", "--json").json
+    assert (waiting["channel"], waiting["tries"]) == ("ops", 3)
 
 
 def test_a_silence_is_said_why_shown_and_lifted(project: Project) -> None:

@@ -13,7 +13,7 @@ USAGE, INPUT, MISSING, UNAVAILABLE, STORAGE, CONFLICT, CONFIG = 64, 65, 66, 69, 
 V = f"{PROMPT}@1.0.0"
 
 ARGUMENTS = {
-    "no such command": (["relase"], USAGE, "No such command 'relase'. Did you mean 'release'?"),
+    "no such command": (["relase"], USAGE, "No such command 'relase'. Did you mean 'release', 'restore'?"),
     "no such option": (["lint", "--jsn"], USAGE, "--jsn"),
     "missing argument": (["rerun"], USAGE, "NAME@VERSION"),
     "not a number": (["traces", "--limit", "many"], USAGE, "--limit"),

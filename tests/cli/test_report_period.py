@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from moat.domain.spans import Span
@@ -49,7 +50,35 @@ def test_it_says_what_explains_the_change_and_no_more(project: Project) -> None:
         "other models asked",
         "tokens of a request",
         "money for a token",
+        "together",
     ]
+
+
+def test_a_release_that_made_it_slower_and_dearer_is_named_with_figures_that_add_up(project: Project) -> None:
+    """The model, the tenants and the number of calls are as before."""
+    dice = random.Random(4)
+    calls = []
+    for number in range(1600):
+        late, ours = number % 2 == 0, number % 8 < 4
+        new = late and ours
+        said: dict[str, Any] = {
+            "tenant": dice.choice(["acme", "globex"]),
+            "version": "2.0.0" if new else "1.0.0",
+            "cost": 3 * 10**9 if new else 10**9,
+        }
+        call, attempt = paid(number, ago=(0 if late else 7 * DAY) + SECOND + dice.randrange(6 * DAY), **said)
+        duration = round(dice.lognormvariate(0, 0.3) * SECOND * (3 if new else 1))
+        calls.append([replace(call, duration_ns=duration), replace(attempt, duration_ns=duration)])
+    record(project, *calls)
+    shown = project.ok("report", "weekly").out
+    assert re.search(r"version support/answer 2\.0\.0: p95 \(new\) [34]\.\d+ s, 400 calls", shown)
+    said = "version support/answer 2.0.0 (new): $0.003000 a call instead of $0.001000, +$0.8000, 100% of it."
+    assert said in " ".join(shown.split())
+    assert "model assistant: p95" not in shown, "the only one explains nothing"
+    found = project.ok("report", "weekly", "--json").json
+    grids = {grid["title"]: grid["rows"] for section in found["sections"] for grid in section["grids"]}
+    effects = [float(row[-1].replace("$", "").replace("+", "")) for row in grids["What versions did to the cost"]]
+    assert sum(effects[:-1]) == effects[-1] == 0.8
 
 
 def test_a_release_of_the_time_stands_in_it_with_its_figures(project: Project) -> None:
@@ -75,6 +104,7 @@ def test_nothing_one_call_and_a_month(project: Project) -> None:
     assert "acme" in project.ok("report").out, "the plain report goes on as before"
 
 
+@pytest.mark.promise("inj-9")
 def test_every_form(project: Project, tmp_path: Path) -> None:
     record(project, *(paid(n, ago=n * DAY // 3, tenant="<script>|x|\x1b[31m") for n in range(1, 30)))
     text = project.ok("report", "weekly", "--markdown").out
@@ -116,3 +146,13 @@ def test_times_and_filters_that_are_none(project: Project) -> None:
     ):
         assert project.run("report", *arguments).code == 65, arguments
     assert project.run("report", "weekly", "--timezone", "Mars/Base").code == 78
+
+
+def test_replays_are_nobodys_traffic(project: Project) -> None:
+    again = [
+        [replace(span, environment="", feature="rerun") for span in paid(n, ago=n * SECOND)] for n in range(100, 106)
+    ]
+    record(project, *(paid(n, ago=n * SECOND) for n in range(1, 4)), *again)
+    found = project.ok("report", "weekly").out
+    assert "3 calls (was nothing)" in found
+    assert "(not said)" not in found

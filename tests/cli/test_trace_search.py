@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from moat.bootstrap.project import Project as Files
+from moat.cli.trace_tail import _coming
 from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
+from moat.ports.traces import TraceFilter
 from moat.telemetry.spool import SegmentSpool
 from tests.bootstrap.projects import Project
 
@@ -93,6 +96,9 @@ def test_what_a_user_and_a_session_saw(project: Project) -> None:
     assert [one["request_id"] for one in project.ok("traces", "session", "s2", "--json").json] == ["req_2"]
     assert project.run("traces", "session", "nobody's").code == 66
     assert "0.25 (2/5)  by u1 (person)" in project.ok("traces", "show", "req_2").out
+    [shown] = project.ok("traces", "show", "req_2", "--json").json
+    assert [(one["id"], one["value"], one["comment"]) for one in shown["feedback"]] == [("f1", 0.25, "Hm.")]
+    assert "feedback" not in project.ok("traces", "show", "req_1", "--json").json[0]
     assert requests(project, "score.feedback < 0.5") == ["req_2"]
 
 
@@ -157,6 +163,17 @@ def test_calls_are_sent_once_more_beside_what_was_answered(project: Project) -> 
     assert project.run("traces", "replay", "req_1", "--model", "nobody").code == 66
     assert project.run("traces", "replay", "req_9").code == 66
     assert project.run("traces", "replay", "req_2").code == 66
+
+
+def test_tail_sees_calls_when_they_end_however_long_ago_they_began(project: Project) -> None:
+    hour = 3600 * 10**9
+    old, now = {"started_ns": NOW - hour, "output": None}, time.time_ns()
+    record(project, call(1, **old, duration_ns=hour // 3), call(2, **old, duration_ns=now + hour - NOW + 60 * 10**9))
+    seen = _coming(Files(project.root), TraceFilter(q="user = u1 or user = u2"))
+    assert next(seen).request_id == "req_2", "the other had ended before anybody looked"
+    record(project, call(3))
+    assert next(seen).request_id == "req_3"
+    seen.close()  # type: ignore[attr-defined]  # a generator
 
 
 @pytest.mark.promise("keep-1")

@@ -369,12 +369,12 @@ def test_health_and_readiness(start: Start) -> None:
 @pytest.mark.promise("inj-6")
 def test_a_compressed_body_is_refused_not_unpacked(start: Start) -> None:
     gateway = start(ScriptedProvider("never"))
-    for path in ("/v1/chat/completions", "/v1/traces"):
-        headers = {
-            "authorization": f"Bearer {SECRET}",
-            "content-encoding": "gzip",
-            "content-type": "application/json",
-        }
+    headers = {
+        "authorization": f"Bearer {SECRET}",
+        "content-encoding": "gzip",
+        "content-type": "application/json",
+    }
+    for path in ("/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings"):
         request = urllib.request.Request(gateway.url + path, data=b"\x1f\x8b" * 100, headers=headers)
         status, answer = fetch(request)
         assert (status, answer["error"]["type"]) == (415, "invalid_request_error")

@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from moat.domain.keys import Key
+from moat.domain.spans import Span
 from moat.gateway.app import Gateway
+from moat.gateway.feedback import FeedbackApi
+from moat.gateway.feedback_links import LinkSigner
+from moat.gateway.opinions import Opinions
+from moat.gateway.serving import Live
+from moat.ports.traces import TraceFilter
+from moat.testing.fakes import FakeClock, ListOpinions
 from moat.testing.scripted import ScriptedProvider
 from tests.batches.world import World
 from tests.gateway.conftest import SECRET, Start
@@ -39,6 +46,8 @@ ROUTES = {
     "POST /v1/batches": CALLERS,
     "GET /v1/batches": CALLERS,
     "POST /v1/traces": CALLERS,
+    "POST /v1/feedback": CALLERS,
+    "POST /v1/feedback/links": CALLERS,
     "GET /metrics": "viewer admin",
     "GET /healthz": "anybody",
     "HEAD /healthz": "anybody",
@@ -54,8 +63,11 @@ BELOW = {
     "DELETE /v1/files/": (NOTHING, CALLERS),
     "GET /v1/batches/": (NOTHING, CALLERS),
     "POST /v1/batches/": (f"{NOTHING}/cancel", CALLERS),
+    "GET /feedback/": (NOTHING, "signed"),
+    "POST /feedback/": (NOTHING, "signed"),
 }
-"""Routes with a name in their path, and one that is there, or that nobody has."""
+"""Routes with a name in their path, and one that is there, or that nobody has. `signed`: no key lets in, what is signed
+does."""
 
 KEYS = {
     SECRET: Key(id="key_1", hash="", tenant="acme"),
@@ -81,10 +93,22 @@ def status(url: str, method: str, path: str, secret: str | None) -> tuple[int, b
 
 @pytest.mark.promise("gate-1")
 def test_every_route_is_in_the_table_and_lets_in_whom_it_says(tmp_path: Path) -> None:
-    with World(tmp_path, ScriptedProvider("hi")).running(KEYS) as world:
+    with World(tmp_path, ScriptedProvider("hi"), feedback=taking_feedback).running(KEYS) as world:
         assert world.live is not None
         gateway = Gateway(world.live, world.spool, max_body=1, management=None)  # type: ignore[arg-type]
         check_every_route(gateway, world.url)
+
+
+def taking_feedback(live: Live) -> FeedbackApi:
+    clock = FakeClock()
+    return FeedbackApi(live, Opinions(ListOpinions(), NoCalls(), clock), LinkSigner(b"secret"), clock)  # type: ignore[arg-type]
+
+
+class NoCalls:
+    """A trace store that knows no call."""
+
+    def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
+        return []
 
 
 def check_every_route(gateway: Gateway, url: str) -> None:
@@ -96,6 +120,8 @@ def check_every_route(gateway: Gateway, url: str) -> None:
         found, body = status(url, method, path, secret)
         if roles == "anybody":
             assert found == 200, (route, secret)
+        elif roles == "signed":
+            assert found == 404, (route, secret)
         elif secret in (None, "mk-unknown", "mk-revoked", "mk-expired"):
             assert found == 401, (route, secret)
         elif KEYS[str(secret)].role not in roles.split():

@@ -59,6 +59,32 @@ def test_an_exception_is_in_its_line() -> None:
     assert found["exception"].endswith(f"ValueError: key {HIDDEN}\nand more")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{'headers': [(b'authorization', b'Bearer 5ecret-value'), (b'x-api-key', b'5ecret-value')]}",
+        "{'x-goog-api-key': '5ecret-value', 'api-key': '5ecret-value', 'Proxy-Authorization': 'Basic 5ecret-value'}",
+        "Cookie: session=5ecret-value; path=/",
+        "x-moat-signature: sha256=5ecret-value",
+        "x-hub-signature-256: 5ecret-value",
+        "'query_string': b'key=5ecret-value&alt=sse', 'path': '/v1/chat'",
+        "GET /v1beta/models?alt=sse&access_token=5ecret-value HTTP/1.1",
+        "HTTPSConnectionPool(host='x.org', port=443): Max retries exceeded with url: /hook?token=5ecret-value (Caused",
+        "POST https://ada:5ecret-value@x.org/hook",
+        "/feedback/eyJyIjoicmVxXzEifQ.5ecret-value.abc",
+    ],
+)
+def test_no_traceback_shows_what_a_request_carried(said: str) -> None:
+    try:
+        raise RuntimeError(said)
+    except RuntimeError:
+        found = as_json(a_record("broken", exc_info=sys.exc_info()))
+        text = Lines(Redaction([])).format(a_record(said, exc_info=sys.exc_info()))
+    assert "5ecret" not in found["exception"]
+    assert "5ecret" not in text
+    assert HIDDEN in found["exception"]
+
+
 def test_lines_for_people_name_the_request() -> None:
     before = about.set(("req_1", ""))
     try:

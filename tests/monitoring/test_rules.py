@@ -137,8 +137,14 @@ def latencies(fast: int, slow: int) -> list[dict[str, str]]:
         series("llm_latency_seconds_bucket", f'{PLACE},le="5.0"', f"0+{fast}{long}"),
         series("llm_latency_seconds_bucket", f'{PLACE},le="7.5"', f"0+{fast + slow}{long}"),
         series("llm_latency_seconds_bucket", f'{PLACE},le="+Inf"', f"0+{fast + slow}{long}"),
+        series("llm_latency_seconds_count", PLACE, f"0+{fast + slow}{long}"),
         series("llm_requests_total", f'{WHOSE},error=""', f"0+{fast + slow}{long}"),
     ]
+
+
+def refused(calls: int) -> dict[str, str]:
+    """So many calls a minute that an open breaker refused."""
+    return series("llm_requests_total", f'{WHOSE},error="circuit_open"', f"0+{calls}x180")
 
 
 def fires(at: str, alert: str, *labels: dict[str, str]) -> dict[str, Any]:
@@ -173,6 +179,7 @@ CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]]]] = {
     ),
     "one answer in fifty is slow": (latencies(98, 2), [fires("2h", "LLMLatencyP95")]),
     "too few calls to say": (latencies(3, 3), [fires("2h", "LLMLatencyP95")]),
+    "too few answers to say, and many refused": ([*latencies(3, 3), refused(100)], [fires("2h", "LLMLatencyP95")]),
     "two calls in a hundred fail": (
         [
             series("llm_requests_total", f'{WHOSE},error=""', "0+98x180"),

@@ -77,6 +77,26 @@ def test_a_call_and_its_attempts_are_counted_once_each() -> None:
     assert found.server_seconds.series["chat", "assistant", ""].total == 2.0
 
 
+def test_calls_that_are_asked_again_are_no_traffic() -> None:
+    found = measures()
+    again = {"environment": "", "feature": "rerun"}
+    found.add(seen(a_span(**again), a_span("attempt", **again), a_span(environment="eval")))
+    assert not found.requests
+    assert not found.cost
+    assert not found.client_seconds.series
+    found.add(seen(a_span(feature="rerun"), a_span(environment="")))
+    assert sum(found.requests.values()) == 2
+
+
+def test_what_fails_at_once_has_no_latency_and_what_nobody_answered_has() -> None:
+    found = measures()
+    refused = [a_span(error="circuit_open", duration_ns=200_000) for _ in range(40)]
+    found.add(seen(*refused, a_span(error="provider_timeout", duration_ns=9 * 10**9), a_span()))
+    series = found.latency.series[WHOSE[:4]]
+    assert (sum(found.requests.values()), series.total) == (42, 11.0)
+    assert found.server_seconds.series["chat", "assistant", "circuit_open"].total == pytest.approx(0.008)
+
+
 def test_a_stream_has_a_first_token_and_a_pace() -> None:
     found = measures()
     found.add(seen(a_span(stream=True, first_token_ns=10**9)))

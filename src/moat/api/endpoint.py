@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 Answer = Callable[[Request, Services], Any]
 
+JSON_LINES = "application/x-ndjson"
+
 READERS: tuple[Role, ...] = ("app", "viewer", "admin")
 VIEWERS: tuple[Role, ...] = ("viewer", "admin")
 ADMINS: tuple[Role, ...] = ("admin",)
@@ -45,10 +47,14 @@ class Endpoint:
     """Type of the answer, for the OpenAPI document."""
     query: tuple[str, ...] = ()
     """Names of query parameters; any other is refused."""
+    needs: tuple[str, ...] = ()
+    """Those of them without which there is no answer."""
     body: type[msgspec.Struct] | None = None
     """Shape of the JSON body, which holds nothing else; raw bytes when signed."""
     statuses: tuple[int, ...] = (200,)
     """What a success may answer, the usual one first."""
+    ends: Any = None
+    """Type of the last line of an answer in JSON lines, whose other lines are what it `returns`; None: one JSON."""
     honours: tuple[Binding, ...] = ()
     """Bindings of a key that `answer` heeds; a key bound otherwise is refused, since it would see others' things."""
 

@@ -42,7 +42,7 @@ def list_opinions(request: Request, services: Services) -> list[Feedback]:
     said_by = request.query_params.get("said_by", "")
     if said_by not in ("", *get_args(Source)):
         raise RequestError(f"must be one of {', '.join(get_args(Source))}", where="said_by")
-    return services.traces.opinions(wanted(request), limit_of(request), said_by or None)  # type: ignore[arg-type]
+    return services.traces.opinions(wanted(request, services), limit_of(request), said_by or None)  # type: ignore[arg-type]
 
 
 ENDPOINTS = (

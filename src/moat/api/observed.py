@@ -7,15 +7,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from moat.api.endpoint import VIEWERS, Endpoint
+from moat.api.endpoint import JSON_LINES, VIEWERS, Endpoint
 from moat.api.records import FILTER, dimensions, limit_of, own_spans, step_of, wanted
 from moat.api.services import Services
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 from moat.ports.traces import Kept, Scores, Visit
-
-NDJSON = "application/x-ndjson"
 
 _encoder = msgspec.json.Encoder()
 
@@ -31,17 +29,17 @@ class End(msgspec.Struct, frozen=True):
 
 def get_scores(request: Request, services: Services) -> list[Scores]:
     """What people and scorers said of calls, by any dimensions, by name."""
-    return services.traces.scores(dimensions(request), wanted(request), step_of(request))
+    return services.traces.scores(dimensions(request), wanted(request, services), step_of(request))
 
 
 def list_sessions(request: Request, services: Services) -> list[Visit]:
     """Sessions, the last active first, as their matching calls show them."""
-    return services.traces.sessions(wanted(request), limit_of(request))
+    return services.traces.sessions(wanted(request, services), limit_of(request))
 
 
 def list_users(request: Request, services: Services) -> list[Visit]:
     """Users, the last active first, as their matching calls show them."""
-    return services.traces.users(wanted(request), limit_of(request))
+    return services.traces.users(wanted(request, services), limit_of(request))
 
 
 def get_feedback(request: Request, services: Services) -> list[Feedback]:
@@ -65,7 +63,7 @@ def get_kept(request: Request, services: Services) -> Kept:
 
 def export_traces(request: Request, services: Services) -> Response:
     """Whole traces that have a matching call, one span a line, oldest first; then a line with their number."""
-    pages = services.traces.pages(wanted(request), limit_of(request))
+    pages = services.traces.pages(wanted(request, services), limit_of(request))
     first = next(pages, [])  # so that a filter that is none is an answer of its own
     key = request.state.key
 
@@ -83,7 +81,7 @@ def export_traces(request: Request, services: Services) -> Response:
             return
         yield _encoder.encode(End(sent)) + b"\n"
 
-    return StreamingResponse(lines(), media_type=NDJSON)
+    return StreamingResponse(lines(), media_type=JSON_LINES)
 
 
 _BOUND: dict[str, Any] = {"honours": ("environment", "tenant")}
@@ -92,7 +90,12 @@ ENDPOINTS = (
     Endpoint(*("GET", "/api/v1/scores", VIEWERS, get_scores, list[Scores]), query=(*FILTER, "by", "step_ns"), **_BOUND),
     Endpoint("GET", "/api/v1/sessions", VIEWERS, list_sessions, list[Visit], query=(*FILTER, "limit"), **_BOUND),
     Endpoint("GET", "/api/v1/users", VIEWERS, list_users, list[Visit], query=(*FILTER, "limit"), **_BOUND),
-    Endpoint("GET", "/api/v1/feedback", VIEWERS, get_feedback, list[Feedback], query=("trace",), **_BOUND),
-    Endpoint("GET", "/api/v1/export", VIEWERS, export_traces, list[Span], query=(*FILTER, "limit"), **_BOUND),
+    Endpoint(
+        *("GET", "/api/v1/feedback", VIEWERS, get_feedback, list[Feedback]),
+        query=("trace",),
+        needs=("trace",),
+        **_BOUND,
+    ),
+    Endpoint(*("GET", "/api/v1/export", VIEWERS, export_traces, Span), query=(*FILTER, "limit"), ends=End, **_BOUND),
     Endpoint("GET", "/api/v1/kept", VIEWERS, get_kept, Kept),
 )

@@ -1,13 +1,14 @@
 """OpenAPI 3.1 from the table of endpoints (https://spec.openapis.org/oas/v3.1.0)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from moat import __version__
-from moat.api.endpoint import Endpoint
+from moat.api.endpoint import JSON_LINES, Endpoint
+from moat.api.parameters import SCHEMAS, TEXT
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
@@ -15,7 +16,9 @@ _MEANINGS = {
     200: "OK",
     201: "Made, and served from now on",
     202: "Stored or begun; it is not seen in what this server answers yet",
+    304: "As it was when its `ETag` was what `If-None-Match` names",
 }
+UNCHANGED = 304
 
 _ERROR = {
     "type": "object",
@@ -37,20 +40,28 @@ _ERROR = {
 
 def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """The document. Types come from the structs, summaries from the handlers' docstrings."""
-    types = [*(endpoint.returns for endpoint in endpoints), *(e.body for e in endpoints if e.body is not None)]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    bodies = iter(schemas[len(endpoints) :])
+    bodies = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
+    ends = [endpoint.ends for endpoint in endpoints if endpoint.ends is not None]
+    types = [*(endpoint.returns for endpoint in endpoints), *bodies, *ends]
+    found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas = iter(found)
+    answers = [next(schemas) for _ in endpoints]
+    asked = {endpoint: next(schemas) for endpoint in endpoints if endpoint.body is not None}
+    last = {endpoint: next(schemas) for endpoint in endpoints if endpoint.ends is not None}
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint, schema in zip(endpoints, schemas, strict=False):
+    for endpoint, answer in zip(endpoints, answers, strict=True):
+        content = {"application/json": {"schema": answer}}
+        if endpoint in last:
+            line = {"anyOf": [answer, last[endpoint]], "description": "A line; the last is the latter."}
+            content = {JSON_LINES: {"schema": line}}
         path = _PATH_PARAMETER.sub(r"{\1}", endpoint.path)
-        body = next(bodies) if endpoint.body is not None else None
-        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, schema, body)
+        paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, content, asked.get(endpoint))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Moat management API", "version": __version__},
         "paths": paths,
         "components": {
-            "schemas": {**components, "Error": _ERROR},
+            "schemas": {**_in_javascript(components), "Error": _ERROR},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
                 "signature": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
@@ -60,21 +71,16 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _operation(endpoint: Endpoint, schema: Any, body: Any) -> dict[str, Any]:
-    def parameter(name: str, place: str) -> dict[str, Any]:
-        return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
-
-    inside = [parameter(match[1], "path") for match in _PATH_PARAMETER.finditer(endpoint.path)]
+def _operation(endpoint: Endpoint, content: dict[str, Any], body: Any) -> dict[str, Any]:
     failure = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
-    answer = {"application/json": {"schema": schema}}
     operation = {
         "operationId": endpoint.answer.__name__,
         "summary": endpoint.summary,
         "security": [{"key": []}] if endpoint.roles else [{"signature": []}, {"token": []}],
         "x-moat-roles": endpoint.roles,
-        "parameters": inside + [parameter(name, "query") for name in endpoint.query],
+        "parameters": list(_parameters(endpoint)),
         "responses": {
-            **{str(status): {"description": _MEANINGS[status], "content": answer} for status in endpoint.statuses},
+            **{str(status): _answered(status, content) for status in endpoint.statuses},
             "4XX": {"description": "The request is refused", **failure},
             "5XX": {"description": "The server cannot answer now", **failure},
         },
@@ -82,3 +88,31 @@ def _operation(endpoint: Endpoint, schema: Any, body: Any) -> dict[str, Any]:
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _answered(status: int, content: dict[str, Any]) -> dict[str, Any]:
+    told = {"description": _MEANINGS[status]}
+    return told if status == UNCHANGED else {**told, "content": content}
+
+
+def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for match in _PATH_PARAMETER.finditer(endpoint.path):
+        yield {"name": match[1], "in": "path", "required": True, "schema": TEXT}
+    for name in endpoint.query:
+        schema, needed = SCHEMAS.get(name, TEXT), name in endpoint.needs
+        listed = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
+        if needed and schema == TEXT:
+            schema = {"type": "string", "minLength": 1}
+        yield {"name": name, "in": "query", "required": needed, "schema": schema, **listed}
+    if UNCHANGED in endpoint.statuses:
+        yield {"name": "If-None-Match", "in": "header", "required": False, "schema": TEXT}
+
+
+def _in_javascript(schema: Any) -> Any:
+    r"""With patterns as ECMA-262 has them, which is what JSON Schema asks for: Python's `\Z` is its `$`."""
+    if isinstance(schema, dict):
+        return {
+            name: re.sub(r"\\Z$", "$", inner) if name == "pattern" and isinstance(inner, str) else _in_javascript(inner)
+            for name, inner in schema.items()
+        }
+    return [_in_javascript(inner) for inner in schema] if isinstance(schema, list) else schema

@@ -256,11 +256,14 @@ def _required(request: Request, name: str) -> str:
     return value
 
 
+_SIDES = ("from", "to")
+
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/prompts", VIEWERS, list_prompts, list[ListedPrompt]),
     Endpoint(
         *("GET", "/api/v1/prompts/{name:path}", READERS, get_prompt, ServedPrompt),
         query=("environment", "version", "user"),
+        statuses=(200, 304),
         honours=("environment", "tenant"),
     ),
     Endpoint(
@@ -274,6 +277,6 @@ ENDPOINTS = (
         honours=("environment", "tenant"),
     ),
     Endpoint("GET", "/api/v1/versions/{name:path}", VIEWERS, list_versions, list[Registration]),
-    Endpoint("GET", "/api/v1/diff/{name:path}", VIEWERS, compare_versions, PromptDiff, query=("from", "to")),
+    Endpoint("GET", "/api/v1/diff/{name:path}", VIEWERS, compare_versions, PromptDiff, query=_SIDES, needs=_SIDES),
     Endpoint("GET", "/api/v1/lineage/{name:path}", VIEWERS, get_lineage, Lineage, query=("version",)),
 )

@@ -18,6 +18,7 @@ from moat.ports.traces import Dimension, TraceFilter, Usages
 from moat.prompts.drift import Drift
 from moat.routing.health import DeploymentState
 from moat.spend.refusals import MAX_ALERTS, alerts
+from moat.telemetry.saved import NAMED, expand
 
 MAX_ROWS = 1000
 MIN_STEP_NS = 60 * 10**9
@@ -67,7 +68,7 @@ def list_runs(request: Request, services: Services) -> list[Run]:
 
 def search_traces(request: Request, services: Services) -> list[Span]:
     """Calls that match, newest first, without their content."""
-    return services.traces.search(wanted(request), limit_of(request))
+    return services.traces.search(wanted(request, services), limit_of(request))
 
 
 def get_trace(request: Request, services: Services) -> list[Span]:
@@ -89,7 +90,7 @@ def own_spans(request: Request, services: Services, trace_or_request_id: str) ->
 
 def get_usage(request: Request, services: Services) -> list[Usages]:
     """Calls, tokens, money and latency by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    by, asked = dimensions(request), wanted(request)
+    by, asked = dimensions(request), wanted(request, services)
     if step_ns := step_of(request):
         return services.traces.series(by, asked, step_ns)
     return services.traces.usages(by, asked)
@@ -98,6 +99,8 @@ def get_usage(request: Request, services: Services) -> list[Usages]:
 def dimensions(request: Request) -> list[Dimension]:
     """What to group by. Raises `RequestError`."""
     by = [name for name in request.query_params.get("by", "").split(",") if name]
+    if len(set(by)) < len(by):
+        raise RequestError("names a dimension twice", where="by")
     try:
         return msgspec.convert(by, list[Dimension])
     except msgspec.ValidationError:
@@ -121,9 +124,11 @@ def step_of(request: Request) -> int:
     return int(text)
 
 
-def wanted(request: Request) -> TraceFilter:
-    """What the caller asks for, of what is its own."""
+def wanted(request: Request, services: Services) -> TraceFilter:
+    """What the caller asks for, of what is its own, with saved searches in the place of their names."""
     fields = {name: value for name, value in request.query_params.items() if name in FILTER}
+    if NAMED.search(fields.get("q", "")):
+        fields["q"] = expand(fields["q"], _saved(request, services))
     for name in ("tenant", "environment"):
         bound = getattr(request.state.key, name)
         if bound and fields.setdefault(name, bound) != bound:
@@ -132,6 +137,14 @@ def wanted(request: Request) -> TraceFilter:
         return msgspec.convert(fields, TraceFilter, strict=False)
     except msgspec.ValidationError as error:
         raise RequestError(str(error), where="query") from None
+
+
+def _saved(request: Request, services: Services) -> dict[str, str]:
+    """Searches with a name: the project's own, so that a key of one tenant or environment knows none."""
+    key: Key = request.state.key
+    if key.tenant or key.environment:
+        return {}
+    return {search.name: search.expression for search in services.searches.searches()}
 
 
 ENDPOINTS = (

@@ -217,6 +217,7 @@ ENDPOINTS = (
     Endpoint(
         *("GET", "/api/v1/history", VIEWERS, list_history, list[Assignment]),
         query=("prompt", "environment"),
+        needs=("prompt", "environment"),
         honours=("environment",),
     ),
 )

@@ -15,6 +15,7 @@ from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
 from moat.ports.runs import Runs
+from moat.ports.searches import SearchStore
 from moat.ports.traces import Repricing, TraceReader
 from moat.ports.trips import TripStore
 from moat.ports.upkeep import Upkeep
@@ -39,6 +40,7 @@ class Services:
     keys: KeyStore
     trips: TripStore
     alerts: AlertStore
+    searches: SearchStore
     rules: Callable[[], tuple[Rule, ...]]
     """Alert rules as moat.yaml has them now."""
     connections: Connections

@@ -24,12 +24,12 @@ class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def get_spend(request: Request, services: Services) -> list[Spend]:
     """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    return services.traces.spending(dimensions(request), wanted(request), step_of(request))
+    return services.traces.spending(dimensions(request), wanted(request, services), step_of(request))
 
 
 def get_deployments(request: Request, services: Services) -> list[tuple[str, Deployment]]:
     """Aliases and deployments that attempts were made at."""
-    return services.traces.deployments(wanted(request))
+    return services.traces.deployments(wanted(request, services))
 
 
 def list_repricings(request: Request, services: Services) -> list[Repricing]:

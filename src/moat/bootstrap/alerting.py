@@ -7,7 +7,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -31,7 +30,9 @@ DELIVER_SECONDS = 1.0
 FIRST_WAIT = 5.0
 LONGEST_WAIT = 3600.0
 GIVE_UP_NS = 24 * 3600 * SECOND_NS
-"""After so long a message has failed."""
+"""After so long a message has failed ..."""
+LEAST_TRIES = 10
+"""... and after so many tries: a clock that is set forward ends none."""
 KEPT_NS = 90 * 86_400 * SECOND_NS
 """Events, and messages that were sent."""
 
@@ -119,7 +120,7 @@ def _again(delivery: Delivery, error: MoatError, now_ns: int) -> Delivery:
     tries = delivery.tries + 1
     wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (tries - 1))
     next_ns = now_ns + round(wait * SECOND_NS)
-    if next_ns - delivery.message.at_ns > GIVE_UP_NS:
+    if next_ns - delivery.message.at_ns > GIVE_UP_NS and tries >= LEAST_TRIES:
         log.warning("channel %s: given up: %s", delivery.channel, error)
         return replace(delivery, status="failed", tries=tries, done_ns=now_ns, error=str(error))
     return replace(delivery, tries=tries, next_ns=next_ns, error=str(error))
@@ -140,13 +141,24 @@ async def keep_watched(alerting: Alerting) -> None:
 
 
 async def keep_delivered(alerting: Alerting) -> None:
-    """Send what waits until cancelled; channels side by side, each its own messages in order."""
-    while True:
-        try:
-            waiting = await to_its_end(lambda: alerting.due(time.time_ns()))
-            async with asyncio.TaskGroup() as group:
-                for those in waiting.values():
-                    group.create_task(to_its_end(partial(alerting.deliver, those, time.time_ns())))
-        except* StorageError as error:
-            log.warning("messages could not be sent: %s", error.exceptions[0])
-        await asyncio.sleep(DELIVER_SECONDS)
+    """Send what waits until cancelled: each channel its own messages in order, and none waits for another."""
+    busy: dict[str, asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as group:
+        while True:
+            try:
+                waiting = await to_its_end(lambda: alerting.due(time.time_ns()))
+            except StorageError as error:
+                log.warning("messages could not be sent: %s", error)
+                waiting = {}
+            busy = {channel: task for channel, task in busy.items() if not task.done()}
+            for channel, those in waiting.items():
+                if channel not in busy:
+                    busy[channel] = group.create_task(_deliver(alerting, those))
+            await asyncio.sleep(DELIVER_SECONDS)
+
+
+async def _deliver(alerting: Alerting, those: list[Delivery]) -> None:
+    try:
+        await to_its_end(lambda: alerting.deliver(those, time.time_ns()))
+    except StorageError as error:
+        log.warning("messages could not be sent: %s", error)

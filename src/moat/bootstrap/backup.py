@@ -7,7 +7,8 @@
     files/              files of batch requests and their results
 
 The spool is copied before the trace store: what is shipped in between is in both, and counts once. What is not in it is
-in git, or is a secret: `feedback.key`, without which links that were sent to people before are refused.
+in git, or is a secret: provider credentials, and `feedback.key`, without which links that were sent to people before
+are refused. The manifest has its mark, so that a restore knows whether the right one is there.
 """
 
 import contextlib
@@ -22,7 +23,9 @@ from pathlib import Path
 import msgspec
 
 from moat import __version__
+from moat.adapters.duckdb.vetting import check_store
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.feedback import link_key_mark
 from moat.bootstrap.project import Project
 from moat.bootstrap.upkeep import open_upkeep
 from moat.domain.errors import ConflictError, DocumentError, MoatError, StorageError
@@ -51,6 +54,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Version of the program that made it."""
     made_ns: int
     parts: tuple[Part, ...]
+    link_key: str = ""
+    """Mark of the secret that signed feedback links; empty when there was none."""
 
     @property
     def bytes(self) -> int:
@@ -73,7 +78,8 @@ def back_up(project: Project, target: Path) -> Manifest:
             if project.files_path.is_dir():
                 shutil.copytree(project.files_path, half / _FILES)
             parts = tuple(_part(half, path) for path in sorted(half.rglob("*")) if path.is_file())
-            manifest = Manifest(moat=__version__, made_ns=time.time_ns(), parts=parts)
+            mark = link_key_mark(project)
+            manifest = Manifest(moat=__version__, made_ns=time.time_ns(), parts=parts, link_key=mark)
             (half / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
             for path in half.rglob("*"):
                 path.chmod(0o700 if path.is_dir() else 0o600)
@@ -92,6 +98,8 @@ def check(source: Path) -> Manifest:
         raise DocumentError(f"this is no backup: {error}", where=str(source / MANIFEST)) from None
     if manifest.format != FORMAT:
         raise DocumentError(f"a newer Moat ({manifest.moat}) has made this backup", where=str(source))
+    if links := [path for path in source.rglob("*") if path.is_symlink()]:
+        raise DocumentError("is a link", where=str(links[0]), remedy="A backup holds files only: use another.")
     known = {part.path for part in manifest.parts}
     found = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()} - {MANIFEST}
     for path in sorted(known ^ found):
@@ -108,15 +116,19 @@ def check(source: Path) -> Manifest:
 
 
 def restore(project: Project, source: Path) -> Manifest:
-    """Put a backup into a project that has no state yet. Raises `DocumentError` for a damaged one, `ConflictError`."""
+    """Put a backup into a project that has no state yet. Raises `DocumentError` for a damaged one, `ConflictError`.
+
+    One that was cut off is done again: what is there already, byte for byte, is not another state.
+    """
     if running_server(project.server_path) is not None:
         raise ConflictError("this project is served", where=str(project.root), remedy="Stop that server first.")
-    for path in (project.state_path, project.traces_path):
-        if path.exists():
+    manifest = check(source)
+    for name in (_STATE, _TRACES):
+        path = project.folder / name
+        if path.exists() and _part(project.folder, path) not in manifest.parts:
             raise ConflictError(
                 "this project has a state already", where=str(path), remedy="Move it away: a restore changes nothing."
             )
-    manifest = check(source)
     half = project.folder / "restore.new"
     with _explained(project.folder):
         shutil.rmtree(half, ignore_errors=True)
@@ -126,6 +138,8 @@ def restore(project: Project, source: Path) -> Manifest:
                 if _part(half, half / part.path) != part:
                     raise StorageError("the copy differs from the backup", where=str(half / part.path))
                 (half / part.path).chmod(0o600)
+            if (half / _TRACES).exists():
+                check_store(half / _TRACES)
             os.sync()
             # Last the two that say that there is a state.
             for name in (_SPOOL, _FILES):

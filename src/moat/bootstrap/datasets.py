@@ -134,7 +134,8 @@ def sampled(traces: TraceReader, wanted: TraceFilter, sample: int, seed: int) ->
     """A sample of the newest calls that people made, with their content, newest first. The same seed and the same
     calls give the same sample.
     """
-    calls = [call for call in traces.search(wanted, WINDOW) if not call.feature.startswith(OURS)]
+    found = traces.search(wanted, WINDOW)
+    calls = [span for span in found if span.kind == "call" and not span.feature.startswith(OURS)]
     chosen = random.Random(seed).sample(range(len(calls)), min(sample, len(calls)))
     return [whole(traces, calls[index].request_id) or calls[index] for index in sorted(chosen)]
 

@@ -1,5 +1,6 @@
 """Where a project keeps what people say of answers, and the secret of its links."""
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
@@ -26,6 +27,15 @@ def link_signer(project: Project) -> LinkSigner:
         return LinkSigner(_made(path) or _read(path))
     except OSError as error:
         raise StorageError(f"the secret of feedback links cannot be kept: {error.strerror}", where=str(path)) from None
+
+
+def link_key_mark(project: Project) -> str:
+    """Tells the secret of links from others without giving it away; empty when there is none. Raises `OSError`."""
+    try:
+        secret = project.link_key_path.read_bytes()
+    except FileNotFoundError:
+        return ""
+    return hashlib.sha256(b"moat feedback key\0" + secret).hexdigest()[:16]
 
 
 def _made(path: Path) -> bytes:

@@ -24,13 +24,17 @@ _SECRET_NAME = re.compile(
 )
 _PATTERNS = (
     re.compile(r"\bmk-[A-Za-z0-9_-]{16,}"),  # Moat's own keys
-    re.compile(
-        r"(?i)(?<=authorization)([\"']?\s*[:=,]\s*(?:b(?=[\"']))?[\"']?)(?:(?:basic|bearer|digest)\s+)?[^\s\"',;)]+"
+    re.compile(  # headers that carry credentials
+        r"(?i)((?:authorization|(?:\bx-|\bx-goog-|\b)api-key|\bcookie|-signature(?:-256)?)"
+        r"[\"']?\s*[:=,]\s*(?:b(?=[\"']))?[\"']?)(?:(?:basic|bearer|digest)\s+)?[^\s\"',;)]+"
     ),
     re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"\b[Bb]asic\s+(?=[a-z+/]*[A-Z0-9=])[A-Za-z0-9+/]{8,}={0,2}"),
     re.compile(r"(?i)(?<=://)[^/\s@\"']+(?=@)"),  # of a URL: user and password
-    re.compile(r"(?i)(?<=[?&])((?:api[-_]?key|access_token|key|token|password|secret|sig(?:nature)?)=)[^&\s\"']+"),
+    re.compile(
+        r"(?i)(?<![a-z0-9_-])((?:api[-_]?key|access_token|key|token|password|secret|sig(?:nature)?)=)[^&\s\"']+"
+    ),
+    re.compile(r"(?<=/feedback/)[A-Za-z0-9._~-]{16,}"),  # a signed link
     re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"),  # OpenAI's, Anthropic's
     re.compile(r"\bAIza[A-Za-z0-9_-]{30,}"),  # Google's
     re.compile(r"\bAKIA[A-Z0-9]{16}\b"),  # AWS's

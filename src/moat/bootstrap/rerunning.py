@@ -66,12 +66,13 @@ def recorded(traces: TraceReader, wanted: TraceFilter, sample: int, seed: int) -
     """A sample of the newest calls that match, with their content, newest first. The same seed and the same newest
     calls give the same sample.
     """
-    calls = [call for call in traces.search(wanted, WINDOW) if call.feature != FEATURE]
-    found = []
+    found = traces.search(wanted, WINDOW)
+    calls = [span for span in found if span.kind == "call" and span.feature != FEATURE]
+    drawn = []
     for call in _drawn(calls, sample, seed):
         whole = (s for s in traces.trace(call.request_id) if s.kind == "call" and s.request_id == call.request_id)
-        found.append(next(whole, call))
-    return found
+        drawn.append(next(whole, call))
+    return drawn
 
 
 def recorded_in(path: Path, wanted: TraceFilter, sample: int, seed: int) -> list[Span]:

@@ -137,7 +137,7 @@ async def _open(
             *(each.run for each in collectors.all),
         )
         begin(opened, (*engine.works, *metering.works, *works))
-        opinions = _open_opinions(opened, project, traces)
+        opinions = _open_opinions(opened, project, traces, snapshots)
         services = _services(project, environ, state, (traces, opinions), _Holding(live, snapshots, sync, upkeep))
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
@@ -170,12 +170,12 @@ def _open_records(
     return traces, spool, shipper
 
 
-def _open_opinions(opened: AsyncExitStack, project: Project, traces: DuckTraces) -> Opinions:
+def _open_opinions(opened: AsyncExitStack, project: Project, traces: DuckTraces, snapshots: Snapshots) -> Opinions:
     """Where opinions are kept; closed before the last of it is shipped."""
     spool = feedback_spool(project)
     opened.callback(spool.close)
     spool.open()
-    return Opinions(spool, traces, SystemClock())
+    return Opinions(spool, traces, SystemClock(), content=lambda: snapshots.settings.config.telemetry.capture_content)
 
 
 class _Holding(NamedTuple):
@@ -214,6 +214,7 @@ def _services(
         keys=state.keys,
         trips=state.trips,
         alerts=state.alerts,
+        searches=state.searches,
         rules=lambda: rules_of(holding.snapshots.settings.config),
         connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
         registry=PromptRegistry(state.registry, renderer, SystemClock()),

@@ -11,14 +11,13 @@ from moat.bootstrap.announcement import running_server
 from moat.bootstrap.models import all_targets, deployment_of, price_table
 from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.settings import environment, without_secrets
-from moat.bootstrap.traces import open_traces
+from moat.bootstrap.traces import open_traces, own_traces
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import ConfigError, MoatError
 from moat.domain.usage import Usage
 from moat.ports.traces import Charge, RepriceOrder, Repricing, TraceFilter
 from moat.spend.prices import PriceTable
 from moat.spend.reports_review import Routes
-from moat.telemetry.shipper import Shipper
 
 if TYPE_CHECKING:
     from moat.adapters.duckdb import DuckTraces
@@ -62,15 +61,9 @@ def reprice_stored(project: Project, since_ns: int, until_ns: int, *, dry_run: b
     if server is not None:
         asked = {"since_ns": since_ns, "until_ns": until_ns, "dry_run": dry_run, "on_behalf_of": project.author}
         return RemoteTraces(server.url, server.token).reprice(asked)
-    from moat.adapters.duckdb import DuckTraces
-
-    traces = DuckTraces.open(project.traces_path)
-    try:
-        Shipper(project.spool_path, traces).drain()
+    with own_traces(project) as traces:
         environ = without_secrets(project.settings.config.providers, environment())
         return reprice(project, environ, traces, project.author, since_ns, until_ns, dry_run)
-    finally:
-        traces.close()
 
 
 def offline_prices(project: Project) -> PriceTable:

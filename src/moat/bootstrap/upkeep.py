@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,11 @@ from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteUpkeep
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.project import Project
+from moat.bootstrap.traces import own_traces
 from moat.domain.config import TelemetryConfig
 from moat.domain.errors import MoatError
 from moat.ports.traces import Kept, Retention
 from moat.ports.upkeep import Upkeep
-from moat.telemetry.shipper import Shipper
 
 log = logging.getLogger("moat.server")
 
@@ -37,6 +38,7 @@ class TraceUpkeep:
         self._traces = traces
         self._kept = kept
         self._folder = folder
+        self._copying = threading.Lock()
 
     def expire(self, *, dry_run: bool = False) -> int:
         """See `Upkeep`."""
@@ -48,12 +50,13 @@ class TraceUpkeep:
         return self._traces.kept()
 
     def backup(self) -> Path:
-        """See `Upkeep`. Copies that nobody came for are removed."""
-        for left in self._folder.glob(_COPY):
-            left.unlink(missing_ok=True)
-        path = self._folder / _COPY.replace("*", str(time.time_ns()))
-        self._traces.backup(path)
-        return path
+        """See `Upkeep`. Copies that nobody came for are removed, and what a killed one left."""
+        with self._copying:
+            for left in self._folder.glob(f"{_COPY}*"):
+                left.unlink(missing_ok=True)
+            path = self._folder / _COPY.replace("*", str(time.time_ns()))
+            self._traces.backup(path)
+            return path
 
 
 def retention(kept: TelemetryConfig, now_ns: int) -> Retention:
@@ -71,12 +74,8 @@ def open_upkeep(project: Project) -> Iterator[Upkeep]:
     if server is not None:
         yield RemoteUpkeep(server.url, server.token)
         return
-    traces = DuckTraces.open(project.traces_path)
-    try:
-        Shipper(project.spool_path, traces).drain()
+    with own_traces(project) as traces:
         yield TraceUpkeep(traces, lambda: project.settings.config.telemetry, project.folder)
-    finally:
-        traces.close()
 
 
 async def keep_expired(upkeep: Upkeep) -> None:

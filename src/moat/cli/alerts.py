@@ -1,8 +1,9 @@
 """`moat alerts`: what fires, what fired, what would have, and who is not to be told."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,17 +15,19 @@ from moat.bootstrap.settings import environment
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
-from moat.cli.output import clock, counted, out, print_json, print_table
+from moat.cli.output import clock, counted, err, out, print_json, print_table
 from moat.domain.alerting import Alert, Delivery, Event, Message, Rule
 from moat.domain.calls import new_id
-from moat.domain.errors import NotFound, RequestError
+from moat.domain.errors import NotFound, RequestError, StorageError, Unavailable
 from moat.telemetry.alerts.messages import labelled, shown
 from moat.telemetry.alerts.readings import Gauge
 from moat.telemetry.alerts.replay import read_lines, stored, synthetic
+from moat.telemetry.alerts.verdicts import NoVerdict, undecided
 from moat.telemetry.filters import parse_time
 
 app = group(no_args_is_help=True)
 
+DELIVERY = ("message", "channel", "status", "tries>", "error", "title")
 SHOWN = 20
 """Events that `test` lists; all of them with `--json`."""
 
@@ -33,14 +36,18 @@ Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
 
 @app.command("list")
 def list_alerts(ctx: typer.Context, json: Json = False) -> None:
-    """What fires, what is about to, and what is silenced. A running server evaluates."""
+    """What fires, what is about to, what is silenced, and which rules cannot tell at present and why.
+
+    A running server evaluates.
+    """
     project = Project.find(ctx.obj)
     rules = {rule.name: rule for rule in rules_of(project.settings.config)}
     with open_state(project) as state:
         standing = state.alerts.standing()
     silences = [silence for silence in standing.silences if silence.until_ns > time.time_ns()]
+    unknown = _undecided(project, list(rules.values()))
     if json:
-        print_json({"alerts": standing.alerts, "silences": silences})
+        print_json({"alerts": standing.alerts, "silences": silences, "no_verdict": unknown})
         return
     columns = ["rule", "state", "of", "value>", "bar>", "usual>", "since", "told"]
     print_table(columns, (_row(alert, rules.get(alert.rule)) for alert in standing.alerts), empty="Nothing fires.")
@@ -50,6 +57,7 @@ def list_alerts(ctx: typer.Context, json: Json = False) -> None:
             f"{silence.id}: {what} of {labelled(silence.match)} is silenced until {clock(silence.until_ns)} "
             f"by {silence.by}: {silence.why}"
         )
+    _print_undecided(unknown)
 
 
 @app.command("rules")
@@ -76,8 +84,9 @@ def show(
     with open_state(project) as state:
         alerts = [alert for alert in state.alerts.standing().alerts if alert.rule == rule]
         events = state.alerts.events(rule, limit)
+    unknown = _undecided(project, [found])
     if json:
-        print_json({"rule": found, "alerts": alerts, "events": events})
+        print_json({"rule": found, "alerts": alerts, "events": events, "no_verdict": unknown})
         return
     out.print(f"{found.name} ({found.severity}): {found.meaning}")
     out.print(f"Fires {_fires(found)}, over {_length(found.window_s)}, of at least {found.min_samples:,}.")
@@ -92,6 +101,7 @@ def show(
     for alert in alerts:
         if alert.examples:
             out.print(f"Such as: {', '.join(alert.examples)}")
+    _print_undecided(unknown)
     if events:
         out.print()
         _print_events(events, {found.name: found})
@@ -112,7 +122,7 @@ def try_out(
     if rule:
         rules = (_rule(rules, rule),)
     if file is not None:
-        events = list(synthetic(rules, read_lines(file, rules)))
+        found = synthetic(rules, read_lines(file, rules))
     else:
         now = time.time_ns()
         begin = parse_time(since, now, where="--since")
@@ -120,11 +130,12 @@ def try_out(
             raise RequestError("must be in the last 90 days", where="--since")
         with open_traces(project) as traces:
             gauge = Gauge(traces, config.alerts.timezone)
-            events = list(stored(gauge, rules, begin, now, config.alerts.every))
+            found = stored(gauge, rules, begin, now, config.alerts.every)
     if json:
-        print_json(events)
+        print_json(found)
         return
-    _print_summary(events, {one.name: one for one in rules})
+    _print_summary(found.events, {one.name: one for one in rules})
+    _print_undecided(found.no_verdict)
 
 
 @app.command()
@@ -182,8 +193,23 @@ def history(
     _print_events(events, {one.name: one for one in rules_of(project.settings.config)}, empty="Nothing has fired.")
     if sent:
         out.print()
-        columns = ["message", "channel", "status", "tries>", "error", "title"]
-        print_table(columns, (_delivery_row(one) for one in sent), empty="")
+        print_table(DELIVERY, (_delivery_row(one) for one in sent), empty="")
+
+
+@app.command("deliveries")
+def list_deliveries(
+    ctx: typer.Context,
+    status: Annotated[Literal["", "waiting", "sent", "failed"], typer.Option(help="Only these.")] = "",
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """Messages to channels, newest first: sent, waiting or failed, after how many tries, and why the last failed."""
+    with open_state(Project.find(ctx.obj)) as state:
+        found = state.alerts.deliveries(status, limit)
+    if json:
+        print_json(found)
+        return
+    print_table(DELIVERY, (_delivery_row(one) for one in found), empty="No message.")
 
 
 @app.command()
@@ -203,6 +229,30 @@ def _rule(rules: tuple[Rule, ...], name: str) -> Rule:
         if rule.name == name:
             return rule
     raise NotFound(f"there is no rule {name!r}", remedy=f"Rules: {', '.join(rule.name for rule in rules)}.")
+
+
+def _undecided(project: Project, rules: Sequence[Rule]) -> list[NoVerdict]:
+    """As the calls are now. What fires is shown without it, when nobody can be asked."""
+    timezone = project.settings.config.alerts.timezone
+    try:
+        with open_traces(project) as traces:
+            return undecided(rules, Gauge(traces, timezone).now(rules, time.time_ns()))
+    except (Unavailable, StorageError) as error:
+        err.print(f"which rules cannot tell is not known: {error}", style="yellow")
+        return []
+
+
+def _print_undecided(found: Sequence[NoVerdict]) -> None:
+    """Groups with too few calls one by one, rules without any together."""
+    if not found:
+        return
+    out.print()
+    rows = [[one.rule, labelled(one.labels), f"no verdict: {one.why}"] for one in found if one.samples]
+    if rows:
+        print_table(["rule", "of", "tells"], rows, empty="")
+    idle = [f"{one.rule} (0 of {one.needed:,})" for one in found if not one.samples]
+    if idle:
+        out.print(f"No verdict, since there is nothing to look at: {', '.join(idle)}")
 
 
 def _fires(rule: Rule) -> str:

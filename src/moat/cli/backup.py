@@ -8,7 +8,7 @@ import typer
 from moat.bootstrap.backup import back_up
 from moat.bootstrap.project import Project
 from moat.cli.group import group
-from moat.cli.output import counted, out
+from moat.cli.output import counted, err, out
 
 app = group()
 
@@ -19,7 +19,15 @@ def run(
 ) -> None:
     """Copy traces, releases, keys, runs and files into DIR, as of now, while the server runs.
 
-    With a manifest of digests. Prompts and configuration are in git; provider credentials are in no backup.
+    With a manifest of digests. Prompts and configuration are in git. Secrets are in no backup: provider credentials,
+    and the key that signs feedback links.
     """
-    made = back_up(Project.find(ctx.obj), folder)
+    project = Project.find(ctx.obj)
+    made = back_up(project, folder)
+    if made.link_key:
+        err.print(
+            f"not in it: {project.link_key_path} (mark {made.link_key}), which signs feedback links. Keep a copy with "
+            "your provider credentials.",
+            style="yellow",
+        )
     out.print(f"{counted(len(made.parts), 'file')}, {made.bytes / 2**20:,.1f} MiB in {folder}")

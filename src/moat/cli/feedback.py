@@ -114,7 +114,9 @@ def add(
         spool = feedback_spool(project)
         spool.open()
         try:
-            [kept] = Opinions(spool, traces, SystemClock()).take([said], _HERE, via="command")
+            keeps = project.settings.config.telemetry.capture_content
+            opinions = Opinions(spool, traces, SystemClock(), content=lambda: keeps)
+            [kept] = opinions.take([said], _HERE, via="command")
         finally:
             spool.close()
     if json:

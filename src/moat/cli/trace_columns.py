@@ -62,14 +62,15 @@ _PLAIN = (
     *("tenant", "feature", "user", "session", "key", "environment", "release", "arm", "experiment", "model", "alias"),
     *("operation", "model_answered", "provider", "fingerprint", "service", "tools", "guard", "cache", "tier"),
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "attempts", "finish_reason", "error"),
-    *("error_message", "shadow_of", "stream", "trace_id", "request_id", "version"),
+    *("error_message", "shadow_of", "stream", "trace_id", "request_id", "version", "kind", "name"),
 )
 
 COLUMNS = {
     "time": Column("time", lambda span: clock(span.started_ns), _moment),
-    "request": Column("request", lambda span: span.request_id, lambda span: span.request_id),
+    # What `moat traces show` takes: an application's span has no request of its own.
+    "request": Column("request", lambda span: span.request_id or span.trace_id, lambda span: span.request_id),
     "trace": Column("trace", lambda span: span.trace_id, lambda span: span.trace_id),
-    "prompt": Column("prompt", lambda s: f"{prompt_of(s) or s.model}{standing(s)}", prompt_of),
+    "prompt": Column("prompt", lambda s: f"{prompt_of(s) or s.model or s.name}{standing(s)}", prompt_of),
     "latency": Column("latency>", lambda span: milliseconds(span.duration_ns), lambda span: span.duration_ns / 1e6),
     "first_token": Column(
         "first token>",

@@ -1,5 +1,6 @@
 """`moat traces tail`: calls as they are recorded."""
 
+import itertools
 import sys
 import time
 from collections import OrderedDict
@@ -19,11 +20,16 @@ from moat.cli.trace_search import Columns
 from moat.cli.unfolding import unfolded
 from moat.domain.errors import AccessError, StorageError, Unavailable
 from moat.domain.spans import Span
-from moat.ports.traces import TraceFilter
+from moat.ports.traces import TraceFilter, TraceReader
 
 POLL_SECONDS = 0.5
 WINDOW_NS = 15 * 60 * 10**9
-"""A call stands at its start, and is recorded at its end: so far back a new one is looked for."""
+"""So long after its end a call may be recorded, to be seen here."""
+LONGEST_NS = 7 * 86_400 * 10**9
+"""A call stands at its start and is recorded at its end: of long ones the start lies far back."""
+LONG = "latency >= 15m"
+LOOKS = 10
+"""Of all looks, one at long calls."""
 PAGE = 1000
 REMEMBERED = 20_000
 SHOWN = ("time", "request", "user", "prompt", "latency", "tokens", "cost", "result")
@@ -37,7 +43,7 @@ def tail(
     limit: Annotated[int, typer.Option(min=0, help="End after so many calls; 0: never.")] = 0,
     json: Json = False,
 ) -> None:
-    """Print calls that match as they come, until Ctrl-C. With --since those from then on come first.
+    """Print calls that match as they end, until Ctrl-C. With --since those from then on come first.
 
     A server may stop and start again meanwhile.
     """
@@ -74,10 +80,12 @@ def _coming(project: Project, which: TraceFilter) -> Iterator[Span]:
 def _looks(project: Project, which: TraceFilter) -> Iterator[list[Span]]:
     """What the store holds of the last while, again and again; the first time from `since` on."""
     since_ns, away = which.since_ns or time.time_ns() - WINDOW_NS, False
-    while True:
+    for number in itertools.count():
         try:
             with open_traces(project) as traces:
                 found = traces.search(msgspec.structs.replace(which, since_ns=since_ns), PAGE)
+                if number % LOOKS == 0:
+                    found += _long(traces, which, since_ns)
         except (Unavailable, StorageError, AccessError) as error:
             if not away:
                 err.print(f"waiting: {error}", style="yellow")
@@ -89,3 +97,10 @@ def _looks(project: Project, which: TraceFilter) -> Iterator[list[Span]]:
             yield found
             since_ns = max(which.since_ns, time.time_ns() - WINDOW_NS)
         time.sleep(POLL_SECONDS)
+
+
+def _long(traces: TraceReader, which: TraceFilter, since_ns: int) -> list[Span]:
+    """Calls that began before, and ended since."""
+    q = f"({which.q}) {LONG}" if which.q else LONG
+    before = msgspec.structs.replace(which, q=q, since_ns=since_ns - LONGEST_NS, until_ns=since_ns)
+    return [call for call in traces.search(before, PAGE) if call.started_ns + call.duration_ns >= since_ns]

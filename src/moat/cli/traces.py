@@ -1,7 +1,9 @@
 """`moat traces`: recorded calls."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from moat.bootstrap.project import Project
@@ -18,6 +20,8 @@ from moat.cli.trace_store import compact, expire, size
 from moat.cli.trace_tail import tail
 from moat.cli.trace_view import print_trace
 from moat.domain.errors import NotFound
+from moat.domain.feedback import Feedback
+from moat.domain.spans import Span
 
 app = group(invoke_without_command=True)
 
@@ -76,15 +80,26 @@ def show(ctx: typer.Context, trace_id: str, json: Json = False) -> None:
     """Show one trace or request: its spans as a tree, when each was, what was said of it, asked and answered."""
     with open_traces(Project.find(ctx.obj)) as traces:
         spans = traces.trace(trace_id)
-        said = traces.feedback(spans[0].trace_id) if spans and not json else []
+        said = traces.feedback(spans[0].trace_id) if spans else []
     if not spans:
         raise NotFound(f"no trace or request {trace_id!r}", remedy="`moat traces` lists the newest.")
     if json:
-        print_json(spans)
+        print_json(_with_feedback(spans, said))
         return
     print_trace(spans, said)
     if all(span.input is None and span.output is None for span in spans):
         out.print("\nWhat was asked and answered is not recorded here.", style="dim")
+
+
+def _with_feedback(spans: Sequence[Span], said: Sequence[Feedback]) -> list[Any]:
+    """Spans as they are; what was said of a request stands as `feedback` with its call, else with the first span."""
+    calls = {span.request_id: span.span_id for span in reversed(spans) if span.kind == "call"}
+    shown = [(span.span_id, msgspec.to_builtins(span)) for span in spans]
+    for one in said:
+        about = calls.get(one.request_id, spans[0].span_id)
+        whole = next(fields for span_id, fields in shown if span_id == about)
+        whole.setdefault("feedback", []).append(msgspec.to_builtins(one))
+    return [fields for _, fields in shown]
 
 
 app.command()(tail)

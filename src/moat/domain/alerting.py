@@ -87,6 +87,10 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`email`: addresses."""
     sender: str = ""
     """`email`: the From address."""
+    tls: bool = True
+    """`email`: False: a server that offers no TLS gets letters all the same, and never a password."""
+    private_network: bool = False
+    """May its host be a public name that leads to a private address?"""
 
 
 class RouteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

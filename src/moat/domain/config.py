@@ -339,7 +339,7 @@ class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`always`: before each answer is acknowledged. `interval`: in the background."""
     fsync_interval: Seconds = 1.0
     capture_content: bool = True
-    """Keep prompts and answers in traces, not just their measures."""
+    """Keep prompts and answers in traces, and messages of errors and comments, which quote them; not just measures."""
     max_content_kb: Annotated[float, msgspec.Meta(gt=0, le=65536)] = 1024.0
     """Of one input or output; what is longer is cut and says so."""
     keep_content_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 90.0

@@ -18,8 +18,9 @@ from moat.pipeline.compose import Next
 from moat.pipeline.stages.render import take_variable
 from moat.pipeline.stages.resolve import params_of
 from moat.ports.prompts import Renderer
+from moat.telemetry.traffic import RERUN
 
-FEATURE = "rerun"
+FEATURE = RERUN
 """Feature of the calls a rerun makes. They belong to no environment: they are nobody's traffic, and never a sample."""
 CONCURRENCY = 8
 

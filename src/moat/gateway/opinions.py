@@ -1,9 +1,11 @@
 """What people and scorers say of answers: checked, given an identity, and kept before anybody is told so."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from moat.domain.errors import NotFound, RequestError, StorageError, Unavailable
 from moat.domain.feedback import Feedback, Source, opinion_id
@@ -53,8 +55,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Opinions:
     """Takes what is said into a spool."""
 
-    def __init__(self, spool: FeedbackSpool, traces: TraceReader, clock: Clock) -> None:
-        """`traces` knows whose a call is."""
+    def __init__(
+        self, spool: FeedbackSpool, traces: TraceReader, clock: Clock, content: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`traces` knows whose a call is; `content`: are comments and corrections kept, which quote what was said?"""
+        self._content = content
         self._spool = spool
         self._traces = traces
         self._clock = clock
@@ -72,11 +77,12 @@ class Opinions:
         Raises `RequestError` with the JSON path of what is wrong, `NotFound` for a call that is not the key's, and
         `StorageError`.
         """
-        found = []
+        found, content = [], self._content()
         for index, one in enumerate(said):
             _check(one, f"{where}[{index}]" if where else "$")
             self.check_own(one, key)
-            found.append(_opinion(one, key, source, via or f"key {key.id}", self._clock.now_ns()))
+            kept = one if content else replace(one, comment="", correction=None)
+            found.append(_opinion(kept, key, source, via or f"key {key.id}", self._clock.now_ns()))
         self._spool.append(found)
         return found
 

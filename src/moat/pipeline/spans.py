@@ -37,7 +37,8 @@ def spans_of(call: Call, outcome: Outcome, *, capture_content: bool, max_content
     base = _base(call)
     content = (_input(call, max_content), _output(outcome.answer, max_content)) if capture_content else (None, None)
     attempts = call.journal.attempts
-    return [_call_span(base, call, outcome, content), *[_attempt_span(base, call, attempt) for attempt in attempts]]
+    spans = [_call_span(base, call, outcome, content), *[_attempt_span(base, call, attempt) for attempt in attempts]]
+    return spans if capture_content else [replace(span, error_message="") for span in spans]  # errors quote content
 
 
 def unknown_outcome(call: Call, attempt: Attempt, worst: Usage, cost: int | None) -> Span:

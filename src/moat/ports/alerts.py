@@ -36,7 +36,7 @@ class AlertStore(AlertReader, Protocol):
         ...
 
     def due(self, now_ns: int, limit: int = 20) -> list[Delivery]:
-        """Messages that wait and may be sent now, the oldest first."""
+        """Messages that wait and may be sent now, the oldest first; of each channel at most `limit`."""
         ...
 
     def record(self, delivery: Delivery) -> None:

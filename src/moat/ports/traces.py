@@ -68,7 +68,7 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usages(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals of one group of calls. Durations are nanoseconds over all calls, failed ones too; cost picodollars."""
+    """Totals of one group of calls. Durations are nanoseconds; cost picodollars."""
 
     group: tuple[str, ...]
     slot_ns: int = 0
@@ -83,7 +83,11 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     cost: int
     unpriced: int
     """Calls whose cost is unknown and so not in `cost`."""
+    timed: int
+    """Calls that have a latency: answered, or ended because nobody answered in time. Those that failed otherwise say
+    nothing of how fast answers are, and in batches nobody waits."""
     p50_ns: int
+    """Of these, as are the next two."""
     p95_ns: int
     p99_ns: int
     first_token_p50_ns: int
@@ -251,7 +255,7 @@ class TraceReader(Protocol):
     """Questions. All see what the shipper has committed."""
 
     def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
-        """Spans of kind `call`, newest first, without `input` and `output`."""
+        """Spans of kind `call`, newest first, without `input` and `output`; of any kind when `q` speaks of kinds."""
         ...
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
@@ -287,7 +291,10 @@ class TraceReader(Protocol):
         ...
 
     def pages(self, wanted: TraceFilter, size: int = 1000) -> Iterator[list[Span]]:
-        """Whole traces that have such a call, spans with content, oldest first: for exports. Reads as it is asked."""
+        """Whole traces that have such a call, spans with content, oldest first: for exports. Reads as it is asked.
+
+        As `search`, when `q` speaks of kinds.
+        """
         ...
 
     def kept(self) -> Kept:

@@ -18,6 +18,8 @@ LINKS = "moat.links"
 """Other spans that one refers to: a list of `trace_id` and `span_id`."""
 SPAN_KIND = "moat.span_kind"
 """`server`, `client`, `producer` or `consumer`; absent for what happens inside an application."""
+OWN = frozenset({EVENTS, LINKS, SPAN_KIND})
+"""Names under which Moat keeps what are no attributes; those that a client sends are not kept."""
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "user": ("user.id", "enduser.id", "traceloop.association.properties.user_id"),
@@ -208,3 +210,19 @@ FIELDS: dict[str, tuple[str, int]] = _ranked()
 
 FAMILIES = tuple(FLATTENED)
 """What the name of an attribute that is part of a list begins with."""
+
+QUOTING = frozenset({EXCEPTION_MESSAGE, EXCEPTION_STACK, "gen_ai.event.content", "gen_ai.evaluation.explanation"})
+"""Attributes that are no content by their meaning, and quote it."""
+
+SAYING = (
+    *FAMILIES,
+    *("llm.prompt_template.", "gen_ai.content.", "db.query.result.", "db.query.embeddings."),
+    *("ai.prompt", "ai.response.text", "ai.response.object", "ai.response.reasoning", "ai.response.toolCalls"),
+    *("ai.toolCall.args", "ai.toolCall.result", "ai.value"),
+    *("pydantic_ai.all_messages", "all_messages_events", "final_result", "tool_arguments", "tool_response"),
+    *("langfuse.observation.input", "langfuse.observation.output", "langfuse.trace.input", "langfuse.trace.output"),
+    *("mlflow.spanInputs", "mlflow.spanOutputs"),
+)
+"""What the names of other attributes begin with that hold what was said: of OpenLLMetry's vector stores, the Vercel AI
+SDK, Pydantic AI, Langfuse and MLflow. They are kept as they come, and are content like what is understood.
+"""

@@ -22,9 +22,8 @@ from moat.telemetry.histograms import (
     Histogram,
 )
 from moat.telemetry.labels import OTHER, Labels, Whose
-
-OFFLINE = "eval"
-"""Environment of calls that no client of the server made."""
+from moat.telemetry.latency import has_latency
+from moat.telemetry.traffic import OFFLINE, is_traffic
 
 WHOSE = Whose._fields
 ASKED = WHOSE[:-1]
@@ -118,7 +117,7 @@ class Measures:
         with self.lock:
             self._labels.refresh()
             for span in spans:
-                if span.environment == OFFLINE:
+                if not is_traffic(span.environment, span.feature):
                     continue
                 if span.kind == "attempt":
                     self._attempt(span)
@@ -149,7 +148,8 @@ class Measures:
         if span.price_version.endswith(BATCH_PRICED):
             return  # nobody waited for it
         exemplar = span.exemplar
-        self.latency.add(whose[:4], exemplar[1], exemplar)
+        if has_latency(span.error, span.price_version):
+            self.latency.add(whose[:4], exemplar[1], exemplar)
         by = (span.operation or "chat", whose.model)
         self.server_seconds.add((*by, span.error), exemplar[1], exemplar)
         if span.first_token_ns:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from moat.domain.alerting import Rule
 from moat.telemetry.histograms import LATENCY
+from moat.telemetry.query_terms import TIMEOUTS as ENDED_LATE
 
 BASELINE = "7d"
-TIMEOUTS = "provider_timeout|deadline_passed"
+TIMEOUTS = "|".join(ENDED_LATE)
 _LABELS = {"environment": "environment", "feature": "feature", "model": "model", "alias": "model", "release": "release"}
 """Of metrics, by dimension of the trace store."""
 _NOT_IN = re.compile(r"not error in \(([a-z_, ]+)\)")
@@ -98,6 +99,8 @@ def _samples(rule: Rule, over: _Over) -> str:
         return f"sum by (alias) ({_lookups(over, 'increase')})"
     if rule.measure in _OPINIONS:
         return over.calls("llm_score_count", "increase", **_scores(rule))
+    if rule.measure in _LATENCIES:
+        return over.calls("llm_latency_seconds_count", "increase")
     return over.calls("llm_requests_total", "increase", **over.all)
 
 
@@ -201,6 +204,7 @@ def _slow(rule: Rule, over: _Over) -> str | None:
 
 
 _OPINIONS = ("feedback", "score", "low_scores", "score_shift")
+_LATENCIES = ("latency_p50", "latency_p95", "latency_p99")
 _VALUES: dict[str, Callable[[Rule, _Over], str | None]] = {
     "latency_p50": _quantile(0.5, "llm_latency_seconds_bucket"),
     "latency_p95": _quantile(0.95, "llm_latency_seconds_bucket"),

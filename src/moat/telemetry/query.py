@@ -18,8 +18,10 @@ from difflib import get_close_matches
 
 from moat.domain.errors import RequestError
 from moat.telemetry.query_terms import (
+    ANY,
     FIELDS,
     FLAGS,
+    KINDS,
     MATCHED,
     ORDERED,
     TIMEOUT,
@@ -194,7 +196,7 @@ class _Parser:
         return Not(test) if negated else test
 
     def _value(self, field: Field) -> tuple[str | int | float, ...]:
-        """What stands here, in the field's unit; `timeout` stands for all errors of its kind."""
+        """What stands here, in the field's unit; `timeout` stands for all errors of its kind, `any` for all kinds."""
         start = self._at
         text = self._quoted()
         if text is None:
@@ -205,6 +207,8 @@ class _Parser:
             self._move(word.end())
         if field.columns == ("error",) and text == TIMEOUT:
             return TIMEOUTS
+        if field.columns == ("kind",) and text == ANY:
+            return KINDS
         try:
             return (value_of(field, text, self._now_ns),)
         except Unfit as unfit:

@@ -2,11 +2,12 @@
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from moat.domain.errors import RequestError
+from moat.domain.spans import SpanKind
 from moat.domain.usage import PICODOLLARS
 from moat.telemetry.filters import parse_time
 
@@ -94,6 +95,7 @@ FLAGS = {
 FIELDS = {
     **{name: Field(name, "text", (name,)) for name in _TEXTS},
     **{name: Field(name, "text", (column,)) for name, column in _SHORT.items()},
+    "kind": Field("kind", "text", ("kind",)),
     "tools": Field("tools", "list", ("tools",)),
     **{name: Field(name, "count", (name,)) for name in _COUNTS},
     "tokens": Field("tokens", "count", ("input_tokens", "output_tokens")),
@@ -114,6 +116,10 @@ TIMEOUT = "timeout"
 TIMEOUTS = (TIMEOUT, "provider_timeout", "deadline_passed")
 """Errors that `error = timeout` means: that nobody answered in time, whoever waited."""
 
+ANY = "any"
+KINDS: tuple[str, ...] = get_args(SpanKind)
+"""What `kind = any` means. Where no `kind` is spoken of, an expression is about calls."""
+
 MOST = 2**63 - 1
 _LENGTHS = {"us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9}
 _SIZES = {"": 1, "k": 10**3, "K": 10**3, "m": 10**6, "M": 10**6, "B": 10**9}
@@ -131,6 +137,8 @@ def value_of(field: Field, text: str, now_ns: int) -> str | int | float:
     >>> [value_of(FIELDS[name], text, 0) for name, text in (("latency", "1.5s"), ("cost", "$0.01"), ("tokens", "2k"))]
     [1500000000, 10000000000, 2000]
     """
+    if field.columns == ("kind",) and text not in KINDS:
+        raise Unfit(f"a kind is {', '.join(KINDS)} or {ANY}")
     if field.kind in ("text", "list", "attribute"):
         return text
     if field.kind == "moment":
@@ -147,6 +155,15 @@ def value_of(field: Field, text: str, now_ns: int) -> str | int | float:
     if field.kind == "score":
         return float(_decimal(text, "a score is a number from 0 to 1")[0])
     return _scaled(text, _SIZES, "a count is 1000, 1k or 1.5M")
+
+
+def speaks_of(expression: Expression, column: str) -> bool:
+    """Does one of its tests look at this field of a span?"""
+    if isinstance(expression, And | Or):
+        return any(speaks_of(part, column) for part in expression.parts)
+    if isinstance(expression, Not):
+        return speaks_of(expression.part, column)
+    return isinstance(expression, Test) and column in expression.field.columns
 
 
 def number_of(text: str) -> float | None:

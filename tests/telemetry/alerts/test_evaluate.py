@@ -190,3 +190,14 @@ def test_groups_do_not_disturb_each_other(found: list[float | None], names: list
         return seen
 
     assert run(names) == run(names[:1])
+
+
+@given(st.lists(st.integers(-(10**5), 10**5), min_size=12, max_size=12))
+def test_a_clock_that_jumps_neither_loses_nor_doubles_an_alert(jumps: list[int]) -> None:
+    """Six evaluations find it, six do not; in between the clock is set by seconds, to and fro."""
+    standing, kinds, now = Standing(), list[str](), 10**18
+    for number, jump in enumerate(jumps):
+        now += jump * 10**9 + 1
+        standing, events = evaluate([RULE], [reading(6 if number < 6 else 1)], standing, now)
+        kinds += [event.kind for event in events]
+    assert kinds == ["fired", "resolved"]

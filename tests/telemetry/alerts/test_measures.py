@@ -25,6 +25,7 @@ USAGES = replace(
     output_tokens=500,
     cost=3 * 10**12,
     unpriced=50,
+    timed=180,
     p95_ns=6 * 10**9,
     streamed_tokens=900,
     streaming_ns=30 * 10**9,
@@ -36,7 +37,7 @@ USAGES = replace(
 @pytest.mark.parametrize(
     ("measure", "value", "samples"),
     [
-        ("latency_p95", 6.0, 200),
+        ("latency_p95", 6.0, 180),
         ("tokens_per_second", 30.0, 200),
         ("error_rate", 0.05, 200),
         ("timeout_rate", 0.02, 200),

@@ -80,6 +80,8 @@ def test_calls_that_fail_raise_the_rate_and_callers_mistakes_do_not(tmp_path: Pa
     spans += [span for n in range(100, 160) for span in call(n, n - 100, model="other", error="invalid_request")]
     spans += [span for n in range(200, 260) for span in call(n, n - 200, environment="eval", error="provider_down")]
     spans += [span for n in range(300, 360) for span in call(n, n - 300, shadow_of="req_1", error="provider_down")]
+    again = {"environment": "", "feature": "rerun", "error": "provider_down"}
+    spans += [span for n in range(400, 460) for span in call(n, n - 400, **again)]
     traces = store(tmp_path, spans)
     found = fired(traces, RULES["error-rate"], RULES["failed-calls"])
     assert {(event.rule, event.labels.get("model", ""), event.samples) for event in found} == {
@@ -117,6 +119,17 @@ def test_a_provider_that_is_down_is_the_one_message(tmp_path: Path) -> None:
     found = fired(traces, *SHIPPED)
     assert {event.rule for event in found} >= {"provider-down", "error-rate", "slow-calls"}
     assert [message.rule for message in compose(found, RULES)] == ["provider-down"]
+    traces.close()
+
+
+def test_an_outage_is_no_time_of_quick_answers(tmp_path: Path) -> None:
+    """Slow before the breaker opened, refused at once since: nothing has become faster, and too few are left to tell."""
+    slow = [span for n in range(60) for span in call(n, 400 + n, duration_ns=8 * 10**9)]
+    refused = [call(n, n - 100, error="circuit_open", duration_ns=200_000)[0] for n in range(100, 400)]
+    traces = store(tmp_path, [*slow, *refused])
+    rule = replace(RULES["latency-p95"], min_samples=50)
+    [reading] = Gauge(traces).now([rule], NOW)
+    assert (reading.value, reading.samples) == (8.0, 60)
     traces.close()
 
 
@@ -199,7 +212,7 @@ def test_history_says_what_would_have_fired(tmp_path: Path) -> None:
         bad = 400 <= n < 600
         spans += call(n, 86_400 - n * 40, error="provider_timeout" if bad and n % 3 == 0 else "")
     traces = store(tmp_path, spans)
-    events = list(stored(Gauge(traces), [RULES["error-rate"], RULES["daily-spend"]], NOW - 24 * HOUR, NOW, 60))
+    events = stored(Gauge(traces), [RULES["error-rate"], RULES["daily-spend"]], NOW - 24 * HOUR, NOW, 60).events
     assert [event.kind for event in events] == ["fired", "resolved"]
     begun = NOW - 86_400 * 10**9 + 400 * 40 * 10**9
     assert begun < events[0].at_ns <= begun + HOUR, "by a window of a quarter of an hour, or the next longer one"

@@ -40,7 +40,15 @@ def test_every_shipped_rule_is_whole() -> None:
         ("error-rate", "error_rate", "above", 0.01, False),
         ("timeout-rate", "timeout_rate", "above", 0.005, False),
         ("cost-per-request", "cost_per_call", "above", 2.0, True),
+        ("cost-per-query", "cost_per_call", "above", 0.1, False),
         ("daily-spend", "spend_today", "above", 50.0, False),
+        ("latency-p50", "latency_p50", "above", 2.0, True),
+        ("latency-p99", "latency_p99", "above", 2.0, True),
+        ("provider-down", "provider_failures", "above", 0.5, False),
+        ("confidence-shift", "score_shift", "above", 0.2, False),
+        ("slow-calls", "slow_calls", "above", 0.0, False),
+        ("failed-calls", "failed_calls", "above", 0.0, False),
+        ("expensive-calls", "expensive_calls", "above", 0.0, False),
         ("token-usage", "tokens_per_call", "above", 1.2, True),
         ("user-feedback", "feedback", "below", 3.5, False),
         ("hallucination-rate", "low_scores", "above", 0.05, False),
@@ -55,6 +63,34 @@ def test_thresholds_are_those_of_the_metrics_tables(
 ) -> None:
     rule = next(rule for rule in SHIPPED if rule.name == name)
     assert (rule.measure, rule.side, rule.threshold, rule.relative) == (measure, side, threshold, relative)
+
+
+METRICS_TABLES = """
+| Performance | Latency p50, p95, p99 | p95 > 5s |
+| Performance | Tokens per second | < baseline - 20% |
+| Reliability | Error rate | > 1% |
+| Reliability | Timeout rate | > 0.5% |
+| Cost | Cost per request | > 2x baseline |
+| Cost | Daily spend | > budget |
+| Quality | User feedback score | < 3.5/5 |
+| Quality | Hallucination rate (sampled) | > 5% |
+| RAG | Retrieval relevance | < 0.7 |
+| RAG | Cache hit rate | < 30% |
+| Latency (p50/p95/p99) | Provider performance | p95 > 2x baseline |
+| Token usage (in/out) | Cost efficiency | > 20% increase |
+| Error rate | Provider reliability | > 1% |
+| Cache hit rate | Caching effectiveness | < 15% (too low) |
+| Eval score (rolling) | Output quality | > 5% drop from baseline |
+| Confidence distribution | Calibration drift | Bimodal shift |
+| Cost per query | Unit economics | > budget threshold |
+| Slow / failed / expensive calls bubble up as alerts |
+"""
+"""What teams are told to watch, as they are told."""
+
+
+def test_every_row_of_the_metrics_tables_has_a_rule_and_every_rule_a_row() -> None:
+    rows = {row.strip("| ") for row in METRICS_TABLES.strip().splitlines()}
+    assert {rule.seed for rule in SHIPPED} == rows
 
 
 def test_a_shipped_rule_is_changed_and_another_added() -> None:

@@ -85,6 +85,7 @@ class Traffic:
             timeouts=counts["timeouts"],
             input_tokens=counts["tokens"],
             cost=round(cost),
+            timed=len(latencies),
             p50_ns=quantile(0.5),
             p95_ns=quantile(0.95),
             p99_ns=quantile(0.99),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from moat.domain.usage import Usage
 from moat.ports.traces import Spend
-from moat.telemetry.recap.explain import contributions, cost_parts, means_differ, rates_differ
+from moat.telemetry.recap.explain import contributions, cost_parts, means_differ, rates_differ, version_effects
 
 Side = dict[tuple[str, ...], Spend]
 
@@ -60,3 +60,26 @@ def test_chance_is_not_called_a_difference() -> None:
     assert not rates_differ(0, 10, 0, 10)
     assert means_differ((100, 80.0, 65.0), (100, 60.0, 38.0))
     assert not means_differ((5, 5.0, 5.0), (100, 10.0, 2.0)), "too few"
+
+
+of_versions = st.dictionaries(
+    st.sampled_from([("a", "1"), ("a", "2"), ("b", "1"), ("", "")]),
+    st.builds(
+        lambda calls, cost: Spend(group=(), calls=calls, cost=cost), st.integers(1, 1000), st.integers(0, 10**12)
+    ),
+)
+
+
+@given(of_versions, of_versions)
+def test_what_versions_did_and_the_calls_are_the_change(before: Side, now: Side) -> None:
+    effects, rest = version_effects(before, now)
+    change = sum(s.cost for s in now.values()) - sum(s.cost for s in before.values())
+    assert sum(one.effect for one in effects) + rest == change
+    assert {one.group for one in effects} == set(now)
+
+
+def test_more_calls_of_the_same_version_are_no_effect_of_it() -> None:
+    one: Side = {("a", "1"): Spend(group=(), calls=100, cost=1000)}
+    assert version_effects(one, {("a", "1"): Spend(group=(), calls=300, cost=3000)})[1] == 2000
+    [new], rest = version_effects(one, {("a", "2"): Spend(group=(), calls=100, cost=1500)})
+    assert (new.group, new.before, new.effect, rest) == (("a", "2"), 10.0, 500, 0)

@@ -7,7 +7,7 @@ import msgspec
 from moat.ports.traces import TraceFilter
 from moat.telemetry.query import parse
 from moat.telemetry.query_matching import needle_of, pattern_of
-from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of
+from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of, speaks_of
 
 _TEXTS = tuple(
     field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str and field.name not in ("q",)
@@ -28,9 +28,13 @@ QUALIFY row_number() OVER (PARTITION BY said.tenant, said.id ORDER BY spans.star
 """Opinions and the calls that they are of. One of a whole trace is of its first call, so that it counts once."""
 
 
-def conditions(wanted: TraceFilter, kinds: str = "'call'") -> Condition:
-    """What stands after WHERE, and its parameters. Raises `RequestError` for a `q` that is no expression."""
-    parts, values = [f"kind IN ({kinds})"], list[Any]()
+def conditions(wanted: TraceFilter, kinds: str = "'call'", *, wide: bool = False) -> Condition:
+    """What stands after WHERE, and its parameters. Raises `RequestError` for a `q` that is no expression.
+
+    `wide`: spans of other kinds as well, when `q` speaks of kinds.
+    """
+    asked = parse(wanted.q)
+    parts, values = [] if wide and speaks_of(asked, "kind") else [f"kind IN ({kinds})"], list[Any]()
     for name in _TEXTS:
         if value := getattr(wanted, name):
             parts.append(f'"{name}" = ?')
@@ -46,7 +50,7 @@ def conditions(wanted: TraceFilter, kinds: str = "'call'") -> Condition:
         parts.append("started_ns < ?")
         values.append(wanted.until_ns)
     if wanted.q:
-        part, more = condition(parse(wanted.q))
+        part, more = condition(asked)
         parts.append(part)
         values += more
     return " AND ".join(parts), values

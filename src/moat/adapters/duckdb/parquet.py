@@ -22,11 +22,11 @@ _encoder = msgspec.json.Encoder()
 
 
 def _write(target: Path) -> str:
-    """COPY takes no parameter for its target."""
+    """COPY takes no parameter for its target. The largest numbers are no timestamps: DuckDB means infinity by them."""
     quoted = str(target).replace("'", "''")
     return f"""
 COPY (
-    SELECT {LINE_VALUES}, make_timestamp_ns(line.started_ns) AS started
+    SELECT {LINE_VALUES}, TRY(make_timestamp_ns(line.started_ns)) AS started
     FROM read_json($lines, format = 'newline_delimited', compression = 'none', maximum_object_size = $longest,
                    columns = {LINE_COLUMNS}) AS line
 ) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)

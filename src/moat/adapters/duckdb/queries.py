@@ -6,11 +6,13 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from moat.adapters.duckdb.conditions import SAID, conditions
+from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
 from moat.domain.usage import COUNTS, PIECES
 from moat.pipeline.spans import UNKNOWN
 from moat.ports.traces import Dimension, TraceFilter
+from moat.telemetry.latency import ENDINGS
 from moat.telemetry.query_terms import TIMEOUTS
 
 CONTENT = ("input", "output")
@@ -81,8 +83,8 @@ ORDER BY started_ns, parent_id <> '', span_id
 
 
 def search(wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
-    """Statement and parameters for the newest calls."""
-    where, values = conditions(wanted)
+    """Statement and parameters for the newest calls, or spans of the kinds that are asked for."""
+    where, values = conditions(wanted, wide=True)
     order = "ORDER BY started_ns DESC, span_id LIMIT ?"
     return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
 
@@ -109,9 +111,10 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> tu
             coalesce(sum(cached_tokens), 0),
             coalesce(sum(cost), 0) AS total,
             count(*) FILTER (cost IS NULL),
-            coalesce(quantile_disc(duration_ns, 0.5), 0),
-            coalesce(quantile_disc(duration_ns, 0.95), 0),
-            coalesce(quantile_disc(duration_ns, 0.99), 0),
+            count(*) {_TIMED},
+            coalesce(quantile_disc(duration_ns, 0.5) {_TIMED}, 0),
+            coalesce(quantile_disc(duration_ns, 0.95) {_TIMED}, 0),
+            coalesce(quantile_disc(duration_ns, 0.99) {_TIMED}, 0),
             coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0),
             coalesce(sum(output_tokens) {streamed}, 0),
             coalesce(sum(duration_ns - first_token_ns) {streamed}, 0),
@@ -121,6 +124,10 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> tu
         """,
         values,
     )
+
+
+_TIMED = f"FILTER (error IN {ENDINGS} AND NOT ends_with(price_version, '{BATCH_PRICED}'))"
+"""`moat.telemetry.latency.has_latency`."""
 
 
 def slot(step_ns: int) -> str:

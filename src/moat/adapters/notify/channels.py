@@ -10,8 +10,9 @@ from moat.ports.alerts import Channel
 def open_channel(name: str, config: ChannelConfig) -> Channel:
     """Connects to nothing yet. Raises `ConfigError` for what can never work."""
     where = f"moat.yaml: $.alerts.channels.{name}"
+    private = config.private_network
     if config.kind == "webhook":
-        return Webhook(config.url, config.secret, where=where)
+        return Webhook(config.url, config.secret, private=private, where=where)
     if config.kind == "email":
-        return MailChannel(config.url, config.to, config.sender, where=where)
-    return AppriseChannel(config.url, where=where)
+        return MailChannel(config.url, config.to, config.sender, tls=config.tls, private=private, where=where)
+    return AppriseChannel(config.url, private=private, where=where)

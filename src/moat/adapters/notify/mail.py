@@ -9,6 +9,7 @@ from email.utils import format_datetime, make_msgid
 from urllib.parse import unquote
 
 from moat.adapters.notify.places import parts, shown
+from moat.adapters.notify.reaching import reaching
 from moat.domain.alerting import Message
 from moat.domain.errors import ConfigError, RequestError, Unavailable
 
@@ -18,12 +19,24 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
 class MailChannel:
-    """Implements `moat.ports.alerts.Channel`. `smtps` is TLS from the first byte; `smtp` changes to TLS where the
-    server offers it, and sends no password without, but on this machine.
+    """Implements `moat.ports.alerts.Channel`. `smtps` is TLS from the first byte, `smtp` changes to TLS before anything
+    is said (RFC 8314, RFC 3207), and the server's certificate must be good; only this machine may do without. `tls` of
+    False sends letters, and no password, to a server that offers none.
     """
 
-    def __init__(self, url: str, to: Sequence[str], sender: str, *, where: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        to: Sequence[str],
+        sender: str = "",
+        *,
+        tls: bool = True,
+        private: bool = False,
+        where: str = "",
+    ) -> None:
         self._server = parts(url, ("smtp", "smtps"), where)
+        self._tls = tls
+        self._private = private
         self._shown = shown(self._server)
         if not to:
             raise ConfigError("nobody is to get it", where=f"{where}.to", remedy="Write addresses.")
@@ -35,6 +48,10 @@ class MailChannel:
 
     def send(self, message: Message) -> None:
         """Until the server has taken it for everybody."""
+        with reaching(self._shown, private=self._private):
+            self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
         try:
             with self._connected() as server:
                 refused = server.send_message(self._letter(message), self._sender, self._to)
@@ -45,6 +62,12 @@ class MailChannel:
         except smtplib.SMTPResponseException as error:
             kind = RequestError if 500 <= error.smtp_code < 600 else Unavailable
             raise kind(f"the mail server answered {error.smtp_code}", where=self._shown) from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unavailable(
+                f"the mail server's certificate is not good: {error.verify_message}",
+                where=self._shown,
+                remedy="For an authority of your own, SSL_CERT_FILE names its certificate.",
+            ) from None
         except (OSError, smtplib.SMTPException) as error:
             said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
             raise Unavailable(f"the mail server cannot be reached: {said}", where=self._shown) from None
@@ -67,18 +90,18 @@ class MailChannel:
 
     def _greet(self, server: smtplib.SMTP, host: str, context: ssl.SSLContext) -> None:
         server.ehlo()
-        safe = self._server.scheme == "smtps" or host in _LOCAL
-        if self._server.scheme == "smtp" and server.has_extn("starttls"):
+        safe = self._server.scheme == "smtps"
+        if not safe and server.has_extn("starttls"):
             server.starttls(context=context)
             server.ehlo()
             safe = True
+        if not safe and host not in _LOCAL and (self._tls or self._server.username):
+            raise RequestError(
+                "the mail server offers no TLS, so that it gets nothing",
+                where=self._shown,
+                remedy="Write smtps://; or `tls: false` and no password.",
+            )
         if self._server.username:
-            if not safe:
-                raise RequestError(
-                    "the mail server offers no TLS, so that it gets no password",
-                    where=self._shown,
-                    remedy="Write smtps://, or leave the password out.",
-                )
             server.login(unquote(self._server.username), unquote(self._server.password or ""))
 
     def _letter(self, message: Message) -> EmailMessage:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from moat.adapters.notify.places import parts, shown
+from moat.adapters.notify.reaching import reaching
 from moat.domain.alerting import Message
 from moat.domain.errors import RequestError, Unavailable
 
@@ -39,13 +40,18 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay())
 class Webhook:
     """Implements `moat.ports.alerts.Channel`."""
 
-    def __init__(self, url: str, secret: str = "", *, where: str = "") -> None:
+    def __init__(self, url: str, secret: str = "", *, private: bool = False, where: str = "") -> None:
         self._url = url
+        self._private = private
         self._secret = secret
         self._shown = shown(parts(url, ("https", "http"), where))
 
     def send(self, message: Message) -> None:
         """Until a 2xx comes back."""
+        with reaching(self._shown, private=self._private):
+            self._post(message)
+
+    def _post(self, message: Message) -> None:
         body = msgspec.json.encode(message)
         stamp = str(int(time.time()))
         headers = {"content-type": "application/json", "user-agent": "moat", "x-moat-id": message.id}

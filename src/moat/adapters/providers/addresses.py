@@ -107,6 +107,17 @@ async def resolve(host: str, port: int, reach: Reach, *, where: str) -> list[str
     return allowed
 
 
+def refusal(address: str, host: str, reach: Reach) -> tuple[str, str] | None:
+    """Why an address may not be connected to that a host led to, and what to do about it; None: it may."""
+    try:
+        found, _ = literal(address), literal(host)
+        if found is None:
+            return "a name that nobody looked up", ""
+        return None if _allowed(found, host, reach) else (_why(found), _REMEDIES[kind_of(found)])
+    except ConfigError as error:
+        return error.what, error.remedy
+
+
 async def _look_up(host: str, port: int) -> list[Address]:
     answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found = [ipaddress.ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers]
@@ -152,7 +163,7 @@ _NAMES: dict[Kind, str] = {
 }
 _REMEDIES: dict[Kind, str] = {
     "public": "",
-    "private": "If that is meant, write the address itself, or `private_network: true` for the provider.",
-    "metadata": "No model is served there.",
+    "private": "If that is meant, write the address itself, or `private_network: true` beside it.",
+    "metadata": "Nothing else is served there.",
     "unusable": "For a server on this machine write 127.0.0.1.",
 }

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
@@ -19,6 +19,9 @@ _ALERT = tables.alerts.c
 _EVENT = tables.alert_events.c
 _SILENCE = tables.alert_silences.c
 _DELIVERY = tables.alert_deliveries.c
+
+FARTHEST_NS = 2 * 3600 * 10**9
+"""No try is ever planned so far ahead."""
 
 
 class SqliteAlerts:
@@ -64,9 +67,14 @@ class SqliteAlerts:
             _queue(connection, deliveries)
 
     def due(self, now_ns: int, limit: int = 20) -> list[Delivery]:
-        """Oldest first."""
-        waiting = (_DELIVERY.status == "waiting") & (_DELIVERY.next_ns <= now_ns)
-        query = select(_DELIVERY.content).where(waiting).order_by(_DELIVERY.at_ns, _DELIVERY.id).limit(limit)
+        """Oldest first, so many of each channel; also what waits for a time that only a clock set back explains."""
+        order = (_DELIVERY.at_ns, _DELIVERY.id)
+        place = func.row_number().over(partition_by=func.json_extract(_DELIVERY.content, "$.channel"), order_by=order)
+        come = (_DELIVERY.next_ns <= now_ns) | (_DELIVERY.next_ns > now_ns + FARTHEST_NS)
+        waiting = (_DELIVERY.status == "waiting") & come
+        ranked = select(_DELIVERY.id, place.label("place")).where(waiting).subquery()
+        chosen = select(ranked.c.id).where(ranked.c.place <= limit)
+        query = select(_DELIVERY.content).where(_DELIVERY.id.in_(chosen)).order_by(*order)
         with self._state.read() as connection:
             return _contents(connection, query, Delivery)
 

@@ -104,7 +104,7 @@ def merged(rows: Sequence[Scores]) -> Scores:
 def _latency(name: str) -> Callable[[Usages], Sample | None]:
     def read(found: Usages) -> Sample | None:
         nanoseconds: int = getattr(found, name)
-        return Sample(nanoseconds / 1e9, found.calls) if nanoseconds else None
+        return Sample(nanoseconds / 1e9, found.timed) if nanoseconds else None
 
     return read
 

@@ -14,9 +14,8 @@ from moat.telemetry.alerts.baselines import DAY_NS, HOUR_NS, WEEKS, daily, hourl
 from moat.telemetry.alerts.evaluate import bar_of, breaches
 from moat.telemetry.alerts.measures import Sample, merged, of_scores, of_spend, of_usages, shift
 from moat.telemetry.alerts.rules import OF_ATTEMPTS, OF_OPINIONS, SINGLE
+from moat.telemetry.traffic import TRAFFIC
 
-EVALS = "not environment = eval"
-"""Evaluations go through the same pipeline and are no traffic."""
 MOST_CALLS = 1000
 """Single calls that are looked at, at one time."""
 EXAMPLES = 5
@@ -195,7 +194,7 @@ class Gauge:
             "failed_calls": "error",
             "expensive_calls": f"cost > ${rule.limit:.9f}",
         }.get(rule.measure, "")
-        parts = (EVALS, rule.where, special)
+        parts = (TRAFFIC, rule.where, special)
         q = " and ".join(f"({part})" for part in parts if part)
         key = (question, rule.by, q, since, until, step)
         if key not in self._asked:

@@ -1,6 +1,6 @@
 """What rules would have found: in stored history, or in readings that somebody made up."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,6 +10,7 @@ from moat.domain.alerting import Event, Reading, Rule, Standing
 from moat.domain.errors import DocumentError
 from moat.telemetry.alerts.evaluate import evaluate
 from moat.telemetry.alerts.readings import Gauge
+from moat.telemetry.alerts.verdicts import NoVerdict, Undecided
 
 
 class Line(Reading, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,27 +19,40 @@ class Line(Reading, frozen=True, kw_only=True, forbid_unknown_fields=True):
     at: float
 
 
-def stored(gauge: Gauge, rules: Sequence[Rule], since_ns: int, until_ns: int, every: float) -> Iterator[Event]:
-    """Events of a time that is over. Each rule is evaluated once a window, so that one evaluation stands for as many as
-    a server makes in it.
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    events: list[Event]
+    """Oldest first."""
+    no_verdict: list[NoVerdict]
+    """Rules and groups that could be judged at no time."""
+
+
+def stored(gauge: Gauge, rules: Sequence[Rule], since_ns: int, until_ns: int, every: float) -> Replayed:
+    """What would have come of a time that is over. Each rule is evaluated once a window, so that one evaluation stands
+    for as many as a server makes in it.
     """
-    standing = Standing()
+    standing, events, undecided = Standing(), list[Event](), Undecided(rules)
     for at_ns, those, readings in gauge.history([_once(rule, every) for rule in rules], since_ns, until_ns):
-        standing, events = evaluate(those, readings, standing, at_ns)
-        yield from events
+        standing, more = evaluate(those, readings, standing, at_ns)
+        events += more
+        undecided.see(readings)
+    return Replayed(events=events, no_verdict=undecided.found())
 
 
-def synthetic(rules: Sequence[Rule], lines: Iterable[Line], start_ns: int = 0) -> Iterator[Event]:
-    """Events of made-up readings; each time that occurs is one evaluation of the rules that the file speaks of."""
+def synthetic(rules: Sequence[Rule], lines: Iterable[Line], start_ns: int = 0) -> Replayed:
+    """What comes of made-up readings; each time that occurs is one evaluation of the rules that the file speaks of."""
     times: dict[float, list[Line]] = {}
     for line in lines:
         times.setdefault(line.at, []).append(line)
     named = {line.rule for those in times.values() for line in those}
     used = [rule for rule in rules if rule.name in named]
-    standing = Standing()
+    standing, events, undecided = Standing(), list[Event](), Undecided(used)
     for at, those in sorted(times.items()):
-        standing, events = evaluate(used, those, standing, start_ns + round(at * 1e9))
-        yield from events
+        standing, more = evaluate(used, those, standing, start_ns + round(at * 1e9))
+        events += more
+        undecided.see(those)
+    return Replayed(events=events, no_verdict=undecided.found())
 
 
 def read_lines(path: Path, rules: Sequence[Rule]) -> list[Line]:

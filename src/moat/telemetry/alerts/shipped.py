@@ -158,6 +158,19 @@ _COST = (
         remedy="`moat report --by model,version` shows whether the model, the prompt or its length changed.",
     ),
     Rule(
+        name="cost-per-query",
+        seed="Cost per query | Unit economics | > budget threshold",
+        measure="cost_per_call",
+        side="above",
+        threshold=0.1,
+        by=_FEATURE,
+        window_s=HOUR,
+        min_samples=50,
+        meaning="A call of this feature costs more than it may: ten cents, unless moat.yaml says what.",
+        remedy="`moat spend --by model,version` and `moat report weekly` show what it is made of; `above` of this "
+        "rule is the budget of a call.",
+    ),
+    Rule(
         name="daily-spend",
         seed="Cost | Daily spend | > budget",
         measure="spend_today",

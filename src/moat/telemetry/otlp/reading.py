@@ -7,6 +7,7 @@ import msgspec
 
 from moat.domain.spans import Span
 from moat.telemetry import conventions
+from moat.telemetry.content import without_content
 from moat.telemetry.otlp import messages, wire
 from moat.telemetry.otlp.wire import Group, RawSpan
 
@@ -29,7 +30,7 @@ class Policy(NamedTuple):
     """What is kept."""
 
     content: bool = True
-    """Inputs and outputs too."""
+    """Inputs and outputs too, and messages of errors, which quote them."""
     max_content: int = MAX_CONTENT
 
 
@@ -51,6 +52,9 @@ def span_of(raw: RawSpan, group: Group, policy: Policy = KEEP_ALL) -> Span:
         fields["environment"] = bounds.word(next(found, ""), MAX_COMMON)
     said = _Said(heard, operation, fields.get("tools", ""))
     error, message = _failure(raw, fields.get("error", ""), bounds)
+    if not policy.content:
+        message, heard.rest = "", without_content(heard.rest)
+        kept = [{**event, "attributes": without_content(event["attributes"])} for event in kept]
     attributes = bounds.attributes(heard.rest, raw, group, kept)
     if policy.content:
         attributes |= {name: bounds.value(value) for name, value in heard.beside.items()}
@@ -102,7 +106,7 @@ class _Heard:
                 self._field(name, value, *known)
             elif name.startswith(conventions.FAMILIES) and (family := _family(name)):
                 self.lists.setdefault(family, []).append((name[len(family) :], value))
-            elif name not in conventions.SECRETS:
+            elif name not in conventions.SECRETS and name not in conventions.OWN:
                 self.rest[name] = value
 
     def _field(self, name: str, value: Any, field: str, rank: int) -> None:

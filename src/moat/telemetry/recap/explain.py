@@ -49,6 +49,42 @@ def cost_parts(before: Mapping[Group, Spend], now: Mapping[Group, Spend]) -> Par
     return Parts(*parts)
 
 
+class Effect(NamedTuple):
+    """What one version did to the cost, in picodollars."""
+
+    group: Group
+    """Prompt and version."""
+    calls: int
+    each: float
+    """Cost of a call with this version ..."""
+    before: float | None
+    """... and of a call of its prompt in the time before, whatever the version; None: it had none."""
+    effect: int
+    """Difference of the two, times calls; of a new prompt, all that it cost."""
+
+
+def version_effects(before: Mapping[Group, Spend], now: Mapping[Group, Spend]) -> tuple[list[Effect], int]:
+    """What versions did, the largest effect first, and what is left: more or fewer calls of each prompt, at what they
+    cost before. Together it is the change, to the picodollar.
+    """
+    old = {prompt: _together(before, prompt) for prompt in {group[0] for group in before}}
+    effects = []
+    for group, spend in now.items():
+        calls, cost = old.get(group[0], (0, 0))
+        if not spend.calls:
+            continue
+        effect = spend.cost - round(cost * spend.calls / calls) if calls else spend.cost
+        effects.append(Effect(group, spend.calls, spend.cost / spend.calls, cost / calls if calls else None, effect))
+    change = sum(spend.cost for spend in now.values()) - sum(spend.cost for spend in before.values())
+    effects.sort(key=lambda one: (-abs(one.effect), one.group))
+    return effects, change - sum(one.effect for one in effects)
+
+
+def _together(spends: Mapping[Group, Spend], prompt: str) -> tuple[int, int]:
+    those = [spend for group, spend in spends.items() if group[0] == prompt]
+    return sum(spend.calls for spend in those), sum(spend.cost for spend in those)
+
+
 def contributions(before: Mapping[Group, Spend], now: Mapping[Group, Spend]) -> list[tuple[Group, int]]:
     """By how much each group's cost changed, the largest change first."""
     groups = {**before, **now}

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from moat.domain.alerting import Event
 from moat.ports.traces import Dimension, Scores, Spend, TraceFilter, TraceReader, Usages
+from moat.telemetry.traffic import TRAFFIC
 
-EVALS = "not environment = eval"
-"""Evaluations are no traffic."""
 DIMENSIONS: tuple[Dimension, ...] = ("model", "feature", "tenant", "version")
 NO_CALLS = Usages(**dict.fromkeys(Usages.__struct_fields__[1:], 0), group=())
 NO_SPEND = Spend(group=())
@@ -77,7 +76,7 @@ def gather(
     traces: TraceReader, wanted: TraceFilter, period: Period, changes: Sequence[Change], events: Sequence[Event]
 ) -> Facts:
     """Ask. `wanted` narrows everything, such as to one tenant; its times are not used."""
-    q = f"({wanted.q}) and {EVALS}" if wanted.q else EVALS
+    q = f"({wanted.q}) and {TRAFFIC}" if wanted.q else TRAFFIC
     wanted = replace(wanted, q=q)
     now = replace(wanted, since_ns=period.since_ns, until_ns=period.until_ns)
     before = replace(wanted, since_ns=period.before_ns, until_ns=period.since_ns)

@@ -1,12 +1,12 @@
 """The report in words and figures: only what the figures show."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from moat.domain.usage import format_usd
 from moat.ports.traces import Scores, Spend, Usages
 from moat.telemetry.recap.document import Grid, Plot, Recap, Section
-from moat.telemetry.recap.explain import contributions, cost_parts, means_differ, rates_differ
+from moat.telemetry.recap.explain import contributions, cost_parts, means_differ, rates_differ, version_effects
 from moat.telemetry.recap.facts import DIMENSIONS, NO_CALLS, NO_SPEND, Facts, Group
 
 ENOUGH = 100
@@ -57,13 +57,12 @@ def _short(facts: Facts) -> Section:
     noun = "call" if now.calls.calls == 1 else "calls"
     lines = [
         f"{now.calls.calls:,} {noun} ({moved(now.calls.calls, old.calls.calls)}).",
-        f"Fast: half within {seconds(now.calls.p50_ns)}, 95 of 100 within {seconds(now.calls.p95_ns)}"
-        f" ({_latency_moved(now.calls, old.calls)}).",
+        _speed(now.calls, old.calls),
         f"Expensive: {format_usd(now.spend.cost)} ({moved(now.spend.cost, old.spend.cost)}), "
         f"{format_usd(_per_call(now.spend, now.calls))} a call.",
         f"Reliable: {_rate(now.calls.errors, now.calls.calls)} of the calls failed"
         + (f" (was {_rate(old.calls.errors, old.calls.calls)})." if old.calls.calls else "."),
-        _quality(now.scores),
+        _quality(now.scores, old.scores),
     ]
     if now.spend.unpriced:
         lines.append(f"{now.spend.unpriced:,} requests have no known price and are not in the cost.")
@@ -74,12 +73,25 @@ def _short(facts: Facts) -> Section:
     return Section(title="In short", sentences=tuple(lines), plots=(plot,))
 
 
-def _quality(scores: Sequence[Scores]) -> str:
-    people = [row for row in scores if row.source == "person" and row.name == "feedback" and row.count]
-    if not people:
+def _speed(now: Usages, old: Usages) -> str:
+    if not now.timed:
+        return "Fast: no call was answered."
+    others = now.calls - now.timed
+    left = f" {others:,} calls that failed at once or were of batches are not in it." if others else ""
+    quantiles = f"half within {seconds(now.p50_ns)}, 95 of 100 within {seconds(now.p95_ns)}"
+    return f"Fast: {quantiles} ({_latency_moved(now, old)}).{left}"
+
+
+def _quality(scores: Sequence[Scores], before: Sequence[Scores]) -> str:
+    now, old = _people(scores), _people(before)
+    if now is None:
         return "Good: nobody gave feedback."
-    row = people[0]
-    return f"Good: people gave {1 + 4 * row.total / row.count:.2f} of 5, {row.count:,} times."
+    was = f" (was {1 + 4 * old.total / old.count:.2f})" if old else ""
+    return f"Good: people gave {1 + 4 * now.total / now.count:.2f} of 5{was}, {now.count:,} times."
+
+
+def _people(scores: Sequence[Scores]) -> Scores | None:
+    return next((row for row in scores if row.source == "person" and row.name == "feedback" and row.count), None)
 
 
 def _fast(facts: Facts) -> Section:
@@ -98,7 +110,7 @@ def _fast(facts: Facts) -> Section:
         Grid(title="Latency", heads=("", "now>", "before>"), rows=rows),
         _groups(facts, "model", "p95", lambda usage, _: seconds(usage.p95_ns)),
     )
-    values = tuple(usage.p95_ns / 1e9 if usage.calls else None for usage, _ in facts.days)
+    values = tuple(usage.p95_ns / 1e9 if usage.timed else None for usage, _ in facts.days)
     words = tuple(seconds(usage.p95_ns) for usage, _ in facts.days)
     plot = Plot(title="p95, seconds", labels=_labels(facts), values=values, said=words, kind="line")
     return Section(title="How fast", sentences=tuple(said), grids=grids, plots=(plot,))
@@ -115,20 +127,23 @@ def _slower(facts: Facts) -> list[str]:
             old = sides[1].get(group, NO_CALLS)
             ends = seconds(old.p95_ns)
             was = old.p95_ns if _comparable(new, old) else 0
-            if not old.calls and new.calls >= ENOUGH:
+            if not old.calls and new.timed >= ENOUGH:
                 was, ends = whole, "(new)"
             if was and abs(new.p95_ns / was - 1) >= MOVED:
                 words = f"{dimension} {_name(group)}: p95 {ends} to {seconds(new.p95_ns)}, {new.calls:,} calls."
                 lines.append((abs(new.p95_ns - was) * new.calls, words.replace("(new) to", "(new)")))
-        found += _telling(lines, len(sides[0]), dimension)
+        found += _telling(lines, sides, dimension)
     if abs(facts.now.calls.p95_ns / whole - 1) >= MOVED and not found:
         return ["No model, version, feature or tenant with enough calls changed by itself: other calls are made."]
     return [words for _, words in sorted(found, reverse=True)[:3]]
 
 
-def _telling(lines: list[tuple[float, str]], groups: int, dimension: str) -> list[tuple[float, str]]:
-    """Of features and tenants only what is not true of all of them: else they explain nothing."""
-    return [] if dimension in ("feature", "tenant") and len(lines) == groups else lines
+def _telling(
+    lines: list[tuple[float, str]], sides: tuple[Mapping[Group, Usages], Mapping[Group, Usages]], dimension: str
+) -> list[tuple[float, str]]:
+    """The only one there is explains nothing, nor do features and tenants that all moved alike."""
+    alike = dimension in ("feature", "tenant") and len(lines) == len(sides[0])
+    return [] if alike or len({**sides[0], **sides[1]}) < 2 else lines
 
 
 def _expensive(facts: Facts) -> Section:
@@ -147,8 +162,11 @@ def _expensive(facts: Facts) -> Section:
             "price": "money for a token",
         }
         rows = tuple((names[name], _money(round(value))) for name, value in zip(parts._fields, parts, strict=True))
-        grids.append(Grid(title="What the change is made of", heads=("part", "cost>"), rows=rows))
-        said += _spenders(facts, change)
+        total = ("together", _money(change))
+        grids.append(Grid(title="What the change is made of", heads=("part", "cost>"), rows=(*rows, total)))
+        versions = _effects(facts, change)
+        said += [*versions.sentences, *_spenders(facts, change)]
+        grids += versions.grids
     grids.append(_groups(facts, "model", "cost", lambda _, spend: format_usd(spend.cost)))
     grids.append(_groups(facts, "tenant", "cost", lambda _, spend: format_usd(spend.cost)))
     values = tuple(spend.cost / 1e12 for _, spend in facts.days)
@@ -160,7 +178,7 @@ def _expensive(facts: Facts) -> Section:
 def _spenders(facts: Facts, change: int) -> list[str]:
     """Per dimension the group that moved most, where it is most of the change and there are others."""
     found = []
-    for dimension in ("model", "version", "feature", "tenant"):
+    for dimension in ("model", "feature", "tenant"):
         sides = facts.before.by_spend[dimension], facts.now.by_spend[dimension]
         parts = contributions(*sides)
         if not parts or len({**sides[0], **sides[1]}) < 2:
@@ -171,6 +189,32 @@ def _spenders(facts: Facts, change: int) -> list[str]:
             new = " (new)" if group not in sides[0] else ""
             found.append(f"{dimension} {_name(group)}{new}: {_money(part)}, {part / change:.0%} of the change.")
     return found
+
+
+def _effects(facts: Facts, change: int) -> Section:
+    """What versions of prompts did to the cost; nothing, where no call had one."""
+    effects, rest = version_effects(facts.before.by_spend["version"], facts.now.by_spend["version"])
+    if not any(group[0] for group, *_ in effects):
+        return Section(title="")
+    rows: list[tuple[str, ...]] = []
+    said = []
+    for group, calls, each, before, effect in effects:
+        was = "-" if before is None else format_usd(round(before))
+        rows.append((_name(group), f"{calls:,}", format_usd(round(each)), was, _money(effect)))
+        if group[0] and effect / change >= 0.5:
+            instead = f"{format_usd(round(each))} a call instead of {was}" if before is not None else "a new prompt"
+            new = " (new)" if group not in facts.before.by_spend["version"] else ""
+            said.append(f"version {_name(group)}{new}: {instead}, {_money(effect)}, {effect / change:.0%} of it.")
+    if len(rows) > TOP:
+        others = sum(effect for *_, effect in effects[TOP:])
+        rows = [*rows[:TOP], (f"{len(effects) - TOP} others", "", "", "", _money(others))]
+    rows += [("more or fewer calls", "", "", "", _money(rest)), ("together", "", "", "", _money(change))]
+    heads = ("version", "calls>", "a call>", "before>", "effect>")
+    return Section(
+        title="",
+        sentences=tuple(said),
+        grids=(Grid(title="What versions did to the cost", heads=heads, rows=tuple(rows)),),
+    )
 
 
 def _reliable(facts: Facts) -> Section:
@@ -212,7 +256,7 @@ def _failers(facts: Facts) -> list[str]:
                 was = "new," if new_group else f"{_rate(old.errors, old.calls)} to"
                 words = f"{was} {_rate(new.errors, new.calls)} of {new.calls:,} calls"
                 lines.append((abs(more), f"{dimension} {_name(group)}: {words}."))
-        found += _telling(lines, len(sides[0]), dimension)
+        found += _telling(lines, sides, dimension)
     return [words for _, words in sorted(found, reverse=True)[:3]]
 
 
@@ -274,7 +318,8 @@ def _groups(facts: Facts, dimension: str, name: str, shown: Callable[[Usages, Sp
         was = shown(old_calls[group], old_spent.get(group, NO_SPEND)) if group in old_calls else "-"
         now = shown(usage, spent.get(group, NO_SPEND))
         rows.append((_name(group), f"{usage.calls:,}", now, was))
-    return Grid(title=f"{name} by {dimension}", heads=(dimension, "calls>", f"{name}>", "before>"), rows=tuple(rows))
+    title = f"{name if name == 'p95' else name.capitalize()} by {dimension}"
+    return Grid(title=title, heads=(dimension, "calls>", f"{name}>", "before>"), rows=tuple(rows))
 
 
 def _latency_moved(now: Usages, old: Usages) -> str:
@@ -282,7 +327,7 @@ def _latency_moved(now: Usages, old: Usages) -> str:
 
 
 def _comparable(now: Usages, old: Usages) -> bool:
-    return min(now.calls, old.calls) >= ENOUGH and now.p95_ns > 0 and old.p95_ns > 0
+    return min(now.timed, old.timed) >= ENOUGH and now.p95_ns > 0 and old.p95_ns > 0
 
 
 def _per_call(spend: Spend, usage: Usages) -> int:

@@ -97,7 +97,7 @@ def an_empty_store_answers(open_store: OpenTraces) -> None:
         assert store.trace("") == []
         assert store.usages(["model"], TraceFilter()) == []
         (nothing,) = store.usages([], TraceFilter())
-        assert msgspec.structs.astuple(nothing) == ((), *[0] * 17)
+        assert msgspec.structs.astuple(nothing) == ((), *[0] * 18)
         assert store.series([], TraceFilter(), 60 * 10**9) == []
         assert store.scores([], TraceFilter()) == []
         assert store.sessions(TraceFilter()) == store.users(TraceFilter()) == []
@@ -235,6 +235,7 @@ def totals_are_exact(open_store: OpenTraces) -> None:
         cached_tokens=0,
         cost=100 * most,
         unpriced=0,
+        timed=100,
         p50_ns=ranks["0.5"] * 1_000_000,
         p95_ns=ranks["0.95"] * 1_000_000,
         p99_ns=ranks["0.99"] * 1_000_000,
@@ -246,7 +247,7 @@ def totals_are_exact(open_store: OpenTraces) -> None:
     )
     b = replace(
         a, group=("b",), calls=1, errors=1, input_tokens=10, output_tokens=5, cost=0, unpriced=1,
-        p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0, streamed_tokens=0, streaming_ns=0, timeouts=1,
+        timed=1, p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0, streamed_tokens=0, streaming_ns=0, timeouts=1,
     )  # fmt: skip
     with open_store() as store:
         ingest(store, spans, others)
@@ -254,6 +255,23 @@ def totals_are_exact(open_store: OpenTraces) -> None:
         assert store.usages(["tenant", "user"], TraceFilter(tenant="b")) == [replace(b, group=("b", ""))]
         (total,) = store.usages([], TraceFilter())
         assert (total.group, total.calls, total.cost, total.unpriced) == ((), 101, 100 * most, 1)
+
+
+def latency_is_of_those_who_were_answered_or_waited_in_vain(open_store: OpenTraces) -> None:
+    """What fails at once is not fast, and nobody waits for a call of a batch; both are calls all the same."""
+    spans = [
+        new_call(1),
+        new_call(2, error="provider_timeout", duration_ns=10**10),
+        *(new_call(number, error="circuit_open", duration_ns=number) for number in range(3, 43)),
+        new_call(50, price_version="1+batch", duration_ns=10**15),
+    ]
+    with open_store() as store:
+        ingest(store, spans)
+        for found in (store.usages([], TraceFilter())[0], store.series([], TraceFilter(), 10**12)[0]):
+            assert (found.calls, found.errors, found.timed) == (43, 41, 2)
+            assert (found.p50_ns, found.p95_ns, found.p99_ns) == (10**6, 10**10, 10**10)
+        (failed,) = store.usages([], TraceFilter(q="error = circuit_open"))
+        assert (failed.calls, failed.timed, failed.p95_ns) == (40, 0, 0)
 
 
 def only_dimensions_group(open_store: OpenTraces) -> None:
@@ -322,8 +340,38 @@ def a_filter_may_be_an_expression(open_store: OpenTraces) -> None:
                 question(TraceFilter(q="tennant = x"))
 
 
+def an_expression_may_ask_for_spans_of_other_kinds(open_store: OpenTraces) -> None:
+    """Searches and exports take them up; counts are of calls, whatever is said."""
+    own = [
+        new_call(1, input="where is it", tenant="a"),
+        new_call(2, kind="attempt", input="where is it", tenant="a"),
+        new_call(3, kind="app", request_id="", operation="execute_tool", output={"found": "Where?"}, tenant="b"),
+    ]
+    found = {
+        "where": [1],
+        "kind = any where": [3, 2, 1],
+        "kind = app": [3],
+        "kind in (app, call) where": [3, 1],
+        "kind != call": [3, 2],
+        "kind = app or tenant = a": [3, 2, 1],
+        "not kind = any": [],
+    }
+    with open_store() as store:
+        ingest(store, own)
+        for q, numbers in found.items():
+            wanted = TraceFilter(q=q)
+            assert store.search(wanted) == [_slim(own[number - 1]) for number in numbers], q
+            assert [page[0] for page in store.pages(wanted, 1)] == [own[number - 1] for number in reversed(numbers)]
+            assert sum(row.calls for row in store.usages([], wanted)) == (1 in numbers)
+        assert store.search(TraceFilter(q="kind = any", tenant="b")) == [_slim(own[2])]
+        for q in ("kind = tool", "kind ~ a*"):
+            with pytest.raises(RequestError, match="a kind is call, attempt, app or any"):
+                store.search(TraceFilter(q=q))
+
+
 CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     spans_are_read_back_as_written,
+    an_expression_may_ask_for_spans_of_other_kinds,
     an_empty_store_answers,
     a_span_seen_before_changes_nothing,
     a_span_is_known_by_its_trace_id_and_start,
@@ -333,6 +381,7 @@ CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     a_trace_has_all_its_spans,
     filters_match_exactly,
     totals_are_exact,
+    latency_is_of_those_who_were_answered_or_waited_in_vain,
     only_dimensions_group,
     totals_are_divided_by_time,
     pages_hold_whole_traces,
