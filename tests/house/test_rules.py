@@ -25,6 +25,7 @@ BROAD_EXCEPT = {
     "evals/scorers/functions.py": "edge of other people's code: its bug is the score's error",
     "evals/targets/function.py": "edge of other people's code: its bug is the case's error",
     "gateway/app.py": "process edge: one client's bug must not end the server",
+    "telemetry/otlp/sending.py": "process edge: what one client's span brings out must not end the sending of others'",
 }
 ENVIRONMENT = {
     "bootstrap/settings.py": "the one reader of the environment",

@@ -126,5 +126,8 @@ class Collectors:
 
 def _shown(url: str) -> str:
     """A collector in logs: without what may be a credential in its path or query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return "a URL that is none"

@@ -19,9 +19,14 @@ MOST_EVENTS = 1000
 
 
 def last_days(days: int, until_ns: int, zone: tzinfo) -> Period:
-    """So many times 24 hours up to a moment, against as many before."""
-    parts = tuple((until_ns - (n + 1) * DAY_NS, until_ns - n * DAY_NS) for n in reversed(range(days)))
+    """So many times 24 hours up to a moment, against as many before. It is drawn by days of the zone: the first and the
+    last are parts of a day, unless the moment is midnight.
+    """
     since = until_ns - days * DAY_NS
+    first = datetime.fromtimestamp(since / 1e9, zone).date()
+    midnights = (_start(first + timedelta(days=n), zone) for n in range(1, days + 2))
+    cuts = (since, *(at for at in midnights if since < at < until_ns), until_ns)
+    parts = tuple(itertools.pairwise(cuts))
     ends = [datetime.fromtimestamp(at / 1e9, zone).strftime("%Y-%m-%d %H:%M") for at in (since, until_ns)]
     name = f"{ends[0]} to {ends[1]}, against the {days} days before"
     return Period(name=name, since_ns=since, until_ns=until_ns, before_ns=since - days * DAY_NS, days=parts, zone=zone)

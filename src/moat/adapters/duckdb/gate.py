@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 from moat.domain.errors import Unavailable
 
+_MOMENT = 0.5
+"""Seconds for which others are kept out while the last ones leave: short questions."""
+
 
 class Gate:
     """Counts who is inside; whoever wants to be alone keeps others out for a moment."""
@@ -30,10 +33,14 @@ class Gate:
 
     @contextmanager
     def alone(self, patience: float) -> Iterator[None]:
-        """When everybody has left. Raises `Unavailable` when somebody stays longer than `patience` seconds."""
+        """When everybody has left. Raises `Unavailable` when somebody stays longer than `patience` seconds.
+
+        Others still come in meanwhile, but for the last moment: one long reader must not keep all out.
+        """
         with self._changed:
+            self._changed.wait_for(lambda: self._inside == 0, patience)
             self._shut = True
-            left = self._changed.wait_for(lambda: self._inside == 0, patience)
+            left = self._changed.wait_for(lambda: self._inside == 0, _MOMENT)
         try:
             if not left:
                 raise Unavailable(

@@ -12,7 +12,7 @@ from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.connection import Unanswered
 from moat.adapters.providers.http1 import HttpClient, Limits, Timeouts
 from moat.adapters.providers.openai_errors import retry_after
-from moat.domain.errors import MoatError
+from moat.domain.errors import ConfigError, MoatError
 from moat.domain.spans import Span
 from moat.telemetry.otlp import answers, sending
 from moat.telemetry.outbox import Outbox
@@ -55,12 +55,15 @@ class Collector:
         """`poll`: seconds between looks. Raises `ConfigError` for a URL or header that cannot be sent."""
         self.outbox = outbox
         self.sent = self.refused = 0
-        """Spans that it took; those that it refused, or that failed in its hands."""
+        """Spans that it took; those that it refused, that failed in its hands, or that cannot be sent."""
         self._to = to
         self._poll = poll
-        self._client = HttpClient(where=f"collector {to.url}", limits=Limits(connections=1), reach=Reach.PRIVATE)
+        self._client = HttpClient(where=f"collector {outbox.shown}", limits=Limits(connections=1), reach=Reach.PRIVATE)
         self._headers = (("content-type", "application/x-protobuf"), ("content-encoding", "gzip"), *to.headers)
-        self._client.check(to.url, self._headers)
+        try:
+            self._client.check(to.url, self._headers)
+        except ConfigError as error:  # its path may be a credential
+            raise ConfigError(error.what, where=error.where.replace(to.url, outbox.shown)) from None
         self._problem = ""
 
     async def run(self) -> None:
@@ -93,7 +96,11 @@ class Collector:
 
     async def _deliver(self, batch: list[Span], segment: Path) -> bool:
         """Send until it is taken or refused; False when the outbox gave the segment up meanwhile."""
-        body = await asyncio.to_thread(self._body, batch)
+        body, able = await asyncio.to_thread(self._body, batch)
+        self.refused += len(batch) - len(able)
+        batch = able
+        if not batch:
+            return True
         tries, pause = 0, FIRST_WAIT
         while True:
             status, problem, wait = await self._post(body, len(batch))
@@ -136,8 +143,10 @@ class Collector:
         async with self._client.request("POST", self._to.url, self._headers, body, TIMEOUTS) as response:
             return response.status, response.headers, await response.read(MAX_ANSWER)
 
-    def _body(self, batch: list[Span]) -> bytes:
-        return gzip.compress(sending.request(batch, content=self._to.content), compresslevel=1)
+    def _body(self, batch: list[Span]) -> tuple[bytes, list[Span]]:
+        """Of those spans that can be sent, and which these are."""
+        made = sending.made(batch, content=self._to.content)
+        return gzip.compress(made.body, compresslevel=1), list(made.spans)
 
     def _note(self, problem: str) -> None:
         """Log a problem once, and its end."""

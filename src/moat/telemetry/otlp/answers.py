@@ -66,5 +66,5 @@ def told(body: bytes, encoding: Encoding) -> Told:
     try:
         said: Any = msgspec.json.decode(body)["partialSuccess"]
         return Told(int(said.get("rejectedSpans") or 0), str(said.get("errorMessage") or ""))
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError, AttributeError):
-        return Told()
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return Told()  # a DecodeError is a ValueError

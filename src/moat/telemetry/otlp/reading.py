@@ -72,7 +72,7 @@ def span_of(raw: RawSpan, group: Group, policy: Policy = KEEP_ALL) -> Span:
         },
         span_id=raw.span_id,
         trace_id=raw.trace_id,
-        parent_id=bounds.word(raw.parent_id) if raw.parent_id.strip("0") else "",
+        parent_id=raw.parent_id if wire.SPAN_ID.fullmatch(raw.parent_id) and raw.parent_id.strip("0") else "",
         kind="app",
         name=bounds.word(raw.name),
         service=bounds.word(group.resource.get(conventions.SERVICE_NAME) or "", MAX_COMMON),
@@ -126,7 +126,8 @@ class _Heard:
                 self.fields["stream"] = True
                 self.fields.setdefault("first_token_ns", max(0, event.time_ns - raw.started_ns) / _SECOND)
             elif role is None:
-                kept.append({"name": event.name, "time_ns": event.time_ns, "attributes": event.attributes})
+                told = {name: value for name, value in event.attributes.items() if name not in conventions.SECRETS}
+                kept.append({"name": event.name, "time_ns": event.time_ns, "attributes": told})
             elif not role:
                 self.add((name, value) for name, value in event.attributes.items() if name in conventions.FIELDS)
             else:
@@ -255,8 +256,8 @@ class _Bounds:
             found[conventions.SPAN_KIND] = _KINDS[raw.kind]
         if events:
             found[conventions.EVENTS] = self.value([self._event(event) for event in events])
-        if raw.links:
-            found[conventions.LINKS] = self.value(raw.links)
+        if links := [link for link in raw.links if _is_link(link)]:
+            found[conventions.LINKS] = self.value(links)
         return found
 
     def _event(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -273,6 +274,10 @@ class _Bounds:
             return text
         self.cut = True
         return text[:limit] + wire.MARK
+
+
+def _is_link(link: Mapping[str, str]) -> bool:
+    return bool(wire.TRACE_ID.fullmatch(link["trace_id"]) and wire.SPAN_ID.fullmatch(link["span_id"]))
 
 
 def _failure(raw: RawSpan, error: str, bounds: _Bounds) -> tuple[str, str]:

@@ -1,16 +1,11 @@
 """A request of an OTLP exporter: which of its spans can be taken, and what it is told."""
 
-import re
-
 import msgspec
 
 from moat.domain.spans import Span
 from moat.telemetry.otlp import answers, jsonwire, protobuf, wire
 from moat.telemetry.otlp.reading import KEEP_ALL, Policy, span_of
 from moat.telemetry.otlp.wire import Encoding, RawSpan
-
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -46,9 +41,9 @@ def decode(body: bytes, encoding: Encoding = "json", policy: Policy = KEEP_ALL) 
 
 def _check(raw: RawSpan) -> str:
     """Why a span cannot be kept; empty when it can."""
-    if not _TRACE_ID.fullmatch(raw.trace_id) or not raw.trace_id.strip("0"):
+    if not wire.TRACE_ID.fullmatch(raw.trace_id) or not raw.trace_id.strip("0"):
         return "traceId is not 32 hex digits, or all zero"
-    if not _SPAN_ID.fullmatch(raw.span_id) or not raw.span_id.strip("0"):
+    if not wire.SPAN_ID.fullmatch(raw.span_id) or not raw.span_id.strip("0"):
         return "spanId is not 16 hex digits, or all zero"
     if not 0 < raw.started_ns <= wire.INT64_MAX:
         return "startTimeUnixNano is not a time in nanoseconds"

@@ -4,14 +4,18 @@ Tokens and cost stand on the attempts: they are the requests to a model, and who
 call's own span is the server's; its totals have names of Moat's.
 """
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from moat.domain.spans import Span
 from moat.telemetry import conventions
-from moat.telemetry.otlp import writing
+from moat.telemetry.content import without_content
+from moat.telemetry.otlp import wire, writing
+
+_log = logging.getLogger(__name__)
 
 SERVICE = "moat"
 """`service.name` of what Moat records itself."""
@@ -43,12 +47,42 @@ _TOKENS = {
     "gen_ai.usage.cache_creation.input_tokens": "cache_write_tokens",
     "gen_ai.usage.reasoning.output_tokens": "reasoning_tokens",
 }
-_TAKEN_BACK = (conventions.EVENTS, conventions.LINKS, conventions.SCOPE_NAME, conventions.SPAN_KIND)
+_TAKEN_BACK = conventions.OWN | {conventions.SCOPE_NAME}
 """Attributes that were no attributes when they came."""
+_TIMES = range(2**64)
+
+
+class Made(NamedTuple):
+    """A request, and the spans that are in it."""
+
+    body: bytes
+    spans: Sequence[Span]
+
+
+def made(spans: Sequence[Span], *, content: bool) -> Made:
+    """A request of all spans that can be sent. One that cannot be is logged and left out: it must not keep the others
+    from those who wait for them.
+    """
+    try:
+        return Made(request(spans, content=content), spans)
+    except Exception:  # process edge: what one span brings out, whoever sent it, must not end the sending of all others
+        found = [span for span in spans if _can_be_sent(span, content=content)]
+    return Made(request(found, content=content), found)
+
+
+def _can_be_sent(span: Span, *, content: bool) -> bool:
+    try:
+        request([span], content=content)
+    except Exception as error:  # process edge: as above
+        # Without the error's own words: they may quote what was said.
+        kind = type(error).__name__
+        _log.error("the span %s of the trace %s cannot be sent: %s", span.span_id[:32], span.trace_id[:64], kind)
+        return False
+    return True
 
 
 def request(spans: Sequence[Span], *, content: bool) -> bytes:
-    """An ExportTraceServiceRequest. `content`: with inputs and outputs."""
+    """An ExportTraceServiceRequest. `content`: with inputs and outputs, and all else that holds or may quote them."""
     groups: dict[tuple[str, str], dict[str, list[bytes]]] = {}
     for span in spans:
         scopes = groups.setdefault((span.service or SERVICE, span.environment), {})
@@ -66,20 +100,21 @@ def _resource_spans(service: str, environment: str, scopes: dict[str, list[bytes
 
 
 def _span(span: Span, *, content: bool) -> bytes:
-    told = span.attributes
+    told = span.attributes if content else without_content(span.attributes)
+    message = span.error_message if content else ""
     return b"".join(
         (
             writing.message(1, bytes.fromhex(span.trace_id)),
             writing.message(2, bytes.fromhex(span.span_id)),
-            writing.message(4, _id(span.parent_id)) if span.parent_id else b"",
+            writing.message(4, bytes.fromhex(span.parent_id)) if wire.SPAN_ID.fullmatch(span.parent_id) else b"",
             writing.text(5, _name(span)),
             b"\x30" + writing.varint(_kind(span)),
             writing.fixed64(7, span.started_ns),
             writing.fixed64(8, span.started_ns + span.duration_ns),
-            writing.attributes(9, _attributes(span, content=content)),
+            writing.attributes(9, _attributes(span, told) | (_content(span) if content else {})),
             writing.joined(11, (_event(event) for event in _listed(told, conventions.EVENTS))),
-            writing.joined(13, (_link(link) for link in _listed(told, conventions.LINKS))),
-            writing.message(15, writing.text(2, span.error_message) + b"\x18\x02") if span.error else b"",
+            writing.joined(13, _links(told)),
+            writing.message(15, writing.text(2, message) + b"\x18\x02") if span.error else b"",
         )
     )
 
@@ -97,9 +132,9 @@ def _kind(span: Span) -> int:
     return _SERVER if span.kind == "call" else _CLIENT
 
 
-def _attributes(span: Span, *, content: bool) -> dict[str, Any]:
+def _attributes(span: Span, told: dict[str, Any]) -> dict[str, Any]:
     own = span.kind != "app"
-    found = {name: value for name, value in span.attributes.items() if name not in _TAKEN_BACK}
+    found = {name: value for name, value in told.items() if name not in _TAKEN_BACK}
     found |= {name: value for name, field in _WORDS.items() if (value := getattr(span, field))}
     found |= {f"moat.{field}": value for field in _OWN if (value := getattr(span, field))}
     if operation := span.operation or ("chat" if own else ""):
@@ -111,11 +146,6 @@ def _attributes(span: Span, *, content: bool) -> dict[str, Any]:
         found["gen_ai.response.finish_reasons"] = [span.finish_reason]
     if span.tools:
         found["gen_ai.tool.name" if operation == "execute_tool" else "moat.tools"] = span.tools
-    if content:
-        found |= _content(span)
-    else:
-        for name in conventions.CONTENT["beside"]:
-            found.pop(name, None)
     return found
 
 
@@ -156,20 +186,24 @@ def _content(span: Span) -> dict[str, Any]:
 
 
 def _parts(message: Any) -> Any:
-    """A message of OpenAI's in the form of OpenTelemetry's."""
+    """A message of OpenAI's in the form of OpenTelemetry's; what is none stays as it is."""
     if not isinstance(message, dict):
         return message
-    content, role = message.get("content"), message.get("role")
+    content, role, calls = message.get("content"), message.get("role"), message.get("tool_calls")
     if role == "tool":
         part = {"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}
         return {"role": role, "parts": [part]}
     listed = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
-    parts = [_part(part) for part in listed]
-    for call in message.get("tool_calls") or ():
-        function = call.get("function", {}) if isinstance(call, dict) else {}
-        asked = {"id": call.get("id"), "name": function.get("name"), "arguments": function.get("arguments")}
-        parts.append({"type": "tool_call", **asked})
-    return {"role": role, "parts": parts}
+    called = [_call(call) for call in calls] if isinstance(calls, list) else []
+    return {"role": role, "parts": [*(_part(part) for part in listed), *called]}
+
+
+def _call(call: Any) -> Any:
+    if not isinstance(call, dict):
+        return {"type": "tool_call", "name": call}
+    function = call.get("function")
+    inner = function if isinstance(function, dict) else {}
+    return {"type": "tool_call", "id": call.get("id"), "name": inner.get("name"), "arguments": inner.get("arguments")}
 
 
 def _part(part: Any) -> Any:
@@ -189,17 +223,16 @@ def _listed(told: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _event(event: dict[str, Any]) -> bytes:
     at, told = event.get("time_ns"), event.get("attributes")
-    time_ns = writing.fixed64(1, at) if isinstance(at, int) else b""
+    time_ns = writing.fixed64(1, at) if isinstance(at, int) and at in _TIMES else b""
     attributes = writing.attributes(3, told) if isinstance(told, dict) else b""
     return time_ns + writing.text(2, str(event.get("name") or "")) + attributes
 
 
-def _link(link: dict[str, Any]) -> bytes:
-    return writing.message(1, _id(link.get("trace_id"))) + writing.message(2, _id(link.get("span_id")))
-
-
-def _id(value: Any) -> bytes:
-    try:
-        return bytes.fromhex(str(value or ""))
-    except ValueError:
-        return b""
+def _links(told: dict[str, Any]) -> list[bytes]:
+    """Collectors refuse a whole request for an id of another length."""
+    found = [(str(link.get("trace_id")), str(link.get("span_id"))) for link in _listed(told, conventions.LINKS)]
+    return [
+        writing.message(1, bytes.fromhex(trace)) + writing.message(2, bytes.fromhex(span))
+        for trace, span in found
+        if wire.TRACE_ID.fullmatch(trace) and wire.SPAN_ID.fullmatch(span)
+    ]

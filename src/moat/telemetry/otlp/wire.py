@@ -4,6 +4,7 @@ OTLP 1.x, https://opentelemetry.io/docs/specs/otlp/, and opentelemetry/proto/tra
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +19,8 @@ MAX_DEPTH = 16
 """Of values within values; what lies deeper is left out."""
 MAX_EVENTS = 128
 """Per span, and links: the default limits of OpenTelemetry's SDKs."""
+
+TRACE_ID, SPAN_ID = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}")
 
 INT64_MAX = 2**63 - 1
 MARK = "… (cut)"

@@ -1,7 +1,7 @@
 """Everything that a report asks the trace store: two periods of the same length, and the days of the later one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import msgspec
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from moat.telemetry.traffic import TRAFFIC
 DIMENSIONS: tuple[Dimension, ...] = ("model", "feature", "tenant", "version")
 NO_CALLS = Usages(**dict.fromkeys(Usages.__struct_fields__[1:], 0), group=())
 NO_SPEND = Spend(group=())
+HOUR_NS = 3600 * 10**9
 
 Group = tuple[str, ...]
 
@@ -31,6 +32,14 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     def day(self, at_ns: int) -> str:
         """Of a moment: the local date."""
         return datetime.fromtimestamp(at_ns / 1e9, self.zone).strftime("%m-%d")
+
+    def label(self, since_ns: int, until_ns: int) -> str:
+        """Of one of the days: its date, and how much of it there is when it is not all."""
+        whole = datetime.fromtimestamp(since_ns / 1e9, self.zone)
+        following = (whole + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        if whole.time() == time() and until_ns / 1e9 >= following.timestamp():
+            return self.day(since_ns)
+        return f"{self.day(since_ns)} ({(until_ns - since_ns) / HOUR_NS:.0f} h)"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

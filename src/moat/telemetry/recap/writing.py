@@ -347,4 +347,4 @@ def _name(group: Group) -> str:
 
 
 def _labels(facts: Facts) -> tuple[str, ...]:
-    return tuple(facts.period.day(since) for since, _ in facts.period.days)
+    return tuple(facts.period.label(since, until) for since, until in facts.period.days)
