@@ -28,7 +28,7 @@ SPANS, STEPS = 250, 5
 BODIES = 8
 CONNECTIONS = 2
 START_SECONDS = 120.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS, WATCH_SECONDS = 0.1, 0.25
 STUCK_SECONDS = 60.0
 """So long without one span more: what is missing will not come."""
 BACKLOG = 10_000
@@ -170,7 +170,7 @@ def _flood(
     began = time.perf_counter()
 
     def watch() -> None:
-        while not enough.wait(LOOK_SECONDS):
+        while not enough.wait(WATCH_SECONDS):
             taken = sum(sender.taken for sender in senders) * SPANS
             late = taken - server.count(line, start) + already
             if late > BACKLOG or time.perf_counter() > began + seconds:
@@ -197,8 +197,9 @@ def _stream(
     server: TraceServer, line: Line, start: Start, port: int, seconds: float, rate: float
 ) -> tuple[int, list[float]]:
     """Spans sent at an even rate, and how soon the newest ones were found."""
-    sender, newest, done = Sender(Line(port), start, CONNECTIONS + 1), list[tuple[str, float]](), threading.Event()
-    delays = list[float]()
+    senders = [Sender(Line(port), start, CONNECTIONS + lane) for lane in range(1, CONNECTIONS + 1)]
+    newest, delays, done = list[tuple[str, float]](), list[float](), threading.Event()
+    began = time.perf_counter()
 
     def look() -> None:
         last = 0
@@ -214,19 +215,18 @@ def _stream(
                 time.sleep(LOOK_SECONDS)
             delays.append(time.perf_counter() - taken)
 
-    def send() -> None:
-        began = time.perf_counter()
+    def send(sender: Sender) -> None:
         try:
             while (now := time.perf_counter()) < began + seconds:
-                if (early := began + sender.taken * SPANS / rate - now) > 0:
+                if (early := began + sender.taken * SPANS * CONNECTIONS / rate - now) > 0:
                     time.sleep(early)
                 trace = sender.send()
                 newest.append((trace, time.perf_counter()))
         finally:
             done.set()
 
-    _together([send, look])
-    return sender.taken * SPANS, delays
+    _together([look, *(partial(send, sender) for sender in senders)])
+    return sum(sender.taken for sender in senders) * SPANS, delays
 
 
 def _settled(server: TraceServer, line: Line, start: Start, wanted: int) -> None:

@@ -70,12 +70,15 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(SERVERS), help="servers, with commas; empty: none")
     parser.add_argument("--folder", type=Path, help="where there is room (default: the system's temporary folder)")
     asked = parser.parse_args()
+    names = [name for name in asked.only.split(",") if name]
+    if unknown := set(names) - set(SERVERS):
+        parser.error(f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
     console = Console(width=None if sys.stdout.isatty() else 130)
     console.print(", ".join(f"{name} {value}" for name, value in describe().items()), markup=False)
     found: dict[str, Took] = {}
     with tempfile.TemporaryDirectory(prefix="moat-bench-", dir=asked.folder) as scratch:
         folder = Path(scratch)
-        served = _served(folder, [name for name in asked.only.split(",") if name], asked.seconds, console)
+        served = _served(folder, names, asked.seconds, console)
         if own := served.get("Moat"):
             found |= {
                 "served": Took(own.visible, own.per_cpu),

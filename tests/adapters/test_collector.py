@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from moat.adapters.otlp import Collector, Destination, collector
+from moat.domain.errors import ConfigError
 from moat.domain.spans import Span
 from moat.telemetry.otlp import answers, decode, sending
 from moat.telemetry.outbox import Outbox, discard
@@ -80,6 +81,9 @@ class Receiver:
             self.hold.set()
             self._server.shutdown()
             self._server.server_close()
+
+    def close(self) -> None:
+        self._server.server_close()
 
     @property
     def spans(self) -> list[Any]:
@@ -189,7 +193,7 @@ async def test_what_arrives_follows_the_conventions(tmp_path: Path) -> None:
     call, attempt = receiver.spans
     assert (call.name, call.kind, attempt.kind) == ("chat assistant", 2, 3)
     assert attempt.parent_span_id == call.span_id
-    assert (call.status.code, call.status.message) == (2, "gone")
+    assert (call.status.code, call.status.message) == (2, ""), "messages of errors quote what was said"
     assert call.end_time_unix_nano - call.start_time_unix_nano == 5
     told = said(attempt)
     assert (
@@ -351,6 +355,52 @@ async def test_lines_that_are_no_spans_are_left_out(tmp_path: Path) -> None:
     with Receiver().running() as receiver:
         await flush(box, receiver.url)
     assert len(receiver.ids) == 2
+
+
+@pytest.mark.anyio
+async def test_a_span_that_cannot_be_sent_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    poison = [span(2, trace_id="secret, and no id"), span(3, started_ns=-(10**18)), span(4, duration_ns=2**62 * 4)]
+    box = outbox(tmp_path)
+    box.take([segment(tmp_path, 1, [span(1), *poison, span(5)]), segment(tmp_path, 2, [span(6)])])
+    box.take([segment(tmp_path, 3, poison)])
+    with Receiver().running() as receiver:
+        sender = await flush(box, receiver.url, content=True)
+    assert receiver.ids == [f"{number:016x}" for number in (1, 5, 6)]
+    assert (sender.sent, sender.refused, box.waiting()) == (3, 6, [])
+    assert "0" * 15 + "3" in caplog.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("answer", [b"[" * 60_000, b'{"partialSuccess":{"rejectedSpans":1e308}}'])
+async def test_no_answer_of_a_collector_ends_the_sending(tmp_path: Path, answer: bytes) -> None:
+    box = outbox(tmp_path)
+    box.take([segment(tmp_path, 1, [span(1)])])
+    with Receiver((200, {"content-type": "application/json"}, answer)).running() as receiver:
+        await flush(box, receiver.url)
+    assert box.waiting() == []
+
+
+@pytest.mark.anyio
+async def test_no_path_of_a_collector_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Some collectors have a credential there."""
+    box = outbox(tmp_path)
+    box.take([segment(tmp_path, 1, [span(1)])])
+    away = Receiver()
+    away.close()
+    path = away.url.replace("/v1/", "/token-hush/v1/") + "?key=hush"
+    sender = Collector(Destination(url=path), box)
+    sending_on = asyncio.create_task(sender.flush())
+    async with asyncio.timeout(30):
+        while "not sent" not in caplog.text:
+            await asyncio.sleep(0.01)
+    sending_on.cancel()
+    await asyncio.gather(sending_on, return_exceptions=True)
+    await sender.aclose()
+    assert ("hush" in caplog.text, "http://collector" in caplog.text) == (False, True)
+    for wrong in (f"ftp://c/{'hush'}", "http://c/hush\t", "http://c:99999999/hush"):
+        with pytest.raises(ConfigError) as refused:
+            Collector(Destination(url=wrong), box)
+        assert "hush" not in str(refused.value)
 
 
 def test_what_waits_is_bounded_by_size_and_age(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

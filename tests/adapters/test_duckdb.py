@@ -16,10 +16,10 @@ from moat.adapters.duckdb import DuckTraces, schema
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.spans import Span
 from moat.ports.traces import TraceFilter
-from moat.testing.contracts import opinions, traces
+from moat.testing.contracts import opinions, totals, traces
 
 
-@pytest.mark.parametrize("check", [*traces.CHECKS, *opinions.CHECKS], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*traces.CHECKS, *totals.CHECKS, *opinions.CHECKS], ids=lambda check: check.__name__)
 def test_contract(check: Callable[[traces.OpenTraces], None], tmp_path: Path) -> None:
     @contextmanager
     def open_store() -> Iterator[DuckTraces]:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from moat.adapters.otlp import grpc_receiver
 from moat.adapters.otlp.grpc_receiver import GrpcReceiver
 from moat.bootstrap.grpc_intake import open_grpc
 from moat.domain.errors import ConfigError
@@ -26,6 +28,7 @@ from moat.gateway.admission import KeyRing
 from moat.gateway.serving import Live, Serving
 from moat.gateway.traces import Intake
 from moat.pipeline.recipe import build
+from moat.telemetry.otlp import writing
 from moat.testing.fakes import FakeClock, ListSpool, fake_ports
 from moat.testing.scripted import ScriptedProvider
 from tests.telemetry.test_otlp_encodings import BOMBS, request
@@ -116,11 +119,14 @@ async def test_a_full_disk_is_told_with_the_time_to_wait() -> None:
     assert retry.retry_delay.seconds == 5
 
 
-async def raw(address: str, body: bytes, **options: Any) -> grpc.StatusCode:
-    method = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-    async with grpc.aio.insecure_channel(address) as channel:
+METHOD = f"/{grpc_receiver.SERVICE}/{grpc_receiver.METHOD}"
+ENDLESS = (("grpc.max_send_message_length", -1),)
+
+
+async def raw(address: str, body: bytes, metadata: Any = AUTHORIZED, **options: Any) -> grpc.StatusCode:
+    async with grpc.aio.insecure_channel(address, options=ENDLESS) as channel:
         try:
-            await channel.unary_unary(method)(body, metadata=AUTHORIZED, timeout=30, **options)
+            await channel.unary_unary(METHOD)(body, metadata=metadata, timeout=30, **options)
         except grpc.aio.AioRpcError as error:
             return error.code()
     return grpc.StatusCode.OK
@@ -136,6 +142,66 @@ async def test_what_is_no_request_or_too_much_is_refused() -> None:
     async with listening(spool, max_body=2**24) as address:
         assert await raw(address, BOMBS["spans"]) is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert spool.spans == []
+
+
+async def test_who_sends_slowly_keeps_nobody_waiting_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grpc_receiver, "READ_SECONDS", 0.2)
+    spool = ListSpool()
+    async with listening(spool) as address, grpc.aio.insecure_channel(address) as channel:
+        method = channel.stream_unary(METHOD)
+        slow = [method(metadata=AUTHORIZED, timeout=30) for _ in range(3 * grpc_receiver.READ_AT_ONE_TIME)]
+        await asyncio.gather(*(call.wait_for_connection() for call in slow[:1]))
+        assert await export(address, request([])) == ExportTraceServiceResponse()
+        codes = {await call.code() for call in slow}
+        nothing = method(metadata=AUTHORIZED, timeout=30)
+        await nothing.done_writing()
+        assert await nothing.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert len(spool.spans) == 1
+
+
+SERVER = """
+import asyncio, sys
+from moat.testing.fakes import ListSpool
+from tests.adapters.test_grpc_receiver import listening
+async def serve():
+    async with listening(ListSpool(), max_body=20 * 2**20) as address:
+        print(address, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+asyncio.run(serve())
+"""
+
+
+def most_mib(process: asyncio.subprocess.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+@pytest.mark.promise("inj-6")
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+async def test_memory_is_bounded_with_and_without_a_key() -> None:
+    """12 messages of 19 MiB at one time. They are valid, and hold one field that nobody knows."""
+    pipe = asyncio.subprocess.PIPE
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER, stdin=pipe, stdout=pipe)
+    assert server.stdin
+    assert server.stdout
+    try:
+        address = (await asyncio.wait_for(server.stdout.readline(), 30)).decode().strip()
+        await raw(address, b"")
+        body, rest = writing.message(500, bytes(19 * 2**20)), most_mib(server)
+        codes = await asyncio.gather(*(raw(address, body, metadata=()) for _ in range(12)))
+        assert set(codes) == {grpc.StatusCode.UNAUTHENTICATED}
+        without = most_mib(server) - rest
+        codes = await asyncio.gather(*(raw(address, body) for _ in range(12)))
+        assert set(codes) == {grpc.StatusCode.OK}
+        packed = [raw(address, body, compression=grpc.Compression.Gzip) for _ in range(4)]
+        assert set(await asyncio.gather(*packed)) == {grpc.StatusCode.OK}
+        held = most_mib(server) - rest
+    finally:
+        server.stdin.close()
+        await server.wait()
+    assert without < 30
+    assert held < 5 * 20 * grpc_receiver.READ_AT_ONE_TIME
 
 
 async def test_a_port_that_is_taken_is_said() -> None:

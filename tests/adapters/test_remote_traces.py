@@ -19,8 +19,9 @@ from moat.api.services import Services
 from moat.domain.errors import Unavailable
 from moat.domain.keys import Key, hash_secret
 from moat.gateway.admission import KeyRing
+from moat.gateway.refusals import Refusals
 from moat.ports.traces import TraceFilter
-from moat.testing.contracts import opinions, traces
+from moat.testing.contracts import opinions, totals, traces
 from moat.testing.fakes import FakeClock
 from moat.testing.loopback import on_loopback
 
@@ -43,13 +44,14 @@ class Served:
 def served(path: Path) -> Iterator[Served]:
     ring = KeyRing([Key(id="key_1", hash=hash_secret(TOKEN), role="admin")], FakeClock())
     with closing(DuckTraces.open(path)) as store:
-        services = SimpleNamespace(live=SimpleNamespace(serving=SimpleNamespace(keys=ring)), traces=store)
+        live = SimpleNamespace(serving=SimpleNamespace(keys=ring), refusals=Refusals())
+        services = SimpleNamespace(live=live, traces=store)
         endpoints = (*records.ENDPOINTS, *observed.ENDPOINTS, *spend.ENDPOINTS)
         with on_loopback(application(endpoints, cast(Services, services))) as url:
             yield Served(RemoteTraces(url, TOKEN), store)
 
 
-@pytest.mark.parametrize("check", [*traces.CHECKS, *opinions.CHECKS], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*traces.CHECKS, *totals.CHECKS, *opinions.CHECKS], ids=lambda check: check.__name__)
 def test_contract(check: Callable[[traces.OpenTraces], None], tmp_path: Path) -> None:
     check(cast(traces.OpenTraces, lambda: served(tmp_path / "traces.duckdb")))
 

@@ -5,6 +5,7 @@ import signal
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -140,3 +141,49 @@ def test_what_is_left_is_sent_when_a_server_ends(project: Project) -> None:
         with project.serving("--workers", "1") as server:
             assert server.ask("How long can I return things?", at="staging")[0] == 200
         assert len(attempts(receiver)) == 1
+
+
+def test_metrics_tell_of_collectors_and_of_what_every_worker_refused(project: Project) -> None:
+    project.release("1.0.0")
+    away, broken = Receiver(), Receiver(*[(400, {}, b"")] * 2)
+    with (project.root / "moat.yaml").open("a", encoding="utf-8") as file:
+        file.write(f'telemetry: {{otlp: [{{endpoint: "http://127.0.0.1:{away.port}"}}]}}\n')
+    with closing(away), broken.running():
+        project.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{broken.port}"
+        with project.serving("--workers", "2") as server:
+
+            def told() -> dict[str, float]:
+                with urlopen(
+                    Request(f"{server.url}/metrics", headers={"authorization": f"Bearer {server.token}"})
+                ) as page:
+                    lines = page.read().decode().splitlines()
+                return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+            assert server.ask("How long can I return things?", at="staging")[0] == 200
+            for _ in range(6):  # each on a connection of its own: to one worker after the other
+                assert server.ask("Hello?", "mk-unknown")[0] == 401
+            assert server.send("POST", "/v1/traces", {"resourceSpans": 5}, content_type="application/json")[0] == 400
+            assert server.get("/api/v1/nothing")[0] == 404
+            with closing(server.connection()) as connection:
+                connection.connect()
+                connection.sock.sendall(b"nonsense\r\n\r\n")
+                assert connection.sock.recv(1000).startswith(b"HTTP/1.1 400")
+            refused, of = "moat_refused_requests_total", f'{{collector="http://127.0.0.1:{broken.port}"}}'
+            found = eventually(
+                lambda: (
+                    (page := told()).get(f'{refused}{{status="401",where="calls"}}') == 6
+                    and page.get(f"moat_otlp_refused_spans_total{of}", 0) >= 2
+                    and page
+                )
+            )
+            assert found[f'{refused}{{status="400",where="traces"}}'] == 1
+            assert found[f'{refused}{{status="404",where="api"}}'] == 1
+            assert found[f'{refused}{{status="400",where="connection"}}'] == 1
+            assert (found[f"moat_otlp_sent_spans_total{of}"], found[f"moat_otlp_waiting_bytes{of}"]) == (0, 0)
+            assert found[f"moat_otlp_failures_total{of}"] >= 1
+            of = of.replace(str(broken.port), str(away.port))
+            assert (found[f"moat_otlp_sent_spans_total{of}"], found[f"moat_otlp_given_up_segments_total{of}"]) == (0, 0)
+            eventually(lambda: told()[f"moat_otlp_failures_total{of}"] >= 1)
+            assert told()[f"moat_otlp_waiting_bytes{of}"] > 0
+            os.kill(server.process.pid, signal.SIGKILL)  # else it tries for some seconds to send what waits
+            server.process.wait()

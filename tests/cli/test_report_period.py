@@ -37,7 +37,9 @@ def test_it_says_what_explains_the_change_and_no_more(project: Project) -> None:
     record(project, *grown(random.Random(1)))
     shown = project.ok("report", "weekly").out
     assert "600 calls (unchanged)" in shown
-    assert re.search(r"model large \(new\): \+\$\d+\.\d+, 1\d\d% of the change", shown)
+    words = " ".join(shown.split())
+    assert re.search(r"model large \(new\): \+\$\d+\.\d+, more than the whole change: others went the other", words)
+    assert all(int(share) <= 100 for share in re.findall(r"(\d+)% of the change", words))
     assert "version support/answer 2.0.0 (new)" in shown
     assert "model large: p95 (new)" in shown
     assert not re.search(r"tenant (acme|globex): \+", shown), "both grew alike"
@@ -72,13 +74,30 @@ def test_a_release_that_made_it_slower_and_dearer_is_named_with_figures_that_add
     record(project, *calls)
     shown = project.ok("report", "weekly").out
     assert re.search(r"version support/answer 2\.0\.0: p95 \(new\) [34]\.\d+ s, 400 calls", shown)
-    said = "version support/answer 2.0.0 (new): $0.003000 a call instead of $0.001000, +$0.8000, 100% of it."
-    assert said in " ".join(shown.split())
+    sentence = "version support/answer 2.0.0 (new): $0.003000 a call instead of $0.001000, +$0.8000, 100% of the change."
+    assert sentence in " ".join(shown.split())
     assert "model assistant: p95" not in shown, "the only one explains nothing"
     found = project.ok("report", "weekly", "--json").json
     grids = {grid["title"]: grid["rows"] for section in found["sections"] for grid in section["grids"]}
     effects = [float(row[-1].replace("$", "").replace("+", "")) for row in grids["What versions did to the cost"]]
     assert sum(effects[:-1]) == effects[-1] == 0.8
+
+
+def test_a_release_that_changed_nothing_is_not_named(project: Project) -> None:
+    """An eighth more calls, and a new version of the same cost: more calls, it says, and nothing of the version."""
+    dice = random.Random(5)
+    calls = []
+    for number in range(1700):
+        late = number % 17 < 9
+        version = "1.1.0" if late and dice.random() < 0.7 else "1.0.0"
+        ago = (0 if late else 7 * DAY) + SECOND + dice.randrange(6 * DAY)
+        cost = round(2e9 * dice.lognormvariate(0, 0.3))
+        calls.append(paid(number, ago=ago, tenant=dice.choice(["acme", "globex"]), version=version, cost=cost))
+    record(project, *calls)
+    shown = project.ok("report", "weekly").out
+    assert "The cost went from" in shown
+    assert "more or fewer requests" in shown
+    assert not re.search(r"version support/answer.*(of the change|of it)", " ".join(shown.split()))
 
 
 def test_a_release_of_the_time_stands_in_it_with_its_figures(project: Project) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from moat.bootstrap.project import Project as Files
@@ -100,6 +101,42 @@ def test_what_a_user_and_a_session_saw(project: Project) -> None:
     assert [(one["id"], one["value"], one["comment"]) for one in shown["feedback"]] == [("f1", 0.25, "Hm.")]
     assert "feedback" not in project.ok("traces", "show", "req_1", "--json").json[0]
     assert requests(project, "score.feedback < 0.5") == ["req_2"]
+
+
+def test_a_story_counts_all_and_says_whose_it_is(project: Project) -> None:
+    record(project, *(call(number, user="u1", session="s1", tenant=f"t{number % 2}") for number in range(1, 8)))
+    story = project.ok("traces", "user", "u1", "--limit", "3").out
+    assert "7 calls" in story
+    assert "The newest 3 of them" in story
+    assert "Of several tenants, t0, t1" in story
+    assert "3 calls" in project.ok("traces", "session", "s1", "--tenant", "t0").out
+
+
+def test_what_an_application_reports_by_itself_is_listed_found_and_shown(project: Project) -> None:
+    top = call(1, kind="app", request_id="", name="run", service="shop", session="", output={"text": "Done."})
+    told = {"input": {"order": 7}, "output": "shipped"}
+    tool = msgspec.structs.replace(top, span_id="c" * 16, parent_id=top.span_id, name="look up", tools="orders", **told)
+    record(project, top, tool)
+    for command in (["traces"], ["traces", "search", "service = shop"], ["traces", "search", "tools = orders"]):
+        assert {one["trace_id"] for one in project.ok(*command, "--json").json} == {top.trace_id}
+    shown = project.ok("traces", "show", top.trace_id).out
+    assert shown.index("span run") < shown.index("Done.") < shown.index("span look up")
+    assert '{"order":7}' in shown
+    assert "shipped" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("user = a || user = b", "Write `or`"),
+        ("a && b", "Write `and`"),
+        ("latency between 1s and 2s", "latency is a field"),
+    ],
+)
+def test_what_other_languages_write_is_not_looked_for_as_text(project: Project, words: str, says: str) -> None:
+    done = project.run("traces", "search", words)
+    assert done.code == 65
+    assert says in done.err
 
 
 def test_what_others_wrote_steers_no_terminal(project: Project) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 from moat.caching.report import CacheState
 from moat.domain.releases import Arm, Assignment, MessageTemplate, PromptVersion, Release
 from moat.gateway import metrics
-from moat.gateway.measured import EvalScore, Measured, Processes
+from moat.gateway.measured import EvalScore, Measured, Processes, Sending
 from moat.gateway.metrics_births import always
 from moat.gateway.serving import Live, Serving
 from moat.prompts.drift import Drift
@@ -56,8 +56,10 @@ def _page() -> Iterator[Metric]:
         measures=_measures(),
         evals=lambda: [EvalScore("s", "p", "1.0.0", "m", 0.9, "pass", 1.0)],
         processes=lambda: Processes(2, 0, 1),
+        sending=lambda: [Sending("http://collector", 1, 0, 0, 0, 0)],
     )
     live = Live(_serving())
+    live.refusals.add("calls", 401)
     live.deployments = lambda: [_deployment()]
     live.balances = lambda: [_balance()]
     live.caches = lambda: [_cache()]

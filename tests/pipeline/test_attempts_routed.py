@@ -87,6 +87,17 @@ async def test_a_dark_provider_is_left_alone_probed_and_taken_back() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_call_tells_who_was_left_alone_for_failing_and_not_who_has_no_room() -> None:
+    world = World(main=ScriptedProvider(*[DARK] * 3), spare=ScriptedProvider("fallback"))
+    for _ in range(4):
+        await world.ask()
+    assert [span.left_alone for span in world.spool.calls] == ["", "", "", "main"]
+    world.health.report(SPARE, Quota(requests=Window(0, 4)))
+    assert isinstance(await world.error(), CircuitOpen)
+    assert (world.spool.calls[-1].left_alone, world.spool.calls[-1].provider) == ("main", "")
+
+
+@pytest.mark.anyio
 async def test_a_circuit_that_opens_between_two_tries_ends_the_retries() -> None:
     models = {"assistant": {"use": ["main/large", "spare/small"], "retries": 9}}
     main = ScriptedProvider(DARK)

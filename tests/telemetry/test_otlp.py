@@ -158,6 +158,7 @@ def test_an_impossible_span_is_rejected_by_itself(changes: dict[str, Any], probl
         (b"{", "not valid JSON"),
         (b"\xff", "not valid JSON"),
         (b'{"x":' + b"[" * 100_000, "not valid JSON"),
+        (b'{"resourceSpans": 5, "x": "\xff"}', r"expected `array \| null`, got `int` at \$.resourceSpans"),
         (b"[]", r"expected `object`, got `array` at \$"),
         (b'{"resourceSpans":[{},{"scopeSpans":[{"spans":[{"traceId":5}]}]}]}', r"at \$.resourceSpans\[1\].scopeSp.*Id"),
     ],
@@ -170,7 +171,7 @@ def test_another_shape_is_refused_with_its_path(wrong: bytes, says: str) -> None
 
 @pytest.mark.parametrize(
     "wrong",
-    [b"[", b"[1", b'{"resourceSpans": 5, "x": "\xff"}', b'{"resourceSpans":[{"scopeSpans":[{"spans":[1'],
+    [b"[", b"[1", b'{"resourceSpans": 5, "x": "\xff}', b'{"resourceSpans":[{"scopeSpans":[{"spans":[1'],
 )
 def test_what_is_of_another_shape_and_broken_too_is_refused(wrong: bytes) -> None:
     with pytest.raises(RequestError, match="not valid JSON") as refusal:

@@ -72,7 +72,7 @@ def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
         path = request.scope["path"]
         problem = NotFound(f"there is no {request.method} {path}", remedy="See /api/v1/openapi.json.")
         problem.status = status
-        return _refuse(problem)
+        return _refuse(problem, services)
 
     routes = [Route(e.path, _handler(e, services), methods=[e.method]) for e in endpoints]
     app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
@@ -97,7 +97,7 @@ def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awai
             await _read_body(endpoint, request, services)
             answer = await run_in_threadpool(endpoint.answer, request, services)
         except MoatError as error:
-            return _refuse(error)
+            return _refuse(error, services)
         return answer if isinstance(answer, Response) else json_response(answer, endpoint.statuses[0])
 
     return handle
@@ -144,7 +144,8 @@ def decode(raw: bytes, shape: type[T]) -> T:
         raise RequestError(f"the body is not valid JSON: {error}") from None
 
 
-def _refuse(error: MoatError) -> Response:
+def _refuse(error: MoatError, services: Services) -> Response:
+    services.live.refusals.add("api", error.status)
     response = Response(openai_chat.error_body(error), status_code=error.status)
     response.raw_headers = [
         *[pair for pair in response.raw_headers if pair[0] == b"content-length"],

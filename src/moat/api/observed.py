@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from moat.api.endpoint import JSON_LINES, VIEWERS, Endpoint
-from moat.api.records import FILTER, dimensions, limit_of, own_spans, step_of, wanted
+from moat.api.records import FILTER, dimensions, limit_of, offset_of, own_spans, step_of, wanted
 from moat.api.services import Services
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.feedback import Feedback
+from moat.domain.keys import Key
 from moat.domain.spans import Span
 from moat.ports.traces import Kept, Scores, Visit
 
@@ -29,7 +30,8 @@ class End(msgspec.Struct, frozen=True):
 
 def get_scores(request: Request, services: Services) -> list[Scores]:
     """What people and scorers said of calls, by any dimensions, by name."""
-    return services.traces.scores(dimensions(request), wanted(request, services), step_of(request))
+    by, asked = dimensions(request), wanted(request, services)
+    return services.traces.scores(by, asked, step_of(request), offset_of(request))
 
 
 def list_sessions(request: Request, services: Services) -> list[Visit]:
@@ -47,13 +49,29 @@ def get_feedback(request: Request, services: Services) -> list[Feedback]:
     asked = request.query_params.get("trace", "")
     if not asked:
         raise RequestError("a trace id or request id is missing", where="trace")
-    spans = own_spans(request, services, asked)
+    key: Key = request.state.key
+    own_spans(request, services, asked)
     found = services.traces.feedback(asked)
-    key = request.state.key
     if not key.tenant and not key.environment:
         return found
-    own = {span.request_id for span in spans}
-    return [one for one in found if not one.request_id or one.request_id in own]
+    spans = services.traces.trace(asked)
+    return [one for one in found if _is_own(one, spans, key)]
+
+
+def _is_own(said: Feedback, spans: list[Span], key: Key) -> bool:
+    """Is it of one of the key's calls? One of a whole trace is of its first call; where applications alone have
+    reported the trace, of all of them, since they say themselves when a span was.
+    """
+    calls = [span for span in spans if span.kind != "app"]
+    if calls:
+        about = [span for span in calls if said.request_id in ("", span.request_id)]
+    else:
+        about = spans if not said.request_id else []
+    about = [s for s in about if said.tenant in ("", s.tenant) and said.environment in ("", s.environment)]
+    if calls and not said.request_id:
+        about = about[:1]
+    own = [s for s in about if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
+    return bool(own) and len(own) == len(about)
 
 
 def get_kept(request: Request, services: Services) -> Kept:
@@ -87,7 +105,11 @@ def export_traces(request: Request, services: Services) -> Response:
 _BOUND: dict[str, Any] = {"honours": ("environment", "tenant")}
 
 ENDPOINTS = (
-    Endpoint(*("GET", "/api/v1/scores", VIEWERS, get_scores, list[Scores]), query=(*FILTER, "by", "step_ns"), **_BOUND),
+    Endpoint(
+        *("GET", "/api/v1/scores", VIEWERS, get_scores, list[Scores]),
+        query=(*FILTER, "by", "step_ns", "offset_ns"),
+        **_BOUND,
+    ),
     Endpoint("GET", "/api/v1/sessions", VIEWERS, list_sessions, list[Visit], query=(*FILTER, "limit"), **_BOUND),
     Endpoint("GET", "/api/v1/users", VIEWERS, list_users, list[Visit], query=(*FILTER, "limit"), **_BOUND),
     Endpoint(

@@ -26,6 +26,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "anyOf": [{"const": 0}, {"minimum": MIN_STEP_NS, "exclusiveMaximum": 10**18}],
         "default": 0,
     },
+    "offset_ns": {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18, "default": 0},
     "by": {"type": "array", "items": {"enum": list(get_args(Dimension))}, "uniqueItems": True},
     "said_by": {"enum": ["", *get_args(Source)]},
     "status": {"enum": ["", "waiting", "sent", "failed"]},

@@ -92,7 +92,7 @@ def get_usage(request: Request, services: Services) -> list[Usages]:
     """Calls, tokens, money and latency by any dimensions, dearest first; in time slots of `step_ns` when given."""
     by, asked = dimensions(request), wanted(request, services)
     if step_ns := step_of(request):
-        return services.traces.series(by, asked, step_ns)
+        return services.traces.series(by, asked, step_ns, offset_of(request))
     return services.traces.usages(by, asked)
 
 
@@ -124,9 +124,17 @@ def step_of(request: Request) -> int:
     return int(text)
 
 
+def offset_of(request: Request) -> int:
+    """How much later than multiples of their length time slots begin. Raises `RequestError`."""
+    text, step_ns = request.query_params.get("offset_ns", "0"), step_of(request)
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) >= max(1, step_ns):
+        raise RequestError("must be nanoseconds, 0 or more and less than `step_ns`", where="offset_ns")
+    return int(text)
+
+
 def wanted(request: Request, services: Services) -> TraceFilter:
     """What the caller asks for, of what is its own, with saved searches in the place of their names."""
-    fields = {name: value for name, value in request.query_params.items() if name in FILTER}
+    fields = {"wide": "true"} | {name: value for name, value in request.query_params.items() if name in FILTER}
     if NAMED.search(fields.get("q", "")):
         fields["q"] = expand(fields["q"], _saved(request, services))
     for name in ("tenant", "environment"):
@@ -159,7 +167,7 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, list[Span], honours=("environment", "tenant")),
     Endpoint(
         *("GET", "/api/v1/usage", VIEWERS, get_usage, list[Usages]),
-        query=(*FILTER, "by", "step_ns"),
+        query=(*FILTER, "by", "step_ns", "offset_ns"),
         honours=("environment", "tenant"),
     ),
 )

@@ -4,7 +4,7 @@ import msgspec
 from starlette.requests import Request
 
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
-from moat.api.records import FILTER, dimensions, limit_of, step_of, wanted
+from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, wanted
 from moat.api.services import Services
 from moat.domain.calls import Deployment
 from moat.domain.errors import RequestError
@@ -24,7 +24,8 @@ class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 def get_spend(request: Request, services: Services) -> list[Spend]:
     """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    return services.traces.spending(dimensions(request), wanted(request, services), step_of(request))
+    by, asked = dimensions(request), wanted(request, services)
+    return services.traces.spending(by, asked, step_of(request), offset_of(request))
 
 
 def get_deployments(request: Request, services: Services) -> list[tuple[str, Deployment]]:
@@ -50,7 +51,7 @@ def reprice(request: Request, services: Services) -> Repricing:
 ENDPOINTS = (
     Endpoint(
         *("GET", "/api/v1/spend", VIEWERS, get_spend, list[Spend]),
-        query=(*FILTER, "by", "step_ns"),
+        query=(*FILTER, "by", "step_ns", "offset_ns"),
         honours=("environment", "tenant"),
     ),
     Endpoint(

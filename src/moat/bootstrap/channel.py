@@ -15,6 +15,7 @@ from moat.caching.report import CacheState
 from moat.domain.errors import MoatError
 from moat.domain.false_hits import Example, Subject
 from moat.domain.keys import Key
+from moat.gateway.refusals import Count
 from moat.routing.health import DeploymentState
 from moat.spend.leases import Grant, Want
 from moat.spend.spikes import Whose
@@ -119,6 +120,8 @@ class Status(Message, frozen=True):
     """Under way."""
     spent: Sequence[tuple[Whose, int]]
     """Picodollars since the last one, for the breaker."""
+    refused: Sequence[Count] = ()
+    """Since it began."""
 
 
 _ToWorker = Start | Take | Granted | Recall | Look | Stop

@@ -14,6 +14,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings, resolve, without_secrets
 from moat.domain.config import OtlpConfig
 from moat.domain.errors import ConfigError
+from moat.gateway.measured import Sending
 from moat.telemetry.outbox import Outbox, discard
 from moat.telemetry.shipper import Shipper
 
@@ -114,6 +115,14 @@ class Collectors:
     def attach(self, shipper: Shipper) -> None:
         """Everything that is shipped from now on is sent too."""
         shipper.before.extend(each.outbox.take for each in self.all)
+
+    def sending(self) -> list[Sending]:
+        """How it stands with each."""
+        return [
+            Sending(box.shown, each.sent, each.refused, each.failures, box.given_up, box.bytes)
+            for each in self.all
+            for box in (each.outbox,)
+        ]
 
     async def aclose(self) -> None:
         """Send what is left for a few seconds, and close."""

@@ -25,6 +25,7 @@ from moat.domain.errors import Unavailable
 from moat.domain.keys import Key
 from moat.gateway.handover import Take, is_anywhere
 from moat.gateway.measured import Processes
+from moat.gateway.refusals import Count, summed
 from moat.routing.health import DeploymentState
 from moat.routing.merging import merged_states, only_counts
 from moat.spend.leases import Lessor, Tally, Want, Worker, new_memory
@@ -110,6 +111,8 @@ class Crew:
         """Requests under way in this process."""
         self._departed: tuple[Sequence[DeploymentState], Sequence[CacheState]] = ((), ())
         """What workers did which are no more: counts never fall."""
+        self._refused: tuple[Count, ...] = ()
+        """What these refused."""
         self._doing: set[asyncio.Task[None]] = set()
 
     def serve(self, engine: Engine) -> None:
@@ -122,6 +125,7 @@ class Crew:
         live, deployments, caches = engine.live, engine.live.deployments, engine.live.caches
         live.deployments = lambda: merged_states([*deployments(), *self._deployments()])
         live.caches = lambda: merged_caches([*caches(), *self._caches()])
+        live.refusals.elsewhere = self._refusals
         live.looked_elsewhere = lambda: min((m.looked for m in self._members if m.ready), default=float("inf"))
         live.on_look = lambda: self._tell(say.Look())
 
@@ -281,6 +285,10 @@ class Crew:
         deployments, caches = self._departed
         left = [*deployments, *map(only_counts, status.deployments)]
         self._departed = merged_states(left), merged_caches([*caches, *map(only_done, status.caches)])
+        self._refused = summed((*self._refused, *status.refused))
+
+    def _refusals(self) -> list[Count]:
+        return [*self._refused, *(count for member in self._members for count in member.status.refused)]
 
     def _deployments(self) -> list[DeploymentState]:
         return [*self._departed[0], *(state for member in self._members for state in member.status.deployments)]

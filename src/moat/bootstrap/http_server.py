@@ -18,6 +18,7 @@ from moat.domain.errors import Unavailable
 from moat.gateway.handover import Place, PlacedHttp
 from moat.gateway.http import App
 from moat.gateway.protocol import BoundedHttp
+from moat.gateway.refusals import Refusals
 
 GC_THRESHOLD = 5_000
 """Allocations between young collections. Requests leave no cycles, so that there are few; what other work leaves is
@@ -78,9 +79,11 @@ def calm_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def http_settings(app: App, max_requests: int, place: Place | None) -> uvicorn.Config:
+def http_settings(app: App, max_requests: int, place: Place | None, refusals: Refusals) -> uvicorn.Config:
     """`place`: of this process among others that serve on the same address."""
-    protocol = BoundedHttp if place is None else partial(PlacedHttp, place=place)
+    refused = partial(refusals.add, "connection")
+    bounded = partial(BoundedHttp, refused=refused)
+    protocol = bounded if place is None else partial(PlacedHttp, refused=refused, place=place)
     return uvicorn.Config(
         app,
         loop="none",

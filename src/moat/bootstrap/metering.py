@@ -9,7 +9,7 @@ from moat.bootstrap.project import Project
 from moat.domain.errors import MoatError
 from moat.domain.scores import Run
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
-from moat.gateway.measured import EvalScore, Measured, Processes
+from moat.gateway.measured import EvalScore, Measured, Processes, Sending
 from moat.gateway.serving import Live, Serving
 from moat.ports.runs import Runs
 from moat.telemetry.counting import Counting
@@ -41,7 +41,12 @@ class Metering:
         """What goes on in the background."""
         return self._counting.run, self._keep_evals
 
-    def measured(self, dropped: Callable[[], int], processes: Callable[[], Processes]) -> Measured:
+    def measured(
+        self,
+        dropped: Callable[[], int],
+        processes: Callable[[], Processes],
+        sending: Callable[[], Sequence[Sending]] = tuple,
+    ) -> Measured:
         """Where the metrics' numbers come from."""
         return Measured(
             dropped=dropped,
@@ -49,6 +54,7 @@ class Metering:
             lag=self._counting.calls.lag,
             evals=lambda: self._evals,
             processes=processes,
+            sending=sending,
         )
 
     async def _keep_evals(self) -> None:

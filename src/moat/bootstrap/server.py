@@ -91,7 +91,8 @@ async def serve(
                 ready(file, live)
 
             logged = AccessLog(app) if logs.access else app
-            config = http_settings(logged, project.settings.config.server.max_requests, crew if workers else None)
+            most = project.settings.config.server.max_requests
+            config = http_settings(logged, most, crew if workers else None, live.refusals)
             server = HttpServer(config, announce, crew.stop)
             crew.own = lambda: server.under_way
             await server.serve(sockets=[] if workers else [listener])
@@ -148,7 +149,9 @@ async def _open(
             management=management_api(services),
             batches=BatchApi(live, batches),
             feedback=FeedbackApi(live, opinions, link_signer(project), SystemClock()),
-            measured=metering.measured(lambda: engine.dropped + crew.dropped, lambda: crew.processes),
+            measured=metering.measured(
+                lambda: engine.dropped + crew.dropped, lambda: crew.processes, collectors.sending
+            ),
         )
         await open_grpc(opened, settings.config.telemetry.grpc, gateway.intake)
         yield gateway, live, crew

@@ -76,7 +76,7 @@ class Keeper:
                 status = engine.live.looked
                 spent, self.spent = self.spent, Counter()
                 told = engine.live.deployments(), engine.live.caches(), engine.dropped, self.requests()
-                self.channel.send(say.Status(*told, tuple(spent.items())))
+                self.channel.send(say.Status(*told, tuple(spent.items()), engine.live.refusals.own))
             await asyncio.sleep(0.02)
 
 
@@ -101,9 +101,9 @@ async def work(end: socket.socket, logs: Logs) -> None:
         async def stopping() -> None:
             channel.send(say.Leaving())
 
-        server = HttpServer(
-            http_settings(AccessLog(gateway) if logs.access else gateway, start.max_requests, keeper), ready, stopping
-        )
+        logged = AccessLog(gateway) if logs.access else gateway
+        settings = http_settings(logged, start.max_requests, keeper, engine.live.refusals)
+        server = HttpServer(settings, ready, stopping)
         keeper.requests = lambda: server.under_way
         channel.listen(partial(_received, keeper, engine, server), server.stop)
         await server.serve(sockets=[])

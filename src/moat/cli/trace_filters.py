@@ -60,6 +60,7 @@ def wanted(project: Project, given: Chosen) -> TraceFilter:
     return TraceFilter(
         **fields,
         q=expression(project, given.expression or ()),
+        wide=True,
         since_ns=parse_time(given.since, now_ns, where="--since"),
         until_ns=parse_time(given.until, now_ns, where="--until"),
     )

@@ -68,7 +68,7 @@ def session(
     json: Json = False,
 ) -> None:
     """Show a session as it went: each question and answer, oldest first, and what was said of them."""
-    _print_story(ctx, TraceFilter(session=session_id, tenant=tenant), f"session {session_id}", limit, json)
+    _print_story(ctx, TraceFilter(session=session_id, tenant=tenant, wide=True), f"session {session_id}", limit, json)
 
 
 def user(
@@ -81,13 +81,13 @@ def user(
 ) -> None:
     """Show what a user asked and saw, oldest first, over all sessions."""
     since_ns = parse_time(since, time.time_ns(), where="--since")
-    which = TraceFilter(user=user_id, tenant=tenant, shadow=False, since_ns=since_ns)
+    which = TraceFilter(user=user_id, tenant=tenant, shadow=False, wide=True, since_ns=since_ns)
     _print_story(ctx, which, f"user {user_id}", limit, json)
 
 
 def _wanted(project: Project, words: list[str] | None, tenant: str, since: str) -> TraceFilter:
     since_ns = parse_time(since, time.time_ns(), where="--since")
-    return TraceFilter(q=expression(project, words or ()), tenant=tenant, since_ns=since_ns)
+    return TraceFilter(q=expression(project, words or ()), tenant=tenant, wide=True, since_ns=since_ns)
 
 
 def _print_visits(
@@ -119,16 +119,23 @@ def _print_visits(
 def _print_story(ctx: typer.Context, which: TraceFilter, title: str, limit: int, json: bool) -> None:
     with open_traces(Project.find(ctx.obj)) as traces:
         told = [_told(traces, call) for call in reversed(traces.search(which, limit))]
+        total = traces.usages((), which)
     if not told:
         raise NotFound(f"there are no calls of {title}", remedy="`moat traces sessions` and `users` list who called.")
     if json:
         print_json([call for call, _ in told])
         return
-    calls = [call for call, _ in told]
-    costs = [call.cost for call in calls if call.cost is not None]
-    failed = sum(bool(call.error) for call in calls)
-    facts = [counted(len(calls), "call"), counted(failed, "error"), format_usd(sum(costs))]
+    facts = [
+        fact
+        for all in total
+        for fact in (counted(all.calls, "call"), counted(all.errors, "error"), format_usd(all.cost))
+    ]
     out.print(f"{title}  {'  '.join(facts)}", style="bold")
+    if total and len(told) < total[0].calls:
+        out.print(f"The newest {len(told)} of them; `--limit` shows more.", style="dim")
+    tenants = sorted({call.tenant or "(none)" for call, _ in told})
+    if len(tenants) > 1:
+        out.print(f"Of several tenants, {', '.join(tenants)}: `--tenant` chooses.", style="yellow")
     for call, said in told:
         _print_turn(call, said)
 
@@ -141,8 +148,8 @@ def _told(traces: TraceReader, call: Span) -> tuple[Span, list[Feedback]]:
 
 
 def _print_turn(call: Span, said: list[Feedback]) -> None:
-    facts = [clock(call.started_ns), call.request_id, prompt_of(call) or call.model, milliseconds(call.duration_ns)]
-    facts += [cost_of(call), *([f"FAILED {call.error}"] if call.error else [])]
+    facts = [clock(call.started_ns), call.tenant, call.request_id or call.name, prompt_of(call) or call.model]
+    facts += [milliseconds(call.duration_ns), cost_of(call), *([f"FAILED {call.error}"] if call.error else [])]
     out.print(f"\n{'  '.join(fact for fact in facts if fact)}", style="dim")
     for who, text in [("user", question(call)), *answered(call)]:
         if text:

@@ -32,8 +32,9 @@ def print_trace(spans: Sequence[Span], said: Sequence[Feedback]) -> None:
     _print_identity(calls or spans)
     _print_tree(spans, began, lasted)
     _print_opinions(said)
+    answered = {span.parent_id for span in calls}
     for span in spans:
-        if span.kind == "call":
+        if span.kind == "call" or (span.kind == "app" and span.span_id not in answered):
             _print_content(span)
 
 
@@ -102,7 +103,8 @@ def _facts(span: Span) -> str:
     facts += [f"{speed:,.0f} tokens/s"] if speed is not None else []
     facts += [f"{count} {what}" for count, what in ((span.searches, "searches"), (span.runs, "tool runs")) if count]
     facts += [f"tier {span.tier}"] if span.tier else []
-    facts += [f"{cost_of(span)}{' (estimated)' if span.usage_estimated else ''}"] if span.kind != "app" else []
+    if span.kind != "app" or span.cost is not None:
+        facts.append(f"{cost_of(span)}{' (estimated)' if span.usage_estimated else ''}")
     facts += [f"cache {span.cache}{f', saved {format_usd(span.saved)}' if span.saved else ''}"] if span.cache else []
     facts += [f"guard {span.guard}"] if span.guard else []
     facts += [f"tools {span.tools}"] if span.tools else []
@@ -131,8 +133,12 @@ def _print_content(span: Span) -> None:
         experiment = f"  experiment {span.experiment}" if span.experiment else ""
         words = f"\nprompt {prompt_of(span)}{standing(span)}  release {span.release or 'none'}{experiment}"
         out.print(words, style="bold")
-    elif span.request_id:
+    elif span.request_id and span.kind == "call":
         out.print(f"\nrequest {span.request_id}", style="bold")
+    elif span.input is None and span.output is None:
+        return
+    elif span.kind == "app":
+        out.print(f"\nspan {span.name}", style="bold")
     for who, text in conversation(span):
         out.print(f"[{who}]", style="bold")
         out.print(text)

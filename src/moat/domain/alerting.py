@@ -182,6 +182,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     examples: tuple[str, ...] = ()
     """Request ids."""
+    providers: tuple[str, ...] = ()
+    """Whose failures explain it: an alert about one of them tells all that this one would."""
     note: str = ""
     """Why it says nothing, such as too little history."""
 
@@ -206,6 +208,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     baseline: float | None = None
     examples: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    """As in the last `Reading` that was past the bar."""
+    recent: bool = True
+    """Does the shortest window still show it? What only longer ones show explains nothing of what happens now."""
+    explained: str = ""
+    """Which alert's rule explained it last ..."""
+    explained_ns: int = 0
+    """... and when."""
     told: bool = False
     """Was anybody told, or is it muted so far?"""
     muted: str = ""

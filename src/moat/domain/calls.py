@@ -176,6 +176,8 @@ class Journal(msgspec.Struct):
     accepted: Callable[[], None] | None = None
     """Called when the call is about to go out: what runs beside it begins then."""
     attempts: list[Attempt] = msgspec.field(default_factory=list)
+    left_alone: list[str] = msgspec.field(default_factory=list)
+    """Providers that were not asked because they had failed too often lately, each once."""
     cache: Literal["", "miss", "hit", "similar"] = ""
     """Whether a cache answered; empty when none was asked. `similar`: the semantic cache."""
     saved: int = 0

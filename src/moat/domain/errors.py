@@ -219,9 +219,11 @@ class CircuitOpen(ProviderError):
     code = "circuit_open"
     default_status = 503
 
-    def __init__(self, what: str, *, where: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, what: str, *, where: str = "", retry_after: float | None = None, failing: bool = False) -> None:
         super().__init__(what, where=where)
         self.retry_after = retry_after
+        self.failing = failing
+        """Because it failed; False: its quota is used up."""
 
 
 class ProviderOverloaded(ProviderError):

@@ -54,6 +54,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`service.name` of an application that reported the span."""
     tools: str = ""
     """Names of the tools that the answer calls, or that the span ran: in order, with commas, each once."""
+    left_alone: str = ""
+    """Providers that the call did not ask because they had failed too often lately: with commas, each once."""
     guard: str = ""
     """The strongest thing that a guard did: `block`, `fallback`, `retry`, `redact`, `review` or `flag`; empty when none
     did."""

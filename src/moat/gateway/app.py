@@ -14,6 +14,7 @@ from moat.gateway.formats import anthropic, anthropic_answer, gemini_errors, ope
 from moat.gateway.formats.openai_models import ModelList
 from moat.gateway.http import JSON, App, Receive, Scope, Send, error_headers, respond
 from moat.gateway.measured import NOTHING_MEASURED, Measured
+from moat.gateway.refusals import surface
 from moat.gateway.serving import Live
 from moat.gateway.traces import Intake, TraceIntake
 from moat.ports.spool import Spool
@@ -99,6 +100,7 @@ class Gateway:
             else:
                 await self._management(scope, receive, send)
         except MoatError as error:
+            self._live.refusals.add(surface(scope["path"]), error.status)
             request_id = new_id("req")
             await respond(send, error.status, _error_body(scope, error), error_headers(error, request_id))
         except Exception:  # the process edge: whatever it was, this client gets an answer and the server lives

@@ -8,7 +8,7 @@ from functools import partial
 from operator import attrgetter
 
 from moat.domain.calls import Call, Event, new_id, new_trace
-from moat.domain.errors import AccessError, MoatError
+from moat.domain.errors import AccessError, ConflictError, MoatError, StorageError
 from moat.domain.keys import Key
 from moat.domain.usage import exact_usd
 from moat.gateway.admission import (
@@ -55,7 +55,7 @@ class ModelEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Errors before the first byte become HTTP errors, later ones an error event."""
-        request_id = new_id("req")
+        request_id, call = new_id("req"), None
         try:
             headers = read_headers(scope)
             key = authenticate(headers, self._live.serving.keys)
@@ -67,7 +67,7 @@ class ModelEndpoint:
             else:
                 await self._live.answers.answer(once, partial(self._answer_any, call, allowed), send)
         except MoatError as error:
-            await self._refuse(error, request_id, send)
+            await self._refuse(error, request_id, send, is_call=call is not None)
 
     async def _admit(
         self, scope: Scope, headers: dict[str, str], key: Key, receive: Receive, request_id: str
@@ -98,10 +98,12 @@ class ModelEndpoint:
             await self._refuse(error, call.id, send)
             return False
 
-    async def _refuse(self, error: MoatError, request_id: str, send: Send) -> None:
+    async def _refuse(self, error: MoatError, request_id: str, send: Send, *, is_call: bool = True) -> None:
         error.request_id = request_id
         if about.get()[0] != request_id:  # it was refused before it was a call
             about.set((request_id, ""))
+        if not is_call or isinstance(error, ConflictError | StorageError):  # nothing records it
+            self._live.refusals.add("calls", error.status)
         await respond(send, error.status, self._format.error(error), error_headers(error, request_id))
 
     async def _answer(self, call: Call, allowed: Callable[[], None], receive: Receive, send: Send) -> bool:

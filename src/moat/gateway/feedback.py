@@ -100,6 +100,7 @@ class FeedbackApi:
                 answer = page.message("Thank you", "Your feedback was kept. Send the form again to change it.")
             status = 200
         except MoatError as error:
+            self._live.refusals.add("feedback", error.status)
             status, answer = error.status, page.message("That did not work", f"{error.what}. {error.remedy}".strip())
             headers = [*headers, *(pair for pair in error_headers(error, "") if pair[0] == b"retry-after")]
         await respond(send, status, answer, headers)

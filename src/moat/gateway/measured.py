@@ -33,6 +33,22 @@ class Processes(NamedTuple):
     """Under way, in all of them."""
 
 
+class Sending(NamedTuple):
+    """How it stands with one collector that spans are sent to."""
+
+    collector: str
+    sent: int
+    """Spans that it took."""
+    refused: int
+    """Spans that it did not take and never will."""
+    failures: int
+    """Tries that were in vain, whatever became of them."""
+    given_up: int
+    """Segments that waited for too long, or in vain."""
+    waiting: int
+    """Bytes."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """Where the numbers come from."""
@@ -44,6 +60,7 @@ class Measured:
     lag: Callable[[], Lag] = lambda: Lag(0, 0, 0.0, 0)
     evals: Callable[[], Sequence[EvalScore]] = tuple
     processes: Callable[[], Processes] = Processes
+    sending: Callable[[], Sequence[Sending]] = tuple
 
 
 NOTHING_MEASURED = Measured()

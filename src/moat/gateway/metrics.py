@@ -21,9 +21,10 @@ from moat.domain.releases import Arm
 from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
 from moat.gateway.http import Receive, Scope, Send, respond
-from moat.gateway.measured import EvalScore, Measured, Processes
+from moat.gateway.measured import EvalScore, Measured, Processes, Sending
 from moat.gateway.metrics_births import Births, Shown
 from moat.gateway.metrics_calls import Calls
+from moat.gateway.refusals import Count
 from moat.gateway.serving import Live, Serving
 from moat.ports.spool import Spool
 from moat.routing.health import DeploymentState
@@ -55,6 +56,7 @@ class Metrics:
             lambda: drift(live.serving),
             lambda: evals(measured.evals()),
             lambda: shadows(measured.dropped()),
+            lambda: collectors(measured.sending()),
             lambda: deployments(live.deployments()),
             lambda: limits(live.balances()),
             lambda: caches(live.caches()),
@@ -72,6 +74,7 @@ class Metrics:
         """All families of all subjects, for whoever has seen so much."""
         for subject in self._subjects:
             yield from subject()
+        yield refusals(self._live.refusals.all, shown)
         if self._measured.measures is not None:
             yield from Calls(self._measured.measures, shown)()
 
@@ -173,6 +176,35 @@ def drift(serving: Serving) -> Iterator[Metric]:
 def shadows(dropped: int) -> Iterator[Metric]:
     """Copies of calls for releases on trial."""
     yield CounterMetricFamily("moat_shadow_dropped", "Copies given up: too many were under way.", dropped)
+
+
+def refusals(counts: Iterable[Count], shown: Shown) -> CounterMetricFamily:
+    """Requests that never became calls, and so are in no other figure."""
+    name = "moat_refused_requests"
+    family = CounterMetricFamily(name, "Refused before they were calls.", labels=("where", "status"))
+    for where, status, count in counts:
+        series = (where, str(status))
+        family.add_metric(series, count if shown(name, series) else 0)
+    return family
+
+
+def collectors(found: Iterable[Sending]) -> Iterator[Metric]:
+    """What is sent on to OpenTelemetry collectors; two on one host and port are one."""
+    by = ("collector",)
+    sent = CounterMetricFamily("moat_otlp_sent_spans", "That it took.", labels=by)
+    refused = CounterMetricFamily("moat_otlp_refused_spans", "That it will never take.", labels=by)
+    failures = CounterMetricFamily("moat_otlp_failures", "Requests to it that were in vain.", labels=by)
+    given_up = CounterMetricFamily("moat_otlp_given_up_segments", "That it did not take in time.", labels=by)
+    waiting = GaugeMetricFamily("moat_otlp_waiting_bytes", "Of spans that it has not got.", labels=by)
+    families = (sent, refused, failures, given_up, waiting)
+    total: dict[str, list[int]] = {}
+    for one in found:
+        figures = total.setdefault(one.collector, [0] * len(families))
+        figures[:] = [before + now for before, now in zip(figures, one[1:], strict=True)]
+    for collector, figures in total.items():
+        for family, figure in zip(families, figures, strict=True):
+            family.add_metric((collector,), figure)
+    yield from families
 
 
 def deployments(known: Sequence[DeploymentState]) -> Iterator[Metric]:

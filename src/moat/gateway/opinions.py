@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from moat.domain.errors import NotFound, RequestError, StorageError, Unavailable
 from moat.domain.feedback import Feedback, Source, opinion_id
 from moat.domain.keys import Key, check_text
-from moat.domain.spans import Span
 from moat.ports.clock import Clock
 from moat.ports.spool import FeedbackSpool
 from moat.ports.traces import TraceFilter, TraceReader
@@ -94,16 +93,17 @@ class Opinions:
         if not key.tenant and not key.environment:
             return
         try:
-            about: list[Span] = []
-            if said.request_id:
-                about += self._traces.search(TraceFilter(request_id=said.request_id), 1)
+            asked = [self._traces.search(TraceFilter(request_id=said.request_id), 1)] if said.request_id else []
             if said.trace_id:
-                about += self._traces.trace(said.trace_id)
+                spans = self._traces.trace(said.trace_id)
+                # Applications may report spans of any trace: its calls say whose it is.
+                asked.append([span for span in spans if span.kind != "app"] or spans)
         except (StorageError, Unavailable):
             return
-        own = [s for s in about if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
-        if about and not own:
-            raise NotFound.for_this_key()
+        for about in asked:
+            own = [s for s in about if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
+            if about and not own:
+                raise NotFound.for_this_key()
 
 
 def _check(said: Said, where: str) -> None:

@@ -8,6 +8,7 @@ excepted; above twice as many connections one that is idle makes room. What http
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -48,6 +49,10 @@ def _without_upgrade(data: bytes) -> bytes:
     return _UPGRADE.sub(b"x-upgrade:", head) + end + rest
 
 
+def _untold(status: int) -> None:
+    """Where nobody counts."""
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection. A single lazy timer serves all limits: moving a deadline is one assignment."""
 
@@ -57,8 +62,10 @@ class BoundedHttp(HttpToolsProtocol):
     """When the client must have got on, in the loop's time; 0: nothing is awaited from it."""
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, refused: Callable[[int], None] = _untold, **options: Any) -> None:
+        """`refused` is told the status of every request that the application never sees."""
         super().__init__(*args, **options)
+        self._refused = refused
         self._limit = self.limit_concurrency
         self.limit_concurrency = None  # uvicorn's own answer knows no Retry-After, and turns health checks away too
 
@@ -162,7 +169,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         full = self._limit is not None and len(self.tasks) >= self._limit
-        answer: Any = _overloaded if full and cycle.scope["path"] not in HEALTH else app
+        answer: Any = app
+        if full and cycle.scope["path"] not in HEALTH:
+            self._refused(Overloaded.default_status)
+            answer = _overloaded
         super()._start_asgi_task(cycle, answer)
 
     @property
@@ -202,6 +212,7 @@ class BoundedHttp(HttpToolsProtocol):
             headers = [*error_headers(error, new_id("req")), (b"content-length", b"%d" % len(body))]
             lines = [name + b": " + value + b"\r\n" for name, value in [*headers, (b"connection", b"close")]]
             self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", body]))
+            self._refused(error.status)
         self.transport.close()
 
     def _make_room(self) -> None:

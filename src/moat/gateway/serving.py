@@ -10,6 +10,7 @@ from moat.domain.errors import NotFound
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.idempotency import Answers
+from moat.gateway.refusals import Refusals
 from moat.gateway.turns import Turns
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
@@ -79,3 +80,5 @@ class Live:
     """Who may begin a request now."""
     answers: Answers = field(default_factory=Answers)
     """By idempotency key."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """What was refused before it was a call."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import zlib
+from typing import Any
 
 from msgspec.structs import replace
 
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, Overloaded, RequestError, StorageError
 from moat.domain.keys import Key
+from moat.domain.spans import Span
 from moat.gateway.admission import authenticate, read_headers
 from moat.gateway.http import BodyTooLarge, Headers, Message, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.serving import Live
@@ -21,9 +23,12 @@ AT_ONE_TIME = 2
 """Requests that are decoded at one time; the others wait."""
 HELD_BYTES = 64 * 2**20
 """Of bodies that have come and are not decoded yet, over all requests."""
+MAX_MEMBERS, GIVEN_BYTES = 1024, 16 * 1024
+"""Gzip files may be put together into one: so many in a body. And what zlib is given at one time."""
 FULL_SECONDS, BUSY_SECONDS = 5.0, 1.0
 """Until an exporter should try again: after the disk refused, and after too many came at once."""
 
+_SMALLER = "Send smaller batches."
 _TYPES: dict[str, Encoding] = {"application/x-protobuf": "protobuf", "application/json": "json"}
 _CONTENT_TYPES = {encoding: name.encode() for name, encoding in _TYPES.items()}
 _WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -42,7 +47,8 @@ class Intake:
     async def take(self, body: bytes, encoding: Encoding, key: Key, packed: str = "") -> Received:
         """Decode and spool, in a thread what is large or `packed` (`gzip`, `deflate`).
 
-        The key's tenant is the spans' tenant, whatever they say. Raises `RequestError`: 400 for what is no request, 413
+        The key's tenant is the spans' tenant, whatever they say, and so are its environment, feature and user where it
+        has one. Raises `RequestError`: 400 for what is no request, 413
         for one that is too large; `StorageError` when the disk refuses: then nothing of it is kept.
         """
         if not packed and len(body) <= INLINE_BYTES:
@@ -57,8 +63,20 @@ class Intake:
         policy = Policy(ports.capture_content, ports.max_content) if ports else Policy()
         received = otlp.decode(body, encoding, policy)
         if received.spans:
-            self._spool.append([replace(span, tenant=key.tenant, key=key.id) for span in received.spans])
+            self._spool.append([_bound(span, key) for span in received.spans])
         return received
+
+
+def _bound(span: Span, key: Key) -> Span:
+    """The span as the key has it: what the key fixes counts, whatever the span says, as for calls."""
+    return replace(
+        span,
+        tenant=key.tenant,
+        key=key.id,
+        environment=key.environment or span.environment,
+        feature=key.feature or span.feature,
+        user=key.user or span.user,
+    )
 
 
 class TraceIntake:
@@ -78,6 +96,7 @@ class TraceIntake:
                 raise _not_taken("content-type", f"must be {' or '.join(_TYPES)}")
             received = await self._take(headers, encoding, key, receive)
         except MoatError as error:
+            self._intake.live.refusals.add("traces", error.status)
             await respond(
                 send, error.status, otlp.refusal(error, encoding or "json", wait_for(error)), _refused(error, encoding)
             )
@@ -107,24 +126,32 @@ class TraceIntake:
 
 
 def unpack(body: bytes, packed: str, limit: int) -> bytes:
-    """A compressed body. Raises `RequestError` for what is none, `BodyTooLarge` (413) as soon as it passes `limit`
-    bytes: never more than that is made of it.
+    """A compressed body. Raises `RequestError` for what is none, or of more than `MAX_MEMBERS` pieces; `BodyTooLarge`
+    (413) as soon as it passes `limit` bytes: never more than that is made of it.
+
+    zlib copies what it is given and does not use, so that it is given a little at a time.
     """
-    pieces, size = list[bytes](), 0
-    while body:
-        unpacking = zlib.decompressobj(_WINDOWS[packed])
+    pieces, size, members, at = list[bytes](), 0, 0, 0
+    unpacking: Any = None
+    while at < len(body):
+        if unpacking is None:
+            members += 1
+            if members > MAX_MEMBERS:
+                raise RequestError(f"{packed} of more than {MAX_MEMBERS} pieces", where="body", remedy=_SMALLER)
+            unpacking = zlib.decompressobj(_WINDOWS[packed])
+        given = body[at : at + GIVEN_BYTES]
         try:
-            pieces.append(unpacking.decompress(body, limit - size + 1))
+            pieces.append(unpacking.decompress(given, limit - size + 1))
         except zlib.error as error:
             raise RequestError(f"not valid {packed}: {error}", where="body") from None
         size += len(pieces[-1])
         if size > limit:
-            raise BodyTooLarge(
-                f"the unpacked body is larger than {limit / 2**20:g} MiB", remedy="Send smaller batches."
-            )
-        if not unpacking.eof:
-            raise RequestError(f"not valid {packed}: it ends too early", where="body")
-        body = unpacking.unused_data
+            raise BodyTooLarge(f"the unpacked body is larger than {limit / 2**20:g} MiB", remedy=_SMALLER)
+        at += len(given) - len(unpacking.unused_data)
+        if unpacking.eof:
+            unpacking = None
+    if unpacking is not None:
+        raise RequestError(f"not valid {packed}: it ends too early", where="body")
     return b"".join(pieces)
 
 

@@ -107,7 +107,7 @@ class Course:
         try:
             return self._try(tried.deployment, tried.retry + 1)
         except CircuitOpen as error:
-            self._errors.append(error)
+            self._leave_alone(tried.deployment, error)
             return self.next("fallback")
 
     def next(self, why: Again | None) -> Try:
@@ -118,7 +118,7 @@ class Course:
                 try:
                     turn = self._try(deployment, 0)
                 except CircuitOpen as error:
-                    self._errors.append(error)
+                    self._leave_alone(deployment, error)
                     why = why or "fallback"
                     continue
                 if why is not None and self._ports.health is not None:
@@ -147,6 +147,12 @@ class Course:
         if tried.begun or self._impatient or tried.lasted * 2 < self._limit:
             return error
         return ProviderTimeout(error.what)
+
+    def _leave_alone(self, deployment: Deployment, error: CircuitOpen) -> None:
+        self._errors.append(error)
+        known = self.call.journal.left_alone
+        if error.failing and deployment.provider not in known:
+            known.append(deployment.provider)
 
     def _plan(self) -> Plan:
         assert self.call.plan is not None, "Route makes the plan"

@@ -132,6 +132,7 @@ def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any
         error=error.code if error else "",
         error_message=error.what[:MAX_ERROR] if error else "",
         attempts=len(journal.attempts),
+        left_alone=",".join(journal.left_alone),
         attributes=_attributes(call),
         input=content[0],
         output=content[1],

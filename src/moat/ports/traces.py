@@ -30,6 +30,7 @@ Dimension = Literal[
     "session",
     "service",
     "guard",
+    "left_alone",
 ]
 
 
@@ -63,8 +64,15 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """True: only calls that ended in an error; False: only those that did not."""
     shadow: bool | None = None
     """True: only copies that nobody waited for; False: only calls that somebody saw."""
+    wide: bool = False
+    """Not calls alone: of what applications reported, the top span of each trace too, and any span when the question is
+    about what only they have (see `OF_SPANS`)."""
     since_ns: int = 0
     until_ns: int = 0
+
+
+OF_SPANS = ("service", "operation", "trace_id", "name", "tools")
+"""Whoever asks by these with `wide` means spans at any depth."""
 
 
 class Usages(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +80,7 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
 
     group: tuple[str, ...]
     slot_ns: int = 0
-    """Start of the time slot, a multiple of its length; 0 when time was not divided."""
+    """Start of the time slot; 0 when time was not divided."""
     calls: int
     errors: int
     timeouts: int = 0
@@ -147,7 +155,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """What goes, and when: Unix nanoseconds, 0: never. What started before it goes."""
 
     content_ns: int = 0
-    """Inputs and outputs; the span stays."""
+    """Inputs, outputs, messages of errors and what else holds content (`moat.telemetry.content`); the span stays."""
     spans_ns: int = 0
     """Spans, and the opinions of them."""
 
@@ -169,7 +177,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
     group: tuple[str, ...]
     slot_ns: int = 0
-    """Start of the time slot, a multiple of its length; 0 when time was not divided."""
+    """Start of the time slot; 0 when time was not divided."""
     calls: int = 0
     """Calls that somebody made. Grouped or filtered by what only an attempt has (model, provider, error): calls with
     an attempt there, so that one with a fallback counts twice."""
@@ -255,7 +263,9 @@ class TraceReader(Protocol):
     """Questions. All see what the shipper has committed."""
 
     def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
-        """Spans of kind `call`, newest first, without `input` and `output`; of any kind when `q` speaks of kinds."""
+        """Calls, newest first, without `input` and `output`; other spans too when `q` speaks of kinds, or as `wide`
+        says.
+        """
         ...
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
@@ -266,11 +276,16 @@ class TraceReader(Protocol):
         """Totals of the calls per combination of dimensions, most expensive first; no dimension: one row."""
         ...
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
-        """As `usages` per time slot of `step_ns`, oldest first; a slot without calls is absent."""
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
+        """As `usages` per time slot of `step_ns`, oldest first; a slot without calls is absent.
+
+        Slots begin at multiples of `step_ns`, or so much later as `offset_ns` (below `step_ns`) says; here and below.
+        """
         ...
 
-    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+    def scores(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Scores]:
         """What people and scorers said of these calls, per name, by name."""
         ...
 
@@ -293,7 +308,7 @@ class TraceReader(Protocol):
     def pages(self, wanted: TraceFilter, size: int = 1000) -> Iterator[list[Span]]:
         """Whole traces that have such a call, spans with content, oldest first: for exports. Reads as it is asked.
 
-        As `search`, when `q` speaks of kinds.
+        With `wide`, traces that have no call as well: what matches is one of their spans.
         """
         ...
 
@@ -301,7 +316,9 @@ class TraceReader(Protocol):
         """How much there is."""
         ...
 
-    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+    def spending(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Spend]:
         """What attempts cost per combination of dimensions, and per time slot when `step_ns` is not 0.
 
         Most expensive first, or by time; groups without any row are absent. Filters look at each attempt: `model` is

@@ -106,7 +106,7 @@ class DeploymentHealth:
             known.breaker.suspect(now)
         wait = known.breaker.wait(now)
         if wait > SLACK:
-            raise self._open(deployment, _why_open(known), wait)
+            raise self._open(deployment, _why_open(known), wait, failing=True)
         wait = known.quotas.wait(now, tokens)
         if wait > SLACK:
             raise self._open(deployment, "has no room by its own limits", wait)
@@ -174,11 +174,12 @@ class DeploymentHealth:
     def _now(self) -> float:
         return self._clock.monotonic_ns() / 1e9
 
-    def _open(self, deployment: Deployment, why: str, wait: float) -> CircuitOpen:
+    def _open(self, deployment: Deployment, why: str, wait: float, *, failing: bool = False) -> CircuitOpen:
         return CircuitOpen(
             f"{deployment} {why}; it is left alone for another {wait:.1f} s",
             where=f"provider {deployment.provider}",
             retry_after=wait,
+            failing=failing,
         )
 
 

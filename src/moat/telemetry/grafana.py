@@ -41,7 +41,7 @@ def _quantiles(metric: str) -> dict[str, str]:
 
 _ROWS: dict[str, tuple[_Panel, ...]] = {
     "How fast?": (
-        _Panel("Latency", "s", _quantiles("llm_latency_seconds_bucket"), "Of calls that were answered or timed out. Slow: p95 above 5 s."),
+        _Panel("Latency", "s", _quantiles("llm_latency_seconds_bucket"), "Of calls with an answer. Slow: p95 > 5 s."),
         _Panel("Latency p95 by model", "s", {"{{model}}": _quantile(0.95, "llm_latency_seconds_bucket", "le, model")}),
         _Panel("First token", "s", _quantiles("llm_first_token_seconds_bucket"), "Of streamed calls."),
         _Panel(

@@ -50,6 +50,8 @@ _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _AMONG = re.compile(r"(?i)(?:not\s+)?in\s*(?=\()")
 _KEYWORDS = frozenset({"and", "or", "not", "in"})
+_SIGNS = {"&&": "and", "&": "and", "||": "or", "|": "or"}
+"""As other languages write it."""
 _BOUNDS: dict[str, Operator] = {"since": ">=", "until": "<"}
 
 
@@ -145,6 +147,11 @@ class _Parser:
             return Test(Field(name, "flag", (FLAGS[name],)), "=")
         if name.startswith(("score.", "attributes.")):
             return Test(self._field(name, start), "=")
+        if name in _SIGNS:
+            raise self._wrong(f"{name} joins nothing here", start, f"Write `{_SIGNS[name]}`.", len(name))
+        if name in FIELDS:
+            remedy = f'Compare it, as in `{name} = ...`, or write "{name}" in quotes to look for the word.'
+            raise self._wrong(f"{name} is a field, and nothing is said of it", start, remedy, len(name))
         return self._words(name, start)
 
     def _words(self, text: str, start: int) -> Expression:

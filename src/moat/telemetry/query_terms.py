@@ -1,6 +1,7 @@
 """What a filter may speak of: fields, their kinds and units, and the tree that an expression becomes."""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Literal, get_args
 
@@ -97,6 +98,7 @@ FIELDS = {
     **{name: Field(name, "text", (column,)) for name, column in _SHORT.items()},
     "kind": Field("kind", "text", ("kind",)),
     "tools": Field("tools", "list", ("tools",)),
+    "left_alone": Field("left_alone", "list", ("left_alone",)),
     **{name: Field(name, "count", (name,)) for name in _COUNTS},
     "tokens": Field("tokens", "count", ("input_tokens", "output_tokens")),
     "latency": Field("latency", "time", ("duration_ns",)),
@@ -159,11 +161,22 @@ def value_of(field: Field, text: str, now_ns: int) -> str | int | float:
 
 def speaks_of(expression: Expression, column: str) -> bool:
     """Does one of its tests look at this field of a span?"""
+    return any(column in test.field.columns for test in _tests(expression))
+
+
+def speaks_of_attributes(expression: Expression) -> bool:
+    """Does one of its tests look at an attribute?"""
+    return any(test.field.kind == "attribute" for test in _tests(expression))
+
+
+def _tests(expression: Expression) -> Iterator[Test]:
     if isinstance(expression, And | Or):
-        return any(speaks_of(part, column) for part in expression.parts)
-    if isinstance(expression, Not):
-        return speaks_of(expression.part, column)
-    return isinstance(expression, Test) and column in expression.field.columns
+        for part in expression.parts:
+            yield from _tests(part)
+    elif isinstance(expression, Not):
+        yield from _tests(expression.part)
+    elif isinstance(expression, Test):
+        yield expression
 
 
 def number_of(text: str) -> float | None:

@@ -99,22 +99,27 @@ class Traffic:
         found = self._usages(wanted.since_ns, wanted.until_ns)
         return [] if found is None else [replace(found, group=_group(by))]
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
         rows = []
-        for slot in range(wanted.since_ns // step_ns * step_ns, wanted.until_ns, step_ns):
+        begin = wanted.since_ns - (wanted.since_ns - offset_ns) % step_ns
+        for slot in range(begin, wanted.until_ns, step_ns):
             found = self._usages(slot, min(slot + step_ns, wanted.until_ns))
             if found is not None:
                 rows.append(replace(found, group=_group(by), slot_ns=slot))
         return rows
 
-    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
-        found = self.usages(by, wanted) if not step_ns else self.series(by, wanted, step_ns)
+    def spending(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Spend]:
+        found = self.usages(by, wanted) if not step_ns else self.series(by, wanted, step_ns, offset_ns)
         return [
             Spend(group=row.group, slot_ns=row.slot_ns, requests=row.calls, failed=row.errors, cost=row.cost)
             for row in found
         ]
 
-    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+    def scores(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Scores]:
         return []
 
     def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:

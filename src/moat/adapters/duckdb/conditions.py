@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from moat.ports.traces import TraceFilter
+from moat.ports.traces import OF_SPANS, TraceFilter
 from moat.telemetry.query import parse
 from moat.telemetry.query_matching import needle_of, pattern_of
-from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of, speaks_of
+from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of, speaks_of, speaks_of_attributes
 
 _TEXTS = tuple(
     field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str and field.name not in ("q",)
@@ -16,25 +16,23 @@ _TEXTS = tuple(
 Condition = tuple[str, list[Any]]
 
 SAID = """
-SELECT spans.rowid AS call, said.name, said.source, said.value
+SELECT spans.rowid AS call, said.name, said.source, said.value, said.tenant, said.id
 FROM feedback AS said JOIN spans ON spans.request_id = said.request_id
-WHERE said.request_id <> '' AND spans.kind = 'call' AND said.tenant IN ('', spans.tenant)
+WHERE said.request_id <> '' AND spans.kind = 'call'
+    AND said.tenant IN ('', spans.tenant) AND said.environment IN ('', spans.environment)
 UNION ALL
-SELECT spans.rowid AS call, said.name, said.source, said.value
+SELECT spans.rowid AS call, said.name, said.source, said.value, said.tenant, said.id
 FROM feedback AS said JOIN spans ON spans.trace_id = said.trace_id
-WHERE said.request_id = '' AND spans.kind = 'call' AND said.tenant IN ('', spans.tenant)
+WHERE said.request_id = '' AND spans.kind = 'call'
+    AND said.tenant IN ('', spans.tenant) AND said.environment IN ('', spans.environment)
 QUALIFY row_number() OVER (PARTITION BY said.tenant, said.id ORDER BY spans.started_ns, spans.span_id) = 1
 """
 """Opinions and the calls that they are of. One of a whole trace is of its first call, so that it counts once."""
 
 
-def conditions(wanted: TraceFilter, kinds: str = "'call'", *, wide: bool = False) -> Condition:
-    """What stands after WHERE, and its parameters. Raises `RequestError` for a `q` that is no expression.
-
-    `wide`: spans of other kinds as well, when `q` speaks of kinds.
-    """
-    asked = parse(wanted.q)
-    parts, values = [] if wide and speaks_of(asked, "kind") else [f"kind IN ({kinds})"], list[Any]()
+def conditions(wanted: TraceFilter, kinds: str = "kind = 'call'") -> Condition:
+    """What stands after WHERE, and its parameters. Raises `RequestError` for a `q` that is no expression."""
+    parts, values = [kinds], list[Any]()
     for name in _TEXTS:
         if value := getattr(wanted, name):
             parts.append(f'"{name}" = ?')
@@ -50,10 +48,23 @@ def conditions(wanted: TraceFilter, kinds: str = "'call'", *, wide: bool = False
         parts.append("started_ns < ?")
         values.append(wanted.until_ns)
     if wanted.q:
-        part, more = condition(asked)
+        part, more = condition(parse(wanted.q))
         parts.append(part)
         values += more
     return " AND ".join(parts), values
+
+
+def kinds_of(wanted: TraceFilter, *, whole: bool = False) -> str:
+    """Which spans are looked at, for questions that are not about calls alone. `whole`: whole traces are wanted, so
+    that any span of one will do.
+    """
+    asked = parse(wanted.q)
+    if speaks_of(asked, "kind"):
+        return "true"
+    if not wanted.wide:
+        return "kind = 'call'"
+    deep = any(getattr(wanted, name, "") or speaks_of(asked, name) for name in OF_SPANS) or speaks_of_attributes(asked)
+    return "kind <> 'attempt'" if whole or deep else "(kind = 'call' OR kind = 'app' AND parent_id = '')"
 
 
 def condition(expression: Expression) -> Condition:

@@ -1,13 +1,13 @@
 """Feedback: a table of its own, beside the spans that it is of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import duckdb
 import msgspec
 
-from moat.adapters.duckdb.conditions import conditions
+from moat.adapters.duckdb.conditions import SAID, conditions
 from moat.adapters.duckdb.sift import Reject, read_lines
 from moat.domain.feedback import Feedback, Source
 from moat.ports.traces import TraceFilter
@@ -60,11 +60,40 @@ WHERE NOT EXISTS (SELECT 1 FROM feedback AS known WHERE known.tenant = new.tenan
 
 OF_TRACE = f"""
 SELECT {_NAMES} FROM feedback
-WHERE (request_id IN (SELECT unnest(?::VARCHAR[])) OR (trace_id = ? AND request_id = ''))
-    AND tenant IN (SELECT unnest(?::VARCHAR[]))
+WHERE request_id IN (SELECT unnest(?::VARCHAR[])) OR (trace_id = ? AND request_id = '')
 ORDER BY at_ns, id
 """
-REQUESTS = "SELECT DISTINCT request_id, tenant FROM spans WHERE trace_id = ?"
+WHOSE = """
+SELECT DISTINCT request_id, tenant, environment, kind = 'app' FROM spans WHERE trace_id = ?
+"""
+
+
+class Whose(NamedTuple):
+    """What the spans of a trace say of whose it is."""
+
+    request_id: str
+    tenant: str
+    environment: str
+    reported: bool
+    """By an application: it may say any request id."""
+
+
+def of_trace(found: Iterable[Feedback], whose: Sequence[Whose]) -> list[Feedback]:
+    """Those that are of a call in the trace, as `SAID` has it; of the trace itself where it has no calls, and while
+    nothing is known of it, those that no tenant said.
+    """
+    about = [one for one in whose if not one.reported] or [one._replace(request_id="") for one in whose]
+    if not about:
+        return [said for said in found if not said.tenant]
+    return [said for said in found if any(_is_of(said, one) for one in about)]
+
+
+def _is_of(said: Feedback, one: Whose) -> bool:
+    return (
+        said.request_id in ("", one.request_id)
+        and said.tenant in ("", one.tenant)
+        and said.environment in ("", one.environment)
+    )
 
 
 def of_calls(wanted: TraceFilter, limit: int, source: Source | None) -> tuple[str, list[Any]]:
@@ -72,17 +101,13 @@ def of_calls(wanted: TraceFilter, limit: int, source: Source | None) -> tuple[st
     where, values = conditions(wanted)
     return (
         f"""
-        WITH calls AS (SELECT DISTINCT request_id, trace_id, tenant FROM spans WHERE {where})
         SELECT {_NAMES} FROM feedback AS said
-        WHERE (? = '' OR source = ?) AND EXISTS (
-            SELECT 1 FROM calls WHERE said.tenant IN ('', calls.tenant) AND (
-                (said.request_id <> '' AND said.request_id = calls.request_id)
-                OR (said.request_id = '' AND said.trace_id = calls.trace_id)
-            )
+        WHERE (? = '' OR source = ?) AND (tenant, id) IN (
+            SELECT (tenant, id) FROM ({SAID}) WHERE call IN (SELECT rowid FROM spans WHERE {where})
         )
         ORDER BY at_ns DESC, id LIMIT ?
         """,
-        [*values, source or "", source or "", limit],
+        [source or "", source or "", *values, limit],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from moat.adapters.duckdb.conditions import SAID, conditions
+from moat.adapters.duckdb.conditions import SAID, conditions, kinds_of
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
@@ -73,7 +73,8 @@ SELECT new.* FROM (SELECT ? AS segment, ? AS line, ? AS reason, ?::BLOB AS conte
 WHERE NOT EXISTS (SELECT 1 FROM rejects AS known WHERE known.segment = new.segment AND known.line = new.line)
 """
 
-TRACE_OF_REQUEST = "SELECT trace_id FROM spans WHERE request_id = ? LIMIT 1"
+TRACE_OF_REQUEST = "SELECT trace_id FROM spans WHERE request_id = ? AND kind <> 'app' LIMIT 1"
+"""What an application reports may say any request id: it does not lead anybody to another trace."""
 
 TRACE = f"""
 SELECT {_names(COLUMNS)} FROM spans WHERE trace_id = ?
@@ -84,12 +85,12 @@ ORDER BY started_ns, parent_id <> '', span_id
 
 def search(wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
     """Statement and parameters for the newest calls, or spans of the kinds that are asked for."""
-    where, values = conditions(wanted, wide=True)
+    where, values = conditions(wanted, kinds_of(wanted))
     order = "ORDER BY started_ns DESC, span_id LIMIT ?"
     return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
 
 
-def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> tuple[str, list[Any]]:
+def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0) -> tuple[str, list[Any]]:
     """Statement and parameters for totals: the dimensions first, then the fields of `Usages` after `group`.
 
     Quantiles are nearest-rank values that occurred. Raises `RequestError` for an unknown dimension.
@@ -102,7 +103,7 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> tu
     streamed = "FILTER (stream AND first_token_ns > 0 AND output_tokens > 1 AND duration_ns > first_token_ns)"
     return (
         f"""
-        SELECT {_names(by)}{", " if by else ""}{slot(step_ns)} AS slot,
+        SELECT {_names(by)}{", " if by else ""}{slot(step_ns, offset_ns)} AS slot,
             count(*) AS calls,
             count(*) FILTER (error <> '') AS errors,
             count(*) FILTER (error IN {TIMEOUTS}),
@@ -130,19 +131,20 @@ _TIMED = f"FILTER (error IN {ENDINGS} AND NOT ends_with(price_version, '{BATCH_P
 """`moat.telemetry.latency.has_latency`."""
 
 
-def slot(step_ns: int) -> str:
+def slot(step_ns: int, offset_ns: int = 0) -> str:
     """Start of the time slot of a span; 0 when time is not divided."""
-    return f"started_ns - started_ns % {step_ns:d}" if step_ns else "0"
+    return f"started_ns - (started_ns - {offset_ns:d}) % {step_ns:d}" if step_ns else "0"
 
 
-def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tuple[str, list[Any]]:
+def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> tuple[str, list[Any]]:
     """Statement and parameters for opinions: the dimensions first, then the fields of `Scores` after `group`."""
     check(by)
     where, values = conditions(wanted)
     groups = "".join(f'spans."{name}", ' for name in by)
     return (
         f"""
-        SELECT {groups}{slot(step_ns)} AS slot, said.name, said.source, count(*), sum(value), sum(value * value),
+        SELECT {groups}{slot(step_ns, offset_ns)} AS slot, said.name, said.source,
+            count(*), sum(value), sum(value * value),
             count(*) FILTER (value < 0.5),
             [{", ".join(f"count(*) FILTER (least(floor(value * 10), 9) = {tenth})" for tenth in range(10))}]
         FROM ({SAID}) AS said
@@ -156,7 +158,7 @@ def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tuple[
 
 def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
     """Statement and parameters for sessions or users: the fields of `Visit`."""
-    where, values = conditions(wanted)
+    where, values = conditions(wanted, kinds_of(wanted))
     return (
         f"""
         WITH calls AS (SELECT rowid AS place, * FROM spans WHERE {where} AND "{of}" <> ''),
@@ -173,7 +175,7 @@ def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> t
     )
 
 
-def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tuple[str, list[Any]]:
+def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> tuple[str, list[Any]]:
     """Statement and parameters for what attempts cost: the dimensions first, then the slot, then the sums of `Spend`
     with the counts of `Usage` last.
 
@@ -183,9 +185,9 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> tupl
     check(by)
     asked = (*by, *(name for name in _OF_ATTEMPTS if getattr(wanted, name)))
     alone = wanted.failed is not None or any(name in _OF_ATTEMPTS for name in asked)
-    where, values = conditions(wanted, "'attempt'")
+    where, values = conditions(wanted, "kind = 'attempt'")
     groups = "".join(f'"{name}", ' for name in by)
-    keys = f"{groups}{slot(step_ns)} AS slot"
+    keys = f"{groups}{slot(step_ns, offset_ns)} AS slot"
     tokens = ", ".join(f"sum({column}) AS {column}" for column in USAGE_COLUMNS.values())
     parts = f"""
         SELECT {keys}, {"count(*)" if alone else "0"} AS calls, count(*) AS requests,
@@ -235,7 +237,7 @@ _SPEND_SUMS = ("calls", "requests", "failed", "estimated", "total", "unpriced", 
 
 def deployments(wanted: TraceFilter) -> tuple[str, list[Any]]:
     """Statement and parameters for the aliases, providers and models of attempts."""
-    where, values = conditions(wanted, "'attempt'")
+    where, values = conditions(wanted, "kind = 'attempt'")
     return f"SELECT DISTINCT alias, provider, model FROM spans WHERE {where} ORDER BY ALL", values
 
 

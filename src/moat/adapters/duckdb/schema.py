@@ -118,7 +118,9 @@ _TELEMETRY = (
     _FEEDBACK,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY)
+_LEFT_ALONE = ("ALTER TABLE spans ADD COLUMN left_alone VARCHAR DEFAULT ''",)
+
+STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY, _LEFT_ALONE)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 FILLED = 4

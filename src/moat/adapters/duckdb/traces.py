@@ -105,13 +105,15 @@ class DuckTraces:
         """See `TraceReader`."""
         return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted))]
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
         """See `TraceReader`."""
-        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns))]
+        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns, offset_ns))]
 
-    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+    def scores(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Scores]:
         """See `TraceReader`."""
-        rows = self._ask(*queries.scores(by, wanted, step_ns))
+        rows = self._ask(*queries.scores(by, wanted, step_ns, offset_ns))
         return [_grouped(Scores, len(by), (*row[:-1], tuple(row[-1]))) for row in rows]
 
     def feedback(self, trace_or_request_id: str) -> list[Feedback]:
@@ -120,10 +122,11 @@ class DuckTraces:
             return []
         found = self._ask(queries.TRACE_OF_REQUEST, [trace_or_request_id])
         trace = found[0][0] if found else trace_or_request_id
-        known = self._ask(opinions.REQUESTS, [trace])
-        requests = [trace_or_request_id] if found or not known else [request for request, _ in known if request]
-        tenants = ["", *(tenant for _, tenant in known)]
-        return list(opinions.opinions(self._ask(opinions.OF_TRACE, [requests, trace, tenants])))
+        whose = [opinions.Whose(*row) for row in self._ask(opinions.WHOSE, [trace])]
+        asked = bool(found) or not whose
+        requests = [trace_or_request_id] if asked else [one.request_id for one in whose if one.request_id]
+        said = opinions.opinions(self._ask(opinions.OF_TRACE, [requests, trace]))
+        return opinions.of_trace(said, whose)
 
     def opinions(self, wanted: TraceFilter, limit: int = 50, source: Source | None = None) -> list[Feedback]:
         """See `TraceReader`."""
@@ -155,9 +158,11 @@ class DuckTraces:
         sizes = (_size(self._path), _size(Path(f"{self._path}.wal")))
         return Kept(spans=spans, opinions=opinions, rejects=rejects, bytes=sum(sizes), first_ns=first)
 
-    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+    def spending(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Spend]:
         """See `TraceReader`."""
-        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, step_ns))]
+        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, step_ns, offset_ns))]
 
     def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
         """See `TraceReader`."""
@@ -203,12 +208,11 @@ class DuckTraces:
             with self._ingesting, self._cursor() as cursor:
                 make_log(self._path)
                 cursor.execute("BEGIN")
-                changed = cursor.execute(step.statement, step.values).fetchall()
+                gone += step.take(cursor)
                 cursor.execute("COMMIT")
                 # A little after each step, and not much at once; not while somebody else writes.
                 with suppress(duckdb.TransactionException):
                     cursor.execute("CHECKPOINT")
-                gone += changed[0][0] if step.spans else 0
             # Whoever waits for the lock comes next: without a pause it would be taken again at once.
             time.sleep(min(_PAUSE_SECONDS, time.monotonic() - began))
         return gone

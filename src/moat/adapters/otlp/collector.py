@@ -56,6 +56,8 @@ class Collector:
         self.outbox = outbox
         self.sent = self.refused = 0
         """Spans that it took; those that it refused, that failed in its hands, or that cannot be sent."""
+        self.failures = 0
+        """Requests to it that were in vain."""
         self._to = to
         self._poll = poll
         self._client = HttpClient(where=f"collector {outbox.shown}", limits=Limits(connections=1), reach=Reach.PRIVATE)
@@ -63,7 +65,8 @@ class Collector:
         try:
             self._client.check(to.url, self._headers)
         except ConfigError as error:  # its path may be a credential
-            raise ConfigError(error.what, where=error.where.replace(to.url, outbox.shown)) from None
+            where = outbox.shown if error.where == repr(to.url) else error.where
+            raise ConfigError(error.what, where=where) from None
         self._problem = ""
 
     async def run(self) -> None:
@@ -110,6 +113,7 @@ class Collector:
                 half = len(batch) // 2
                 return await self._deliver(batch[:half], segment) and await self._deliver(batch[half:], segment)
             tries += 1
+            self.failures += 1
             self._note(problem)
             if status in _NEVER or (status and status not in _ALWAYS and tries >= MAX_TRIES):
                 self.refused += len(batch)

@@ -1,18 +1,30 @@
-"""OTLP spans by gRPC: the same intake and the same answers as `POST /v1/traces`. Needs `moat[grpc]`."""
+"""OTLP spans by gRPC: the same intake and the same answers as `POST /v1/traces`. Needs `moat[grpc]`.
 
+Nothing of a message is read before its key is known. Memory is bounded: `READ_AT_ONE_TIME` messages, each up to five
+times the largest body (packed, unpacked, as one piece of bytes, and what gRPC gives back later); of every other call
+`WINDOW` bytes.
+"""
+
+import asyncio
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
-from moat.domain.errors import ConfigError, MoatError, RequestError
+from moat.domain.errors import ConfigError, MoatError, Overloaded, RequestError
 from moat.gateway.admission import authenticate
-from moat.gateway.traces import Intake, wait_for
+from moat.gateway.traces import BUSY_SECONDS, Intake, wait_for
 from moat.telemetry.otlp import answers
 
 SERVICE, METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 MAX_CALLS = 64
 """At one time; further ones are told to come again."""
+READ_AT_ONE_TIME = 2
+"""Messages that are read or decoded; the other calls wait, with what fits into their window."""
+READ_SECONDS = 10.0
+"""For a message to come, from when it is its turn: nobody who sends slowly keeps the others waiting for long."""
+WINDOW = 64 * 1024
+"""Bytes of a call that may come before anybody asks for them (HTTP/2's flow control)."""
 GRACE_SECONDS = 5.0
 """How long requests under way may go on at the end."""
 
@@ -27,13 +39,20 @@ class GrpcReceiver:
         self._intake = intake
         self._address = address
         self._server: Any = None
+        self._turns = asyncio.Semaphore(READ_AT_ONE_TIME)
 
     async def start(self) -> int:
         """Listen; the port. Raises `ConfigError` when nobody can listen there."""
-        options = (("grpc.max_receive_message_length", self._intake.max_body), ("grpc.so_reuseport", 0))
+        options = (
+            ("grpc.max_receive_message_length", self._intake.max_body),
+            ("grpc.so_reuseport", 0),
+            ("grpc.http2.lookahead_bytes", WINDOW),
+            ("grpc.http2.bdp_probe", 0),  # it would make the window grow up to 16 MiB
+        )
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CALLS)
-        # Messages stay bytes: they are decoded, within bounds, by the intake.
-        handler = grpc.unary_unary_rpc_method_handler(self._export)
+        # As a stream, which is the same on the wire: a message is read when it is asked for. It stays bytes, which the
+        # intake decodes within bounds.
+        handler = grpc.stream_unary_rpc_method_handler(self._export)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
         try:
             port: int = self._server.add_insecure_port(self._address)
@@ -49,16 +68,34 @@ class GrpcReceiver:
         if self._server is not None:
             await self._server.stop(GRACE_SECONDS)
 
-    async def _export(self, body: bytes, context: Any) -> bytes:
+    async def _export(self, _: Any, context: Any) -> bytes:
         try:
             headers = {short: value for name, value in context.invocation_metadata() if (short := _SHORT.get(name))}
             key = authenticate(headers, self._intake.live.serving.keys)
-            if len(body) > self._intake.max_body:
-                raise RequestError(f"larger than {self._intake.max_body} bytes", where="body")
-            received = await self._intake.take(body, "protobuf", key)
+            async with self._turns:
+                received = await self._intake.take(await self._message(context), "protobuf", key)
         except MoatError as error:
+            self._intake.live.refusals.add("traces", error.status)
             await _refuse(context, error)
         return received.response("protobuf")
+
+    async def _message(self, context: Any) -> bytes:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                body = await context.read()
+        except TimeoutError:
+            raise _late() from None
+        if not isinstance(body, bytes):
+            raise RequestError("there is no message", where="body")
+        if len(body) > self._intake.max_body:
+            raise RequestError(f"larger than {self._intake.max_body} bytes", where="body")
+        return body
+
+
+def _late() -> Overloaded:
+    error = Overloaded(f"the message did not come within {READ_SECONDS:g} s", retry_after=BUSY_SECONDS)
+    error.status = 429
+    return error
 
 
 async def _refuse(context: Any, error: MoatError) -> NoReturn:

@@ -60,14 +60,16 @@ class RemoteTraces:
         """Totals by dimensions."""
         return self._get("/api/v1/usage", {**_fields(wanted), "by": ",".join(by)}, list[Usages])
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int) -> list[Usages]:
+    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
         """Totals by dimensions and time."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns}
+        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
         return self._get("/api/v1/usage", query, list[Usages])
 
-    def scores(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Scores]:
+    def scores(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Scores]:
         """What was said, by dimensions and time."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns}
+        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
         return self._get("/api/v1/scores", query, list[Scores])
 
     def feedback(self, trace_or_request_id: str) -> list[Feedback]:
@@ -99,9 +101,11 @@ class RemoteTraces:
         """How much there is."""
         return self._get("/api/v1/kept", {}, Kept)
 
-    def spending(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0) -> list[Spend]:
+    def spending(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Spend]:
         """What attempts cost."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns}
+        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
         return self._get("/api/v1/spend", query, list[Spend])
 
     def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:

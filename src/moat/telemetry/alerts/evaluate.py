@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from moat.domain.alerting import Alert, Event, Reading, Rule, Silence, Standing, key_of
+from moat.domain.windows import SECOND_NS
 from moat.telemetry.alerts.rules import SINGLE
 
 NOISE = 4.0
@@ -39,7 +40,7 @@ def evaluate(
         before, rule = alerts.pop(key, None), named[key[0]]
         after, event = _step(rule, _telling(rule, found.get(key, []), before), before, now_ns)
         if after is not None:
-            alerts[key] = after
+            alerts[key] = replace(after, recent=_recent(rule, found.get(key, [])))
         if event is not None:
             events.append(event)
     silences = tuple(silence for silence in standing.silences if silence.until_ns > now_ns)
@@ -121,6 +122,15 @@ def silenced(silences: Iterable[Silence], rule: str, labels: Mapping[str, str]) 
     return ""
 
 
+def _recent(rule: Rule, readings: Sequence[Reading]) -> bool:
+    """Is the shortest of its windows past the bar, be it by few calls?"""
+    for reading in readings:
+        bar = bar_of(rule, reading)
+        if reading.window_s <= rule.window_s and bar is not None:
+            return reading.value > bar if rule.side == "above" else reading.value < bar
+    return False
+
+
 def _telling(rule: Rule, readings: Sequence[Reading], before: Alert | None) -> Reading | None:
     """What fired by a long look is judged by as long a look."""
     if before is not None and before.state == "firing":
@@ -165,7 +175,7 @@ def _raised(rule: Rule, reading: Reading, bar: float, before: Alert | None, now_
         samples=reading.samples,
     )
     alert = _seen(before or fresh, reading, bar, now_ns)
-    alert = replace(alert, breaches=alert.breaches + 1, calms=0)
+    alert = replace(alert, breaches=alert.breaches + 1, calms=0, providers=reading.providers)
     if alert.state == "pending" and alert.breaches >= rule.after:
         return replace(alert, state="firing", fired_ns=now_ns, window_s=reading.window_s)
     return alert
@@ -195,7 +205,9 @@ def _tell(
         if alert.state != "firing" or rule is None:
             told.append(alert)
             continue
-        muted = silenced(silences, alert.rule, alert.labels) or _inhibited(rule, alert, firing)
+        if explained := _inhibited(rule, alert, firing):
+            alert = replace(alert, explained=explained, explained_ns=now_ns)
+        muted = silenced(silences, alert.rule, alert.labels) or _explained(rule, alert, now_ns)
         if alert.fired_ns == now_ns or (not muted and not alert.told):
             event = _event(alert, rule, "fired", now_ns)
             events.append(replace(event, muted=muted))
@@ -204,13 +216,32 @@ def _tell(
 
 
 def _inhibited(rule: Rule, alert: Alert, firing: Iterable[Alert]) -> str:
-    """Which firing alert explains this one: of a rule that inhibits it, with the same values of what both have."""
+    """The rule of an alert that explains this one: it inhibits it, goes on, and is about the same. What this one is not
+    grouped by they must have in common otherwise, such as a provider that its calls failed at.
+    """
     for other in firing:
-        if other.rule in rule.inhibited_by and all(
-            alert.labels.get(name, value) == value for name, value in other.labels.items()
-        ):
-            return f"explained by {other.rule}"
+        if other.rule in rule.inhibited_by and other.recent and _alike(alert, other.labels):
+            return other.rule
     return ""
+
+
+def _explained(rule: Rule, alert: Alert, now_ns: int) -> str:
+    """By an alert that fires; or by one that has ended, as long as the window still holds what it explained."""
+    if not alert.explained:
+        return ""
+    if alert.explained_ns == now_ns:
+        return f"explained by {alert.explained}"
+    window_ns = max(rule.window_s, alert.window_s) * SECOND_NS
+    ended = alert.providers and now_ns - alert.explained_ns <= window_ns
+    return f"explained by {alert.explained}, which is over" if ended else ""
+
+
+def _alike(alert: Alert, labels: Mapping[str, str]) -> bool:
+    for name, value in labels.items():
+        known = (alert.labels.get("model"),) if name == "alias" else alert.providers if name == "provider" else ()
+        if value not in ((alert.labels[name],) if name in alert.labels else known):
+            return False
+    return True
 
 
 def _event(alert: Alert, rule: Rule | None, kind: str, now_ns: int, why: str = "") -> Event:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from moat.domain.alerting import Event, Reading, Rule, Standing
 from moat.domain.errors import DocumentError
-from moat.telemetry.alerts.evaluate import evaluate
-from moat.telemetry.alerts.readings import Gauge
+from moat.telemetry.alerts.evaluate import evaluate, looked
+from moat.telemetry.alerts.readings import Gauge, pace
 from moat.telemetry.alerts.verdicts import NoVerdict, Undecided
 
 
@@ -29,14 +29,19 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stored(gauge: Gauge, rules: Sequence[Rule], since_ns: int, until_ns: int, every: float) -> Replayed:
-    """What would have come of a time that is over. Each rule is evaluated once a window, so that one evaluation stands
-    for as many as a server makes in it.
+    """What would have come of a time that is over. Each rule is evaluated a few times in a window, each for as many
+    evaluations as a server makes meanwhile, and all rules once more at the end, as the server would at that moment.
     """
     standing, events, undecided = Standing(), list[Event](), Undecided(rules)
-    for at_ns, those, readings in gauge.history([_once(rule, every) for rule in rules], since_ns, until_ns):
+    paced = [_paced(rule, every) for rule in rules]
+    for at_ns, those, readings in gauge.history(paced, since_ns, until_ns, every):
         standing, more = evaluate(those, readings, standing, at_ns)
         events += more
         undecided.see(readings)
+    readings = gauge.now(paced, until_ns, looked(standing))
+    standing, more = evaluate(paced, readings, standing, until_ns)
+    events += more
+    undecided.see(readings)
     return Replayed(events=events, no_verdict=undecided.found())
 
 
@@ -76,7 +81,7 @@ def read_lines(path: Path, rules: Sequence[Rule]) -> list[Line]:
     return lines
 
 
-def _once(rule: Rule, every: float) -> Rule:
-    """As many evaluations in a row as a window has count as one."""
-    windows = rule.window_s / every
-    return replace(rule, after=max(1, round(rule.after / windows)), calm=max(1, round(rule.calm / windows)))
+def _paced(rule: Rule, every: float) -> Rule:
+    """As many evaluations in a row as a server makes between two looks count as one."""
+    many = pace(rule, every) / (every * 1e9)
+    return replace(rule, after=max(1, round(rule.after / many)), calm=max(1, round(rule.calm / many)))

@@ -4,6 +4,7 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,8 +16,17 @@ from moat.domain.errors import RequestError
 from moat.telemetry.otlp import wire
 from moat.telemetry.otlp.wire import Found, Group, Happening, RawSpan
 
-MAX_WORK = 1_500_000
-"""Commas, objects and arrays of one request, outside of its texts: each value takes about one of them."""
+MAX_WORK, MAX_WORK_AT_ONCE = 900_000, 500_000
+"""Commas, objects and arrays, outside of texts: an attribute takes about four of them. Of one request, and of a span or
+resource, which are decoded in one piece: either takes 50 MB of memory at most.
+"""
+MAX_EXPLAINED = 2**20
+"""Bytes of a request whose mistakes are told in our words: that takes all of it, decoded once more."""
+
+MAX_REPAIRED, MAX_HALVES = 4 * 2**20, 10_000
+"""Bytes of a span, or of a whole body, that are looked through for halves of characters (others wait for that: 0.1 s),
+and how many are replaced.
+"""
 
 T = TypeVar("T")
 
@@ -93,7 +103,8 @@ class _Resource(_Wire, frozen=True):
 
 
 class _ResourceSpans(_Wire, frozen=True):
-    resource: _Resource | None = None
+    resource: msgspec.Raw = msgspec.Raw(b"null")
+    """Decoded by itself, like each span."""
     scope_spans: list[_Scope] | None = None
 
 
@@ -103,49 +114,100 @@ class _Request(_Wire, frozen=True):
 
 _request = msgspec.json.Decoder(_Request)
 _one_span = msgspec.json.Decoder(_Span)
+_resource = msgspec.json.Decoder(_Resource | None)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SOME = re.compile(rb'(?:[^"]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"){1,20000}+', re.DOTALL)
+"""Many strings with what stands between them: taking them all out in one step would make as many pieces."""
+_HALF = re.compile(
+    rb"(?<!\\)((?:\\\\)*+)\\u(?:[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2})"
+)
+"""An escape that is the first half of a surrogate pair without the second, or the second without the first; and the
+escaped backslashes before it.
+"""
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 
 
 def read(body: bytes) -> Found:
     """The spans of an ExportTraceServiceRequest. Raises `RequestError` with the JSON path for another shape."""
-    _check_work(body)
+    _check_work(body, MAX_WORK)
     request = _read(_request, body, body, ())
     for i, group in enumerate(request.resource_spans or []):
-        resource = _Values().pairs(group.resource.attributes if group.resource else None)
+        found = _part(_resource, group.resource, body, ("resourceSpans", i, "resource"))
+        resource = _Values().pairs(found.attributes if found else None)
         for j, scope in enumerate(group.scope_spans or []):
             common = Group(resource, (scope.scope.name or "") if scope.scope else "")
             for k, raw in enumerate(scope.spans or []):
                 path = f"$.resourceSpans[{i}].scopeSpans[{j}].spans[{k}]"
-                parsed = _read(_one_span, raw, body, ("resourceSpans", i, "scopeSpans", j, "spans", k))
+                parsed = _part(_one_span, raw, body, ("resourceSpans", i, "scopeSpans", j, "spans", k))
                 yield path, common, _span(parsed)
 
 
-def _check_work(body: bytes) -> None:
-    if len(body) <= MAX_WORK or _structure(body) <= MAX_WORK:
-        return
-    if _structure(_STRING.sub(b"", body)) > MAX_WORK:
+def _check_work(body: bytes, most: int) -> None:
+    if len(body) > most and _structure(body) > most and _work(body, most) > most:
         raise wire.too_much()
+
+
+def _work(body: bytes, most: int) -> int:
+    """Commas, objects and arrays outside of texts, counted until they are too many."""
+    at = found = 0
+    while found <= most and (some := _SOME.match(body, at)):
+        found += _structure(_STRING.sub(b"", some[0]))
+        at = some.end()
+    return found + (_structure(body[at:]) if found <= most else 0)
 
 
 def _structure(body: bytes) -> int:
     return body.count(b",") + body.count(b"{") + body.count(b"[")
 
 
+def _part(decoder: msgspec.json.Decoder[T], part: msgspec.Raw, body: bytes, path: JsonPath) -> T:
+    """As `_read`, of what has its own bound."""
+    if len(part) > MAX_WORK_AT_ONCE:
+        _check_work(bytes(part), MAX_WORK_AT_ONCE)
+    return _read(decoder, part, body, path)
+
+
 def _read(decoder: msgspec.json.Decoder[T], part: bytes | msgspec.Raw, body: bytes, path: JsonPath) -> T:
-    """The part of the body at this path. Raises `RequestError`."""
+    """The part of the body at this path, with halves of characters replaced. Raises `RequestError`."""
     try:
         try:
-            return decoder.decode(part)
-        except msgspec.ValidationError:
-            whole = Document("body", msgspec.json.decode(body), None)
+            return _decoded(decoder.decode, part)
+        except msgspec.ValidationError as error:
+            if len(body) > MAX_EXPLAINED:
+                raise RequestError(f"{_shown(path)}: {error}", where="body") from None
+            whole = Document("body", _decoded(msgspec.json.decode, body), None)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"not valid JSON: {error}", where="body") from None
     try:
         return decode_document(whole, decoder.type, at=path, error=RequestError)
     except RequestError as error:
         raise RequestError(error.what, where="body", remedy=error.remedy) from None
+
+
+def _shown(path: JsonPath) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+
+
+def _decoded(decode: Callable[[bytes | msgspec.Raw], T], part: bytes | msgspec.Raw) -> T:
+    """What the decoder makes of it; with halves of characters, of the part without them."""
+    try:
+        return decode(part)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if len(bytes(part)) > MAX_REPAIRED:
+            raise
+        return decode(_repaired(bytes(part)))
+
+
+def _repaired(part: bytes) -> bytes:
+    """JSON with U+FFFD, as protobuf's text has it, for what is no UTF-8 and for halves of surrogate pairs: programs
+    whose text is UTF-16 leave them where they cut it.
+    """
+    part = part.decode("utf-8", "replace").encode()
+    return _HALF.sub(rb"\1\\ufffd", part, count=MAX_HALVES)
 
 
 def _span(raw: _Span) -> RawSpan:

@@ -201,19 +201,19 @@ class _Reader:
             tag = body[at]
             at += 1
             if tag >= 0x80:
-                tag, at = _varint(body, at - 1)
+                tag, at = self._varint(at - 1)
             kind = tag & 7
             if kind == _BYTES:
                 size = body[at]
                 at += 1
                 if size >= 0x80:
-                    size, at = _varint(body, at - 1)
+                    size, at = self._varint(at - 1)
                 if at + size > end:
                     raise _broken("a value is longer than what it stands in")
                 yield tag, at, at + size
                 at += size
             elif kind == _VARINT:
-                value, at = _varint(body, at)
+                value, at = self._varint(at)
                 yield tag, value, 0
             elif kind in (_FIXED64, _FIXED32):
                 yield tag, at, 0
@@ -223,19 +223,19 @@ class _Reader:
         if at > end:
             raise _broken("a value is longer than what it stands in")
 
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    """A number of up to 64 bits, and where the next value begins."""
-    value = shift = 0
-    while True:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (2**64 - 1), at
-        shift += 7
-        if shift > 63:
-            raise _broken("a number of more than 64 bits")
+    def _varint(self, at: int) -> tuple[int, int]:
+        """A number of up to 64 bits, and where the next value begins; two of its bytes are work like a field."""
+        body, value, shift = self._body, 0, 0
+        while True:
+            byte = body[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                self._left -= shift // 14
+                return value & (2**64 - 1), at
+            shift += 7
+            if shift > 63:
+                raise _broken("a number of more than 64 bits")
 
 
 def read_partial(body: bytes) -> tuple[int, str]:

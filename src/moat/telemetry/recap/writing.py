@@ -13,6 +13,8 @@ ENOUGH = 100
 """Calls on both sides, before a quantile is compared."""
 MOVED = 0.2
 """Of a quantile: below it nothing is said."""
+LEAST_EFFECT = 0.05
+"""Of the cost of a call: a version that moved it by less is not named, however small the change in all."""
 TOP = 8
 NOBODY = "(not said)"
 
@@ -77,7 +79,7 @@ def _speed(now: Usages, old: Usages) -> str:
     if not now.timed:
         return "Fast: no call was answered."
     others = now.calls - now.timed
-    left = f" {others:,} calls that failed at once or were of batches are not in it." if others else ""
+    left = f" {others:,} calls that failed without a timeout, or were of batches, are not in it." if others else ""
     quantiles = f"half within {seconds(now.p50_ns)}, 95 of 100 within {seconds(now.p95_ns)}"
     return f"Fast: {quantiles} ({_latency_moved(now, old)}).{left}"
 
@@ -187,7 +189,7 @@ def _spenders(facts: Facts, change: int) -> list[str]:
         share = sides[0].get(group, NO_SPEND).cost / facts.before.spend.cost
         if part / change >= max(0.5, 1.5 * share):  # more than its usual part
             new = " (new)" if group not in sides[0] else ""
-            found.append(f"{dimension} {_name(group)}{new}: {_money(part)}, {part / change:.0%} of the change.")
+            found.append(f"{dimension} {_name(group)}{new}: {_money(part)}, {_of_change(part, change)}.")
     return found
 
 
@@ -201,10 +203,11 @@ def _effects(facts: Facts, change: int) -> Section:
     for group, calls, each, before, effect in effects:
         was = "-" if before is None else format_usd(round(before))
         rows.append((_name(group), f"{calls:,}", format_usd(round(each)), was, _money(effect)))
-        if group[0] and effect / change >= 0.5:
+        alike = before is not None and abs(each - before) < LEAST_EFFECT * before
+        if group[0] and effect / change >= 0.5 and not alike:
             instead = f"{format_usd(round(each))} a call instead of {was}" if before is not None else "a new prompt"
             new = " (new)" if group not in facts.before.by_spend["version"] else ""
-            said.append(f"version {_name(group)}{new}: {instead}, {_money(effect)}, {effect / change:.0%} of it.")
+            said.append(f"version {_name(group)}{new}: {instead}, {_money(effect)}, {_of_change(effect, change)}.")
     if len(rows) > TOP:
         others = sum(effect for *_, effect in effects[TOP:])
         rows = [*rows[:TOP], (f"{len(effects) - TOP} others", "", "", "", _money(others))]
@@ -340,6 +343,19 @@ def _rate(part: int, whole: int) -> str:
 
 def _money(picodollars: int) -> str:
     return ("+" if picodollars > 0 else "-" if picodollars < 0 else "") + format_usd(abs(picodollars))
+
+
+def _of_change(part: int, change: int) -> str:
+    """A part can be larger than the whole where others go the other way.
+
+    >>> _of_change(3, 4), _of_change(41, 40), _of_change(30, 4)
+    ('75% of the change', 'about all of the change', 'more than the whole change: others went the other way')
+    """
+    if 1 < part / change < 1.05:
+        return "about all of the change"
+    if part / change > 1:
+        return "more than the whole change: others went the other way"
+    return f"{part / change:.0%} of the change"
 
 
 def _name(group: Group) -> str:

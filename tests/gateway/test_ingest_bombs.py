@@ -1,0 +1,208 @@
+"""Hostile bodies at the intake of spans, as large as a server takes them: each is done within a second of CPU and 50 MiB.
+
+Each meets the intake in a child of this process, so that what one leaves behind does not hide what the next one takes.
+"""
+
+import ctypes
+import gzip
+import json
+import os
+import struct
+import sys
+import time
+import traceback
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from moat.domain.config import ServerConfig
+from moat.domain.errors import MoatError
+from moat.domain.keys import Key
+from moat.gateway.serving import Live, Serving
+from moat.gateway.traces import Intake
+from moat.telemetry.otlp import Encoding, writing
+from moat.testing.fakes import ListSpool
+
+MAX_BODY = round(ServerConfig().max_body_mb * 2**20)
+CPU_SECONDS, MEMORY_MIB = 1.0, 50
+
+
+def bomb(header: bytes, made: int) -> bytes:
+    """A stream that becomes so many zeros: one flushed block, again and again."""
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packing.compress(bytes(2**20)) + packing.flush(zlib.Z_FULL_FLUSH)
+    return header + block * (made // 2**20)
+
+
+GZIP, DEFLATE = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", b"\x78\x9c"
+
+
+IDS = b'"traceId":"%032x","spanId":"%016x","startTimeUnixNano":"5","endTimeUnixNano":"6"' % (1, 1)
+
+
+def spans(inside: bytes) -> bytes:
+    """A request in JSON around what stands in a span."""
+    return b'{"resourceSpans":[{"scopeSpans":[{"spans":[{' + IDS + b"," + inside + b"}]}]}]}"
+
+
+def attribute(value: bytes) -> bytes:
+    """A request in JSON around the value of an attribute."""
+    return spans(b'"attributes":[{"key":"k","value":' + value + b"}]")
+
+
+def full(body: bytes, part: bytes, size: int = MAX_BODY) -> bytes:
+    """As large as a body may be: with a part in place of `...`, again and again."""
+    start, end = body.split(b"...")
+    return start + part * ((size - len(start) - len(end)) // len(part)) + end
+
+
+def lie(tag: bytes, length: int) -> bytes:
+    """A field that says to be longer than what is there."""
+    return tag + writing.varint(length) + b"x"
+
+
+def within(*tags: int) -> Callable[[bytes], bytes]:
+    """Puts bytes into messages in messages."""
+
+    def wrap(inner: bytes) -> bytes:
+        for tag in reversed(tags):
+            inner = writing.message(tag, inner)
+        return inner
+
+    return wrap
+
+
+SPAN = within(1, 2, 2)
+LISTED = b'{"resourceSpans":[{"scopeSpans":[{"spans":[...]}]}]}'
+PACKED: dict[str, tuple[bytes, Encoding, str]] = {
+    "gzip bomb, 1 GiB": (bomb(GZIP, 2**30), "protobuf", "gzip"),
+    "deflate bomb, 1 GiB": (bomb(DEFLATE, 2**30), "json", "deflate"),
+    "gzip of a full body": (gzip.compress(full(attribute(b'{"stringValue":"..."}'), b"x" * 1000), 1), "json", "gzip"),
+    "gzip of opened lists": (gzip.compress(full(b"...", b"["), 1), "json", "gzip"),
+    "gzip of spans": (gzip.compress(within(1, 2)(b"\x12\x00" * 5_000_000), 1), "protobuf", "gzip"),
+}
+JSON: dict[str, bytes] = {
+    "lists 100,000 deep": b"[" * 100_000,
+    "values 100,000 deep": attribute(b'{"arrayValue":{"values":[' * 100_000 + b"]}}" * 100_000),
+    "values 300 deep": attribute(b'{"arrayValue":{"values":[' * 300 + b"]}}" * 300),
+    "unknown 100,000 deep": spans(b'"other":' + b"[" * 100_000 + b"]" * 100_000),
+    "opened lists": full(b"...", b"["),
+    "a number of 20,000,000 digits": full(b'{"resourceSpans":...}', b"9"),
+    "an integer of 20,000,000 digits": full(attribute(b'{"intValue":...}'), b"9"),
+    "an integer of 4,000 digits": full(attribute(b'{"intValue":...}'), b"9", 4000),
+    "an integer of 20,000,000 digits as text": full(attribute(b'{"intValue":"..."}'), b"9"),
+    "a double of 20,000,000 digits": full(attribute(b'{"doubleValue":1....}'), b"9"),
+    "a huge exponent": attribute(b'{"doubleValue":1e999999999}'),
+    "numbers for groups": full(b'{"resourceSpans":[...1]}', b"1,", 1_700_000),
+    "numbers for spans": full(LISTED.replace(b"...", b"...1"), b"1,", 1_700_000),
+    "empty groups": full(b'{"resourceSpans":[...{}]}', b"{},", 1_200_000),
+    "empty spans": full(LISTED.replace(b"...", b"...{}"), b"{},", 1_200_000),
+    "too many empty spans": full(LISTED.replace(b"...", b"...{}"), b"{},"),
+    "something wrong at the end": full(b'{"other":[...{}],"resourceSpans":5}', b'{"a":1},', 3_500_000),
+    "attributes that are too many": full(spans(b'"attributes":[...{}]'), b'{"key":"k"},'),
+    "attributes that are almost too many": full(spans(b'"attributes":[...{}]'), b'{"key":"k"},', 2_900_000),
+    "attributes of their own": spans(b'"attributes":[' + b",".join(b'{"key":"%d"}' % n for n in range(249_000)) + b"]"),
+    "attributes of a resource": b'{"resourceSpans":[{"resource":{"attributes":['
+    + b",".join(b'{"key":"%d"}' % n for n in range(249_000))
+    + b"]}}]}",
+    "attributes of many spans": full(
+        LISTED.replace(b"...", b"...{}"),
+        b"{"
+        + IDS
+        + b',"attributes":['
+        + b",".join(b'{"key":"%d","value":{"boolValue":true}}' % n for n in range(100))
+        + b"]},",
+        10_000_000,
+    ),
+    "escapes": full(attribute(b'{"stringValue":"..."}'), b"\\u0000"),
+    "quotes": full(attribute(b'{"stringValue":"..."}'), b'\\"'),
+    "strings": full(b'{"other":[...1]}', b'"",'),
+    "halves of characters": full(attribute(b'{"stringValue":"..."}'), b"\\ud83d"),
+    "no UTF-8": full(attribute(b'{"stringValue":"..."}'), b"\xff"),
+    "a text full of brackets": full(attribute(b'{"stringValue":"..."}'), b",{["),
+    "messages in a text": spans(
+        b'"attributes":[{"key":"gen_ai.input.messages","value":{"stringValue":"' + b"[" * 1_000_000 + b'"}}]'
+    ),
+    "gaps between messages": spans(
+        b'"attributes":[{"key":"llm.input_messages.999999999.message.content","value":{"stringValue":"x"}}]'
+    ),
+}
+NAME = writing.text(1, "k")
+PROTOBUF: dict[str, bytes] = {
+    "a length of 2^63": lie(b"\x0a", 2**63 - 1),
+    "a length of 2^31 in a span": SPAN(lie(b"\x4a", 2**31)),
+    "a length beyond its message": SPAN(b"\x4a\x05\x0a\xff\x01x"),
+    "a length that never ends": b"\x0a" + b"\xff" * 1000,
+    "lengths of ten bytes": full(b"...", b"\x0a" + b"\x80" * 9 + b"\x00"),
+    "lengths of ten bytes in a span": SPAN(b"\x4a" + b"\x80" * 9 + b"\x00") * 300_000,
+    "numbers of ten bytes": full(b"...", b"\x08" + b"\xff" * 9 + b"\x01"),
+    "tags of ten bytes": full(b"...", b"\x88" + b"\x80" * 8 + b"\x00\x01"),
+    "values 10,000 deep": SPAN(writing.message(9, NAME + writing.message(2, within(*[5, 1] * 5000)(b"")))),
+    "empty spans": within(1, 2)(b"\x12\x00" * 9_000_000),
+    "attributes that are too many": SPAN(b"\x4a\x05\x0a\x03key" * 1_000_000),
+    "attributes of their own": SPAN(
+        b"".join(writing.message(9, writing.text(1, str(n)) + b"\x12\x02\x10\x01") for n in range(250_000))
+    ),
+    "times beyond all times": SPAN(struct.pack("<BQBQ", 0x39, 2**64 - 1, 0x41, 2**64 - 1)),
+    "one text": SPAN(writing.message(9, NAME + writing.message(2, writing.text(1, "x" * (MAX_BODY - 64))))),
+    "no UTF-8": SPAN(writing.message(9, NAME + writing.message(2, writing.message(1, b"\xff" * (MAX_BODY - 64))))),
+}
+CASES = {
+    **PACKED,
+    **{f"JSON: {name}": (body, "json", "") for name, body in JSON.items()},
+    **{f"protobuf: {name}": (body, "protobuf", "") for name, body in PROTOBUF.items()},
+}
+
+
+def resident(what: str) -> int:
+    """Bytes of this process: `VmRSS` now, `VmHWM` at most."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+
+
+def taken(body: bytes, encoding: Encoding, packed: str) -> tuple[int, float, int]:
+    """Status, seconds of CPU, and bytes of memory that the intake takes for it."""
+    live = Live(cast("Serving", type("Nothing", (), {"ports": None})()))
+    intake = Intake(live, ListSpool(), MAX_BODY)
+    ctypes.CDLL(None).malloc_trim(0)  # or it would have room that others have left
+    memory, began, status = resident("VmRSS"), time.process_time(), 200
+    try:
+        intake._keep(body, encoding, Key(id="k", hash=""), packed)
+    except MoatError as error:
+        status = error.status
+    return status, time.process_time() - began, resident("VmHWM") - memory
+
+
+def in_child(body: bytes, encoding: Encoding, packed: str) -> tuple[int, float, int]:
+    reading, writing_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing_end, json.dumps(taken(body, encoding, packed)).encode())
+        except BaseException:  # the edge of a process: whatever it was, it is said, and the child ends here
+            traceback.print_exc(file=sys.__stderr__)
+            os._exit(1)
+        os._exit(0)
+    os.close(writing_end)
+    with os.fdopen(reading) as told:
+        said = told.read()
+    assert os.waitpid(child, 0)[1] == 0
+    status, seconds, memory = json.loads(said)
+    return status, seconds, memory
+
+
+@pytest.mark.promise("inj-6")
+@pytest.mark.no_cover
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("name", CASES)
+def test_a_bomb_takes_little(name: str) -> None:
+    body, encoding, packed = CASES[name]
+    assert len(body) <= MAX_BODY
+    status, seconds, memory = in_child(body, encoding, packed)
+    print(f"{name}: {len(body)} bytes, {status}, {seconds:.3f} s, {memory / 2**20:.1f} MiB")
+    assert status in (200, 400, 413)
+    assert seconds < CPU_SECONDS
+    assert memory < MEMORY_MIB * 2**20
