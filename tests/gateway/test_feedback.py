@@ -289,6 +289,27 @@ def test_a_link_is_used_so_often_and_no_more(world: World) -> None:
     assert world.fill(other, rating=1)[0] == 200
 
 
+def test_another_way_to_write_a_link_is_no_other_link(world: World) -> None:
+    path = world.link(request_id="req_1")
+    for ending in ("=", "==", "%3D"):
+        assert world.fill(path + ending, rating="5")[0] == 404
+
+
+def test_ids_are_their_keys_own(world: World) -> None:
+    for key in ("mk-free", "mk-ada"):
+        assert world.give(key, request_id="req_1", id="mine", rating=5)[0] == 200
+    assert len({kept.id for kept in world.kept.opinions}) == 2
+
+
+def test_the_last_word_counts_whatever_the_clock_says(world: World) -> None:
+    world.give(request_id="req_1", rating=5)
+    world.clock.jump(-3600)
+    world.give(request_id="req_1", rating=1)
+    first, second = world.kept.opinions
+    assert first.id == second.id
+    assert first.at_ns < second.at_ns
+
+
 def test_one_process_takes_all_feedback() -> None:
     assert not is_anywhere(b"POST /v1/feedback HTTP/1.1\r\n")
     assert not is_anywhere(b"POST /feedback/x HTTP/1.1\r\n")

@@ -175,7 +175,9 @@ def test_opinions_are_a_distribution() -> None:
     found = measures()
     said = [("feedback", "person", 1.0), ("feedback", "person", 0.0), ("Mrs. Smith", "person", 0.4)]
     said += [("faithfulness", "scorer", 0.9), ("feedback", "x", 1.0)]
-    found.hear(Opinion(name=name, source=source, value=value) for name, source, value in said)
+    found.hear(
+        Opinion(id=str(at), name=name, source=source, value=value) for at, (name, source, value) in enumerate(said)
+    )
     found.hear([Opinion(value=None), Opinion(value=1.0, environment="eval")])
     assert {labels: sum(series.counts) for labels, series in found.score.series.items()} == {
         ("feedback", "person", ""): 2,
@@ -308,3 +310,10 @@ def test_an_exemplar_names_a_trace_and_when_it_ended() -> None:
     found.add(seen(a_span()))
     [exemplar] = [one for one in found.latency.series[WHOSE[:4]].exemplars if one]
     assert exemplar == ("t", 2.0, START / 1e9 + 2)
+
+
+def test_what_is_said_again_counts_once() -> None:
+    found = measures()
+    found.hear([Opinion(id="a", value=1.0), Opinion(id="a", value=0.0), Opinion(id="a", tenant="acme", value=1.0)])
+    found.hear([Opinion(id="a", value=1.0)])
+    assert [sum(series.counts) for series in found.score.series.values()] == [2]

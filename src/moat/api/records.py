@@ -83,7 +83,9 @@ def own_spans(request: Request, services: Services, trace_or_request_id: str) ->
     if not key.tenant and not key.environment:
         return spans
     own = [s for s in spans if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
-    if not own:
+    # Spans that an application put into a trace make no request in it its own.
+    named = [s for s in own if trace_or_request_id in (s.trace_id, s.request_id if s.kind != "app" else "")]
+    if not named:
         raise NotFound.for_this_key()
     return own
 

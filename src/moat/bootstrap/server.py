@@ -178,7 +178,11 @@ def _open_opinions(opened: AsyncExitStack, project: Project, traces: DuckTraces,
     spool = feedback_spool(project)
     opened.callback(spool.close)
     spool.open()
-    return Opinions(spool, traces, SystemClock(), content=lambda: snapshots.settings.config.telemetry.capture_content)
+
+    def content() -> bool:
+        return snapshots.settings.config.telemetry.capture_content
+
+    return Opinions(spool, traces, SystemClock(), content, traces.newest_opinion())
 
 
 class _Holding(NamedTuple):

@@ -56,6 +56,8 @@ class LinkSigner:
             if len(token) > MAX_TOKEN:
                 raise ValueError(token[:20])
             whole = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+            if urlsafe_b64encode(whole).decode().rstrip("=") != token:  # another way to write it
+                raise ValueError(token[:20])
             signature, payload = whole[:_SIGNATURE], whole[_SIGNATURE:]
             if not hmac.compare_digest(signature, self._sign(payload)):
                 raise ValueError(token[:20])

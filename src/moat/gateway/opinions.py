@@ -1,5 +1,6 @@
 """What people and scorers say of answers: checked, given an identity, and kept before anybody is told so."""
 
+import threading
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -55,9 +56,18 @@ class Opinions:
     """Takes what is said into a spool."""
 
     def __init__(
-        self, spool: FeedbackSpool, traces: TraceReader, clock: Clock, content: Callable[[], bool] = lambda: True
+        self,
+        spool: FeedbackSpool,
+        traces: TraceReader,
+        clock: Clock,
+        content: Callable[[], bool] = lambda: True,
+        last_ns: int = 0,
     ) -> None:
-        """`traces` knows whose a call is; `content`: are comments and corrections kept, which quote what was said?"""
+        """`traces` knows whose a call is; `content`: are comments and corrections kept, which quote what was said?
+        `last_ns`: time of the newest opinion there is.
+        """
+        self._last_ns = last_ns
+        self._timing = threading.Lock()
         self._content = content
         self._spool = spool
         self._traces = traces
@@ -81,9 +91,15 @@ class Opinions:
             _check(one, f"{where}[{index}]" if where else "$")
             self.check_own(one, key)
             kept = one if content else replace(one, comment="", correction=None)
-            found.append(_opinion(kept, key, source, via or f"key {key.id}", self._clock.now_ns()))
+            found.append(_opinion(kept, key, source, via or f"key {key.id}", self._now_ns()))
         self._spool.append(found)
         return found
+
+    def _now_ns(self) -> int:
+        """Later than any opinion before, wherever the clock was set to: the latest of one identity counts."""
+        with self._timing:
+            self._last_ns = max(self._clock.now_ns(), self._last_ns + 1)
+            return self._last_ns
 
     def check_own(self, said: Said, key: Key) -> None:
         """Raise `NotFound` when the call is known and not the key's.
@@ -126,7 +142,11 @@ def _check(said: Said, where: str) -> None:
 
 def _opinion(said: Said, key: Key, source: Source, via: str, now_ns: int) -> Feedback:
     by = key.user or said.by
-    named = (said.id,) if said.id else (said.request_id, said.trace_id, said.name, by, source)
+    named = (
+        (said.id, key.user, key.environment, source)
+        if said.id
+        else (said.request_id, said.trace_id, said.name, by, source)
+    )
     return Feedback(
         id=opinion_id(key.tenant, *named),
         at_ns=now_ns,

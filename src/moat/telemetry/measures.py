@@ -5,7 +5,7 @@ processes are in them, and what a process had acknowledged before it was killed 
 """
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 import msgspec
@@ -78,10 +78,16 @@ class Seen(msgspec.Struct, frozen=True):
 class Opinion(msgspec.Struct, frozen=True):
     """What is counted of a `moat.domain.feedback.Feedback`."""
 
+    id: str = ""
+    tenant: str = ""
     name: str = "feedback"
     source: str = "person"
     value: float | None = None
     environment: str = ""
+
+
+REMEMBERED = 20_000
+"""Opinions that are known again when they are said again."""
 
 
 class Measures:
@@ -90,6 +96,7 @@ class Measures:
     def __init__(self, labels: Labels) -> None:
         self.lock = threading.Lock()
         self._labels = labels
+        self._heard: OrderedDict[tuple[str, str], None] = OrderedDict()
         self.requests: Counter[tuple[str, ...]] = Counter()
         """By `Whose` and error."""
         self.tokens: Counter[tuple[str, ...]] = Counter()
@@ -124,12 +131,22 @@ class Measures:
                 elif span.kind == "call" and not span.shadow_of:
                     self._call(span)
 
+    def _heard_before(self, said: Opinion) -> bool:
+        """Said again, it counts once: as it was first, since counters do not go back."""
+        identity = (said.tenant, said.id)
+        known = identity in self._heard
+        self._heard[identity] = None
+        self._heard.move_to_end(identity)
+        if len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
+        return known
+
     def hear(self, opinions: Iterable[Opinion]) -> None:
         """Count what people and scorers said."""
         with self.lock:
             self._labels.refresh()
             for said in opinions:
-                if said.value is None or said.environment == OFFLINE:
+                if said.value is None or said.environment == OFFLINE or self._heard_before(said):
                     continue
                 environment = self._labels.of((said.environment, "", "", "", "")).environment
                 source = said.source if said.source in ("person", "scorer") else OTHER

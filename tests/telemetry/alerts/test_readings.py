@@ -123,7 +123,7 @@ def test_a_provider_that_is_down_is_the_one_message(tmp_path: Path) -> None:
 
 
 def test_an_outage_is_no_time_of_quick_answers(tmp_path: Path) -> None:
-    """Slow before the breaker opened, refused at once since: nothing has become faster, and too few are left to tell."""
+    """Slow before the breaker opened, refused at once since: nothing has become faster."""
     slow = [span for n in range(60) for span in call(n, 400 + n, duration_ns=8 * 10**9)]
     refused = [call(n, n - 100, error="circuit_open", duration_ns=200_000)[0] for n in range(100, 400)]
     traces = store(tmp_path, [*slow, *refused])

@@ -128,6 +128,11 @@ class DuckTraces:
         said = opinions.opinions(self._ask(opinions.OF_TRACE, [requests, trace]))
         return opinions.of_trace(said, whose)
 
+    def newest_opinion(self) -> int:
+        """Its time; 0 when there is none."""
+        ((newest,),) = self._ask("SELECT coalesce(max(at_ns), 0) FROM feedback", [])
+        return int(newest)
+
     def opinions(self, wanted: TraceFilter, limit: int = 50, source: Source | None = None) -> list[Feedback]:
         """See `TraceReader`."""
         return list(opinions.opinions(self._ask(*opinions.of_calls(wanted, limit, source))))

@@ -16,9 +16,9 @@ from moat.domain.errors import RequestError
 from moat.telemetry.otlp import wire
 from moat.telemetry.otlp.wire import Found, Group, Happening, RawSpan
 
-MAX_WORK, MAX_WORK_AT_ONCE = 900_000, 500_000
+MAX_WORK, MAX_WORK_AT_ONCE = 900_000, 250_000
 """Commas, objects and arrays, outside of texts: an attribute takes about four of them. Of one request, and of a span or
-resource, which are decoded in one piece: either takes 50 MB of memory at most.
+resource, which are decoded in one piece: either takes less than 50 MB of memory.
 """
 MAX_EXPLAINED = 2**20
 """Bytes of a request whose mistakes are told in our words: that takes all of it, decoded once more."""
@@ -125,6 +125,8 @@ _HALF = re.compile(
 """An escape that is the first half of a surrogate pair without the second, or the second without the first; and the
 escaped backslashes before it.
 """
+_TOO_MANY = RawSpan()
+"""In place of one that is not looked at, since it is not taken anyway."""
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 
@@ -132,7 +134,7 @@ _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 def read(body: bytes) -> Found:
     """The spans of an ExportTraceServiceRequest. Raises `RequestError` with the JSON path for another shape."""
     _check_work(body, MAX_WORK)
-    request = _read(_request, body, body, ())
+    request, seen = _read(_request, body, body, ()), 0
     for i, group in enumerate(request.resource_spans or []):
         found = _part(_resource, group.resource, body, ("resourceSpans", i, "resource"))
         resource = _Values().pairs(found.attributes if found else None)
@@ -140,6 +142,10 @@ def read(body: bytes) -> Found:
             common = Group(resource, (scope.scope.name or "") if scope.scope else "")
             for k, raw in enumerate(scope.spans or []):
                 path = f"$.resourceSpans[{i}].scopeSpans[{j}].spans[{k}]"
+                seen += 1
+                if seen > wire.MAX_SPANS:
+                    yield path, common, _TOO_MANY
+                    continue
                 parsed = _part(_one_span, raw, body, ("resourceSpans", i, "scopeSpans", j, "spans", k))
                 yield path, common, _span(parsed)
 
@@ -159,7 +165,9 @@ def _work(body: bytes, most: int) -> int:
 
 
 def _structure(body: bytes) -> int:
-    return body.count(b",") + body.count(b"{") + body.count(b"[")
+    """Commas count twice where they are more than the objects: OTLP has no lists of anything else."""
+    commas, objects = body.count(b","), body.count(b"{")
+    return commas + objects + body.count(b"[") + max(0, commas - objects)
 
 
 def _part(decoder: msgspec.json.Decoder[T], part: msgspec.Raw, body: bytes, path: JsonPath) -> T:

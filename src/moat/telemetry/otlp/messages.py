@@ -132,6 +132,10 @@ def _unwrapped(item: Any) -> Mapping[str, Any] | None:
 def _read(said: Mapping[str, Any]) -> list[Message]:
     """A message in OpenAI's form; results of tools become messages of their own, as they are there."""
     parts = said.get("parts")
+    if said.keys() == _PLAIN and isinstance(parts, list) and len(parts) == 1:
+        match said["role"], parts[0]:
+            case str() as role, {"type": "text", "content": str() as text, **more} if not more:
+                return [{"role": role, "content": text}]  # as most are; what follows takes four times longer
     if not isinstance(parts, list):
         parts = _listed_content(said)
     role = said.get("role")
@@ -152,6 +156,7 @@ def _read(said: Mapping[str, Any]) -> list[Message]:
     return results if results and len(message) == 1 else [message, *results]
 
 
+_PLAIN = {"role", "parts"}
 _ELSEWHERE = ("tool_call", "tool_use", "tool_call_response", "tool_result", "reasoning", "thinking")
 
 

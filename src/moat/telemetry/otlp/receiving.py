@@ -29,8 +29,8 @@ def decode(body: bytes, encoding: Encoding = "json", policy: Policy = KEEP_ALL) 
     """
     spans, rejected, first = list[Span](), 0, ""
     for path, group, raw in (protobuf if encoding == "protobuf" else jsonwire).read(body):
-        problem = "" if len(spans) < wire.MAX_SPANS else f"more than {wire.MAX_SPANS} spans in one request"
-        problem = problem or _check(raw)
+        is_over = len(spans) + rejected >= wire.MAX_SPANS
+        problem = f"more than {wire.MAX_SPANS} spans in one request" if is_over else _check(raw)
         if problem:
             rejected += 1
             first = first or f"{path}: {problem}"
