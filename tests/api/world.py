@@ -54,6 +54,7 @@ KEYS = {
     "bound-admin": Key(id="key_7", hash="", role="admin", environment="production"),
     "acme": Key(id="key_8", hash="", tenant="acme"),
     "acme-viewer": Key(id="key_9", hash="", role="viewer", tenant="acme"),
+    "acme-admin": Key(id="key_12", hash="", role="admin", tenant="acme"),
     "revoked": Key(id="key_10", hash="", role="admin", revoked_ns=1),
     "expired": Key(id="key_11", hash="", role="admin", expires_ns=1),
 }

@@ -86,10 +86,11 @@ def fill(folder: Path) -> Path:
     return ballast
 
 
-@pytest.mark.promise("keep-1")
-@pytest.mark.promise("keep-2")
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room(project: Project) -> None:
-    """Spool, trace store and state on one small disk: half of a record is written, and a commit fails."""
+    """Spool, trace store and state on one small disk: half of a record is written, and a commit fails.
+
+    The test below proves what is promised where no disk can be mounted.
+    """
     key, state = project.key(), project.root / ".moat"
     moved = state.rename(project.root / "before")
     with small_disk(state, 64):

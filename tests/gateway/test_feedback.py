@@ -48,12 +48,17 @@ class Calls:
         return [span(*owner)] if owner else []
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
-        return [span("globex", "staging")] if trace_or_request_id == "t_globex" else []
+        planted = span("acme", "production", kind="app")
+        return {
+            "t_globex": [span("globex", "staging")],
+            "t_planted": [planted, span("globex", "staging")],
+            "t_apps": [planted],
+        }.get(trace_or_request_id, [])
 
 
-def span(tenant: str, environment: str) -> Span:
+def span(tenant: str, environment: str, kind: Any = "call") -> Span:
     return Span(
-        span_id="s", trace_id="t", kind="call", name="chat", started_ns=1, duration_ns=1,
+        span_id="s", trace_id="t", kind=kind, name="chat", started_ns=1, duration_ns=1,
         tenant=tenant, environment=environment,
     )  # fmt: skip
 
@@ -196,6 +201,8 @@ def test_a_bound_key_reaches_its_own_calls_only(world: World) -> None:
     refused = [
         world.give("mk-acme", request_id="req_globex", rating=5),
         world.give("mk-acme", trace_id="t_globex", rating=5),
+        world.give("mk-acme", trace_id="t_planted", rating=5),  # with a span of acme's application beside the call
+        world.give("mk-acme", request_id="req_globex", trace_id="t_apps", rating=5),
         world.give("mk-staging", request_id="req_acme", rating=5),
         world.give("mk-acme", "/v1/feedback/links", request_id="req_globex"),
     ]
@@ -203,6 +210,7 @@ def test_a_bound_key_reaches_its_own_calls_only(world: World) -> None:
     assert [(kept.tenant, kept.environment) for kept in world.kept.opinions] == [
         ("acme", ""), ("acme", ""), ("", "staging"),
     ]  # fmt: skip
+    assert world.give("mk-acme", trace_id="t_apps", rating=5)[0] == 200, "a trace that applications alone reported"
 
 
 def test_an_opinion_is_taken_while_the_trace_store_is_away(world: World) -> None:

@@ -190,8 +190,15 @@ def test_a_compressed_body_is_unpacked_within_bounds(start: Start) -> None:
     many = gzip.compress(bytes(2**19)) * 40
     assert send(gateway, many, content_encoding="gzip")[0] == 413
     for broken in (b"", b"no", gzip.compress(b"x" * 99)[:-9]):
-        status = send(gateway, broken, content_encoding="gzip")[0]
-        assert status == (400 if broken else 200), "nothing at all is an empty request"
+        for kind in ("application/x-protobuf", JSON_TYPE):
+            status, told, answer = send(gateway, broken, content_encoding="gzip", content_type=kind)
+            if not broken and kind != JSON_TYPE:
+                assert status == 200, "nothing at all is an empty request"
+                continue
+            assert (status, told["content-type"]) == (400, kind)
+            said = json.loads(answer) if kind == JSON_TYPE else Status.FromString(answer)
+            code, message = (said["code"], said["message"]) if kind == JSON_TYPE else (said.code, said.message)
+            assert (code, "valid gzip" in message) == (3, bool(broken)), message
     assert gateway.spool.spans == []
 
 

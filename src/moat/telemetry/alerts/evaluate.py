@@ -208,10 +208,11 @@ def _tell(
         if explained := _inhibited(rule, alert, firing):
             alert = replace(alert, explained=explained, explained_ns=now_ns)
         muted = silenced(silences, alert.rule, alert.labels) or _explained(rule, alert, now_ns)
-        if alert.fired_ns == now_ns or (not muted and not alert.told):
+        found = alert.breaches > 0 and alert.seen_ns == now_ns  # what is about to resolve is no news
+        if alert.fired_ns == now_ns or (found and not muted and not alert.told):
             event = _event(alert, rule, "fired", now_ns)
             events.append(replace(event, muted=muted))
-        told.append(replace(alert, told=alert.told or not muted, muted=muted))
+        told.append(replace(alert, told=alert.told or (found and not muted), muted=muted))
     return told, events
 
 

@@ -135,8 +135,9 @@ def read(body: bytes) -> Found:
     """The spans of an ExportTraceServiceRequest. Raises `RequestError` with the JSON path for another shape."""
     _check_work(body, MAX_WORK)
     request, seen = _read(_request, body, body, ()), 0
+    most = MAX_WORK_AT_ONCE if _structure(body) > MAX_WORK_AT_ONCE else len(body)
     for i, group in enumerate(request.resource_spans or []):
-        found = _part(_resource, group.resource, body, ("resourceSpans", i, "resource"))
+        found = _part(_resource, group.resource, most, body, ("resourceSpans", i, "resource"))
         resource = _Values().pairs(found.attributes if found else None)
         for j, scope in enumerate(group.scope_spans or []):
             common = Group(resource, (scope.scope.name or "") if scope.scope else "")
@@ -146,7 +147,7 @@ def read(body: bytes) -> Found:
                 if seen > wire.MAX_SPANS:
                     yield path, common, _TOO_MANY
                     continue
-                parsed = _part(_one_span, raw, body, ("resourceSpans", i, "scopeSpans", j, "spans", k))
+                parsed = _part(_one_span, raw, most, body, ("resourceSpans", i, "scopeSpans", j, "spans", k))
                 yield path, common, _span(parsed)
 
 
@@ -170,9 +171,9 @@ def _structure(body: bytes) -> int:
     return commas + objects + body.count(b"[") + max(0, commas - objects)
 
 
-def _part(decoder: msgspec.json.Decoder[T], part: msgspec.Raw, body: bytes, path: JsonPath) -> T:
-    """As `_read`, of what has its own bound."""
-    if len(part) > MAX_WORK_AT_ONCE:
+def _part(decoder: msgspec.json.Decoder[T], part: msgspec.Raw, most: int, body: bytes, path: JsonPath) -> T:
+    """As `_read`; what is longer than `most` has its own bound."""
+    if len(part) > most:
         _check_work(bytes(part), MAX_WORK_AT_ONCE)
     return _read(decoder, part, body, path)
 
@@ -205,7 +206,7 @@ def _decoded(decode: Callable[[bytes | msgspec.Raw], T], part: bytes | msgspec.R
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, UnicodeDecodeError):
-        if len(bytes(part)) > MAX_REPAIRED:
+        if len(part) > MAX_REPAIRED:
             raise
         return decode(_repaired(bytes(part)))
 

@@ -134,8 +134,8 @@ def _read(said: Mapping[str, Any]) -> list[Message]:
     parts = said.get("parts")
     if said.keys() == _PLAIN and isinstance(parts, list) and len(parts) == 1:
         match said["role"], parts[0]:
-            case str() as role, {"type": "text", "content": str() as text, **more} if not more:
-                return [{"role": role, "content": text}]  # as most are; what follows takes four times longer
+            case str() as who, {"type": "text", "content": str() as text, **more} if not more:
+                return [{"role": who, "content": text}]  # as most are: it saves a tenth of the time of a request
     if not isinstance(parts, list):
         parts = _listed_content(said)
     role = said.get("role")

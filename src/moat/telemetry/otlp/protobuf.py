@@ -224,14 +224,14 @@ class _Reader:
             raise _broken("a value is longer than what it stands in")
 
     def _varint(self, at: int) -> tuple[int, int]:
-        """A number of up to 64 bits, and where the next value begins; two of its bytes are work like a field."""
+        """A number of up to 64 bits, and where the next value begins; each further byte is work like a field."""
         body, value, shift = self._body, 0, 0
         while True:
             byte = body[at]
             at += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                self._left -= shift // 14
+                self._left -= shift // 7
                 return value & (2**64 - 1), at
             shift += 7
             if shift > 63:
