@@ -59,9 +59,7 @@ ASKED = [
 
 @pytest.fixture(scope="module")
 def described(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An API of its own, since it is changed, as schemathesis knows it. Who gets in is shown elsewhere, with every key at
-    every route.
-    """
+    """An API of its own, since it is changed, as schemathesis knows it. Who gets in is shown elsewhere."""
     document = copy.deepcopy(conforming.DOCUMENT)
     for methods in document["paths"].values():
         for operation in methods.values():
