@@ -178,7 +178,6 @@ def most_mib(process: asyncio.subprocess.Process) -> int:
 
 
 @pytest.mark.promise("inj-6")
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 async def test_memory_is_bounded_with_and_without_a_key() -> None:
     """12 messages of 19 MiB at one time. They are valid, and hold one field that nobody knows."""
     pipe = asyncio.subprocess.PIPE

@@ -217,7 +217,6 @@ def in_child(body: bytes, encoding: Encoding, packed: str) -> tuple[int, float, 
 
 @pytest.mark.promise("inj-6")
 @pytest.mark.no_cover
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 @pytest.mark.parametrize("name", CASES)
 def test_a_bomb_takes_little(name: str) -> None:
     body, encoding, packed = case(name)

@@ -92,9 +92,9 @@ def own_spans(request: Request, services: Services, trace_or_request_id: str) ->
 
 def get_usage(request: Request, services: Services) -> list[Usages]:
     """Calls, tokens, money and latency by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    by, asked = dimensions(request), wanted(request, services)
+    by, asked, offset_ns = dimensions(request), wanted(request, services), offset_of(request)
     if step_ns := step_of(request):
-        return services.traces.series(by, asked, step_ns, offset_of(request))
+        return services.traces.series(by, asked, step_ns, offset_ns)
     return services.traces.usages(by, asked)
 
 

@@ -104,6 +104,10 @@ class Usages(msgspec.Struct, frozen=True, kw_only=True):
     """Output tokens of streamed calls that gave more than one ..."""
     streaming_ns: int = 0
     """... and the time from their first token to the end: tokens per second is one over the other."""
+    streams: int = 0
+    """How many calls these are."""
+    refused: int = 0
+    """Of the errors: calls that failed before any attempt, such as those that a limit refused. They cost nothing."""
     looked_up: int = 0
     """Calls for which a cache was asked ..."""
     hits: int = 0

@@ -87,7 +87,7 @@ def markdown(found: Report) -> str:
 
 
 def _row(usages: Usages, total_cost: int) -> Row:
-    priced = usages.calls - usages.unpriced
+    priced = usages.calls - usages.unpriced - usages.refused
     return Row(
         **msgspec.structs.asdict(usages),
         error_rate=usages.errors / usages.calls if usages.calls else 0.0,

@@ -29,6 +29,8 @@ USAGES = replace(
     p95_ns=6 * 10**9,
     streamed_tokens=900,
     streaming_ns=30 * 10**9,
+    streams=3,
+    refused=50,
     looked_up=100,
     hits=20,
 )
@@ -38,11 +40,11 @@ USAGES = replace(
     ("measure", "value", "samples"),
     [
         ("latency_p95", 6.0, 180),
-        ("tokens_per_second", 30.0, 200),
+        ("tokens_per_second", 30.0, 3),
         ("error_rate", 0.05, 200),
         ("timeout_rate", 0.02, 200),
-        ("cost_per_call", 0.02, 150),
-        ("tokens_per_call", 10.0, 200),
+        ("cost_per_call", 0.03, 100),
+        ("tokens_per_call", 2000 / 150, 150),
         ("cache_hit_rate", 0.2, 100),
         ("calls", 200, 200),
     ],

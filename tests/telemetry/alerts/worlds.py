@@ -91,6 +91,7 @@ class Traffic:
             p99_ns=quantile(0.99),
             streamed_tokens=round(streamed),
             streaming_ns=round(streaming),
+            streams=len(latencies),
             looked_up=len(latencies),
             hits=counts["hits"],
         )

@@ -119,6 +119,8 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offse
             coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0),
             coalesce(sum(output_tokens) {streamed}, 0),
             coalesce(sum(duration_ns - first_token_ns) {streamed}, 0),
+            count(*) {streamed},
+            count(*) FILTER (error <> '' AND attempts = 0),
             count(*) FILTER (cache <> ''),
             count(*) FILTER (cache IN ('hit', 'similar'))
         FROM spans WHERE {where} {grouped} ORDER BY {order}

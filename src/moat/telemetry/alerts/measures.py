@@ -101,33 +101,41 @@ def merged(rows: Sequence[Scores]) -> Scores:
     )
 
 
+_FIRST = "first_token_p50_ns"
+
+
 def _latency(name: str) -> Callable[[Usages], Sample | None]:
     def read(found: Usages) -> Sample | None:
         nanoseconds: int = getattr(found, name)
-        return Sample(nanoseconds / 1e9, found.timed) if nanoseconds else None
+        return Sample(nanoseconds / 1e9, found.streams if name == _FIRST else found.timed) if nanoseconds else None
 
     return read
 
 
 def _speed(found: Usages) -> Sample | None:
-    return Sample(found.streamed_tokens / found.streaming_ns * 1e9, found.calls) if found.streaming_ns else None
+    return Sample(found.streamed_tokens / found.streaming_ns * 1e9, found.streams) if found.streaming_ns else None
 
 
 def _cost(found: Usages) -> Sample | None:
-    priced = found.calls - found.unpriced
-    return Sample(found.cost / PICODOLLARS / priced, priced) if priced else None
+    priced = found.calls - found.unpriced - found.refused
+    return Sample(found.cost / PICODOLLARS / priced, priced) if priced > 0 else None
+
+
+def _tokens(found: Usages) -> Sample | None:
+    asked = found.calls - found.refused
+    return Sample((found.input_tokens + found.output_tokens) / asked, asked) if asked else None
 
 
 _USAGES: Mapping[Measure, Callable[[Usages], Sample | None]] = {
     "latency_p50": _latency("p50_ns"),
     "latency_p95": _latency("p95_ns"),
     "latency_p99": _latency("p99_ns"),
-    "first_token_p50": _latency("first_token_p50_ns"),
+    "first_token_p50": _latency(_FIRST),
     "tokens_per_second": _speed,
     "error_rate": lambda found: share(found.errors, found.calls),
     "timeout_rate": lambda found: share(found.timeouts, found.calls),
     "cost_per_call": _cost,
-    "tokens_per_call": lambda found: Sample((found.input_tokens + found.output_tokens) / found.calls, found.calls),
+    "tokens_per_call": _tokens,
     "calls": lambda found: Sample(found.calls, found.calls),
     "cache_hit_rate": lambda found: share(found.hits, found.looked_up),
 }

@@ -65,7 +65,7 @@ def made(spans: Sequence[Span], *, content: bool) -> Made:
     """
     try:
         return Made(request(spans, content=content), spans)
-    except Exception:  # process edge: what one span brings out, whoever sent it, must not end the sending of all others
+    except Exception:  # noqa: BLE001  process edge: what one client's span brings out must not end the sending of others'
         found = [span for span in spans if _can_be_sent(span, content=content)]
     return Made(request(found, content=content), found)
 
@@ -73,7 +73,7 @@ def made(spans: Sequence[Span], *, content: bool) -> Made:
 def _can_be_sent(span: Span, *, content: bool) -> bool:
     try:
         request([span], content=content)
-    except Exception as error:  # process edge: as above
+    except Exception as error:  # noqa: BLE001  process edge: as above
         # Without the error's own words: they may quote what was said.
         kind = type(error).__name__
         _log.error("the span %s of the trace %s cannot be sent: %s", span.span_id[:32], span.trace_id[:64], kind)

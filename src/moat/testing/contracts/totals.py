@@ -47,10 +47,12 @@ def totals_are_exact(open_store: OpenTraces) -> None:
         streaming_ns=sum(
             span.duration_ns - span.first_token_ns for span in spans if span.stream and span.first_token_ns
         ),
+        streams=26,
     )
     b = replace(
         a, group=("b",), calls=1, errors=1, input_tokens=10, output_tokens=5, cost=0, unpriced=1,
         timed=1, p50_ns=3, p95_ns=3, p99_ns=3, first_token_p50_ns=0, streamed_tokens=0, streaming_ns=0, timeouts=1,
+        streams=0, refused=1,
     )  # fmt: skip
     with open_store() as store:
         ingest(store, spans, others)

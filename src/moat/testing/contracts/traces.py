@@ -95,7 +95,7 @@ def an_empty_store_answers(open_store: OpenTraces) -> None:
         assert store.trace("") == []
         assert store.usages(["model"], TraceFilter()) == []
         (nothing,) = store.usages([], TraceFilter())
-        assert msgspec.structs.astuple(nothing) == ((), *[0] * 18)
+        assert msgspec.structs.astuple(nothing) == ((), *[0] * 20)
         assert store.series([], TraceFilter(), 60 * 10**9) == []
         assert store.scores([], TraceFilter()) == []
         assert store.sessions(TraceFilter()) == store.users(TraceFilter()) == []
