@@ -24,7 +24,9 @@ def hear(store: TraceStore, *contents: Iterable[Feedback] | bytes) -> int:
 
 
 def opinions_are_read_back_as_written(open_store: OpenTraces) -> None:
-    """Every field; by request, by trace; before and after their call is there; bad lines do not stop the rest."""
+    """Every field; by request, by trace; before and after their call is there; bad lines do not stop the rest; those
+    of another tenant or environment than the call's are of no call.
+    """
     full = new_opinion(
         1, name="tone", source="scorer", value=0.25, rating=2, categories=("rude", "long"), comment="„so“\n\x00",
         correction={"text": ["x", None, 0.5]}, by="ada", environment="production", attributes={"a": {"b": 1}},
@@ -36,12 +38,17 @@ def opinions_are_read_back_as_written(open_store: OpenTraces) -> None:
         good = [msgspec.json.encode(opinion) for opinion in (full, of_trace)]
         assert hear(store, b"\n".join([good[0], *bad, good[1]]) + b"\n", [other]) == 3
         assert store.feedback("req_1") == [full]
-        ingest(store, [new_call(1), new_call(2)])
+        ingest(store, [new_call(1, environment="production"), new_call(2, environment="staging")])
+        elsewhere = [
+            new_opinion(9, request_id="req_2", environment="production"),
+            new_opinion(8, request_id="req_1", tenant="acme"),
+        ]
+        assert hear(store, elsewhere) == 2
     with open_store() as store:
         assert store.feedback("req_1") == store.feedback(new_call(1).trace_id) == [full, of_trace]
         assert store.feedback("req_3") == [other]
         assert store.feedback("req_2") == []
-        assert (store.kept().opinions, store.kept().spans, store.kept().rejects) == (3, 2, 6)
+        assert (store.kept().opinions, store.kept().spans, store.kept().rejects) == (5, 2, 6)
 
 
 def the_later_opinion_stands(open_store: OpenTraces) -> None:
