@@ -74,7 +74,9 @@ def test_a_release_that_made_it_slower_and_dearer_is_named_with_figures_that_add
     record(project, *calls)
     shown = project.ok("report", "weekly").out
     assert re.search(r"version support/answer 2\.0\.0: p95 \(new\) [34]\.\d+ s, 400 calls", shown)
-    sentence = "version support/answer 2.0.0 (new): $0.003000 a call instead of $0.001000, +$0.8000, 100% of the change."
+    sentence = (
+        "version support/answer 2.0.0 (new): $0.003000 a call instead of $0.001000, +$0.8000, 100% of the change."
+    )
     assert sentence in " ".join(shown.split())
     assert "model assistant: p95" not in shown, "the only one explains nothing"
     found = project.ok("report", "weekly", "--json").json

@@ -196,7 +196,7 @@ def collectors(found: Iterable[Sending]) -> Iterator[Metric]:
     failures = CounterMetricFamily("moat_otlp_failures", "Requests to it that were in vain.", labels=by)
     given_up = CounterMetricFamily("moat_otlp_given_up_segments", "That it did not take in time.", labels=by)
     waiting = GaugeMetricFamily("moat_otlp_waiting_bytes", "Of spans that it has not got.", labels=by)
-    families = (sent, refused, failures, given_up, waiting)
+    families: tuple[CounterMetricFamily | GaugeMetricFamily, ...] = (sent, refused, failures, given_up, waiting)
     total: dict[str, list[int]] = {}
     for one in found:
         figures = total.setdefault(one.collector, [0] * len(families))
