@@ -65,14 +65,14 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool | None = None
     """True: only copies that nobody waited for; False: only calls that somebody saw."""
     wide: bool = False
-    """Not calls alone: of what applications reported, the top span of each trace too, and any span when the question is
-    about what only they have (see `OF_SPANS`)."""
+    """Where no call matches, what applications reported may: the top span of a trace, or a span at any depth when the
+    question is about more than whose it is (`q`, or one of `OF_SPANS`)."""
     since_ns: int = 0
     until_ns: int = 0
 
 
-OF_SPANS = ("service", "operation", "trace_id", "name", "tools")
-"""Whoever asks by these with `wide` means spans at any depth."""
+OF_SPANS = ("service", "operation", "trace_id", "model", "provider", "error")
+"""What spans of applications have at any depth."""
 
 
 class Usages(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,9 +267,7 @@ class TraceReader(Protocol):
     """Questions. All see what the shipper has committed."""
 
     def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
-        """Calls, newest first, without `input` and `output`; other spans too when `q` speaks of kinds, or as `wide`
-        says.
-        """
+        """Calls, newest first, without `input` and `output`; other spans if `q` speaks of kinds, or as `wide` says."""
         ...
 
     def trace(self, trace_or_request_id: str) -> list[Span]:

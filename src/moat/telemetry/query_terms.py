@@ -164,11 +164,6 @@ def speaks_of(expression: Expression, column: str) -> bool:
     return any(column in test.field.columns for test in _tests(expression))
 
 
-def speaks_of_attributes(expression: Expression) -> bool:
-    """Does one of its tests look at an attribute?"""
-    return any(test.field.kind == "attribute" for test in _tests(expression))
-
-
 def _tests(expression: Expression) -> Iterator[Test]:
     if isinstance(expression, And | Or):
         for part in expression.parts:

@@ -7,7 +7,7 @@ import msgspec
 from moat.ports.traces import OF_SPANS, TraceFilter
 from moat.telemetry.query import parse
 from moat.telemetry.query_matching import needle_of, pattern_of
-from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of, speaks_of, speaks_of_attributes
+from moat.telemetry.query_terms import And, Expression, Not, Or, Test, Words, number_of, speaks_of
 
 _TEXTS = tuple(
     field.name for field in msgspec.structs.fields(TraceFilter) if field.type is str and field.name not in ("q",)
@@ -54,17 +54,20 @@ def conditions(wanted: TraceFilter, kinds: str = "kind = 'call'") -> Condition:
     return " AND ".join(parts), values
 
 
-def kinds_of(wanted: TraceFilter, *, whole: bool = False) -> str:
-    """Which spans are looked at, for questions that are not about calls alone. `whole`: whole traces are wanted, so
-    that any span of one will do.
-    """
-    asked = parse(wanted.q)
-    if speaks_of(asked, "kind"):
-        return "true"
-    if not wanted.wide:
-        return "kind = 'call'"
-    deep = any(getattr(wanted, name, "") or speaks_of(asked, name) for name in OF_SPANS) or speaks_of_attributes(asked)
-    return "kind <> 'attempt'" if whole or deep else "(kind = 'call' OR kind = 'app' AND parent_id = '')"
+CALLS = "kind = 'call'"
+ALONE = f"({CALLS} OR kind = 'app' AND parent_id = '' AND trace_id NOT IN (SELECT trace_id FROM spans WHERE {CALLS}))"
+"""Calls, and the top spans of traces that have none."""
+
+
+def kinds_of(wanted: TraceFilter, otherwise: str = CALLS) -> str:
+    """Which spans are looked at: those that `q` asks for when it speaks of kinds."""
+    return "true" if speaks_of(parse(wanted.q), "kind") else otherwise
+
+
+def reported(wanted: TraceFilter) -> str:
+    """Which spans of applications a wide question is about."""
+    deep = wanted.q or wanted.failed is not None or any(getattr(wanted, name) for name in OF_SPANS)
+    return "kind = 'app'" if deep else "kind = 'app' AND parent_id = ''"
 
 
 def condition(expression: Expression) -> Condition:

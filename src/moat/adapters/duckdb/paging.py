@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from moat.adapters.duckdb.conditions import conditions, kinds_of
+from moat.adapters.duckdb.conditions import CALLS, conditions, kinds_of
 from moat.adapters.duckdb.queries import COLUMNS
 from moat.ports.traces import TraceFilter
 
@@ -39,7 +39,7 @@ def pages(cursor: duckdb.DuckDBPyConnection, wanted: TraceFilter, size: int) -> 
     The traces and their times are listed first (some 60 bytes each, on the disk when many), so that each page looks at
     its own time only.
     """
-    where, values = conditions(wanted, kinds_of(wanted, whole=True))
+    where, values = conditions(wanted, kinds_of(wanted, "kind <> 'attempt'" if wanted.wide else CALLS))
     cursor.execute(_list(where), values)
     place, so_far = 0, 0
     while True:

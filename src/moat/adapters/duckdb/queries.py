@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from moat.adapters.duckdb.conditions import SAID, conditions, kinds_of
+from moat.adapters.duckdb.conditions import ALONE, CALLS, SAID, conditions, kinds_of
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
@@ -83,9 +83,9 @@ ORDER BY started_ns, parent_id <> '', span_id
 """Apart from the question above: DuckDB skips blocks by a constant, not by a subquery (65 for 147 ms a million)."""
 
 
-def search(wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
-    """Statement and parameters for the newest calls, or spans of the kinds that are asked for."""
-    where, values = conditions(wanted, kinds_of(wanted))
+def search(wanted: TraceFilter, limit: int, kinds: str) -> tuple[str, list[Any]]:
+    """Statement and parameters for the newest spans of some kinds: a condition."""
+    where, values = conditions(wanted, kinds)
     order = "ORDER BY started_ns DESC, span_id LIMIT ?"
     return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
 
@@ -160,13 +160,13 @@ def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns
 
 def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> tuple[str, list[Any]]:
     """Statement and parameters for sessions or users: the fields of `Visit`."""
-    where, values = conditions(wanted, kinds_of(wanted))
+    where, values = conditions(wanted, kinds_of(wanted, ALONE if wanted.wide else CALLS))
     return (
         f"""
         WITH calls AS (SELECT rowid AS place, * FROM spans WHERE {where} AND "{of}" <> ''),
         said AS (SELECT call, sum(value) AS total, count(*) AS many FROM ({SAID})
                  WHERE source = 'person' AND value IS NOT NULL GROUP BY call)
-        SELECT "{of}" AS id, tenant, arg_max("user", started_ns) AS whose,
+        SELECT "{of}" AS id, tenant, coalesce(arg_max("user", started_ns) FILTER ("user" <> ''), '') AS whose,
             count(DISTINCT nullif(session, '')), count(*), count(*) FILTER (error <> ''),
             sum(input_tokens), sum(output_tokens), coalesce(sum(cost), 0), min(started_ns), max(started_ns) AS last,
             sum(said.total) / sum(said.many)

@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import opinions, queries
+from moat.adapters.duckdb.conditions import CALLS, kinds_of, reported
 from moat.adapters.duckdb.copying import copy_beside, fill, move
 from moat.adapters.duckdb.gate import Gate
 from moat.adapters.duckdb.opening import connect, make_log
@@ -91,7 +92,11 @@ class DuckTraces:
 
     def search(self, wanted: TraceFilter, limit: int = 50) -> list[Span]:
         """See `TraceReader`."""
-        return [_span(queries.SLIM_COLUMNS, row) for row in self._ask(*queries.search(wanted, limit))]
+        kinds = kinds_of(wanted)
+        rows = self._ask(*queries.search(wanted, limit, kinds))
+        if not rows and wanted.wide and kinds == CALLS:
+            rows = self._ask(*queries.search(wanted, limit, reported(wanted)))
+        return [_span(queries.SLIM_COLUMNS, row) for row in rows]
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
         """See `TraceReader`."""

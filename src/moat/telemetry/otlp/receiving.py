@@ -1,11 +1,17 @@
 """A request of an OTLP exporter: which of its spans can be taken, and what it is told."""
 
+import time
+
 import msgspec
 
 from moat.domain.spans import Span
 from moat.telemetry.otlp import answers, jsonwire, protobuf, wire
 from moat.telemetry.otlp.reading import KEEP_ALL, Policy, span_of
 from moat.telemetry.otlp.wire import Encoding, RawSpan
+
+
+AHEAD_NS = 86_400 * 10**9
+"""A span that begins later than this from now on is no event: it would stand before all others for good."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -28,9 +34,10 @@ def decode(body: bytes, encoding: Encoding = "json", policy: Policy = KEEP_ALL) 
     with impossible ids or times is rejected by itself; one that is too large is cut and marked `moat.truncated`.
     """
     spans, rejected, first = list[Span](), 0, ""
+    latest = time.time_ns() + AHEAD_NS
     for path, group, raw in (protobuf if encoding == "protobuf" else jsonwire).read(body):
         is_over = len(spans) + rejected >= wire.MAX_SPANS
-        problem = f"more than {wire.MAX_SPANS} spans in one request" if is_over else _check(raw)
+        problem = f"more than {wire.MAX_SPANS} spans in one request" if is_over else _check(raw, latest)
         if problem:
             rejected += 1
             first = first or f"{path}: {problem}"
@@ -39,7 +46,7 @@ def decode(body: bytes, encoding: Encoding = "json", policy: Policy = KEEP_ALL) 
     return Received(spans, rejected, first)
 
 
-def _check(raw: RawSpan) -> str:
+def _check(raw: RawSpan, latest_ns: int) -> str:
     """Why a span cannot be kept; empty when it can."""
     if not wire.TRACE_ID.fullmatch(raw.trace_id) or not raw.trace_id.strip("0"):
         return "traceId is not 32 hex digits, or all zero"
@@ -47,6 +54,8 @@ def _check(raw: RawSpan) -> str:
         return "spanId is not 16 hex digits, or all zero"
     if not 0 < raw.started_ns <= wire.INT64_MAX:
         return "startTimeUnixNano is not a time in nanoseconds"
+    if raw.started_ns > latest_ns:
+        return "startTimeUnixNano is more than a day ahead"
     if not 0 <= raw.ended_ns <= wire.INT64_MAX:
         return "endTimeUnixNano is not a time in nanoseconds"
     return ""

@@ -271,38 +271,48 @@ def an_expression_may_ask_for_spans_of_other_kinds(open_store: OpenTraces) -> No
 
 
 def a_wide_filter_finds_what_applications_report(open_store: OpenTraces) -> None:
-    """The top span of each trace beside the calls; spans at any depth by what only they have; whole traces of both."""
+    """Where no call matches: top spans, or spans at any depth by what they say. Visits have both, each trace once."""
     top = new_call(2, kind="app", request_id="", name="run", service="shop", session="s", user="u")
     tool = replace(
         top, span_id="a" * 16, parent_id=top.span_id, operation="execute_tool", tools="orders", started_ns=START + 3
     )
-    call = new_call(1, session="s")
+    call, beside = new_call(1, session="t"), new_call(1, kind="app", span_id="c" * 16, session="t", name="web")
     attempt = new_call(1, kind="attempt", span_id="b" * 16, parent_id=call.span_id, service="shop")
     found: dict[str, list[Span]] = {
-        "": [top, call],
-        "session = s": [top, call],
+        "": [call],
+        "session = t": [call],
+        "session = s": [tool, top],
         "service = shop": [tool, top],
         "tools = orders": [tool],
-        "operation = execute_tool": [tool],
+        "name = web": [beside],
         f"trace = {top.trace_id}": [tool, top],
         "kind = attempt": [attempt],
+        "service = other": [],
     }
     with open_store() as store:
-        ingest(store, [call, attempt, top, tool])
+        ingest(store, [call, beside, attempt, top, tool])
         for q, spans in found.items():
             assert store.search(TraceFilter(q=q, wide=True)) == [_slim(span) for span in spans], q
-        assert store.search(TraceFilter()) == [_slim(call)]
-        assert store.search(TraceFilter(service="shop", wide=True)) == [_slim(tool), _slim(top)]
-        assert [visit.calls for visit in store.sessions(TraceFilter(wide=True), 5)] == [2]
-        assert [visit.calls for visit in store.sessions(TraceFilter(), 5)] == [1]
-        assert [len(page) for page in store.pages(TraceFilter(wide=True), 1)] == [2, 2]
-        assert [len(page) for page in store.pages(TraceFilter(), 1)] == [2]
+        assert store.search(TraceFilter(session="s", wide=True)) == [_slim(top)]
+        assert store.search(TraceFilter(session="s")) == []
+        assert [(visit.id, visit.calls) for visit in store.sessions(TraceFilter(wide=True), 5)] == [("s", 1), ("t", 1)]
+        assert [visit.id for visit in store.sessions(TraceFilter(), 5)] == ["t"]
+        assert [len(page) for page in store.pages(TraceFilter(wide=True), 1)] == [3, 2]
+        assert [len(page) for page in store.pages(TraceFilter(), 1)] == [3]
+
+
+def a_visit_is_whose_was_said_last(open_store: OpenTraces) -> None:
+    """A call that names no user takes nobody's name away."""
+    with open_store() as store:
+        ingest(store, [new_call(1, session="s", user="ada"), new_call(2, session="s")])
+        assert [(visit.user, visit.calls) for visit in store.sessions(TraceFilter(), 5)] == [("ada", 2)]
 
 
 CHECKS: tuple[Callable[[OpenTraces], None], ...] = (
     spans_are_read_back_as_written,
     an_expression_may_ask_for_spans_of_other_kinds,
     a_wide_filter_finds_what_applications_report,
+    a_visit_is_whose_was_said_last,
     an_empty_store_answers,
     a_span_seen_before_changes_nothing,
     a_span_is_known_by_its_trace_id_and_start,
