@@ -56,6 +56,7 @@ def test_a_channel_with_many_messages_leaves_room_for_the_others(tmp_path: Path)
     due = store.due(5)
     assert [one.id for one in due if one.channel == "ops"] == [f"d{number:02}" for number in range(20)]
     assert [one.id for one in due if one.channel == "pager"] == ["pager"]
+    assert store.backlog() == {"ops": 30, "pager": 1}
     state.close()
 
 

@@ -149,7 +149,7 @@ async def test_who_sends_slowly_keeps_nobody_waiting_for_long(monkeypatch: pytes
     spool = ListSpool()
     async with listening(spool) as address, grpc.aio.insecure_channel(address) as channel:
         method = channel.stream_unary(METHOD)
-        slow = [method(metadata=AUTHORIZED, timeout=30) for _ in range(3 * grpc_receiver.READ_AT_ONE_TIME)]
+        slow = [method(metadata=AUTHORIZED, timeout=30) for _ in range(3 * grpc_receiver.PLACES)]
         await asyncio.gather(*(call.wait_for_connection() for call in slow[:1]))
         assert await export(address, request([])) == ExportTraceServiceResponse()
         codes = {await call.code() for call in slow}
@@ -200,7 +200,7 @@ async def test_memory_is_bounded_with_and_without_a_key() -> None:
         server.stdin.close()
         await server.wait()
     assert without < 30
-    assert held < 5 * 20 * grpc_receiver.READ_AT_ONE_TIME
+    assert held < 5 * 20 * grpc_receiver.PLACES
 
 
 async def test_a_port_that_is_taken_is_said() -> None:

@@ -57,6 +57,7 @@ def _page() -> Iterator[Metric]:
         evals=lambda: [EvalScore("s", "p", "1.0.0", "m", 0.9, "pass", 1.0)],
         processes=lambda: Processes(2, 0, 1),
         sending=lambda: [Sending("http://collector", 1, 0, 0, 0, 0)],
+        messages=lambda: {"ops": 2},
     )
     live = Live(_serving())
     live.refusals.add("calls", 401)

@@ -64,6 +64,8 @@ class Alerting:
         self._environ = environ
         self._config: AlertsConfig | None = None
         self._gauge: Gauge | None = None
+        self.backlog: Mapping[str, int] = {}
+        """Messages that wait, by channel of moat.yaml: as of the last look."""
 
     @property
     def every(self) -> float:
@@ -105,6 +107,7 @@ class Alerting:
 
     def due(self, now_ns: int) -> dict[str, list[Delivery]]:
         """What may be sent now, by channel."""
+        self.backlog = dict.fromkeys(self._settings().config.alerts.channels, 0) | self._store.backlog()
         found: dict[str, list[Delivery]] = {}
         for delivery in self._store.due(now_ns):
             found.setdefault(delivery.channel, []).append(delivery)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from moat.bootstrap.engine import Work
 from moat.bootstrap.project import Project
@@ -46,6 +46,7 @@ class Metering:
         dropped: Callable[[], int],
         processes: Callable[[], Processes],
         sending: Callable[[], Sequence[Sending]] = tuple,
+        messages: Callable[[], Mapping[str, int]] = dict,
     ) -> Measured:
         """Where the metrics' numbers come from."""
         return Measured(
@@ -55,6 +56,7 @@ class Metering:
             evals=lambda: self._evals,
             processes=processes,
             sending=sending,
+            messages=messages,
         )
 
     async def _keep_evals(self) -> None:

@@ -150,7 +150,10 @@ async def _open(
             batches=BatchApi(live, batches),
             feedback=FeedbackApi(live, opinions, link_signer(project), SystemClock()),
             measured=metering.measured(
-                lambda: engine.dropped + crew.dropped, lambda: crew.processes, collectors.sending
+                lambda: engine.dropped + crew.dropped,
+                lambda: crew.processes,
+                collectors.sending,
+                lambda: alerting.backlog,
             ),
         )
         await open_grpc(opened, settings.config.telemetry.grpc, gateway.intake)

@@ -1,6 +1,6 @@
 """What metrics tell besides what is served. This module imports nothing heavy: only the first scrape does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +61,8 @@ class Measured:
     evals: Callable[[], Sequence[EvalScore]] = tuple
     processes: Callable[[], Processes] = Processes
     sending: Callable[[], Sequence[Sending]] = tuple
+    messages: Callable[[], Mapping[str, int]] = dict
+    """Of alerts, by channel: how many wait to be sent."""
 
 
 NOTHING_MEASURED = Measured()

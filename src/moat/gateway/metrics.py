@@ -8,7 +8,7 @@ Only this module imports prometheus_client, which takes 30 ms, and only the firs
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -57,6 +57,7 @@ class Metrics:
             lambda: evals(measured.evals()),
             lambda: shadows(measured.dropped()),
             lambda: collectors(measured.sending()),
+            lambda: [messages(measured.messages())],
             lambda: deployments(live.deployments()),
             lambda: limits(live.balances()),
             lambda: caches(live.caches()),
@@ -205,6 +206,14 @@ def collectors(found: Iterable[Sending]) -> Iterator[Metric]:
         for family, figure in zip(families, figures, strict=True):
             family.add_metric((collector,), figure)
     yield from families
+
+
+def messages(waiting: Mapping[str, int]) -> GaugeMetricFamily:
+    """Of alerts: those that no channel took yet."""
+    family = GaugeMetricFamily("moat_alert_messages_waiting", "Not sent yet.", labels=("channel",))
+    for channel, count in waiting.items():
+        family.add_metric((channel,), count)
+    return family
 
 
 def deployments(known: Sequence[DeploymentState]) -> Iterator[Metric]:

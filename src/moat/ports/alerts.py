@@ -39,6 +39,10 @@ class AlertStore(AlertReader, Protocol):
         """Messages that wait and may be sent now, the oldest first; of each channel at most `limit`."""
         ...
 
+    def backlog(self) -> dict[str, int]:
+        """How many messages wait, by channel."""
+        ...
+
     def record(self, delivery: Delivery) -> None:
         """How a try went."""
         ...

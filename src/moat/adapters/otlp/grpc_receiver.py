@@ -1,28 +1,31 @@
 """OTLP spans by gRPC: the same intake and the same answers as `POST /v1/traces`. Needs `moat[grpc]`.
 
-Nothing of a message is read before its key is known. Memory is bounded: `READ_AT_ONE_TIME` messages, each up to five
-times the largest body (packed, unpacked, as one piece of bytes, and what gRPC gives back later); of every other call
-`WINDOW` bytes.
+Nothing of a message is read before its key is known, and nothing is unpacked before it is its turn to be decoded: gRPC
+would unpack it as it comes. So memory is bounded: `PLACES` messages as they were sent, those that the intake decodes
+(two), and of every other call `WINDOW` bytes.
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
+from moat.adapters.otlp.places import Places, Sender
 from moat.domain.errors import ConfigError, MoatError, Overloaded, RequestError
+from moat.domain.keys import Key
 from moat.gateway.admission import authenticate
 from moat.gateway.traces import BUSY_SECONDS, Intake, wait_for
-from moat.telemetry.otlp import answers
+from moat.telemetry.otlp import Received, answers
 
 SERVICE, METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 MAX_CALLS = 64
-"""At one time; further ones are told to come again."""
-READ_AT_ONE_TIME = 2
-"""Messages that are read or decoded; the other calls wait, with what fits into their window."""
+"""At one time; then whoever has a share of these already, by key and by connection, is told to come again."""
+PLACES = 8
+"""Messages that come or are decoded; the other calls wait, with what fits into their window."""
 READ_SECONDS = 10.0
-"""For a message to come, from when it is its turn: nobody who sends slowly keeps the others waiting for long."""
+"""For a message to come, from when its call came: those who send nothing are all gone after that time."""
 WINDOW = 64 * 1024
 """Bytes of a call that may come before anybody asks for them (HTTP/2's flow control)."""
 GRACE_SECONDS = 5.0
@@ -39,17 +42,18 @@ class GrpcReceiver:
         self._intake = intake
         self._address = address
         self._server: Any = None
-        self._turns = asyncio.Semaphore(READ_AT_ONE_TIME)
+        self._places = Places(PLACES, MAX_CALLS)
 
     async def start(self) -> int:
         """Listen; the port. Raises `ConfigError` when nobody can listen there."""
         options = (
             ("grpc.max_receive_message_length", self._intake.max_body),
             ("grpc.so_reuseport", 0),
+            ("grpc.per_message_decompression", 0),
             ("grpc.http2.lookahead_bytes", WINDOW),
             ("grpc.http2.bdp_probe", 0),  # it would make the window grow up to 16 MiB
         )
-        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=MAX_CALLS)
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=4 * MAX_CALLS)
         # As a stream, which is the same on the wire: a message is read when it is asked for. It stays bytes, which the
         # intake decodes within bounds.
         handler = grpc.stream_unary_rpc_method_handler(self._export)
@@ -72,28 +76,36 @@ class GrpcReceiver:
         try:
             headers = {short: value for name, value in context.invocation_metadata() if (short := _SHORT.get(name))}
             key = authenticate(headers, self._intake.live.serving.keys)
-            async with self._turns:
-                received = await self._intake.take(await self._message(context), "protobuf", key)
+            received = await self._taken(context, key)
         except MoatError as error:
             self._intake.live.refusals.add("traces", error.status)
             await _refuse(context, error)
         return received.response("protobuf")
 
-    async def _message(self, context: Any) -> bytes:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                body = await context.read()
-        except TimeoutError:
-            raise _late() from None
-        if not isinstance(body, bytes):
-            raise RequestError("there is no message", where="body")
-        if len(body) > self._intake.max_body:
-            raise RequestError(f"larger than {self._intake.max_body} bytes", where="body")
-        return body
+    async def _taken(self, context: Any, key: Key) -> Received:
+        async with AsyncExitStack() as place:
+            try:
+                async with asyncio.timeout(READ_SECONDS):
+                    await place.enter_async_context(self._places.take(Sender(key.id, context.peer())))
+                    body = await context.read()
+            except TimeoutError:
+                raise _again(f"the message did not come within {READ_SECONDS:g} s") from None
+            if not isinstance(body, bytes):
+                raise RequestError("there is no message", where="body")
+            return await self._intake.take(body, "protobuf", key, _packed(body))
 
 
-def _late() -> Overloaded:
-    error = Overloaded(f"the message did not come within {READ_SECONDS:g} s", retry_after=BUSY_SECONDS)
+def _packed(body: bytes) -> str:
+    """How a message is compressed, which gRPC does not tell: no request begins with these bytes (RFC 1952, 2.3.1; RFC
+    1950, 2.2; a field 3 of wire type 7, which is none, and a number in field 15).
+    """
+    if body[:2] == b"\x1f\x8b":
+        return "gzip"
+    return "deflate" if body[:1] == b"\x78" and int.from_bytes(body[:2], "big") % 31 == 0 else ""
+
+
+def _again(why: str) -> Overloaded:
+    error = Overloaded(why, retry_after=BUSY_SECONDS)
     error.status = 429
     return error
 

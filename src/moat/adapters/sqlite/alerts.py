@@ -78,6 +78,13 @@ class SqliteAlerts:
         with self._state.read() as connection:
             return _contents(connection, query, Delivery)
 
+    def backlog(self) -> dict[str, int]:
+        """By channel."""
+        channel = func.json_extract(_DELIVERY.content, "$.channel")
+        query = select(channel, func.count()).where(_DELIVERY.status == "waiting").group_by(channel)
+        with self._state.read() as connection:
+            return {str(name): int(count) for name, count in connection.execute(query)}
+
     def record(self, delivery: Delivery) -> None:
         """As it is now."""
         row = _row(delivery)

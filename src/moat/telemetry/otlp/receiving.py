@@ -9,7 +9,6 @@ from moat.telemetry.otlp import answers, jsonwire, protobuf, wire
 from moat.telemetry.otlp.reading import KEEP_ALL, Policy, span_of
 from moat.telemetry.otlp.wire import Encoding, RawSpan
 
-
 AHEAD_NS = 86_400 * 10**9
 """A span that begins later than this from now on is no event: it would stand before all others for good."""
 
