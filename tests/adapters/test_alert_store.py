@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from moat.adapters.sqlite import SqliteAlerts, SqliteState
-from moat.domain.alerting import Alert, Event, Message, Silence, Standing
+from moat.domain.alerting import Alert, Event, Message, Outage, Silence, Standing
 from moat.domain.errors import NotFound
 from moat.telemetry.alerts.messages import delivery
 
@@ -21,11 +21,13 @@ def test_what_an_evaluation_found_is_there_after_a_restart(tmp_path: Path) -> No
     assert store.standing() == Standing()
     store.silence(Silence(id="s", by="ada", why="repairs", at_ns=1, until_ns=100))
     store.commit(Standing(alerts=(ALERT, replace(ALERT, labels={}))), [EVENT], [SENT])
-    store.commit(Standing(alerts=(ALERT,)), [replace(EVENT, at_ns=7, muted="")], [SENT])
+    outage = Outage(rule="down", labels={"provider": "p"}, until_ns=7)
+    store.commit(Standing(alerts=(ALERT,), outages=(outage,)), [replace(EVENT, at_ns=7, muted="")], [SENT])
     state.close()
     state = SqliteState.open(tmp_path / "state.db")
     store = SqliteAlerts(state)
     assert store.standing().alerts == (ALERT,)
+    assert store.standing().outages == (outage,)
     assert [silence.id for silence in store.standing().silences] == ["s"]
     assert [(event.at_ns, event.muted) for event in store.events()] == [(7, "")]
     assert store.events("other") == []

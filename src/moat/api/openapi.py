@@ -100,10 +100,9 @@ def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": match[1], "in": "path", "required": True, "schema": TEXT}
     for name in endpoint.query:
         schema, needed = SCHEMAS.get(name, TEXT), name in endpoint.needs
-        listed = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
         if needed and schema == TEXT:
             schema = {"type": "string", "minLength": 1}
-        yield {"name": name, "in": "query", "required": needed, "schema": schema, **listed}
+        yield {"name": name, "in": "query", "required": needed, "schema": schema}
     if UNCHANGED in endpoint.statuses:
         yield {"name": "If-None-Match", "in": "header", "required": False, "schema": TEXT}
 

@@ -18,6 +18,7 @@ def _filter() -> dict[str, Any]:
     return {name: {"type": [one["type"] for one in field.get("anyOf", [field])]} for name, field in fields.items()}
 
 
+_ONE = "|".join(get_args(Dimension))
 SCHEMAS: dict[str, dict[str, Any]] = {
     **_filter(),
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 50},
@@ -27,7 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "default": 0,
     },
     "offset_ns": {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18, "default": 0},
-    "by": {"type": "array", "items": {"enum": list(get_args(Dimension))}, "uniqueItems": True},
+    "by": {"type": "string", "pattern": f"^((?:{_ONE})(?:,(?:{_ONE}))*)?$"},
     "said_by": {"enum": ["", *get_args(Source)]},
     "status": {"enum": ["", "waiting", "sent", "failed"]},
     "children": {"type": "boolean", "default": False},

@@ -86,7 +86,7 @@ class Alerting:
         standing, events = evaluate(rules, readings, standing, now_ns)
         events = [*ended, *events]
         named = {rule.name: rule for rule in rules}
-        if events or standing.alerts != before.alerts:
+        if events or (standing.alerts, standing.outages) != (before.alerts, before.outages):
             self._store.commit(standing, events, deliveries(events, named, config.alerts, config.project))
         return events
 

@@ -182,8 +182,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     examples: tuple[str, ...] = ()
     """Request ids."""
-    providers: tuple[str, ...] = ()
-    """Whose failures explain it: an alert about one of them tells all that this one would."""
+    explained_by: dict[str, int] = {}
+    """Providers whose outage explains it, provided that it lasted until then at least (Unix nanoseconds)."""
     note: str = ""
     """Why it says nothing, such as too little history."""
 
@@ -208,14 +208,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     baseline: float | None = None
     examples: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
+    explained_by: dict[str, int] = {}
     """As in the last `Reading` that was past the bar."""
     recent: bool = True
     """Does the shortest window still show it? What only longer ones show explains nothing of what happens now."""
-    explained: str = ""
-    """Which alert's rule explained it last ..."""
-    explained_ns: int = 0
-    """... and when."""
     told: bool = False
     """Was anybody told, or is it muted so far?"""
     muted: str = ""
@@ -257,11 +253,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Why nobody is told; empty: they are."""
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert about a provider that fired, and may be over: what it explains outlives it."""
+
+    rule: str
+    labels: dict[str, str]
+    until_ns: int
+    """The last evaluation that it fired at and whose shortest window showed it."""
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """All that an evaluation must know of the ones before."""
 
     alerts: tuple[Alert, ...] = ()
     silences: tuple[Silence, ...] = ()
+    outages: tuple[Outage, ...] = ()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

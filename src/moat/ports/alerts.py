@@ -10,7 +10,7 @@ class AlertReader(Protocol):
     """Questions."""
 
     def standing(self) -> Standing:
-        """The alerts of the last evaluation, and all silences that were not over then."""
+        """The alerts and outages of the last evaluation, and all silences that were not over then."""
         ...
 
     def events(self, rule: str = "", limit: int = 50) -> list[Event]:
@@ -26,8 +26,9 @@ class AlertStore(AlertReader, Protocol):
     """Questions and changes."""
 
     def commit(self, standing: Standing, events: Sequence[Event], deliveries: Sequence[Delivery]) -> None:
-        """What an evaluation found, together: its alerts replace the ones before; an event or a delivery that is there
-        already changes nothing but that an event may now be told. Silences stay as they are. Raises `StorageError`.
+        """What an evaluation found, together: its alerts and outages replace the ones before; an event or a delivery
+        that is there already changes nothing but that an event may now be told. Silences stay as they are. Raises
+        `StorageError`.
         """
         ...
 

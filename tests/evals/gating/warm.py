@@ -64,6 +64,8 @@ def serve(server: socket.socket) -> None:
             if not child:
                 for number, stream in enumerate(streams):
                     os.dup2(stream, number)
+                # As a program of its own would find them: the old ones know other files under these numbers.
+                sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
                 os.chdir(folder)
                 os.environ.clear()
                 os.environ.update(environ)

@@ -33,6 +33,20 @@ def test_a_replay_tells_what_the_server_told_and_when(tmp_path: Path) -> None:
     traces.close()
 
 
+def test_a_replay_remembers_an_outage_between_two_looks(tmp_path: Path) -> None:
+    """A burst of failures, all within a minute: single calls are looked at every twelve minutes in a replay."""
+    spans = [span for n in range(20) for span in call(n, -60 - n, **DEAD)]
+    spans += [span for n in range(100, 160) for span in call(n, -600 - 10 * (n - 100), **{**DEAD, "error": ""})]
+    traces = store(tmp_path, spans)
+    rules = tuple(rule for rule in SHIPPED if rule.name in ("provider-down", "failed-calls"))
+    server = [entry[1:] for entry in stepped(traces, rules, range(0, 21, 2))]
+    until = NOW + 20 * MINUTE_NS
+    found = stored(Gauge(traces), rules, until - HOUR, until, 60).events
+    assert [(event.rule, event.kind) for event in found if not event.muted] == server
+    assert server == [("provider-down", "fired"), ("provider-down", "resolved")]
+    traces.close()
+
+
 @pytest.mark.parametrize("hours", [1, 24, 72])
 def test_rules_of_a_day_see_today(tmp_path: Path, hours: int) -> None:
     spans = [span for n in range(30) for span in call(n, 600 + n)]

@@ -22,7 +22,7 @@ from moat.telemetry.otlp import Received, answers
 SERVICE, METHOD = "opentelemetry.proto.collector.trace.v1.TraceService", "Export"
 MAX_CALLS = 64
 """At one time; then whoever has a share of these already, by key and by connection, is told to come again."""
-PLACES = 8
+PLACES = 6
 """Messages that come or are decoded; the other calls wait, with what fits into their window."""
 READ_SECONDS = 10.0
 """For a message to come, from when its call came: those who send nothing are all gone after that time."""
@@ -83,15 +83,23 @@ class GrpcReceiver:
         return received.response("protobuf")
 
     async def _taken(self, context: Any, key: Key) -> Received:
+        sender = Sender(key.id, context.peer())
+        if self._places.is_full(sender):
+            raise _again("too many calls at one time")
         async with AsyncExitStack() as place:
             try:
                 async with asyncio.timeout(READ_SECONDS):
-                    await place.enter_async_context(self._places.take(Sender(key.id, context.peer())))
+                    await place.enter_async_context(self._places.take(sender))
                     body = await context.read()
             except TimeoutError:
                 raise _again(f"the message did not come within {READ_SECONDS:g} s") from None
             if not isinstance(body, bytes):
                 raise RequestError("there is no message", where="body")
+            # A client that hangs up ends its call, not the thread that decodes: the place is free when that is done.
+            return await asyncio.shield(self._decoded(body, key, place.pop_all()))
+
+    async def _decoded(self, body: bytes, key: Key, place: AsyncExitStack) -> Received:
+        async with place:
             return await self._intake.take(body, "protobuf", key, _packed(body))
 
 

@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from moat.domain.errors import Overloaded
-
 
 class Sender(NamedTuple):
     """One connection of one caller."""
@@ -25,20 +23,25 @@ class Places:
     """Places for messages, shared out fairly between callers, and between the connections of each."""
 
     def __init__(self, places: int, most: int) -> None:
-        """`most` may hold one or wait; those who have less than their share of it may in addition."""
+        """`most` may hold one or wait; beyond, those who have less than their share of it."""
         self._places, self._most = places, most
         self._all: Counter[Sender] = Counter()
         self._held: Counter[Sender] = Counter()
         self._waiting: list[tuple[Sender, asyncio.Future[None]]] = []
 
+    def is_full(self, sender: Sender) -> bool:
+        """Are there too many already for one more of this sender?"""
+        if self._all.total() < self._most:
+            return False
+        his = {each: calls for each, calls in self._all.items() if each.caller == sender.caller}
+        share = self._most // len({each.caller for each in (*self._all, sender)})
+        of_connection = share // len({*his, sender})
+        calls = sum(his.values())
+        return calls >= 2 * self._most or (calls >= share and his.get(sender, 0) >= of_connection)
+
     @asynccontextmanager
     async def take(self, sender: Sender) -> AsyncIterator[None]:
-        """Hold a place; the next goes to whoever holds the fewest, and of these to the first that came.
-
-        Raises `Overloaded` when there are too many.
-        """
-        if self._is_full(sender):
-            raise Overloaded("too many calls at one time", retry_after=1.0)
+        """Hold a place; the next goes to whoever holds the fewest, and of these to the first that came."""
         self._all[sender] += 1
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = sender, turn
@@ -70,15 +73,6 @@ class Places:
         his, here = self._of(sender.caller), self._held[sender]
         share = _half(self._places - (self._held.total() - his))
         return his < share and here < _half(share - (his - here))
-
-    def _is_full(self, sender: Sender) -> bool:
-        if self._all.total() < self._most:
-            return False
-        his = {each: calls for each, calls in self._all.items() if each.caller == sender.caller}
-        share = self._most // len({each.caller for each in (*self._all, sender)})
-        of_connection = share // len({*his, sender})
-        calls = sum(his.values())
-        return calls >= 2 * self._most or (calls >= share and his.get(sender, 0) >= of_connection)
 
     def _of(self, caller: str) -> int:
         return sum(held for sender, held in self._held.items() if sender.caller == caller)

@@ -10,12 +10,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
 from moat.adapters.sqlite.state import SqliteState
-from moat.domain.alerting import Alert, Delivery, Event, Silence, Standing
+from moat.domain.alerting import Alert, Delivery, Event, Outage, Silence, Standing
 from moat.domain.errors import NotFound
 
 T = TypeVar("T")
 
 _ALERT = tables.alerts.c
+_OUTAGE = tables.alert_outages.c
 _EVENT = tables.alert_events.c
 _SILENCE = tables.alert_silences.c
 _DELIVERY = tables.alert_deliveries.c
@@ -35,7 +36,8 @@ class SqliteAlerts:
         with self._state.read() as connection:
             alerts = _contents(connection, select(_ALERT.content).order_by(_ALERT.place), Alert)
             silences = _contents(connection, select(_SILENCE.content).order_by(_SILENCE.until_ns.desc()), Silence)
-        return Standing(alerts=tuple(alerts), silences=tuple(silences))
+            outages = _contents(connection, select(_OUTAGE.content).order_by(_OUTAGE.place), Outage)
+        return Standing(alerts=tuple(alerts), silences=tuple(silences), outages=tuple(outages))
 
     def events(self, rule: str = "", limit: int = 50) -> list[Event]:
         """Newest first."""
@@ -52,10 +54,10 @@ class SqliteAlerts:
     def commit(self, standing: Standing, events: Sequence[Event], deliveries: Sequence[Delivery]) -> None:
         """In one transaction."""
         with self._state.write() as connection:
-            connection.execute(delete(tables.alerts))
-            rows = [{"place": place, "content": alert} for place, alert in enumerate(standing.alerts)]
-            if rows:
-                connection.execute(insert(tables.alerts), rows)
+            for table, those in ((tables.alerts, standing.alerts), (tables.alert_outages, standing.outages)):
+                connection.execute(delete(table))
+                if rows := [{"place": place, "content": one} for place, one in enumerate(those)]:
+                    connection.execute(insert(table), rows)
             for event in events:
                 row = {"id": event.id, "at_ns": event.at_ns, "rule": event.rule, "content": event}
                 connection.execute(insert(tables.alert_events).values(row).on_conflict_do_update(["id"], set_=row))

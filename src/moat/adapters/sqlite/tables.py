@@ -301,6 +301,13 @@ alerts = Table(
     Column("content", Json, nullable=False),
 )
 
+alert_outages = Table(
+    "alert_outages",
+    metadata,
+    Column("place", Integer, primary_key=True),
+    Column("content", Json, nullable=False),
+)
+
 alert_events = Table(
     "alert_events",
     metadata,

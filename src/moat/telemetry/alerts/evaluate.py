@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from moat.domain.alerting import Alert, Event, Reading, Rule, Silence, Standing, key_of
-from moat.domain.windows import SECOND_NS
+from moat.domain.alerting import Alert, Event, Outage, Reading, Rule, Silence, Standing, key_of
 from moat.telemetry.alerts.rules import SINGLE
 
 NOISE = 4.0
 """Robust standard deviations by which a value must leave its baseline."""
 MISSING_NS = 3600 * 10**9
 """After so long without enough calls to tell, a firing alert ends."""
+REMEMBERED_NS = 8 * 86_400 * 10**9
+"""After so long no window holds any more what an outage explains."""
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -44,8 +45,11 @@ def evaluate(
         if event is not None:
             events.append(event)
     silences = tuple(silence for silence in standing.silences if silence.until_ns > now_ns)
-    told, fired = _tell(named, alerts, silences, now_ns)
-    return Standing(alerts=tuple(told), silences=silences), [*events, *fired]
+    now = Standing(
+        alerts=tuple(alerts.values()), silences=silences, outages=_outages(named, alerts.values(), standing, now_ns)
+    )
+    told, fired = _tell(named, now, now_ns)
+    return replace(now, alerts=tuple(told)), [*events, *fired]
 
 
 def forgotten(rules: Iterable[Rule], standing: Standing, now_ns: int) -> tuple[Standing, list[Event]]:
@@ -73,6 +77,14 @@ def bar_of(rule: Rule, reading: Reading) -> float | None:
     if not rule.relative:
         return rule.threshold
     return None if reading.baseline is None else rule.threshold * reading.baseline.center
+
+
+def slowest(rule: Rule, reading: Reading) -> float | None:
+    """The greatest value that does not count as past the bar, of a rule that fires above it."""
+    bar, usual = bar_of(rule, reading), reading.baseline
+    if bar is None or not rule.relative or usual is None:
+        return bar
+    return max(bar, usual.center + NOISE * usual.spread)
 
 
 def breaches(rule: Rule, reading: Reading) -> bool:
@@ -175,7 +187,7 @@ def _raised(rule: Rule, reading: Reading, bar: float, before: Alert | None, now_
         samples=reading.samples,
     )
     alert = _seen(before or fresh, reading, bar, now_ns)
-    alert = replace(alert, breaches=alert.breaches + 1, calms=0, providers=reading.providers)
+    alert = replace(alert, breaches=alert.breaches + 1, calms=0, explained_by=reading.explained_by)
     if alert.state == "pending" and alert.breaches >= rule.after:
         return replace(alert, state="firing", fired_ns=now_ns, window_s=reading.window_s)
     return alert
@@ -193,21 +205,16 @@ def _seen(alert: Alert, reading: Reading, bar: float, now_ns: int) -> Alert:
     )
 
 
-def _tell(
-    named: Mapping[str, Rule], alerts: Mapping[Key, Alert], silences: Sequence[Silence], now_ns: int
-) -> tuple[list[Alert], list[Event]]:
+def _tell(named: Mapping[str, Rule], standing: Standing, now_ns: int) -> tuple[list[Alert], list[Event]]:
     """Who of those that fire is to be told of now: not what is silenced, or explained by another."""
     told: list[Alert] = []
     events: list[Event] = []
-    firing = [alert for alert in alerts.values() if alert.state == "firing"]
-    for alert in alerts.values():
+    for alert in standing.alerts:
         rule = named.get(alert.rule)
         if alert.state != "firing" or rule is None:
             told.append(alert)
             continue
-        if explained := _inhibited(rule, alert, firing):
-            alert = replace(alert, explained=explained, explained_ns=now_ns)
-        muted = silenced(silences, alert.rule, alert.labels) or _explained(rule, alert, now_ns)
+        muted = silenced(standing.silences, alert.rule, alert.labels) or _explained(rule, alert, standing)
         found = alert.breaches > 0 and alert.seen_ns == now_ns  # what is about to resolve is no news
         if alert.fired_ns == now_ns or (found and not muted and not alert.told):
             event = _event(alert, rule, "fired", now_ns)
@@ -216,33 +223,45 @@ def _tell(
     return told, events
 
 
-def _inhibited(rule: Rule, alert: Alert, firing: Iterable[Alert]) -> str:
-    """The rule of an alert that explains this one: it inhibits it, goes on, and is about the same. What this one is not
-    grouped by they must have in common otherwise, such as a provider that its calls failed at.
+def _outages(named: Mapping[str, Rule], alerts: Iterable[Alert], before: Standing, now_ns: int) -> tuple[Outage, ...]:
+    """Those of before, and what fires now about a provider."""
+    found = {
+        key_of(outage.rule, outage.labels): outage
+        for outage in before.outages
+        if now_ns - outage.until_ns <= REMEMBERED_NS
+    }
+    for alert in alerts:
+        if alert.rule in named and "provider" in alert.labels and _shows(alert):
+            outage = Outage(rule=alert.rule, labels=alert.labels, until_ns=now_ns)
+            found[key_of(outage.rule, outage.labels)] = outage
+    return tuple(found.values())
+
+
+def _explained(rule: Rule, alert: Alert, standing: Standing) -> str:
+    """By which alert that inhibits it: one of the same group, while it fires; or one about a provider, as far as that
+    one's outage lasted. What this one says beyond that is news.
     """
-    for other in firing:
-        if other.rule in rule.inhibited_by and other.recent and _alike(alert, other.labels):
-            return other.rule
+    now = [other for other in standing.alerts if other.rule in rule.inhibited_by and _shows(other)]
+    for other in now:
+        if "provider" not in other.labels and _alike(alert, other.labels):
+            return f"explained by {other.rule}"
+    for outage in standing.outages:
+        needed = alert.explained_by.get(outage.labels["provider"])
+        known = needed is not None and needed <= outage.until_ns
+        if known and outage.rule in rule.inhibited_by and _alike(alert, outage.labels):
+            lasts = any((other.rule, other.labels) == (outage.rule, outage.labels) for other in now)
+            return f"explained by {outage.rule}" + ("" if lasts else ", which is over")
     return ""
 
 
-def _explained(rule: Rule, alert: Alert, now_ns: int) -> str:
-    """By an alert that fires; or by one that has ended, as long as the window still holds what it explained."""
-    if not alert.explained:
-        return ""
-    if alert.explained_ns == now_ns:
-        return f"explained by {alert.explained}"
-    window_ns = max(rule.window_s, alert.window_s) * SECOND_NS
-    ended = alert.providers and now_ns - alert.explained_ns <= window_ns
-    return f"explained by {alert.explained}, which is over" if ended else ""
+def _shows(alert: Alert) -> bool:
+    return alert.state == "firing" and alert.recent
 
 
 def _alike(alert: Alert, labels: Mapping[str, str]) -> bool:
-    for name, value in labels.items():
-        known = (alert.labels.get("model"),) if name == "alias" else alert.providers if name == "provider" else ()
-        if value not in ((alert.labels[name],) if name in alert.labels else known):
-            return False
-    return True
+    """Is it about the same, apart from providers? What one has of these labels must be equal."""
+    own = {"alias": alert.labels.get("model"), **alert.labels}
+    return all(own.get(name) == value for name, value in labels.items() if name != "provider" or name in own)
 
 
 def _event(alert: Alert, rule: Rule | None, kind: str, now_ns: int, why: str = "") -> Event:

@@ -264,7 +264,7 @@ class Gauge:
         if rule.measure in SINGLE:
             calls = self._calls(rule, group, at_ns)
             ids = (span.request_id or span.trace_id for span in calls)
-            reading = replace(reading, examples=tuple(islice(ids, EXAMPLES)), providers=behind(calls))
+            reading = replace(reading, examples=tuple(islice(ids, EXAMPLES)), explained_by=behind(calls))
         if not rule.relative:
             return reading
         learn = daily if rule.measure in OF_OPINIONS else hourly
@@ -279,14 +279,14 @@ class Gauge:
 
     def _shown(self, rule: Rule, reading: Reading, window: Window) -> Reading:
         """With examples, and who explains it, when it is past the bar."""
-        if rule.measure in SINGLE or not breaches(rule, reading):
+        if rule.measure in SINGLE or not breaches(rule, reading):  # single calls have both already
             return reading
         return replace(self._explained(rule, reading, window), examples=examples(self._traces, rule, reading, window))
 
     def _explained(self, rule: Rule, reading: Reading, window: Window) -> Reading:
-        if not rule.inhibited_by or not breaches(rule, reading):
+        if rule.measure in SINGLE or not rule.inhibited_by or not breaches(rule, reading):
             return reading
-        return replace(reading, providers=explaining(self._traces, rule, reading, window))
+        return replace(reading, explained_by=explaining(self._traces, rule, reading, window))
 
 
 def _with_left_alone(rule: Rule, spent: Sequence[Spend], left: Sequence[Usages]) -> list[Spend]:

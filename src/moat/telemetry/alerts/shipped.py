@@ -90,7 +90,6 @@ _LATENCY = (
         by=_ALIAS,
         window_s=HOUR,
         min_samples=50,
-        inhibited_by=_DOWN,
         meaning="Streamed answers come more than a fifth slower than usual at this hour.",
         remedy="The provider is short of machines, or serves another model: compare `model_answered` and "
         "`fingerprint` of traces before and now.",

@@ -15,6 +15,11 @@ def upgrade() -> None:
         sa.Column("content", sa.Text, nullable=False),
     )
     op.create_table(
+        "alert_outages",
+        sa.Column("place", sa.Integer, nullable=False, primary_key=True),
+        sa.Column("content", sa.Text, nullable=False),
+    )
+    op.create_table(
         "alert_events",
         sa.Column("id", sa.Text, nullable=False, primary_key=True),
         sa.Column("at_ns", sa.BigInteger, nullable=False),
