@@ -133,7 +133,8 @@ def test_both_encodings_give_the_same_spans(attributes: list[tuple[str, Any]], h
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
     for encoding in ("json", "protobuf"):
         with suppress(RequestError):
-            decode(body, encoding)  # type: ignore[arg-type]
+            for span in decode(body, encoding).spans:  # type: ignore[arg-type]
+                assert (len(span.trace_id), len(span.span_id), span.started_ns > 0) == (32, 16, True)
 
 
 @settings(max_examples=200, deadline=None)
@@ -147,7 +148,8 @@ def test_a_damaged_request_is_read_or_refused(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     with suppress(RequestError):
-        msgspec.json.Encoder().encode_lines(decode(bytes(body), "protobuf").spans)
+        received = decode(bytes(body), "protobuf")
+        assert msgspec.json.Encoder().encode_lines(received.spans).count(b"\n") == len(received.spans)
 
 
 @pytest.mark.parametrize(

@@ -201,4 +201,4 @@ def test_any_text_is_an_expression_or_an_error_of_its_own(text: str) -> None:
         found = parse(text)
     except RequestError:
         return
-    matches(found, CALL, SAID)
+    assert matches(found, CALL, SAID) is not matches(Not(found), CALL, SAID)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,11 +16,9 @@ from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound, RequestError
 from moat.domain.keys import Role
 from moat.gateway.admission import Binding, authenticate, check_binding, check_encoding, read_headers
-from moat.gateway.bodies import check_work
+from moat.gateway.bodies import decode, require_type
 from moat.gateway.formats import openai_chat
 from moat.gateway.http import error_headers, read_body
-
-T = TypeVar("T")
 
 Answer = Callable[[Request, Services], Any]
 
@@ -120,28 +118,8 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
         request.state.body = await read_body(request.receive, MAX_PUSH)
         return
     raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
-    require_json(headers)
+    require_type(headers, "application/json")
     request.state.body = decode(raw, endpoint.body)
-
-
-def require_json(headers: dict[str, str]) -> None:
-    """Browsers send other types across sites without asking. Raises `RequestError` (415)."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        error = RequestError("must be application/json", where="content-type")
-        error.status = 415
-        raise error
-
-
-def decode(raw: bytes, shape: type[T]) -> T:
-    """A JSON body. Raises `RequestError` with the JSON path of what does not fit."""
-    check_work(raw)
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at ")
-        raise RequestError(what, where=path.strip("`") or "$") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"the body is not valid JSON: {error}") from None
 
 
 def _refuse(error: MoatError, services: Services) -> Response:

@@ -4,10 +4,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moat.api.endpoint import SIGNED, Endpoint, decode, json_response, require_json
+from moat.api.endpoint import SIGNED, Endpoint, json_response
 from moat.api.pushes import Push
 from moat.api.services import Services
 from moat.gateway.admission import read_headers
+from moat.gateway.bodies import decode, require_type
 
 EVENTS = ("push", "Push Hook")
 """As GitHub and Gitea, and as GitLab call it."""
@@ -22,7 +23,7 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 def hear_push(request: Request, services: Services) -> Response:
     """A push to the repository, signed by its forge: what was merged is released as the environments say."""
     services.pushes.verify(request.headers, request.state.body)
-    require_json(read_headers(request.scope))
+    require_type(read_headers(request.scope), "application/json")
     event = request.headers.get("x-github-event") or request.headers.get("x-gitlab-event") or "push"
     syncs = event in EVENTS and services.pushes.announce(decode(request.state.body, Push))
     return json_response(Heard(syncs=syncs), 202 if syncs else 200)

@@ -1,16 +1,43 @@
-"""How much work a JSON body makes, told before it is done: decoding holds up everybody else's calls.
+"""Bodies of a known shape, and how much work a JSON body makes, told before it is done: decoding holds up everybody
+else's calls.
 
 Measured: a value costs about 25 ns, a string 50 ns, an object or array 300 ns. A body may take about 50 ms.
 """
 
 import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
 
 from moat.domain.errors import RequestError
+
+T = TypeVar("T")
 
 MAX_WORK = 2_000_000
 """In commas; a quotation mark counts 2, an object or array 12."""
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+
+def require_type(headers: Mapping[str, str], wanted: str) -> None:
+    """Browsers send other types across sites without asking. Raises `RequestError` (415)."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
+        error = RequestError(f"must be {wanted}", where="content-type")
+        error.status = 415
+        raise error
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """A JSON body. Raises `RequestError` with the JSON path of what does not fit."""
+    check_work(body)
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at ")
+        raise RequestError(what, where=path.strip("`") or "$") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is not valid JSON: {error}") from None
 
 
 def check_work(body: bytes) -> None:

@@ -12,7 +12,7 @@ from moat.domain.errors import LimitExceeded, MoatError, NotFound, RequestError
 from moat.domain.keys import Key, check_text
 from moat.gateway import feedback_page as page
 from moat.gateway.admission import authenticate, check_encoding, read_headers
-from moat.gateway.bodies import check_work
+from moat.gateway.bodies import decode, require_type
 from moat.gateway.feedback_links import PREFIX, Link, LinkSigner
 from moat.gateway.http import JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
 from moat.gateway.opinions import Categories, Opinions, Said
@@ -81,7 +81,7 @@ class FeedbackApi:
         key = authenticate(headers, self._live.serving.keys)
         await self._live.turns.take(key.tenant or key.id)
         _check_type(headers, "application/json")
-        return key, _decode(await read_body(receive, MAX_BODY), shape)
+        return key, decode(await read_body(receive, MAX_BODY), shape)
 
     async def _by_link(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The form, or what it sent. Whoever opens a link has said nothing yet: mail programs open them all."""
@@ -146,21 +146,7 @@ class _Pace:
 
 def _check_type(headers: dict[str, str], wanted: str) -> None:
     check_encoding(headers)
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != wanted:
-        error = RequestError(f"must be {wanted}", where="content-type")
-        error.status = 415
-        raise error
-
-
-def _decode(body: bytes, shape: type[T]) -> T:
-    check_work(body)
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at ")
-        raise RequestError(what, where=path.strip("`") or "$") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"the body is not valid JSON: {error}") from None
+    require_type(headers, wanted)
 
 
 def _chosen(query: bytes) -> int:
