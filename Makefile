@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS ?= true
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --upgrade
 
-.PHONY: help setup demo test check format bench bench-evals bench-traces lock clean
+.PHONY: help setup demo test check format bench bench-evals bench-traces bench-guards lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench-evals: setup ## the eval runner beside promptfoo and Inspect
 
 bench-traces: setup ## the trace store beside Phoenix and MLflow, and all its numbers beside their goals
 	@$(BIN)/python -m bench.traces $(ARGS)
+
+bench-guards: setup ## what guards cost, and how well they find, on the texts in the repository
+	@$(BIN)/python -m bench.guards.run $(ARGS)
 
 lock: setup ## pin all dependencies by hash into requirements/
 	@cd requirements && $(PIN) uv.in -o uv.txt && $(PIN) ../pyproject.toml --group ../pyproject.toml:dev -o dev.txt

@@ -172,8 +172,12 @@ def measured(folder: Path, seconds: int, *, stream: bool) -> tuple[Report, int]:
 def main() -> int:
     """0 when it was measured, 2 when it could not be."""
     if sys.argv[1:2] == ["--sampled"]:
+        from moat.cli import serve
         from moat.cli.main import main as run
+        from moat.cli.server import Options
+        from moat.cli.server import run as serve_here
 
+        serve.become = lambda options: serve_here(Options(**options))  # type: ignore[assignment,return-value]
         sampler = Sampler(Path(sys.argv[2]))
         sys.argv = [PROGRAM, *sys.argv[3:]]
         run()

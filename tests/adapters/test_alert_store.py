@@ -66,10 +66,10 @@ def test_silences_end_and_old_things_are_forgotten(tmp_path: Path) -> None:
     state = SqliteState.open(tmp_path / "state.db")
     store = SqliteAlerts(state)
     store.silence(Silence(id="s", by="ada", why="repairs", at_ns=1, until_ns=100))
-    assert store.lift("s", 10).until_ns == 10
+    assert store.lift("s", 10, actor="ada").until_ns == 10
     for name in ("s", "other"):
         with pytest.raises(NotFound):
-            store.lift(name, 11)
+            store.lift(name, 11, actor="ada")
     store.commit(Standing(alerts=(ALERT,)), [EVENT], [SENT])
     assert store.prune(20) == 2, "what waits to be sent stays"
     assert (store.events(), len(store.deliveries()), store.standing().silences) == ([], 1, ())

@@ -46,11 +46,16 @@ THERE = {
     "tenant": "acme",
     "request_id": "req_2",
     "trace": "req_2",
+    "sequence": "1",
     "by": "tenant,model",
     "q": "cost >= $0",
 }
 """Values of parameters that lead somewhere."""
-IDS = {"/api/v1/releases/{id}": "rel_1.0.0", "/api/v1/traces/{id}": "req_2"}
+IDS = {
+    "/api/v1/releases/{id}": "rel_1.0.0",
+    "/api/v1/traces/{id}": "req_2",
+    "/api/v1/tool-approvals/{id}": "apr_1",
+}
 ASKED = [
     *((endpoint, GenerationMode.POSITIVE) for endpoint in ENDPOINTS),
     *((endpoint, GenerationMode.NEGATIVE) for endpoint in ENDPOINTS if endpoint.query or endpoint.body),

@@ -27,18 +27,19 @@ HOSTILE = (
 ADMIN = {"Authorization": "Bearer mk-admin"}
 READ = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
 PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
-THERE = {"name": PROMPT, "id": "key_acme"}
+THERE = {"name": PROMPT, "id": "key_acme", "sequence": "1"}
 """Values of path parameters that lead somewhere."""
 
 
 def contents(project: Project) -> dict[str, list[Any]]:
-    """All rows of the state store, by table."""
+    """All rows of the state store, by table; without the audit log's, which notes exports."""
     with closing(sqlite3.connect(f"file:{project.state_path}?mode=ro", uri=True)) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         tables = [
             name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         ]
-        return {name: store.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
+        kept = [name for name in tables if name not in ("audit", "audit_contents", "sqlite_sequence")]
+        return {name: store.execute(f'SELECT * FROM "{name}"').fetchall() for name in kept}
 
 
 def addresses(endpoint: Endpoint, value: str) -> list[str]:

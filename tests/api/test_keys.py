@@ -30,7 +30,7 @@ def opened(template: Path, folder: Path) -> Iterator[Api]:
         patch.setattr(world, "SECRETS", SECRETS | {name: f"mk-{name}" for name in MAKERS})
         with open_api(template, folder) as api:
             for name, key in world.KEYS.items():
-                api.state.keys.add(msgspec.structs.replace(key, hash=hash_secret(world.SECRETS[name])))
+                api.state.keys.add(msgspec.structs.replace(key, hash=hash_secret(world.SECRETS[name])), actor="tests")
             yield api
 
 

@@ -34,6 +34,8 @@ def a_path(template: str) -> str:
         "{name:path}": PROMPT,
         "releases/{id}": "releases/rel_1.0.0",
         "traces/{id}": "traces/req_2",
+        "tool-approvals/{id}": "tool-approvals/apr_1",
+        "audit/{sequence}": "audit/1",
     }
     return next((template.replace(gap, value) for gap, value in known.items() if gap in template), template)
 
@@ -121,6 +123,12 @@ ROLES = (
     ("PATCH /api/v1/keys/{id}", "admin"),
     ("DELETE /api/v1/keys/{id}", "admin"),
     ("POST /api/v1/keys/{id}/rotate", "admin"),
+    ("GET /api/v1/tool-approvals", "viewer admin"),
+    ("GET /api/v1/tool-approvals/{id}", "viewer admin"),
+    ("POST /api/v1/tool-approvals/{id}", "admin"),
+    ("GET /api/v1/audit", "admin"),
+    ("GET /api/v1/audit/verification", "admin"),
+    ("GET /api/v1/audit/{sequence}", "admin"),
 )
 OF_TENANTS = {
     *("/api/v1/prompts/{name:path}", "/api/v1/render/{name:path}"),

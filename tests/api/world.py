@@ -3,10 +3,11 @@
 import http.client
 import json
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from moat.api.app import management_api
 from moat.api.pushes import Pushes
 from moat.api.services import Services
 from moat.bootstrap.alert_rules import rules_of
+from moat.bootstrap.auditing import verify
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
@@ -29,6 +31,7 @@ from moat.bootstrap.wiring import State, open_state
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import Arm, Assignment, Registration, Release, prompt_digest
 from moat.domain.spans import Span
+from moat.domain.tool_approvals import ToolApproval
 from moat.gateway.admission import KeyRing
 from moat.gateway.app import Gateway
 from moat.gateway.opinions import Opinions
@@ -171,6 +174,15 @@ def assign(state: State, environment: str, sequence: int, *arms: Arm, **fields: 
     return made
 
 
+def ask(files: Project) -> None:
+    """A person is asked about a call of a tool: `apr_1`."""
+    fields = ToolApproval(id="apr_1", digest="0" * 64, tool="refund", key="key_4", asked_ns=1, expires_ns=2**62)
+    names, values = zip(*msgspec.structs.asdict(fields).items(), strict=True)
+    with closing(sqlite3.connect(files.state_path)) as connection, connection:
+        marks = ", ".join("?" for _ in names)
+        connection.execute(f"INSERT INTO tool_approvals ({', '.join(map(repr, names))}) VALUES ({marks})", values)
+
+
 @contextmanager
 def open_api(template: Path, folder: Path) -> Iterator[Api]:
     """A gateway and its API over a project: 1.0.0 in production, a canary of 1.2.0 beside 1.1.0 in staging, and a few
@@ -200,7 +212,8 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
                     content=prompt, digest=prompt_digest(prompt), source="git", author="Ada", branches=("main",)
                 )
             )
-        state.keys.add(Key(id="key_acme", hash="0" * 64, tenant="acme", environment="production"))
+        state.keys.add(Key(id="key_acme", hash="0" * 64, tenant="acme", environment="production"), actor="tests")
+        ask(files)
         traces = DuckTraces.open(files.traces_path)
         stack.callback(traces.close)
         segment = folder / "segment.ndjson"
@@ -229,7 +242,10 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             keys=state.keys,
             trips=state.trips,
             alerts=state.alerts,
+            audit=state.audit,
+            verify=lambda: verify(state.audit, files.settings),
             searches=state.searches,
+            approvals=state.approvals,
             rules=lambda: rules_of(files.settings.config),
             connections=ProjectConnections(lambda: files.settings, {}, state.hosts),
             registry=PromptRegistry(state.registry, renderer, FakeClock()),

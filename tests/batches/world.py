@@ -24,6 +24,7 @@ from moat.gateway.admission import KeyRing
 from moat.gateway.app import Gateway
 from moat.gateway.feedback import no_feedback
 from moat.gateway.serving import Live, Serving
+from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.ledger import Ledger
 from moat.ports.models import Provider
@@ -57,6 +58,8 @@ class World:
     clock: FakeClock = field(default_factory=lambda: FakeClock(time.time_ns()))
     discounts: Mapping[str, float] = field(default_factory=dict)
     feedback: Callable[[Live], Any] = lambda live: no_feedback
+    change: Callable[[Ports], Ports] = lambda ports: ports
+    """Of what is behind the server: guards, a data-handling policy."""
     live: Live | None = None
     url: str = ""
 
@@ -66,6 +69,7 @@ class World:
         models = FixedModels({"assistant": ["fake/large"], "spare": ["fake/small"]}, {"fake": self.provider})
         ports = fake_ports(self.provider, spool=self.spool)
         ports = replace(ports, models=models, ledger=self.ledger, clock=self.clock, prices=FlatPrices(1000, 1000))
+        ports = self.change(ports)
         known = [msgspec.structs.replace(key, hash=hash_secret(secret)) for secret, key in keys.items()]
         ring, aliases = KeyRing(known, self.clock), ("assistant", "spare")
         serving = Serving(build(ports), ring, ports.prompts, aliases, ports=ports, batch_discounts=self.discounts)

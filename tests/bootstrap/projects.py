@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from moat.bootstrap.scaffold import example_folder
 from moat.cli.main import main
 
 MOAT = Path(sys.executable).with_name("moat")
@@ -48,7 +50,9 @@ class Project:
     environ: dict[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> Done:
-        """A command, in this process: the same entry point as the program's."""
+        """A command, in this process: the same entry point as the program's. A server is a program of its own."""
+        if "serve" in arguments[:1]:
+            return self.process(*arguments)
         return in_process(self.capture, "--project", str(self.root), *arguments)
 
     def ok(self, *arguments: str) -> Done:
@@ -95,6 +99,10 @@ class Project:
         """A new key's secret."""
         secret: str = self.ok("keys", "create", "--json", *options).json["secret"]
         return secret
+
+    def guard(self) -> None:
+        """Put the example's policies back."""
+        shutil.copytree(example_folder() / "policies", self.root / "policies")
 
     @contextmanager
     def serving(self, *options: str) -> "Iterator[Server]":
@@ -216,7 +224,7 @@ def slow_down(project: Project, milliseconds: int) -> None:
 
 
 def make_template(folder: Path) -> None:
-    """`example`, as `moat init` makes it, with a model that answers at once."""
+    """`example`, as `moat init` makes it, with a model that answers at once, and no guards: these hold streams back."""
     subprocess.run(
         [MOAT, "init", "example", "--provider", "simulated"],
         cwd=folder,
@@ -234,6 +242,7 @@ def make_template(folder: Path) -> None:
         "utf-8",
     )
     assert rules.read_text("utf-8") != text
+    shutil.rmtree(root / "policies")
     subprocess.run(
         ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qam", "No latency"],
         cwd=root,

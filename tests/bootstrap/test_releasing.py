@@ -44,7 +44,8 @@ def add_version(project: Project, version: str, copied: str, temperature: str) -
 
 def widen_margins(project: Project) -> None:
     """Gates that a version passes against one that answers alike, however bad both are."""
-    project.replace("evals/support.yaml", {"margin: 0.05, min: 0.7": "margin: 0.2", "margin: 0.05": "margin: 0.2"})
+    wide = {"margin: 0.05, min: 0.7": "margin: 0.2", "margin: 0.05": "margin: 0.2", "margin: 0.12}": "margin: 0.2}"}
+    project.replace("evals/support.yaml", wide)
 
 
 def gate(project: Project, version: str, *options: str) -> int:

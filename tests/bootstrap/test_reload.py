@@ -58,7 +58,7 @@ def test_a_broken_file_keeps_no_key_alive_and_holds_up_no_rollback(project: Proj
         # Another process's commands need a good file; the server sees what they commit.
         file.with_name("away").write_text(good, "utf-8")
         with open_state(Files(project.root)) as state:
-            state.keys.revoke(key["id"], 1)
+            state.keys.revoke(key["id"], 1, actor="tests")
             current, before = state.releases.history(PROMPT, "staging")
             fields = {name: getattr(current, name) for name in current.__struct_fields__}
             state.releases.assign(type(current)(**fields | {"sequence": current.sequence + 1, "arms": before.arms}))
@@ -157,3 +157,21 @@ async def test_only_what_changed_is_made_anew(project: Project) -> None:
         await until(live, lambda: live.serving.prompts.resolve(ref, "").prompt.version == "1.0.0")
         assert live.serving.prompts.resolve(ref, "").prompt is served.prompt, "its compiled templates are kept"
         assert live.serving.prompts._catalog is before.prompts._catalog  # type: ignore[attr-defined]
+
+
+def test_policies_that_are_gone_are_told_and_a_folder_that_is_gone_takes_none_away(project: Project) -> None:
+    project.guard()
+    asked = {"messages": [{"role": "user", "content": "My key is AKIAQ3EGRJX4KD7WLM2P"}], "model": "assistant"}
+    folder, aside = project.root / "policies", project.root / "aside"
+    with project.serving() as server:
+        assert server.send("POST", "/v1/chat/completions", asked)[0] == 400
+        folder.rename(aside)
+        eventually(lambda: server.get("/readyz")[1]["status"] == "degraded")
+        assert server.send("POST", "/v1/chat/completions", asked)[0] == 400
+        assert "policies: the folder is gone" in project.log()
+        aside.rename(folder)
+        eventually(lambda: server.get("/readyz")[1]["status"] == "ready")
+        (folder / "baseline.yaml").unlink()
+        eventually(lambda: server.send("POST", "/v1/chat/completions", asked)[0] == 200)
+    (line,) = [line for line in project.log().splitlines() if "guard policies in force" in line]
+    assert "none: nothing is guarded; no longer: baseline@" in line

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from moat.cli import evals, main, output
+from moat.cli import edge, evals, output
+from moat.cli.visible import visible
 from moat.domain.scores import Result, Score
 from moat.evals.running.tally import Progress
 
@@ -92,11 +93,16 @@ def test_small_things() -> None:
 
 
 def test_an_error_steers_no_terminal_and_begins_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    main._complain("service: said \x1b]0;title\x07\x9b31m\n::error::owned\r::stop-commands::x\ta")
+    edge._complain("service: said \x1b]0;title\x07\x9b31m\n::error::owned\r::stop-commands::x\ta")
     printed = capsys.readouterr().err
     assert printed == (
         "error: service: said \\x1b]0;title\\x07\\x9b31m\n  | ::error::owned\n  | ::stop-commands::x\ta\n"
     )
+
+
+def test_a_text_looks_like_no_other() -> None:
+    assert visible("pay \u202e001\u202c EUR\u2066 \u200f") == "pay \\u202e001\\u202c EUR\\u2066 \\u200f"
+    assert visible("שלום, naïve, 日本語 👩\u200d💻") == "שלום, naïve, 日本語 👩\u200d💻"
 
 
 def test_a_result_is_shown_without_a_line_that_a_ci_would_obey(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,23 @@ def test_help_and_the_package_cost_little() -> None:
     assert loaded("import moat").isdisjoint((*HEAVY, "typer"))
 
 
+def test_a_server_carries_nothing_that_only_commands_need() -> None:
+    program = "import moat.cli.server, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
+    found = set(done.stdout.split())
+    assert found.isdisjoint({"typer", "rich", "pydantic", "numpy", "scipy", "moat.evals", "moat.cli.main"})
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "1")])
+def test_modules_of_a_project_are_not_the_servers(project: Project, options: tuple[str, ...]) -> None:
+    for name in ("uvloop", "msgspec", "json", "moat"):
+        (project.root / f"{name}.py").write_text("raise SystemExit('imported from the project')")
+    with project.serving(*options) as server:
+        assert server.get("/api/v1/limits")[0] == 200
+
+
 def test_completion(tmp_path: Path) -> None:
     surroundings = environment()
     shown = subprocess.run(

@@ -10,11 +10,13 @@ from moat.api.routes import ENDPOINTS
 from moat.bootstrap.plugins import SHIPPED, provider_kind
 from moat.domain import errors
 from moat.domain.config import Config
+from moat.domain.policies import PolicyConfig
 from moat.domain.scores import Case
 from moat.evals.datasets.dataset import FORMATS
 from moat.evals.scorers import KINDS
 from moat.evals.suites import Gate, Replaced, Suite
 from moat.evals.targets.spec import SPECS
+from moat.guards.detector import REGISTERED, detector
 from moat.prompts import lint
 from moat.prompts.drift import KINDS as KINDS_OF_DRIFT
 from moat.prompts.linting.rules import RULES
@@ -48,7 +50,10 @@ def test_the_help_texts_are_up_to_date() -> None:
 
 
 def test_every_key_of_moat_yaml_is_documented() -> None:
-    assert missing("docs/configuration.md docs/alerts.md", keys(Config)) == set()
+    assert (
+        missing("docs/configuration.md docs/alerts.md docs/guards.md docs/data-handling.md docs/audit.md", keys(Config))
+        == set()
+    )
 
 
 def test_the_shipped_alert_rules_are_documented_as_they_are() -> None:
@@ -62,6 +67,16 @@ def test_every_kind_of_provider_and_its_options_are_documented() -> None:
 
 def test_every_scorer_and_its_options_are_documented() -> None:
     assert missing("docs/scorers.md docs/judges.md docs/evals-in-python.md", {*KINDS, *keys(*KINDS.values())}) == set()
+
+
+def test_every_detector_and_what_a_policy_says_is_documented() -> None:
+    detectors = {kind: detector(kind) for kind in REGISTERED}
+    options = {option for found in detectors.values() for option in found.__struct_fields__}
+    pages = (ROOT / "docs").glob("detectors-*.md")
+    names = " ".join(f"docs/{path.name}" for path in pages)
+    assert missing(f"docs/guards.md docs/agents.md {names}", {*REGISTERED, *options}) == set()
+    in_examples = set(re.findall(r"\b(\w+):", (ROOT / "docs" / "guards.md").read_text("utf-8")))
+    assert missing("docs/guards.md", keys(PolicyConfig) - in_examples) == set()
 
 
 def test_suites_and_targets_are_documented() -> None:

@@ -1,16 +1,20 @@
 """Every fenced block of the pages runs, or is read by the loader of its kind of file."""
 
+import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from moat.bootstrap.guarding import policies
 from moat.bootstrap.models import ProviderShelf, price_table
 from moat.bootstrap.settings import load_settings
 from moat.documents import parse_yaml, read_yaml
 from moat.evals.datasets import load_dataset
 from moat.evals.suites import load_suite
+from moat.guards.engine.trying import broken
 from moat.prompts.lint import lint
 from moat.testing.simulation import read_simulation
 from tests.docs.pages import Block, Page, pages
@@ -90,11 +94,23 @@ def cases(text: str, project: Path, suffix: str) -> None:
     load_dataset(path)
 
 
+def policy(text: str, project: Path) -> None:
+    """Alone in its project; each example beside it comes out as it says."""
+    shutil.rmtree(project / "policies")
+    (project / "policies").mkdir()
+    (project / "policies" / "docs.yaml").write_text(text)
+    settings = load_settings(project)
+    (found,) = policies(project, settings.config, settings.document)
+    flaws = [(test.text, asyncio.run(broken(found, test))) for test in found.config.tests]
+    assert [flaw for flaw in flaws if flaw[1]] == []
+
+
 READERS: dict[str, Callable[[str, Path], None]] = {
     "config": config,
     "prompt": prompt,
     "tool": tool,
     "suite": suite,
+    "policy": policy,
     "simulation": simulation,
 }
 

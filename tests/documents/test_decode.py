@@ -39,7 +39,7 @@ class World(msgspec.Struct, forbid_unknown_fields=True):
             "Known keys: kind, name.",
         ),
         ("by_name:\n  a: {name: x}\n  b:\n    name: 7", "at $.by_name.b.name (it is 7)", "f:4", ""),
-        ("maybe:\n  name: x\n  kind: c", "invalid enum value 'c' at $.maybe.kind", "f:3", ""),
+        ("maybe:\n  name: x\n  kind: c", "invalid enum value 'c' at $.maybe.kind", "f:3", "One of: a, b."),
         ("count: 1\npair:\n  - 1\n  - x", "expected `int`, got `str` at $.pair[1] (it is 'x')", "f:4", ""),
         ("\ncount: 0", "expected `int` >= 1 at $.count (it is 0)", "f:2", ""),
         ("count: true", "expected `int`, got `bool` at $.count", "f:1", ""),

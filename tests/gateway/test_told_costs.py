@@ -5,7 +5,7 @@ import openai
 import pytest
 
 from moat.domain.calls import Attempt, Call, Delta, Deployment, Finished
-from moat.domain.errors import LimitExceeded, Overloaded
+from moat.domain.errors import GuardBlocked, LimitExceeded, Overloaded
 from moat.domain.usage import Usage, from_usd
 from moat.gateway.format import Format
 from moat.gateway.formats.anthropic import AnthropicMessages
@@ -82,6 +82,11 @@ def test_a_limit_that_waiting_does_not_help_says_so(retry_after: float | None, s
     error = LimitExceeded("used up", retry_after=retry_after)
     assert ((b"x-should-retry", b"false") in error_headers(error, "r")) == said
     assert not any(name == b"x-should-retry" for name, _ in error_headers(Overloaded("busy"), "r"))
+
+
+def test_what_a_guard_stopped_says_so() -> None:
+    assert (b"x-moat-guard", b"block") in error_headers(GuardBlocked("found swearing"), "r")
+    assert b"x-moat-guard" not in dict(error_headers(Overloaded("busy"), "r"))
 
 
 def test_whole_answers_say_what_they_cost(start: Start) -> None:

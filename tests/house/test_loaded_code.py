@@ -19,11 +19,13 @@ LOADERS = {
     "evals/project_code.py": "a Python file of the project that a suite names",
     "evals/scorers/foreign/library.py": "one of three libraries, named there",
     "evals/scorers/plugins.py": "entry points of installed packages",
+    "guards/detector.py": "its own detectors, by its own table",
     "prompts/functions.py": "a Python file that a person names on the command line",
 }
 STARTERS = {
     "adapters/git/repository.py": "git",
     "bootstrap/crew.py": "its own worker processes",
+    "cli/serve.py": "itself, as the server",
     "spend/apart.py": "itself, to look prices up apart",
 }
 LOADING = re.compile(

@@ -64,10 +64,13 @@ def test_the_recipe_reads_like_the_request_path() -> None:
         "Record",
         "Resolve",
         "Render",
+        "Guard",
         "Limit",
         "Route",
+        "Classify",
         "Cache",
         "Attempts",
+        "Handle",
         "Meter",
     ]
 

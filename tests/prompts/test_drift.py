@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from moat.domain.errors import PromptError
+from moat.domain.policies import GuardConfig, PolicyConfig, PolicyScope
 from moat.domain.releases import (
     Arm,
     Assignment,
@@ -60,6 +61,14 @@ def ground(**changes: Any) -> Ground:
     return whole._replace(**changes)
 
 
+GUARDED = PolicyConfig(
+    name="all", when=PolicyScope(environment=["staging"]), guards=[GuardConfig(use="pii", action="flag")]
+)
+OTHERS = PolicyConfig(
+    name="others", when=PolicyScope(prompt=["another"]), guards=[GuardConfig(use="pii", action="flag")]
+)
+
+
 def assignment(**changes: Any) -> Assignment:
     whole = Assignment(
         environment="production",
@@ -107,6 +116,9 @@ DIRTY = release(dirty=True)
         (release(), ground(required={"production": ["other"]}, suites={"other": "another"}), ["verdict-missing"]),
         (release(), ground(models={"assistant": ("fake/small",)}), ["model-changed"]),
         (release(), ground(models={}), ["model-changed"]),
+        (release(), ground(policies=[GUARDED]), ["policy-changed"]),
+        (release(policies=(GUARDED.id,)), ground(), ["policy-changed"]),
+        (release(policies=(GUARDED.id,)), ground(policies=[GUARDED, OTHERS]), []),
         # Released before deployments were noted, or of a prompt without a model.
         (release(deployments=()), ground(models={}), []),
     ],

@@ -17,7 +17,7 @@ from moat.domain.errors import NotFound
 from moat.domain.releases import Arm, Assignment, Evidence, MessageTemplate, PromptRef, PromptVersion, Release
 from moat.prompts.catalog import Catalog
 from moat.prompts.files import PromptFile
-from moat.prompts.manifest import make_release
+from moat.prompts.manifest import Setting, make_release
 from moat.prompts.rollout import Rollout
 
 
@@ -30,7 +30,7 @@ def catalog(*prompts: PromptVersion) -> Catalog:
 
 
 def released(version: PromptVersion) -> Release:
-    return make_release(version, commit="c", dirty=False, author="Ada", now_ns=1)
+    return make_release(version, Setting(), commit="c", dirty=False, author="Ada", now_ns=1)
 
 
 def assigned(*arms: Arm, environment: str = "production", name: str = "answer", **fields: Any) -> Assignment:
@@ -315,8 +315,8 @@ def test_weights_that_are_no_shares_are_refused(weights: tuple[float, ...]) -> N
 def test_a_release_is_identified_by_what_ships() -> None:
     one = prompt("1.0.0")
     evidence = Evidence(run="run_1", suite="s", dataset_digest="d", score=1.0)
-    first = make_release(one, commit="a", dirty=False, author="Ada", now_ns=1)
-    second = make_release(one, commit="b", dirty=True, author="Bo", now_ns=2, evidence=[evidence])
+    first = make_release(one, Setting(), commit="a", dirty=False, author="Ada", now_ns=1)
+    second = make_release(one, Setting(), commit="b", dirty=True, author="Bo", now_ns=2, evidence=[evidence])
     assert first.id == second.id
     assert first.id.startswith("rel_")
     assert len(first.id) == 20

@@ -13,7 +13,15 @@ from moat.adapters.providers.addresses import Reach
 from moat.adapters.providers.http1 import Headers, HttpClient, Limits, Response, Timeouts
 from moat.adapters.providers.openai_errors import Redactor, body_message, error_for, retry_after
 from moat.domain.calls import Message, Trace, new_trace
-from moat.domain.errors import ConfigError, ProviderDown, ProviderError, ProviderOverloaded, ProviderTimeout
+from moat.domain.errors import (
+    ConfigError,
+    GuardBlocked,
+    MoatError,
+    ProviderDown,
+    ProviderError,
+    ProviderOverloaded,
+    ProviderTimeout,
+)
 from moat.domain.releases import digest
 from moat.domain.scores import Case
 from moat.evals.answer import ABSENT, Answered, dig
@@ -24,6 +32,8 @@ from moat.evals.targets.reply import Reply
 from moat.evals.targets.spec import HttpSpec
 
 MAX_BODY = 16 * 2**20
+FILTERED = (400, 403)
+"""Statuses with which gateways say, by the code `content_filter`, that a policy stopped question or answer."""
 CONNECT_TRIES = 3
 CONNECT_PAUSE = 0.2
 """Seconds before the second try to connect; twice as long before the third."""
@@ -94,6 +104,9 @@ class HttpTarget:
                 raw = await self._sent(url, body, trace)
         except TimeoutError:
             raise ProviderTimeout(f"no answer within {spec.timeouts.answer:g} s", where=self.name) from None
+        except GuardBlocked as error:
+            latency_ns = monotonic_ns() - began
+            return Answered(error.what, refusal=error.what, latency_ns=latency_ns, trace_id=trace.trace_id)
         except ProviderError as error:
             raise self._masked(error) from None
         return self._read(raw, monotonic_ns() - began, trace)
@@ -118,7 +131,10 @@ class HttpTarget:
                 raise self._refusal(response, self._redacted(raw.decode("utf-8", "replace")).encode())
             return raw
 
-    def _refusal(self, response: Response, raw: bytes) -> ProviderError:
+    def _refusal(self, response: Response, raw: bytes) -> MoatError:
+        """What becomes of a status that is none of success; a filter's refusal is an answer."""
+        if response.status in FILTERED and GuardBlocked.code.encode() in raw:
+            return GuardBlocked(f"blocked: {body_message(raw)}", where=self.name)
         error = error_for(response.status, response.headers, body_message(raw), where=self.name)
         wait = retry_after(response.headers)
         if response.status == 503 and wait is not None:

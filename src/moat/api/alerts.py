@@ -83,7 +83,7 @@ def add_silence(request: Request, services: Services) -> Silence:
 def lift_silence(request: Request, services: Services) -> Silence:
     """End a silence now."""
     asked: LiftRequest = request.state.body
-    return services.alerts.lift(asked.id, time.time_ns())
+    return services.alerts.lift(asked.id, time.time_ns(), actor=request.state.key.actor)
 
 
 def new_silence(asked: SilenceRequest, rules: tuple[Rule, ...], actor: str, now_ns: int) -> Silence:

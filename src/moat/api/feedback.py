@@ -10,7 +10,7 @@ from moat.api.records import FILTER, limit_of, wanted
 from moat.api.services import Services
 from moat.domain.errors import RequestError
 from moat.domain.feedback import Feedback, Source
-from moat.gateway.opinions import Said
+from moat.gateway.opinions import Said, to_keep
 
 MAX_SCORES = 1000
 
@@ -33,7 +33,10 @@ def give_scores(request: Request, services: Services) -> KeptScores:
     body: GivenScores = request.state.body
     if not 1 <= len(body.scores) <= MAX_SCORES:
         raise RequestError(f"must be 1 to {MAX_SCORES}", where="$.scores")
-    kept = services.opinions.take(body.scores, request.state.key, "scorer", where="$.scores")
+    ports = services.live.serving.ports
+    capture = ports.capture if ports is not None else None
+    scores = body.scores if capture is None else [to_keep(score, capture) for score in body.scores]
+    kept = services.opinions.take(scores, request.state.key, "scorer", where="$.scores")
     return KeptScores([one.id for one in kept])
 
 

@@ -59,7 +59,7 @@ def create_key(request: Request, services: Services) -> Response:
     secret = new_secret()
     key = new_key(fields, id=new_id("key"), hash=hash_secret(secret), now_ns=time.time_ns(), maker=request.state.key)
     _check(fields, services)
-    services.keys.add(key)
+    services.keys.add(key, actor=request.state.key.actor)
     return _answer(Secret(key=_view(key), secret=secret), services, 201)
 
 
@@ -75,7 +75,7 @@ def update_key(request: Request, services: Services) -> Response:
         _check(fields, services)
         return after
 
-    return _answer(_view(services.keys.change(found.id, change)), services)
+    return _answer(_view(services.keys.change(found.id, change, actor=request.state.key.actor)), services)
 
 
 def rotate_key(request: Request, services: Services) -> Response:
@@ -88,7 +88,7 @@ def rotate_key(request: Request, services: Services) -> Response:
         hashed, now_ns = hash_secret(secret), time.time_ns()
         return rotated(key, hash=hashed, now_ns=now_ns, overlap_ns=overlap_ns, maker=request.state.key)
 
-    key = services.keys.change(found.id, rotate)
+    key = services.keys.change(found.id, rotate, actor=request.state.key.actor, action="key.rotate")
     return _answer(Secret(key=_view(key), secret=secret), services, 201)
 
 
@@ -98,9 +98,10 @@ def revoke_key(request: Request, services: Services) -> Response:
     if children not in ("true", "false"):
         raise RequestError("must be true or false", where="children")
     found = _find(request, services)
-    services.keys.revoke(found.id, time.time_ns())
+    actor = request.state.key.actor
+    services.keys.revoke(found.id, time.time_ns(), actor=actor)
     for key in descendants(_visible(request, services), found.id) if children == "true" else ():
-        services.keys.revoke(key.id, time.time_ns())
+        services.keys.revoke(key.id, time.time_ns(), actor=actor)
     return _answer(_view(_find(request, services)), services)
 
 

@@ -10,9 +10,10 @@ from starlette.responses import Response, StreamingResponse
 from moat.api.endpoint import JSON_LINES, VIEWERS, Endpoint
 from moat.api.records import FILTER, dimensions, limit_of, offset_of, own_spans, step_of, wanted
 from moat.api.services import Services
+from moat.domain.audit import Act
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.feedback import Feedback
-from moat.domain.keys import Key
+from moat.domain.keys import LOCAL_KEY, Key
 from moat.domain.spans import Span
 from moat.ports.traces import Kept, Scores, Visit
 
@@ -83,7 +84,10 @@ def export_traces(request: Request, services: Services) -> Response:
     """Whole traces that have a matching call, one span a line, oldest first; then a line with their number."""
     pages = services.traces.pages(wanted(request, services), limit_of(request))
     first = next(pages, [])  # so that a filter that is none is an answer of its own
-    key = request.state.key
+    key: Key = request.state.key
+    if key.id != LOCAL_KEY:  # commands write their entries themselves
+        asked = {name: value for name, value in request.query_params.items() if name in FILTER}
+        services.audit.record(Act(key.actor, "traces.export", "traces", detail=asked))
 
     def lines() -> Iterator[bytes]:
         sent = 0

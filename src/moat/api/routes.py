@@ -2,6 +2,7 @@
 
 from moat.api import (
     alerts,
+    audit,
     caches,
     feedback,
     keys,
@@ -12,6 +13,7 @@ from moat.api import (
     records,
     releases,
     spend,
+    tool_approvals,
     upkeep,
     webhooks,
 )
@@ -30,4 +32,6 @@ ENDPOINTS = (
     *providers.ENDPOINTS,
     *webhooks.ENDPOINTS,
     *keys.ENDPOINTS,
+    *tool_approvals.ENDPOINTS,
+    *audit.ENDPOINTS,
 )

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from moat.api.pushes import Pushes
 from moat.domain.alerting import Rule
+from moat.domain.audit import Verification
 from moat.domain.lineage import Lineage
 from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live
 from moat.ports.alerts import AlertStore
+from moat.ports.audit import AuditStore
 from moat.ports.connections import Connections
 from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
 from moat.ports.runs import Runs
 from moat.ports.searches import SearchStore
+from moat.ports.tool_approvals import ApprovalStore
 from moat.ports.traces import Repricing, TraceReader
 from moat.ports.trips import TripStore
 from moat.ports.upkeep import Upkeep
@@ -40,7 +43,11 @@ class Services:
     keys: KeyStore
     trips: TripStore
     alerts: AlertStore
+    audit: AuditStore
+    verify: Callable[[], Verification]
+    """Look at the whole audit log, with the anchor of moat.yaml when there is one."""
     searches: SearchStore
+    approvals: ApprovalStore
     rules: Callable[[], tuple[Rule, ...]]
     """Alert rules as moat.yaml has them now."""
     connections: Connections

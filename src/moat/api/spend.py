@@ -6,6 +6,7 @@ from starlette.requests import Request
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
 from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, wanted
 from moat.api.services import Services
+from moat.domain.audit import Act
 from moat.domain.calls import Deployment
 from moat.domain.errors import RequestError
 from moat.ports.traces import Repricing, Spend
@@ -45,6 +46,9 @@ def reprice(request: Request, services: Services) -> Repricing:
         raise RequestError("must not be negative", where="since_ns")
     key = request.state.key.actor
     actor = f"{asked.on_behalf_of} with the key of {key}" if asked.on_behalf_of else key
+    if not asked.dry_run:
+        detail = {"since_ns": asked.since_ns, "until_ns": asked.until_ns}
+        services.audit.record(Act(actor, "spend.reprice", "attempts", detail=detail))
     return services.reprice(actor, asked.since_ns, asked.until_ns, asked.dry_run)
 
 

@@ -98,7 +98,7 @@ class BatchApi:
         await asked.answer(file_object(await asyncio.to_thread(self._batches.store.file, asked.id, asked.owner)))
 
     async def _delete(self, asked: "_Asked") -> None:
-        await self._batches.remove(asked.id, asked.owner)
+        await self._batches.remove(asked.id, asked.owner, asked.key.actor)
         await asked.answer({"id": asked.id, "object": "file", "deleted": True})
 
     async def _content(self, asked: "_Asked") -> None:
@@ -149,7 +149,7 @@ class BatchApi:
         await asked.answer(batch_object(await self._batches.batch(asked.id, asked.owner)))
 
     async def _cancel(self, asked: "_Asked") -> None:
-        await asked.answer(batch_object(await self._batches.cancel(asked.id, asked.owner)))
+        await asked.answer(batch_object(await self._batches.cancel(asked.id, asked.owner, asked.key.actor)))
 
 
 class _Asked:

@@ -1,10 +1,11 @@
 """Can all lines of a batch be run, and by whom?"""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from moat.batches.lines import LineError
 from moat.batches.providing import batch_api
-from moat.batches.reserving import prepare
+from moat.batches.reserving import WITHHELD, prepare
 from moat.batches.running import Running, Slices
 from moat.domain.batches import Problem
 from moat.domain.calls import Call, Deployment
@@ -41,7 +42,8 @@ async def check(running: Running, max_lines: int) -> Found:
                 what = f"custom_id {line.name!r} stands in more than one line"
                 raise LineError("duplicate_custom_id", what, line=number, param="custom_id")
             names.add(line.name)
-            deployments.add(await _deployment(running, running.call(line)))
+            with suppress(*WITHHELD):
+                deployments.add(await _deployment(running, running.call(line)))
         except LineError as error:
             problems.append(error.problem)
         except MoatError as error:

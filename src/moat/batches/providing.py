@@ -152,6 +152,11 @@ class ProviderRun:
                 call = running.call(line)
                 request_id = call.id
                 sent = replace(await prepare(call, running.ports), deployment=self._deployment)
+                assert sent.plan is not None, "Route makes the plan"
+                if self._deployment not in sent.plan.deployments:  # by a policy that is new, say
+                    raise Unsupported("it may not be asked of the provider that runs this batch any more")
+                if sent.journal.handled is not None:
+                    sent = sent.journal.handled.sent(sent)
                 hold = running.reserved.held(line.number)
                 if hold is not None:
                     sent = told(sent, hold, Reserve(sent, running.priced_ports))

@@ -10,11 +10,13 @@ from msgspec.structs import replace
 
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.calls import Call, Deployment, Event, Finished, Journal
-from moat.domain.errors import LimitExceeded, Stopped
+from moat.domain.errors import DataRefused, GuardBlocked, LimitExceeded, Stopped, Unsupported
 from moat.domain.usage import Usage
 from moat.pipeline.billing import Reserve
 from moat.pipeline.compose import compose
 from moat.pipeline.ports import Ports
+from moat.pipeline.stages.guard import Guard
+from moat.pipeline.stages.handle import Classify
 from moat.pipeline.stages.render import Render
 from moat.pipeline.stages.resolve import Resolve
 from moat.pipeline.stages.route import Route
@@ -25,14 +27,21 @@ DISCOUNT = 0.5
 """Where moat.yaml states none: what OpenAI, Anthropic, Google and others take off."""
 
 
+WITHHELD = (GuardBlocked, DataRefused)
+"""What is wrong with one line alone: it fails with that when it is run, and the rest of its batch goes on."""
+
+
 async def prepare(call: Call, ports: Ports) -> Call:
-    """The call as it would go out now: its prompt rendered, with a plan. Raises what stands in the way."""
+    """The call as it would go out now: its prompt rendered, with a plan. Raises what stands in the way, and
+    `Unsupported` for one that would not go out: a guard answers it.
+    """
     trial = replace(call, journal=Journal())
-    outward = compose([Resolve(ports), Render(ports), Route(ports)], _nowhere)
+    outward = compose([Resolve(ports), Render(ports), Guard(ports), Route(ports), Classify(ports)], _nowhere)
     async with aclosing(outward(trial)) as events:
         async for _ in events:
             pass
-    assert trial.journal.sent is not None, "Route notes it"
+    if trial.journal.sent is None:
+        raise Unsupported("a guard answers it in place of a model")
     return trial.journal.sent
 
 

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from moat.batches.files import FileShelf, ResultFile
 from moat.batches.lines import FORMATS, Input, Line, answer_line, call_of, unanswered_line
-from moat.batches.reserving import BatchPrices, Reservation, prepare, worst_of
+from moat.batches.reserving import WITHHELD, BatchPrices, Reservation, prepare, worst_of
 from moat.domain.batches import Batch
 from moat.domain.calls import Call, Deployment, Event, Finished
-from moat.domain.errors import ContextOverflow, MoatError, NotFound, ProviderDown
+from moat.domain.errors import ContextOverflow, MoatError, NotFound, ProviderDown, Unsupported
 from moat.domain.keys import Key
 from moat.gateway.serving import Live
 from moat.pipeline.compose import Next
@@ -110,7 +110,7 @@ class Running:
         try:
             call = await prepare(self.call(line), ports)
         except MoatError as error:
-            if owed or isinstance(error, ContextOverflow):
+            if owed or isinstance(error, (ContextOverflow, Unsupported, *WITHHELD)):
                 return  # it gets its error when it is run; keys and prompts may have changed since it was checked
             raise
         assert call.plan is not None, "Route makes the plan"

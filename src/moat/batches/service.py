@@ -15,6 +15,7 @@ from moat.batches.files import FileShelf
 from moat.batches.lines import FORMATS
 from moat.batches.providing import PACE, Pace, ProviderRun
 from moat.batches.running import EXPIRED, Running
+from moat.domain.audit import Act
 from moat.domain.batches import WINDOW_NS, Batch, BatchStatus, Owner, Problem, Purpose, StoredFile
 from moat.domain.calls import Caller, new_id
 from moat.domain.config import BatchConfig
@@ -135,7 +136,7 @@ class Batches:
             self._discard(running)
         return batch
 
-    async def cancel(self, id: str, owner: Owner) -> Batch:
+    async def cancel(self, id: str, owner: Owner, actor: str) -> Batch:
         """Begin no further line. Raises `NotFound`, and `ConflictError` for a batch that has ended."""
         await asyncio.to_thread(self.store.batch, id, owner)
 
@@ -146,7 +147,7 @@ class Batches:
                 raise ConflictError(f"the batch is {batch.status} and cannot be cancelled", where="batch")
             return replace(batch, status="cancelling", cancelling_ns=self._clock.now_ns())
 
-        batch = await asyncio.to_thread(self.store.change, id, change)
+        batch = await asyncio.to_thread(self.store.change, id, change, (), Act(actor, "batch.cancel", id))
         running = self._running.get(id)
         if running is None:
             return batch
@@ -163,9 +164,9 @@ class Batches:
         """Likewise."""
         return [self._shown(batch) for batch in await asyncio.to_thread(self.store.batches, owner, page)]
 
-    async def remove(self, id: str, owner: Owner) -> None:
+    async def remove(self, id: str, owner: Owner, actor: str) -> None:
         """Delete a file. Raises `NotFound`, and `ConflictError` while an open batch reads it."""
-        await asyncio.to_thread(self.store.remove_file, id, owner)
+        await asyncio.to_thread(self.store.remove_file, id, owner, actor)
         await asyncio.to_thread(self.shelf.remove, id)
 
     @property

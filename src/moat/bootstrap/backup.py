@@ -24,7 +24,9 @@ import msgspec
 
 from moat import __version__
 from moat.adapters.duckdb.vetting import check_store
+from moat.adapters.sqlite.head import head_path
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.auditing import mark_restored, record
 from moat.bootstrap.feedback import link_key_mark
 from moat.bootstrap.project import Project
 from moat.bootstrap.upkeep import open_upkeep
@@ -72,6 +74,7 @@ def back_up(project: Project, target: Path) -> Manifest:
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True, mode=0o700)
         try:
+            record(project, "backup.make", str(target.resolve()))
             _copy_spool(project.spool_path, half / _SPOOL)
             _copy_traces(project, half / _TRACES)
             _copy_state(project.state_path, half / _STATE)
@@ -141,12 +144,16 @@ def restore(project: Project, source: Path) -> Manifest:
             if (half / _TRACES).exists():
                 check_store(half / _TRACES)
             os.sync()
-            # Last the two that say that there is a state.
             for name in (_SPOOL, _FILES):
                 _merge(half / name, project.folder / name)
-            for name in (_TRACES, _STATE):
-                if (half / name).exists():
-                    (half / name).rename(project.folder / name)
+            if (half / _TRACES).exists():
+                (half / _TRACES).rename(project.folder / _TRACES)
+            head = mark_restored(project, half / _STATE, source.resolve(), manifest.made_ns)
+            head.rename(head_path(project.state_path))
+            # Last of all the one that says that there is a state, with the entry of the audit log that says why.
+            last = (half / _STATE).rename(project.folder / "state.new")
+            shutil.rmtree(half)
+            last.rename(project.state_path)
         finally:
             shutil.rmtree(half, ignore_errors=True)
     return manifest

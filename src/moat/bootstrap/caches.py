@@ -72,7 +72,8 @@ def cached(ports: Ports, settings: Settings, caches: Caches) -> Ports:
         for alias, cache in aliases.items()
         if cache.semantic is not None
     }
-    show = config.telemetry.capture_content
+    # Examples are texts as they were asked and answered, before any guard or policy has seen them.
+    show = config.telemetry.capture_content and config.data is None and ports.guards is None
     return replace(ports, semantic=SemanticAnswers(semantic, exact, caches.stock, ports.clock, show=show))
 
 

@@ -206,7 +206,7 @@ class Calibrating:
         done = 0
         caller = Caller(feature=f"calibrate:{suite.name}", environment="eval")
         with open_answers(self._project, self._environ, refresh=False) as answers:
-            async with self._evaluating.pipeline(None, budget, None, answers) as ask:
+            async with self._evaluating.pipeline(None, budget, None, answers, "") as ask:
                 bound = scorer.bind(Bench(ask=ask, caller=caller))
 
                 async def work() -> None:

@@ -218,7 +218,7 @@ class Crew:
         """One worker, to its end; its exit code."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         memory = new_memory()
-        command = (sys.executable, "-m", "moat.bootstrap.worker", str(theirs.fileno()), *self._logs.arguments)
+        command = (sys.executable, "-P", "-m", "moat.bootstrap.worker", str(theirs.fileno()), *self._logs.arguments)
         process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),))
         theirs.close()
         member = Member(name, process, Channel(ours))

@@ -5,9 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from moat.adapters.git import GitRepository
+from moat.bootstrap.guarding import policy_configs
+from moat.bootstrap.policy_files import policy_files
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
-from moat.bootstrap.suites import suite_files
+from moat.bootstrap.suite_files import suite_files
 from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.errors import InputError
@@ -31,7 +33,8 @@ class Drifting:
     def now(self, settings: Settings, catalog: Catalog) -> tuple[Drift, ...]:
         """The drift, compared anew when files, lock, commit or the store have changed. Raises like `drift_now`."""
         revision = self._releases.revision()
-        seen = (settings, catalog, _stamp(settings.root / LOCK), self._repository.commit(), revision)
+        files = settings.root / LOCK, *policy_files(settings.root)
+        seen = (settings, catalog, *map(_stamp, files), self._repository.commit(), revision)
         if seen != self._seen:
             current, releases = _served(self._releases)
             self._drift = tuple(compared(settings, catalog, self._repository, current, releases))
@@ -63,6 +66,7 @@ def compared(
         models={alias: tuple(model.use) for alias, model in config.models.items()},
         required={name: rules.require for name, rules in config.environments.items()},
         suites=dict(_suites(settings.root)),
+        policies=policy_configs(settings),
     )
     return drifts(current, releases, ground)
 

@@ -7,9 +7,13 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from moat.bootstrap.auditing import LoadRecord
 from moat.bootstrap.background import BackgroundTasks
 from moat.bootstrap.caches import Caches, open_caches
+from moat.bootstrap.guarding import policy_configs
+from moat.bootstrap.kept_secret import digest_key
 from moat.bootstrap.models import ProviderShelf
+from moat.bootstrap.policy_news import PolicyNews
 from moat.bootstrap.project import Project
 from moat.bootstrap.quality import keep_scored
 from moat.bootstrap.reload import Snapshots, keep_fresh
@@ -82,10 +86,19 @@ def open_engine(opened: AsyncExitStack, ground: Ground, ledger: LimitLedger, com
     caches = opened.enter_context(open_caches(settings, ground.state.false_hits, compared))
     background = BackgroundTasks()
     opened.push_async_callback(background.aclose)
-    standing = Standing(ground.environ, shelf, ground.spool, background, shelf.health, ledger, ground.used, caches)
+    standing = Standing(
+        *(ground.environ, shelf, ground.spool, background, shelf.health, ledger, ground.used, caches),
+        approvals=ground.state.approvals,
+        digest_key=digest_key(ground.project),
+    )
+
+    loaded, news = LoadRecord(ground.state.audit), PolicyNews()
 
     def ports(settings: Settings, prompts: Prompts, renderer: Renderer) -> Ports:
-        return pipeline_ports(settings, prompts, renderer, standing)
+        loaded.record(settings.root)
+        made = pipeline_ports(settings, prompts, renderer, standing)
+        news.tell(policy_configs(settings))
+        return made
 
     snapshots = Snapshots(ground.project.root, ground.state, ground.local, ports, lambda: shelf.withheld)
     opened.callback(snapshots.close)

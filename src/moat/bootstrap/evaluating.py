@@ -10,6 +10,7 @@ from moat.adapters.http_target import HttpTarget
 from moat.adapters.system import SystemClock
 from moat.bootstrap.background import BackgroundTasks
 from moat.bootstrap.eval_answers import open_answers
+from moat.bootstrap.kept_secret import digest_key
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import Suites, shown, unknown_required
@@ -24,7 +25,8 @@ from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
 from moat.evals.datasets.fitting import check_fitting
 from moat.evals.early import Stopping, stopping
 from moat.evals.gate import slices_of
-from moat.evals.runner import execute
+from moat.evals.runner import execute, feature
+from moat.evals.running.blocked import refusing
 from moat.evals.running.budget import RunBudget
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.running.means import Means
@@ -34,6 +36,7 @@ from moat.evals.running.tally import Progress
 from moat.evals.suites import Suite
 from moat.evals.targets.target import Target
 from moat.pipeline.compose import Next
+from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.cache import ResponseCache
 from moat.ports.prompts import Resolution
@@ -84,15 +87,17 @@ class Evaluating:
         *,
         judges: "Evaluating | None" = None,
         confined: bool = False,
+        fitted: Callable[[Ports], Ports] = lambda ports: ports,
     ) -> None:
         """`judges`: who judges and plays users when it is not this project's models. `confined`: as `Targets`,
-        and of providers too.
+        and of providers too. `fitted`: the ports as they are wanted.
         """
         self._project = project
         self._state = state
         self._environ = environ
         self._judges = judges
         self._confined = confined
+        self._fitted = fitted
         self._targets = Targets(project, state, environ, judges.project if judges is not None else project, confined)
         self._datasets: dict[Path, Dataset] = {}
 
@@ -191,15 +196,18 @@ class Evaluating:
             check_fitting(evaluation.dataset.cases, evaluation.prompt, path, name=shown(path, root))
         clock = SystemClock()
         budget, pacer = RunBudget(evaluation.suite.budget), Pacer(evaluation.suite.concurrency)
+        tested = feature(evaluation.suite.name)
         async with AsyncExitStack() as stack:
             sides = [self] if self._judges is None else [self, self._judges]
             asks = []
             for side in sides:
                 kept = open_answers(side.project, self._environ, refresh=fresh) if cache else nullcontext()
                 answers = stack.enter_context(kept)
-                asks.append(await stack.enter_async_context(side.pipeline(evaluation.prompt, budget, pacer, answers)))
+                asks.append(
+                    await stack.enter_async_context(side.pipeline(evaluation.prompt, budget, pacer, answers, tested))
+                )
             await stack.enter_async_context(_closing(evaluation.target))
-            ask = _divided(asks[0], asks[-1], f"eval:{evaluation.suite.name}")
+            ask = _divided(refusing(asks[0]), asks[-1], tested)
             means, runs = Means(ask, budget, pacer), self._state.runs
             return await execute(run, evaluation, means=means, runs=runs, clock=clock, progress=watch, only=only)
 
@@ -219,8 +227,13 @@ class Evaluating:
         budget: RunBudget | None = None,
         pacer: Pacer | None = None,
         answers: ResponseCache | None = None,
+        tested: str | None = None,
     ) -> AsyncIterator[Next]:
-        """The pipeline for a while, with this version in the place of what is served under its number."""
+        """The pipeline for a while, with this version in the place of what is served under its number.
+
+        `tested`: the feature of what is under test. Judges and simulated users, which have another, are not guarded:
+        they have to see what guards would take for an attack. None: everything is guarded.
+        """
         shelf = ProviderShelf(self._environ, self._state.hosts, confined=self._confined)
         if pacer is not None:
             shelf.told = pacer.report
@@ -228,10 +241,14 @@ class Evaluating:
             catalog = self._project.catalog
             prompts, renderer = UnderTest(prompt, catalog), JinjaRenderer(where=catalog.where)
             background = BackgroundTasks()  # nothing comes there: an evaluation has no shadows
-            standing = Standing(self._environ, shelf, spool, background, health=pacer)
+            standing = Standing(
+                *(self._environ, shelf, spool, background), health=pacer, digest_key=digest_key(self._project)
+            )
             ports = pipeline_ports(self._project.settings, prompts, renderer, standing)
             try:
-                yield build(with_ports(ports, ledger=budget, cache=answers))
+                fitted = with_ports(self._fitted(ports), ledger=budget, cache=answers)
+                ask = build(fitted)
+                yield ask if tested is None else _divided(ask, build(with_ports(fitted, guards=None)), tested)
             finally:
                 await shelf.aclose()
 

@@ -12,7 +12,7 @@ from moat.adapters.git import GitRepository
 from moat.adapters.git.snapshot import PATHS
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE
-from moat.bootstrap.suites import FOLDER
+from moat.bootstrap.suite_files import FOLDER
 from moat.documents import read_yaml
 from moat.domain.errors import ConflictError, DocumentError, NotFound
 from moat.evals.project_code import imported_names

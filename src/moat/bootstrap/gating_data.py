@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.suites import shown, suite_files
+from moat.bootstrap.suite_files import suite_files
+from moat.bootstrap.suites import shown
 from moat.domain.errors import InputError
 from moat.evals.datasets import Dataset, load_dataset
 from moat.evals.datasets.lock import check_bumped, check_replaced, read_locks

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from moat.bootstrap.behind import behind, content, invented, user_behind
 from moat.bootstrap.project import Project
-from moat.bootstrap.suites import Names, shown, suite_files
+from moat.bootstrap.suite_files import suite_files
+from moat.bootstrap.suites import Names, shown
 from moat.bootstrap.targets import function_target
 from moat.domain.config import Config
 from moat.domain.errors import DocumentError, InputError, NotFound

@@ -91,6 +91,11 @@ class Project:
         return self.folder / "feedback.key"
 
     @property
+    def digest_key_path(self) -> Path:
+        """The secret of the digests that stand in place of data: a new one gives other digests."""
+        return self.folder / "digest.key"
+
+    @property
     def files_path(self) -> Path:
         """Files of requests and of their results."""
         return self.folder / "files"

@@ -3,27 +3,32 @@
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from moat.bootstrap.evaluating import Evaluating
+from moat.bootstrap.guarding import policy_configs
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
-from moat.bootstrap.rules import Rules
 from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
 from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
+from moat.domain.policies import about
 from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest
 from moat.ports.releases import Order, Plan, Promotion
 from moat.prompts import rollouts
 from moat.prompts.files import PromptFile
 from moat.prompts.lint import lint_version
 from moat.prompts.lock import is_edited, read_lock
-from moat.prompts.manifest import make_release
+from moat.prompts.manifest import Setting, make_release
 from moat.prompts.promotion import Missing, address, together
 from moat.prompts.rollouts import Act
+
+if TYPE_CHECKING:
+    from moat.bootstrap.evaluating import Evaluating
+    from moat.bootstrap.rules import Rules
 
 
 class _Source(NamedTuple):
@@ -42,7 +47,12 @@ class Releasing:
     def __init__(self, project: Project, state: State) -> None:
         self._project = project
         self._state = state
-        self._evaluating = Evaluating(project, state, process_environment())
+
+    @cached_property
+    def _evaluating(self) -> "Evaluating":
+        from moat.bootstrap.evaluating import Evaluating  # all of evals: a server that releases nothing does without
+
+        return Evaluating(self._project, self._state, process_environment())
 
     def release(self, order: Order, actor: str) -> tuple[Release, Assignment]:
         """Make the manifest and serve it as planned.
@@ -59,18 +69,18 @@ class Releasing:
         act = _act(order.prompt, order.environment, actor, order.reason)
         assignment = rollouts.begin(history, release.id, plan, act)
         if assignment is None:
-            return self._store(release), history[0]
+            return self._store(release, actor), history[0]
         own = {actor, *self._authors(release, history)}
         missing = rules.missing(release, release.evidence, own, act.now_ns)
         for other in others:
             if other.id != rollouts.settled(history):  # what serves everybody may go on to serve some
                 missing += rules.missing(other, rules.evidence(other.content), own, act.now_ns)
         overridden = _overridden(order, dict.fromkeys(missing))
-        return self._store(release), self._assign(replace(assignment, overridden=overridden))
+        return self._store(release, actor), self._assign(replace(assignment, overridden=overridden))
 
-    def manifest(self, name: str, version: str, environment: str) -> Release:
+    def manifest(self, name: str, version: str, environment: str, actor: str) -> Release:
         """Make and store a release that nothing serves yet, to be looked at and approved for an environment."""
-        return self._store(self._manifest(name, version, self._rules(environment)))
+        return self._store(self._manifest(name, version, self._rules(environment)), actor)
 
     def approve(self, release_id: str, environment: str, actor: str, comment: str) -> Approval:
         """Say yes to a release. Raises `NotFound`."""
@@ -142,12 +152,12 @@ class Releasing:
         _require_same(history, experiment)
         return self._assign(rollouts.abort(history, _act(prompt, environment, actor, reason or "abort")))
 
-    def _store(self, release: Release) -> Release:
+    def _store(self, release: Release, actor: str) -> Release:
         """Publish the version, and store its release; the one stored before when it is the same."""
         with suppress(NotFound):  # what is in the registry only has no place in the files' lock
             self._project.catalog.file(release.prompt, release.version)
             self._project.publish(release.content)
-        return self._state.releases.create(release)
+        return self._state.releases.create(release, actor=actor)
 
     def _serve_the_same(self, one: Assignment, other: Assignment) -> bool:
         if one.shadow or other.shadow or len(other.arms) > 1:
@@ -169,7 +179,9 @@ class Releasing:
         self._state.releases.assign(assignment)
         return assignment
 
-    def _rules(self, environment: str) -> Rules:
+    def _rules(self, environment: str) -> "Rules":
+        from moat.bootstrap.rules import Rules  # as above
+
         require_environment(self._project.settings, environment)
         return Rules(self._project, self._state, self._evaluating, environment)
 
@@ -180,7 +192,7 @@ class Releasing:
             require_environment(self._project.settings, environment)
         return history
 
-    def _manifest(self, name: str, version: str, rules: Rules) -> Release:
+    def _manifest(self, name: str, version: str, rules: "Rules") -> Release:
         source = self._source(name, version)
         if self._is_known_otherwise(source.content):
             raise PromptError(
@@ -188,9 +200,10 @@ class Releasing:
                 where=source.where,
                 remedy="Restore the file, and bump the version for the change.",
             )
+        settings, alias = self._project.settings, source.content.model
         return make_release(
             source.content,
-            deployments=deployments(self._project.settings.config, source.content.model),
+            Setting(deployments(settings.config, alias), about(policy_configs(settings), name, alias)),
             commit=source.commit,
             dirty=source.dirty,
             author=source.author,

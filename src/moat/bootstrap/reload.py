@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.indexing import Indexing
+from moat.bootstrap.policy_files import POLICIES, policy_files
 from moat.bootstrap.settings import Settings, load_settings
 from moat.bootstrap.watching import FileWatch
 from moat.bootstrap.wiring import State, serving
@@ -85,6 +86,8 @@ class _Files:
     settings: Settings
     catalog: Catalog
     ports: Ports
+    has_policies: bool
+    """In files of their own."""
 
 
 class _Stored(NamedTuple):
@@ -195,13 +198,16 @@ class Snapshots:
         return self._files.value, self._stored.value.assignments, self._stored.value.digests
 
     def _read_files(self, before: Catalog | None) -> _Files:
-        if before is not None and before.names() and not (self._root / PROMPTS).is_dir():
-            remedy = "What was read from it is still served. Put it back."
-            raise DocumentError("the folder is gone", where=PROMPTS, remedy=remedy)
+        if before is not None:
+            for folder, in_use in ((PROMPTS, bool(before.names())), (POLICIES, self._files.value.has_policies)):
+                if in_use and not (self._root / folder).is_dir():
+                    remedy = "What was read from it is still served. Put it back."
+                    raise DocumentError("the folder is gone", where=folder, remedy=remedy)
         catalog = Catalog.load(self._root, before)
         settings = load_settings(self._root)
         prompts = Rollout(catalog, (), (), DEFAULT_ENVIRONMENT)
-        return _Files(settings, catalog, self._ports(settings, prompts, self.renderer))
+        ports = self._ports(settings, prompts, self.renderer)
+        return _Files(settings, catalog, ports, bool(policy_files(self._root)))
 
     def _where(self, prompt: PromptVersion, spot: Spot) -> str:
         return self._files.value.catalog.where(prompt, spot)

@@ -21,6 +21,7 @@ from moat.batches.service import Batches
 from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.alerting import Alerting, keep_delivered, keep_watched
 from moat.bootstrap.announcement import ServerFile, announced, running_server
+from moat.bootstrap.auditing import keep_anchored, verify
 from moat.bootstrap.collectors import Collectors, open_collectors
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.crew import Crew
@@ -36,6 +37,7 @@ from moat.bootstrap.logs import TEXT, Logs
 from moat.bootstrap.measuring import keep_measured
 from moat.bootstrap.metering import Metering
 from moat.bootstrap.project import Project
+from moat.bootstrap.pruning import keep_pruned
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import Snapshots, keep_compared, keep_indexed
 from moat.bootstrap.spending import reprice
@@ -44,7 +46,7 @@ from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
 from moat.bootstrap.upkeep import TraceUpkeep, keep_expired
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import ConflictError, StorageError
-from moat.domain.keys import KEY_PREFIX, Key, hash_secret
+from moat.domain.keys import KEY_PREFIX, LOCAL_KEY, Key, hash_secret
 from moat.domain.lineage import Lineage
 from moat.gateway.access_log import AccessLog
 from moat.gateway.app import Gateway
@@ -81,7 +83,7 @@ async def serve(
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http://{host}:{listener.getsockname()[1]}"
         file = ServerFile(url=url, pid=os.getpid(), token=token)
-        local = Key(id="key_local", hash=hash_secret(token), name="commands on this machine", role="admin")
+        local = Key(id=LOCAL_KEY, hash=hash_secret(token), name="commands on this machine", role="admin")
         async with _open(project, environ, local, Crew(project, local, workers, logs)) as (app, live, crew):
 
             async def announce() -> None:
@@ -131,8 +133,9 @@ async def _open(
             partial(keep_spikes, ledger.spikes, state.trips, traces),
             partial(keep_measured, engine.caches.book, state.false_hits),
             partial(keep_expired, upkeep),
-            partial(keep_watched, alerting),
-            partial(keep_delivered, alerting),
+            *(partial(keep, alerting) for keep in (keep_watched, keep_delivered)),
+            partial(keep_pruned, state.audit, state.approvals, lambda: snapshots.settings),
+            partial(keep_anchored, state.audit, lambda: snapshots.settings),
             batches.run,
             shipper.run,
             *(each.run for each in collectors.all),
@@ -224,7 +227,10 @@ def _services(
         keys=state.keys,
         trips=state.trips,
         alerts=state.alerts,
+        audit=state.audit,
+        verify=lambda: verify(state.audit, holding.snapshots.settings),
         searches=state.searches,
+        approvals=state.approvals,
         rules=lambda: rules_of(holding.snapshots.settings.config),
         connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
         registry=PromptRegistry(state.registry, renderer, SystemClock()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from moat.adapters.remote import RemoteTraces
 from moat.batches.reserving import BatchPrices
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.auditing import record
 from moat.bootstrap.models import all_targets, deployment_of, price_table
 from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.settings import environment, without_secrets
@@ -63,6 +64,8 @@ def reprice_stored(project: Project, since_ns: int, until_ns: int, *, dry_run: b
         return RemoteTraces(server.url, server.token).reprice(asked)
     with own_traces(project) as traces:
         environ = without_secrets(project.settings.config.providers, environment())
+        if not dry_run:
+            record(project, "spend.reprice", "attempts", {"since_ns": since_ns, "until_ns": until_ns})
         return reprice(project, environ, traces, project.author, since_ns, until_ns, dry_run)
 
 

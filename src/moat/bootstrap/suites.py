@@ -8,6 +8,7 @@ from moat.bootstrap.behind import behind
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, Settings
+from moat.bootstrap.suite_files import suite_files
 from moat.bootstrap.suite_targets import check_target
 from moat.documents import read_yaml
 from moat.domain.errors import ConfigError, InputError, MoatError, NotFound
@@ -20,8 +21,6 @@ from moat.evals.suites import Suite, load_suite
 from moat.evals.targets.spec import PromptSpec, ReleaseSpec
 from moat.prompts.problems import Problem, from_error
 from moat.prompts.variables import nearest
-
-FOLDER = "evals"
 
 
 class Checked(NamedTuple):
@@ -74,11 +73,6 @@ class Suites(Mapping[str, Suite]):
 
     def __len__(self) -> int:
         return len(self._files)
-
-
-def suite_files(root: Path) -> dict[str, Path]:
-    """Where each suite stands, by name."""
-    return {path.stem: path for path in sorted((root / FOLDER).glob("*.yaml"))}
 
 
 def load_suites(root: Path) -> dict[str, Suite]:

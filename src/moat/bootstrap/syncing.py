@@ -172,7 +172,7 @@ class _Merge:
         if not self._environments[environment].approvals:
             return ""
         made = next(iter(self._made(prompt)), None)
-        return made or self._releasing.manifest(prompt.name, prompt.version, environment).id
+        return made or self._releasing.manifest(prompt.name, prompt.version, environment, self._commit.author).id
 
     def _newest(self, name: str) -> str:
         """The newest version that is no pre-release, also when its file is broken; empty when there is none."""

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from moat.adapters.http_target import HttpTarget
 from moat.bootstrap.behind import behind, user_behind
 from moat.bootstrap.connections import HostGuard, StatedHosts, remembered, service, stated
+from moat.bootstrap.guarding import policy_configs
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings, references, resolve, secrets_in
@@ -20,6 +21,7 @@ from moat.domain.errors import ConfigError, PromptError, SecretWithheld
 from moat.domain.releases import PromptVersion, digest
 from moat.evals.datasets import Dataset
 from moat.evals.project_code import find_function
+from moat.evals.runner import ENVIRONMENT, feature
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.suites import Suite
 from moat.evals.targets.chat import ModelTarget, PromptTarget
@@ -86,7 +88,15 @@ class Targets:
             alias=alias,
             deployments=deployments(self._project.settings.config, alias),
             behind=digest(parts) if any(parts) else "",
+            policies=self._policies(evaluation, alias),
         )
+
+    def _policies(self, evaluation: Evaluation, alias: str) -> tuple[str, ...]:
+        """Those that the evaluation's calls run under; none where no model of moat.yaml answers."""
+        prompt = evaluation.prompt.name if evaluation.prompt is not None else ""
+        scope = {"environment": ENVIRONMENT, "tenant": "", "feature": feature(evaluation.suite.name)}
+        found = policy_configs(self._project.settings) if alias else []
+        return tuple(p.id for p in found if p.guards and p.when.holds(**scope, prompt=prompt, model=alias))
 
     def _served(self, suite: Suite, name: str, environment: str) -> PromptVersion:
         release = settled(self._state.releases.history(name, environment))

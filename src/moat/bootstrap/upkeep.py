@@ -11,6 +11,7 @@ from pathlib import Path
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.remote import RemoteUpkeep
 from moat.bootstrap.announcement import running_server
+from moat.bootstrap.auditing import record
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import own_traces
 from moat.domain.config import TelemetryConfig
@@ -59,6 +60,30 @@ class TraceUpkeep:
             return path
 
 
+class _Recorded:
+    """The same for a command that a person gives: each has its entry in the audit log."""
+
+    def __init__(self, upkeep: TraceUpkeep, project: Project) -> None:
+        self._upkeep = upkeep
+        self._project = project
+
+    def expire(self, *, dry_run: bool = False) -> int:
+        """See `Upkeep`."""
+        if not dry_run:
+            record(self._project, "traces.expire", "traces")
+        return self._upkeep.expire(dry_run=dry_run)
+
+    def compact(self) -> Kept:
+        """See `Upkeep`."""
+        record(self._project, "traces.compact", "traces")
+        return self._upkeep.compact()
+
+    def backup(self) -> Path:
+        """See `Upkeep`."""
+        record(self._project, "traces.copy", "traces")
+        return self._upkeep.backup()
+
+
 def retention(kept: TelemetryConfig, now_ns: int) -> Retention:
     """What is too old now."""
     return Retention(
@@ -72,18 +97,18 @@ def open_upkeep(project: Project) -> Iterator[Upkeep]:
     """For a command: by the running server, which owns the store, else directly, with what the spool holds."""
     server = running_server(project.server_path)
     if server is not None:
-        yield RemoteUpkeep(server.url, server.token)
+        yield RemoteUpkeep(server.url, server.token, project.author)
         return
     with own_traces(project) as traces:
-        yield TraceUpkeep(traces, lambda: project.settings.config.telemetry, project.folder)
+        yield _Recorded(TraceUpkeep(traces, lambda: project.settings.config.telemetry, project.folder), project)
 
 
 async def keep_expired(upkeep: Upkeep) -> None:
     """Let go of what is old, every hour, until cancelled."""
-    ahead = _ahead()
+    began = ahead()
     await asyncio.sleep(FIRST_SECONDS)
     while True:
-        if _ahead() - ahead > JUMP_SECONDS:
+        if ahead() - began > JUMP_SECONDS:
             log.error("the clock was set forward: no trace is deleted for its age until the server is started again")
             return
         try:
@@ -95,6 +120,6 @@ async def keep_expired(upkeep: Upkeep) -> None:
         await asyncio.sleep(EXPIRE_SECONDS)
 
 
-def _ahead() -> float:
+def ahead() -> float:
     """How far the wall clock is ahead of the time since the machine started, sleep included."""
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watchfiles._rust_notify import RustNotify
 
+from moat.bootstrap.policy_files import POLICIES
 from moat.bootstrap.settings import CONFIG_FILE
 from moat.prompts.tree import PROMPTS, TOOLS
 
@@ -26,11 +27,11 @@ SHARE = 0.05
 SETTLE_SECONDS = 1.0
 """How long to look again and again after a notice: a folder that was just made is not watched from its first moment."""
 
-_WATCHED = (CONFIG_FILE, PROMPTS, TOOLS)
+_WATCHED = (CONFIG_FILE, PROMPTS, TOOLS, POLICIES)
 
 
 class FileWatch:
-    """moat.yaml, `prompts/` and `tools/` of one project. Not for several threads at once."""
+    """moat.yaml, `prompts/`, `tools/` and `policies/` of one project. Not for several threads at once."""
 
     def __init__(self, root: Path) -> None:
         """The files as they are now are not news."""
@@ -65,7 +66,7 @@ class FileWatch:
         self.close()
         try:
             self._folder = _notify([self._root], recursive=False)
-            trees = [path for path in (self._root / PROMPTS, self._root / TOOLS) if path.is_dir()]
+            trees = [path for path in (self._root / name for name in _WATCHED[1:]) if path.is_dir()]
             self._trees = _notify(trees, recursive=True) if trees else None
         except (OSError, RuntimeError) as error:  # most often ENOSPC: the machine's limit of inotify watches
             self.close()
@@ -108,7 +109,7 @@ def _stamps(root: Path) -> Iterator[tuple[str, int, int, int]]:
     That time is the inode's: copying and renaming keep the content's.
     """
     paths = [str(root / CONFIG_FILE)]
-    for tree in (PROMPTS, TOOLS):
+    for tree in _WATCHED[1:]:
         for folder, _, names in os.walk(root / tree):
             paths += [folder, *(os.path.join(folder, name) for name in names)]
     for path in paths:

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moat.adapters.sqlite import (
     SqliteAlerts,
+    SqliteAudit,
     SqliteBatches,
     SqliteFalseHits,
     SqliteHosts,
@@ -15,10 +16,13 @@ from moat.adapters.sqlite import (
     SqliteRuns,
     SqliteSearches,
     SqliteState,
+    SqliteToolApprovals,
     SqliteTrips,
 )
 from moat.adapters.system import SystemClock
 from moat.bootstrap.caches import Caches, cached
+from moat.bootstrap.guarding import guards, policies
+from moat.bootstrap.handling import handling
 from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.models import ProviderShelf, price_table, questions, router
 from moat.bootstrap.project import Project
@@ -27,14 +31,17 @@ from moat.domain.keys import Key
 from moat.domain.releases import Assignment, Release
 from moat.gateway.admission import KeyRing
 from moat.gateway.serving import Serving
+from moat.guards.engine.approving import Approvals
 from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
 from moat.ports.alerts import AlertStore
+from moat.ports.audit import AuditStore
 from moat.ports.background import Background
 from moat.ports.connections import HostStore
 from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
+from moat.ports.tool_approvals import ApprovalStore, ApprovalWriter
 from moat.prompts.drift import Drift
 from moat.spend.apart import learn
 from moat.spend.ledger import LimitLedger, Opening
@@ -55,6 +62,8 @@ class State:
     hosts: HostStore
     alerts: AlertStore
     searches: SqliteSearches
+    audit: AuditStore
+    approvals: ApprovalStore
 
 
 @contextmanager
@@ -73,6 +82,8 @@ def open_state(project: Project) -> Iterator[State]:
             SqliteHosts(store),
             SqliteAlerts(store),
             SqliteSearches(store),
+            SqliteAudit(store),
+            SqliteToolApprovals(store),
         )
     finally:
         store.close()
@@ -94,6 +105,10 @@ class Standing:
     """What was used of a limit before this process began."""
     caches: Caches | None = None
     """None: every call goes to a model, as in evals."""
+    approvals: ApprovalWriter | None = None
+    """None: no person is asked, as in evals: what one would have to allow is blocked."""
+    digest_key: bytes = b""
+    """Keys the digests that stand in place of data; without one they are of this process alone."""
 
 
 def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, standing: Standing) -> Ports:
@@ -104,6 +119,9 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
     limits = None
     if standing.ledger is not None:
         limits = standing.ledger.prepared(ledger_rules(settings, prices, standing.environ), standing.opening)
+    secret = standing.digest_key
+    guarding = guards(policies(settings.root, settings.config, settings.document), secret)
+    data, capture = handling(settings.config, settings.document, secret) or (None, None)
     ports = Ports(
         clock=SystemClock(),
         models=router(settings, standing.environ, standing.shelf, prices),
@@ -114,12 +132,21 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
         background=standing.background,
         ledger=standing.ledger,
         health=standing.health,
+        guards=guarding,
+        handling=data,
+        capture=capture,
         capture_content=settings.config.telemetry.capture_content,
         max_content=round(settings.config.telemetry.max_content_kb * 1024),
     )
     if standing.ledger is not None and limits is not None:
         standing.ledger.take(limits)  # not before: a file that is refused changes no budget
-    return ports if standing.caches is None else cached(ports, settings, standing.caches)
+    if standing.caches is not None:
+        ports = cached(ports, settings, standing.caches)
+    if guarding is not None:
+        guarding.run = build(replace(ports, guards=None))
+        if standing.approvals is not None:
+            guarding.approvals = Approvals(standing.approvals, secret, capture, ports.capture_content)
+    return ports
 
 
 def serving(

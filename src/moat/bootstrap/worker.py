@@ -1,7 +1,8 @@
 """The life of a worker process: `python -m moat.bootstrap.worker FD`, started by `moat.bootstrap.crew`.
 
-It answers model calls and nothing else: it reads the state store and never writes it, appends to a part of the spool of
-its own, and spends what the keeper lends it. When the keeper is gone it ends what is under way, and itself.
+It answers model calls and nothing else: it reads the state store, where it writes only that people are asked for
+an approval or that one is used, appends to a part of the spool of its own, and spends what the keeper lends it. When
+the keeper is gone it ends what is under way, and itself.
 """
 
 import asyncio

@@ -78,6 +78,11 @@ class Memory:
         while self.bytes > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
+    def forget(self, key: bytes) -> None:
+        """Drop the entry, if it is there."""
+        if key in self._entries:
+            self._drop(key)
+
     def _drop(self, key: bytes) -> None:
         self._weigh(self._entries.pop(key), -1)
 
@@ -124,6 +129,10 @@ class ExactCache:
         size = OVERHEAD + size_of(kept)
         entry = Entry(kept, form_of(call), cost, self._clock.monotonic_ns(), size, call.plan.alias if call.plan else "")
         self._memory.put(key, entry)
+
+    def forget(self, key: bytes) -> None:
+        """See `ResponseCache`."""
+        self._memory.forget(key)
 
     def count(self, call: Call) -> None:
         """By alias."""

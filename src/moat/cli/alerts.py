@@ -167,8 +167,9 @@ def silence(
 @app.command()
 def lift(ctx: typer.Context, silence_id: Annotated[str, typer.Argument(metavar="SILENCE")], json: Json = False) -> None:
     """End a silence now."""
-    with open_state(Project.find(ctx.obj)) as state:
-        ended = state.alerts.lift(silence_id, time.time_ns())
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
+        ended = state.alerts.lift(silence_id, time.time_ns(), actor=project.author)
     if json:
         print_json(ended)
         return

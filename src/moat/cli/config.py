@@ -4,14 +4,17 @@ import msgspec
 import typer
 
 from moat.bootstrap.connections import ProjectConnections
+from moat.bootstrap.handling import handling
 from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.model_checks import unknown_quality
 from moat.bootstrap.models import ProviderShelf, price_table
 from moat.bootstrap.plugins import SHIPPED, provider_kind
+from moat.bootstrap.policy_checks import idle
 from moat.bootstrap.project import Project
 from moat.bootstrap.quality import passed_over
 from moat.bootstrap.settings import environment
-from moat.bootstrap.suites import suite_files, unknown_required
+from moat.bootstrap.suite_files import suite_files
+from moat.bootstrap.suites import unknown_required
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, out, print_json
@@ -22,17 +25,20 @@ app = group(no_args_is_help=True)
 
 @app.command()
 def check(ctx: typer.Context, json: Json = False) -> None:
-    """Check moat.yaml: keys, types, references, suites, secrets, environment variables, providers' own options."""
+    """Check moat.yaml and policies: keys, types, references, suites, secrets, variables, data handling, providers' own
+    options.
+    """
     project = Project.find(ctx.obj)
     settings = project.settings
     environ = environment()
     ProviderShelf(environ).providers(settings)
     prices = price_table(settings, environ)
     ledger_rules(settings, prices, environ)
+    handling(settings.config, settings.document)
     suites = suite_files(project.root)
     for error in (*unknown_required(settings, suites), *unknown_quality(settings.config, settings.document, suites)):
         raise error
-    notes = [*passed_over(project), *unpriced(settings.config, prices), *_withheld(project)]
+    notes = [*passed_over(project), *unpriced(settings.config, prices), *idle(project), *_withheld(project)]
     summary = {
         "file": str(project.root / "moat.yaml"),
         "providers": {name: options["kind"] for name, options in settings.config.providers.items()},

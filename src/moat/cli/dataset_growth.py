@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from moat.bootstrap.auditing import record
 from moat.bootstrap.datasets import Entry, Recorded, find_dataset, new_dataset, read, sampled, whole
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
@@ -83,7 +84,7 @@ def from_traces(
     with open_state(project) as state, open_traces(project) as traces:
         calls = sampled(traces, wanted, sample, seed)
         cases, left = Recorded(project, state).cases(calls)
-    _take(entry, _marked(cases, tag, redact), left, (dry_run, json))
+    _take(project, entry, _marked(cases, tag, redact), left, (dry_run, json))
 
 
 def from_feedback(
@@ -121,7 +122,7 @@ def from_feedback(
             write(changed, fixed.path, replace=True)
         err.print(f"{counted(len(chosen.cases), 'case')} corrected in {fixed.name}")
     if chosen.calls or not chosen.cases:
-        _take(entry, _marked(cases, tag, redact), left, (dry_run, json))
+        _take(project, entry, _marked(cases, tag, redact), left, (dry_run, json))
 
 
 def _said(project: Project, where: str, since: str) -> list[Feedback]:
@@ -161,7 +162,7 @@ def _marked(cases: Sequence[Case], tags: list[str] | None, redact: bool) -> list
     return [replace(redacted(case) if redact else case, tags=tags or []) for case in cases]
 
 
-def _take(entry: Entry, cases: Sequence[Case], left: Sequence[str], how: tuple[bool, bool]) -> None:
+def _take(project: Project, entry: Entry, cases: Sequence[Case], left: Sequence[str], how: tuple[bool, bool]) -> None:
     """Add what is new; `how` is whether only to look, and whether to print JSON."""
     dry_run, json = how
     there = read(entry).cases if entry.path.exists() else ()
@@ -169,6 +170,7 @@ def _take(entry: Entry, cases: Sequence[Case], left: Sequence[str], how: tuple[b
     if not cases and not left:
         raise NotFound("no recorded call matches", remedy="`moat traces` lists what was recorded; widen the choice.")
     if new.cases and not dry_run:
+        record(project, "traces.export", entry.name, {"cases": len(new.cases)})
         append(entry.path, new.cases, name=entry.name)
     if json:
         print_json({"dataset": entry.name, "written": not dry_run, "cases": new.cases, "left_out": new.left_out})

@@ -91,7 +91,7 @@ def create(ctx: typer.Context, said: Said, json: Json = False) -> None:
     secret = new_secret()
     key = new_key(fields, id=new_id("key"), hash=hash_secret(secret), now_ns=time.time_ns())
     with open_state(project) as state:
-        state.keys.add(key)
+        state.keys.add(key, actor=project.author)
     _tell(project)
     _show_secret(key, secret, json)
     if not json:
@@ -158,7 +158,7 @@ def update(ctx: typer.Context, key_id: KeyId, said: Said) -> None:
         raise RequestError("nothing to change", remedy="`moat keys update --help` lists what can be changed.")
     _check(project.settings.config, fields)
     with open_state(project) as state:
-        state.keys.change(key_id, lambda key: changed(key, fields))
+        state.keys.change(key_id, lambda key: changed(key, fields), actor=project.author)
     _tell(project)
     out.print(f"Key {key_id} is changed: {', '.join(name.removesuffix('_ns') for name in fields.given)}.")
 
@@ -180,7 +180,10 @@ def rotate(
     secret, now_ns = new_secret(), time.time_ns()
     with open_state(project) as state:
         key = state.keys.change(
-            key_id, lambda key: rotated(key, hash=hash_secret(secret), now_ns=now_ns, overlap_ns=overlap_ns)
+            key_id,
+            lambda key: rotated(key, hash=hash_secret(secret), now_ns=now_ns, overlap_ns=overlap_ns),
+            actor=project.author,
+            action="key.rotate",
         )
     _tell(project)
     _show_secret(key, secret, json)
@@ -198,10 +201,10 @@ def revoke(
     """Revoke a key; a running server refuses it when the command is done, and ends its streams."""
     project = Project.find(ctx.obj)
     with open_state(project) as state:
-        state.keys.revoke(key_id, time.time_ns())
+        state.keys.revoke(key_id, time.time_ns(), actor=project.author)
         below = descendants(state.keys.keys(), key_id) if children else []
         for key in below:
-            state.keys.revoke(key.id, time.time_ns())
+            state.keys.revoke(key.id, time.time_ns(), actor=project.author)
     _tell(project)
     for revoked in (key_id, *(key.id for key in below)):
         out.print(f"Key {revoked} is revoked.")

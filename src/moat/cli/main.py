@@ -1,9 +1,6 @@
 """The command line. Commands are loaded when they are run: `moat --version` takes no longer than Python itself."""
 
-import io
-import os
-import sys
-import traceback
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,16 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from moat import __version__
+from moat.cli.edge import ended
 from moat.cli.group import group
-from moat.cli.visible import continued, visible
-from moat.domain.errors import MoatError
-
-INTERRUPTED = 130
-BROKEN_PIPE = 141
-"""As a shell reports a program that SIGPIPE or SIGINT ended: neither is a verdict."""
-USAGE, INTERNAL = 64, 70
-EXITING = ("typer", "uvicorn")
-"""Who may end the program itself: shell completion, and a server that cannot start. Code under test may not."""
 
 COMMANDS = {
     "init": ("moat.cli.init", "Make a project: prompts, tools, evals, configuration, its own git repository."),
@@ -51,8 +40,13 @@ COMMANDS = {
     "cost": ("moat.cli.cost", "What a prompt change will cost: exit 1 above a limit."),
     "limits": ("moat.cli.limits", "How far rates and budgets are used up."),
     "spikes": ("moat.cli.spikes", "Spending that was cut off, and letting it go on."),
+    "redteam": ("moat.cli.redteam", "Attack a prompt, a model or a service, and see what worked."),
+    "guard": ("moat.cli.guard", "What policies make of a text; their tests; detectors there are."),
+    "policy": ("moat.cli.policy", "What policies would make of a request: guards, data, destinations, record."),
+    "approvals": ("moat.cli.approvals", "Calls of tools that wait for a person: list, show, approve, deny."),
     "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
+    "audit": ("moat.cli.audit", "Who did what: the audit log, whether it is whole, exports, erasure."),
     "providers": ("moat.cli.providers", "Where providers are connected to, and which secrets may go there."),
     "deploy": ("moat.cli.deploy", "Write files for Prometheus and Grafana."),
     "config": ("moat.cli.config", "Check moat.yaml; print its JSON Schema."),
@@ -115,42 +109,8 @@ def root(
 
 
 def main() -> None:
-    """Entry point: runs a command and turns errors into messages and exit codes (see `moat.domain.errors`)."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what callers wrote may have no place in its encoding
-    try:
-        code = app(standalone_mode=False)
-        sys.stdout.flush()
-    except MoatError as error:
-        _complain(str(error))
-        sys.exit(error.exit_code or INTERNAL)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
-        sys.exit(BROKEN_PIPE)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # the process edge: usage errors become messages, bugs their traceback
-        if isinstance(error, SystemExit) and _raised_in(error) in EXITING:
-            raise
-        if not hasattr(error, "format_message"):
-            traceback.print_exc()
-            sys.exit(INTERNAL)
-        _complain(error.format_message())
-        sys.exit(USAGE)
-    if code == INTERRUPTED:  # typer's own answer to Ctrl-C
-        _complain("interrupted")
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _raised_in(error: BaseException) -> str:
-    """The package of the innermost frame."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _complain(text: str) -> None:
-    sys.stderr.write(visible(f"error: {continued(text)}\n"))
+    """Entry point."""
+    ended(partial(app, standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.sync import sync
 from moat.domain.errors import ConflictError, InputError, MoatError
 from moat.domain.releases import Arm, Assignment, Release, Strategy
+from moat.domain.scores import Run
 from moat.ports.releases import Order, Plan, Promotion
 
 app = group(no_args_is_help=True)
@@ -65,7 +66,7 @@ def create(
             watch(project, assignment, began)  # green is ready where the calls will come
             smoked, assignment = _take_over(project, state, release, order, assignment, ask=not no_smoke)
         seen = watch(project, assignment, began)
-        answered, served = _answered(state, release), serves(state, assignment)
+        runs, served = _runs(state, release), serves(state, assignment)
         drift, unknown = known_drift(project, state, release.id)
     failed = any(call.flaw for call in smoked)
     if json:
@@ -76,7 +77,7 @@ def create(
     print_overridden(assignment)
     for call in smoked:
         out.print(f"  smoked    {call.case}: {call.flaw or 'fine'}", style="red" if call.flaw else None)
-    _print_lineage(release, answered)
+    _print_lineage(release, runs)
     _print_replaced(assignment)
     print_seen(seen)
     print_drift(drift, unknown)
@@ -96,7 +97,7 @@ def approve(
     with open_state(project) as state:
         releasing = Releasing(project, state)
         name, version = parse_prompt(release)
-        found = releasing.manifest(name, version, to) if version else state.releases.get(release)
+        found = releasing.manifest(name, version, to, project.author) if version else state.releases.get(release)
         approval = releasing.approve(found.id, to, project.author, comment)
         everybody = state.releases.approvals(found.id, to)
     if json:
@@ -163,7 +164,7 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         release = state.releases.get(release_id)
         environments = sorted({a.environment for a in state.releases.current() if a.prompt == release.prompt})
         history = [a for e in environments for a in state.releases.history(release.prompt, e)]
-        answered = _answered(state, release)
+        runs = _runs(state, release)
         drift, unknown = known_drift(project, state, release.id)
         approvals = [a for e in environments for a in state.releases.approvals(release_id, e)]
     history = [a for a in history if release.id in a.releases]
@@ -171,7 +172,7 @@ def show(ctx: typer.Context, release_id: str, json: Json = False) -> None:
         print_json({"release": release, "approvals": approvals, "assignments": history, "drift": drift})
         return
     out.print(f"{release.id}  {release.prompt}@{release.version}", style="bold")
-    _print_lineage(release, answered)
+    _print_lineage(release, runs)
     for approval in approvals:
         comment = f" ({approval.comment})" if approval.comment else ""
         out.print(f"  approved  {approval.environment} by {approval.actor} {clock(approval.created_ns)}{comment}")
@@ -281,23 +282,26 @@ def _print_replaced(assignment: Assignment) -> None:
         out.print(f"  replaces  {before}  ({undo})")
 
 
-def _answered(state: State, release: Release) -> dict[str, str]:
-    """By run, which providers answered: evidence from a simulated one has to say so."""
-    return {evidence.run: state.runs.get(evidence.run).provider for evidence in release.evidence}
+def _runs(state: State, release: Release) -> dict[str, Run]:
+    """Of its evidence: what a simulated provider answered, or what ran without a policy, has to say so."""
+    return {evidence.run: state.runs.get(evidence.run) for evidence in release.evidence}
 
 
-def _print_lineage(release: Release, answered: dict[str, str]) -> None:
+def _print_lineage(release: Release, runs: dict[str, Run]) -> None:
     out.print(f"  prompt    {release.prompt_digest}")
     changed = "  (the file differed from it)" if release.dirty else ""
     out.print(f"  commit    {release.commit or 'none: not in a git repository'}{changed}")
     out.print(f"  author    {release.author}")
     behind = f" ({', '.join(release.deployments)})" if release.deployments else ""
     out.print(f"  model     {release.content.model}{behind}  params {release.content.params}")
+    out.print(f"  policies  {', '.join(release.policies) or 'none'}")
     for evidence in release.evidence:
         score = "none" if evidence.score is None else f"{evidence.score:.3f}"
         verdict = evidence.verdict or "not gated"
         out.print(f"  eval      {evidence.run}  suite {evidence.suite}  score {score}  {verdict}")
-        out.print(f"  answered  by {answered[evidence.run] or 'nobody'}")
+        out.print(f"  answered  by {runs[evidence.run].provider or 'nobody'}")
+        if lacking := [policy for policy in release.policies if policy not in runs[evidence.run].policies]:
+            out.print(f"  without   {', '.join(lacking)}: not about evals, or other then", style="yellow")
         out.print(f"  dataset   {evidence.dataset_digest}")
         if evidence.baseline:
             out.print(f"  baseline  {evidence.baseline}")

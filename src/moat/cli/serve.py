@@ -1,23 +1,16 @@
 """`moat serve`: gateway and management API in one process."""
 
-import logging
-from functools import partial
-from typing import Annotated
+import json
+import os
+import subprocess
+import sys
+from typing import Annotated, Any, NoReturn
 
 import typer
-import uvloop
 
-from moat.bootstrap.announcement import ServerFile
-from moat.bootstrap.logs import Logs, logs, secrets_of, start_logging
-from moat.bootstrap.project import Project
-from moat.bootstrap.server import serve
-from moat.bootstrap.settings import environment
 from moat.cli.group import group
-from moat.cli.output import err
-from moat.gateway.serving import Live
 
 app = group()
-log = logging.getLogger("moat.server")
 
 
 @app.command()
@@ -38,27 +31,20 @@ def run(
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,
 ) -> None:
     """Run the gateway and the management API until Ctrl-C or SIGTERM; calls under way are finished first."""
-    environ = environment()
-    chosen = logs(environ, log_format, log_level, access=access_log)
-    project = Project.find(ctx.obj)
-    start_logging(chosen, secrets_of(environ, project.settings.document.data))
-    server = project.settings.config.server
-    address = (host or server.host, server.port if port is None else port)
-    count = server.workers if workers is None else workers
-    uvloop.run(serve(project, environ, address, partial(_ready, chosen), count, chosen))
+    options = {
+        "project": None if ctx.obj is None else str(ctx.obj),
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "log_format": log_format,
+        "log_level": log_level,
+        "access_log": access_log,
+    }
+    become(options)
 
 
-def _ready(chosen: Logs, file: ServerFile, live: Live) -> None:
-    serving = live.serving
-    if chosen.format == "json":
-        log.info("Moat is up on %s", file.url)
-        for problem in serving.problems:
-            log.warning("problem: %s", problem)
-        return
-    err.print(f"Moat is up on {file.url}", style="bold")
-    err.print(f"  OpenAI base URL  {file.url}/v1")
-    err.print(f"  models           {', '.join(serving.aliases) or 'none'}")
-    err.print(f"  prompts          {', '.join(serving.released) or 'none released yet: `moat release create`'}")
-    err.print("  keys             `moat keys create --name my-app` makes one")
-    for problem in serving.problems:
-        err.print(f"  problem          {problem}", style="yellow")
+def become(options: dict[str, Any]) -> NoReturn:
+    """Go on as the server: the same process, without what the command line has loaded. See `moat.cli.server`."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as `multiprocessing` does
+    # -P: a module in the folder that the command is run in is none of Moat's.
+    os.execv(sys.executable, [sys.executable, *flags, "-P", "-m", "moat.cli.server", json.dumps(options)])

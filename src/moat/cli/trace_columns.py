@@ -61,7 +61,7 @@ def _moment(span: Span) -> str:
 _PLAIN = (
     *("tenant", "feature", "user", "session", "key", "environment", "release", "arm", "experiment", "model", "alias"),
     *("operation", "model_answered", "provider", "fingerprint", "service", "tools", "left_alone", "guard", "cache"),
-    "tier",
+    *("policy", "tier"),
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "attempts", "finish_reason", "error"),
     *("error_message", "shadow_of", "stream", "trace_id", "request_id", "version", "kind", "name"),
 )

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from moat.bootstrap.auditing import record
 from moat.bootstrap.exporting import export as write
 from moat.bootstrap.project import Project
 from moat.bootstrap.traces import open_traces
 from moat.cli.group import Json
 from moat.cli.output import out, print_json
 from moat.cli.trace_filters import Chosen, Since, Until, Words, wanted
+from moat.domain.audit import given
 
 
 class Format(StrEnum):
@@ -36,6 +38,7 @@ def export(
     """Write whole traces to files: all, or those with a call that matches."""
     project = Project.find(ctx.obj)
     which = wanted(project, Chosen(expression=expression, since=since, until=until))
+    record(project, "traces.export", str(target.resolve()), {"format": format.value, **given(which)})
     with open_traces(project) as traces:
         done = write(traces, which, format.value, target)
     if json:

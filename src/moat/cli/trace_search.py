@@ -83,6 +83,7 @@ def saved(ctx: typer.Context, json: Json = False) -> None:
 
 def forget(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Delete a saved search."""
-    with open_state(Project.find(ctx.obj)) as state:
-        state.searches.forget(name.removeprefix("@"))
+    project = Project.find(ctx.obj)
+    with open_state(project) as state:
+        state.searches.forget(name.removeprefix("@"), actor=project.author)
     out.print(f"@{name.removeprefix('@')} is gone")

@@ -107,6 +107,7 @@ def _facts(span: Span) -> str:
         facts.append(f"{cost_of(span)}{' (estimated)' if span.usage_estimated else ''}")
     facts += [f"cache {span.cache}{f', saved {format_usd(span.saved)}' if span.saved else ''}"] if span.cache else []
     facts += [f"guard {span.guard}"] if span.guard else []
+    facts += [f"policy {span.policy}"] if span.policy else []
     facts += [f"tools {span.tools}"] if span.tools else []
     facts += [f"FAILED {span.error}: {span.error_message}"] if span.error else [span.finish_reason]
     return "  ".join(fact for fact in facts if fact)

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from moat.domain.errors import DocumentError, InputError
 T = TypeVar("T")
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.+?)`")
+_MISSING_FIELD = re.compile(r"object missing required field `(.+?)`")
 _PATH_SUFFIX = re.compile(r" - at `.*`$")
 
 
@@ -31,11 +32,18 @@ def decode(
     try:
         return msgspec.convert(data, type, strict=True)
     except msgspec.ValidationError as problem:
-        path, text = _culprit(data, type, str(problem))
-        full = [*at, *path]
-        what, remedy = _explain(text, _dig(document.data, full), _fields_at(type, path), full)
-        shown = full if not (unknown := _UNKNOWN_FIELD.match(text)) else [*full, unknown[1]]
-        raise error(what, where=document.place(shown), remedy=remedy) from None
+        path, what, remedy = explained(data, type, problem, at=at)
+        raise error(what, where=document.place([*at, *path]), remedy=remedy) from None
+
+
+def explained(
+    data: Any, type: Any, problem: msgspec.ValidationError, *, at: JsonPath = ()
+) -> tuple[list[str | int], str, str]:
+    """Where in `data` it does not fit, what is wrong, and what to do. `at`: where `data` stands, for the text."""
+    path, text = _culprit(data, type, str(problem))
+    what, remedy = _explain(text, _dig(data, path), _type_at(type, path), [*at, *path])
+    unknown = _UNKNOWN_FIELD.match(text)
+    return [*path, unknown[1]] if unknown else path, what, remedy
 
 
 def _dig(data: Any, path: Sequence[str | int]) -> Any:
@@ -106,22 +114,37 @@ def _argument(kind: Any, position: int) -> Any:
     return arguments[position] if len(arguments) > position else None
 
 
-def _fields_at(kind: Any, path: Sequence[str | int]) -> list[str]:
-    """Field names of the struct at a path, for suggestions."""
+def _type_at(kind: Any, path: Sequence[str | int]) -> list[msgspec.inspect.Type]:
+    """What is allowed at a path, for suggestions; empty when that is unknown."""
     for step in path:
         found = _child_types(kind, {} if isinstance(step, str) else [])(step)
         if found is None:
             return []
         kind = found
-    return [f.encode_name for o in _options(kind) if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
+    return _options(kind)
 
 
-def _explain(text: str, value: Any, fields: list[str], path: Sequence[str | int]) -> tuple[str, str]:
+def _explain(
+    text: str, value: Any, allowed: Sequence[msgspec.inspect.Type], path: Sequence[str | int]
+) -> tuple[str, str]:
     shown = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     if unknown := _UNKNOWN_FIELD.match(text):
+        fields = [f.encode_name for o in allowed if isinstance(o, msgspec.inspect.StructType) for f in o.fields]
         close = difflib.get_close_matches(unknown[1], fields, n=1, cutoff=0.6)
         remedy = f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(sorted(fields))}."
         return f"unknown key {unknown[1]!r} at {shown}", remedy
     text = text[0].lower() + text[1:]
+    if missing := _MISSING_FIELD.match(text):
+        structs = (option for option in allowed if isinstance(option, msgspec.inspect.StructType))
+        choices = _choices(f.type for struct in structs for f in struct.fields if f.encode_name == missing[1])
+        return f"{text} at {shown}", f"One of: {', '.join(choices)}." if choices else ""
     got = f" (it is {value!r})" if isinstance(value, str | int | float | bool) and len(repr(value)) < 60 else ""
+    choices = _choices(allowed)
+    if isinstance(value, str) and choices:
+        close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+        return f"{text} at {shown}{got}", f"Did you mean {close[0]!r}?" if close else f"One of: {', '.join(choices)}."
     return f"{text} at {shown}{got}", ""
+
+
+def _choices(allowed: Iterable[msgspec.inspect.Type]) -> list[str]:
+    return [str(v) for option in allowed if isinstance(option, msgspec.inspect.LiteralType) for v in option.values if v]

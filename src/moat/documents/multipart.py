@@ -6,6 +6,8 @@ plainly a form is refused.
 """
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from moat.domain.errors import RequestError
@@ -171,6 +173,26 @@ def with_field(body: bytes, content_type: str, name: str, value: str) -> bytes:
     if b"\r" in changed or b"\n" in changed:
         raise RequestError("holds a line break", where=name)
     return body[: fields[0].start] + changed + body[fields[0].stop :]
+
+
+def with_texts(body: bytes, content_type: str, change: Callable[[str, int, str], str]) -> bytes:
+    """The form with other texts: `change` takes the name of a field that is no file, how many of that name stand
+    before it, and its text. Raises `RequestError` where a text would end its part.
+    """
+    delimiter = b"\r\n--" + _boundary(content_type)
+    pieces: list[bytes] = []
+    seen: Counter[str] = Counter()
+    read = 0
+    for field in read_form(body, content_type):
+        if field.is_file:
+            continue
+        text = change(field.name, seen[field.name], body[field.start : field.stop].decode("utf-8", "replace")).encode()
+        if delimiter in b"\r\n" + text:
+            raise RequestError("holds the boundary of its form", where=field.name)
+        seen[field.name] += 1
+        pieces += body[read : field.start], text
+        read = field.stop
+    return b"".join((*pieces, body[read:]))
 
 
 def _boundary(content_type: str) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from moat.domain.errors import MoatError
+from moat.domain.guards import ToolUse, Verdict
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.usage import Usage
 
@@ -180,12 +181,24 @@ class Journal(msgspec.Struct):
     """Providers that were not asked because they had failed too often lately, each once."""
     cache: Literal["", "miss", "hit", "similar"] = ""
     """Whether a cache answered; empty when none was asked. `similar`: the semantic cache."""
+    forget: Callable[[], None] | None = None
+    """Takes the answer out of the cache: a guard did not accept it. None: no cache knows it."""
     saved: int = 0
     """Picodollars that a cache saved."""
     origin: Attempt | None = None
     """Of an answer from a cache: the try that made it, where the cache keeps that."""
     notices: list[str] = msgspec.field(default_factory=list)
     """What the caller should know: a limit is near, the model was exchanged, the conversation was shortened, ..."""
+    verdicts: list[Verdict] = msgspec.field(default_factory=list)
+    """What guards said, in the order they ran."""
+    policies: str = ""
+    """`name@digest` of the policies that are about the call, with commas."""
+    tools: list[ToolUse] = msgspec.field(default_factory=list)
+    """What guards saw the model want called."""
+    hide: Callable[[str], str] | None = None
+    """Puts placeholders for what a guard redacted into a text, for everything that is kept; None: nothing was."""
+    handled: Any = None
+    """Which data the call holds (`moat.ports.handling.Handled`), once that was looked for."""
     pace: Sequence[Pace] = ()
     """Of each measure, the limit that is nearest."""
 
@@ -276,6 +289,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     """Ends a block of thinking: what the provider wants back with it, opaque (Anthropic)."""
     redacted: str = ""
     """A block of thinking that the provider shows only encrypted (Anthropic)."""
+    beside: str = ""
+    """Text that stands in `raw` alone: what a provider's own tools did, citations, code that was run. Guards look at
+    it; once they change it, or anything before it, `raw` is dropped, and it with that."""
     usage: Usage | None = None
     """What the provider has counted so far, where it says before the end; the last one counts."""
     raw: bytes | None = None

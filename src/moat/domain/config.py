@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from moat.domain.alerting import AlertsConfig
+from moat.domain.audit import AuditConfig
+from moat.domain.handling import DataConfig
+from moat.domain.policies import PolicyConfig
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 """Lower-case letters, digits, `_`, `.` and `-`."""
@@ -370,7 +373,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gate: GateConfig = GateConfig()
     git: GitConfig = GitConfig()
     batches: BatchConfig = BatchConfig()
+    policies: list[PolicyConfig] = []
+    """Guards, beside those of the files in `policies/`."""
+    data: DataConfig | None = None
+    """The data-handling policy; None: data may go anywhere, and is kept as `telemetry` says."""
     project: str = ""
     server: ServerConfig = ServerConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: AlertsConfig = AlertsConfig()
+    audit: AuditConfig = AuditConfig()

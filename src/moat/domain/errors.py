@@ -13,6 +13,9 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
     ├── ConflictError               somebody else was first; exists already   409, exit 75
     ├── LimitExceeded               a rate limit or budget is used up         429, exit 75
+    ├── GuardBlocked                a policy does not let it through          400, exit 77
+    │   └── ApprovalRequired        a person has to allow that tool call first    403
+    │       └── ApprovalDenied      a person did not allow it                 403
     ├── ProviderError               a try at a model failed                   502, exit 69
     │   ├── ProviderRefused         the provider said no to this request      its 4xx
     │   │   └── ContextOverflow     too long for the model                    400
@@ -20,6 +23,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     │   │   └── NoPrice             a money budget applies, the price is not known    400
     │   ├── AddressRefused          its name leads where no connection may go     502
     │   ├── SecretWithheld          its credentials belong to another host        502
+    │   ├── DataRefused             data of this class may not go there       403
     │   ├── CircuitOpen             it failed too often, and is left alone    503
     │   ├── ProviderOverloaded      429 or 529: try later                     429
     │   ├── ProviderDown            refused connection, 5xx, broken answer    502
@@ -36,6 +40,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
 Exit codes follow sysexits(3); 0, 1 and 2 are kept for verdicts: pass, regressed or failed, inconclusive.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # errors cost nothing to import
@@ -141,6 +146,29 @@ class ConflictError(MoatError):
     exit_code = 75
 
 
+class GuardBlocked(MoatError):
+    """A guard policy stopped the question or the answer; `where` is the guard. Never quotes what it stopped."""
+
+    code = "content_filter"
+    default_status = 400
+    exit_code = 77
+
+
+class ApprovalRequired(GuardBlocked):
+    """The model wants a tool called that a person has to allow first; the same request made again then passes once."""
+
+    code = "approval_required"
+    default_status = 403
+    approvals: Sequence[str] = ()
+    """Ids of the questions; none where nobody can be asked."""
+
+
+class ApprovalDenied(ApprovalRequired):
+    """A person did not allow that call of a tool."""
+
+    code = "approval_denied"
+
+
 class LimitExceeded(MoatError):
     """A rate limit or a budget has no room for this call; `retry_after` when waiting helps."""
 
@@ -211,6 +239,29 @@ class NoPrice(Unsupported):
     """A money budget applies and what the model costs is not known, so that the budget could not hold."""
 
     code = "price_unknown"
+
+
+class DataRefused(ProviderError):
+    """The data-handling policy lets data of this class not go there: another deployment may have it."""
+
+    code = "data_refused"
+    default_status = 403
+    exit_code = 77
+    sent = False
+    destinations: Sequence[str] = ()
+    classes: Sequence[str] = ()
+
+    @classmethod
+    def at(cls, destinations: Sequence[str], classes: Sequence[str]) -> "DataRefused":
+        """For data of some classes at some destinations."""
+        names, found = list(dict.fromkeys(destinations)), list(dict.fromkeys(classes))
+        error = cls(
+            f"data of the class {' and '.join(found)} may not go to {', '.join(names)}",
+            where="data",
+            remedy="Leave it out, or ask a model that may have it; `moat policy explain` shows which.",
+        )
+        error.destinations, error.classes = names, found
+        return error
 
 
 class CircuitOpen(ProviderError):

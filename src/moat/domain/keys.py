@@ -14,6 +14,8 @@ Role = Literal["app", "viewer", "admin"]
 """`app`: call models, fetch prompts, send traces. `viewer`: look at everything, change nothing. `admin`: everything."""
 
 KEY_PREFIX = "mk-"
+LOCAL_KEY = "key_local"
+"""Id of the one that commands on this machine ask the running server with."""
 MAX_TEXT = 256
 """Characters of a name, a tag, or anything else that is said of a key or a caller."""
 MAX_OVERLAP_NS = 90 * 86_400 * 10**9

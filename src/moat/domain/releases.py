@@ -119,6 +119,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[str, ...] = ()
     """`provider/model` of everything behind the prompt's model alias when it was released; empty for a prompt that
     names no model."""
+    policies: tuple[str, ...] = ()
+    """`name@digest` of the guard policies that are about the prompt, as they were when it was released."""
     commit: str = ""
     """Git commit the prompt was read from; empty outside a repository."""
     dirty: bool = False

@@ -110,6 +110,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """`provider/model` of everything behind the alias when it ran."""
     behind: str = ""
     """Digest of how those were set up, and of who played the users of cases: the same names may mean something else."""
+    policies: tuple[str, ...] = ()
+    """`name@digest` of the guard policies that its calls ran under."""
     cases: int
     repeats: int = 1
     least: int = 0

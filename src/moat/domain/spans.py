@@ -59,6 +59,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     guard: str = ""
     """The strongest thing that a guard did: `block`, `fallback`, `retry`, `redact`, `review` or `flag`; empty when none
     did."""
+    policy: str = ""
+    """`name@digest` of the guard policies that it ran under: in their order, with commas."""
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0

@@ -47,6 +47,11 @@ SETUP_ERRORS = (ConfigError, NotFound, AccessError, StorageError, NoPrice)
 """Errors of the set-up, which no other case would escape: the run stops at the first."""
 
 
+def feature(suite: str) -> str:
+    """That its calls are recorded and guarded under."""
+    return f"eval:{suite}"
+
+
 async def execute(
     run: Run,
     evaluation: Evaluation,
@@ -103,7 +108,7 @@ class _Work:
         self._progress = progress
         bench = Bench(
             ask=means.ask,
-            caller=Caller(feature=f"eval:{suite.name}", session=run.id, environment=ENVIRONMENT),
+            caller=Caller(feature=feature(suite.name), session=run.id, environment=ENVIRONMENT),
             prompt=evaluation.prompt,
             embedder=means.embedder,
         )

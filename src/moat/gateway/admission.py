@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from moat.domain.calls import CacheUse, Caller
 from moat.domain.errors import AccessError, NotFound, RequestError
+from moat.domain.guards import more_sensitive
 from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
 from moat.domain.releases import PromptRef
 from moat.gateway.http import Scope
@@ -168,7 +169,7 @@ def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
         environment=key.environment or asked or DEFAULT_ENVIRONMENT,
         models=key.models,
         tags=key.tags or _tags(headers),
-        data_class=key.data_class or _said(headers, "data-class"),
+        data_class=more_sensitive(key.data_class, _said(headers, "data-class")),
     )
 
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from moat.domain.calls import Call, Event, new_id, new_trace
 from moat.domain.errors import AccessError, ConflictError, MoatError, StorageError
+from moat.domain.guards import strongest
 from moat.domain.keys import Key
 from moat.domain.usage import exact_usd
 from moat.gateway.admission import (
@@ -219,6 +220,8 @@ def _facts(call: Call) -> Headers:
         headers.append((b"x-moat-experiment", _header(journal.experiment)))
     if journal.cache:
         headers.append((b"x-moat-cache", journal.cache.encode()))
+    if action := strongest(journal.verdicts):
+        headers.append((b"x-moat-guard", action.encode()))
     for pace in journal.pace:
         limit, remaining, reset = _PACE[pace.measure]
         headers.append((limit, b"%d" % pace.limit))

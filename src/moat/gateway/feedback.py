@@ -15,7 +15,7 @@ from moat.gateway.admission import authenticate, check_encoding, read_headers
 from moat.gateway.bodies import decode, require_type
 from moat.gateway.feedback_links import PREFIX, Link, LinkSigner
 from moat.gateway.http import JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
-from moat.gateway.opinions import Categories, Opinions, Said
+from moat.gateway.opinions import Categories, Opinions, Said, to_keep
 from moat.gateway.serving import Live
 from moat.ports.clock import Clock
 
@@ -62,11 +62,17 @@ class FeedbackApi:
     async def _give(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An opinion in JSON; durable before the answer, which says its id."""
         key, said = await self._read(scope, receive, Said)
+        said = self._kept(said)
         if key.tenant or key.environment:  # the trace store is asked whose the call is
             [kept] = await asyncio.to_thread(self._opinions.take, [said], key)
         else:
             [kept] = self._opinions.take([said], key)
         await respond(send, 200, msgspec.json.encode({"id": kept.id, "value": kept.value}), [JSON])
+
+    def _kept(self, said: Said) -> Said:
+        """What may be kept of it."""
+        ports = self._live.serving.ports
+        return to_keep(said, ports.capture) if ports is not None and ports.capture is not None else said
 
     async def _make_link(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A link that the application may hand to a person."""
@@ -94,7 +100,7 @@ class FeedbackApi:
             else:
                 self._pace.check(token)
                 _check_type(read_headers(scope), "application/x-www-form-urlencoded")
-                said = _filled(await read_body(receive, MAX_BODY), link)
+                said = self._kept(_filled(await read_body(receive, MAX_BODY), link))
                 key = Key(id="link", hash="", tenant=link.tenant, environment=link.environment)
                 await asyncio.to_thread(self._opinions.take, [said], key, via="link")
                 answer = page.message("Thank you", "Your feedback was kept. Send the form again to change it.")

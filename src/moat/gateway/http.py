@@ -4,7 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from moat.domain.errors import ClientClosed, LimitExceeded, MoatError, RequestError
+from moat.domain.errors import ApprovalRequired, ClientClosed, GuardBlocked, LimitExceeded, MoatError, RequestError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -69,7 +69,7 @@ async def respond(send: Send, status: int, body: bytes, headers: Headers) -> Non
 
 def error_headers(error: MoatError, request_id: str) -> Headers:
     """Headers of an error answer: `retry-after` when waiting helps, `x-should-retry: false` (which the official SDKs
-    heed) when it does not, or not soon.
+    heed) when it does not, or not soon, `x-moat-guard` when a guard stopped it.
     """
     headers = [JSON, (b"x-request-id", request_id.encode()), (b"request-id", request_id.encode())]
     retry_after = getattr(error, "retry_after", None)
@@ -77,6 +77,10 @@ def error_headers(error: MoatError, request_id: str) -> Headers:
         headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
     if isinstance(error, LimitExceeded) and (retry_after is None or retry_after > MAX_WAIT):
         headers.append((b"x-should-retry", b"false"))
+    if isinstance(error, GuardBlocked):
+        headers.append((b"x-moat-guard", b"block"))
+    if isinstance(error, ApprovalRequired) and error.approvals:
+        headers.append((b"x-moat-approval", ",".join(error.approvals).encode()))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

@@ -12,6 +12,7 @@ from moat.domain.errors import NotFound, RequestError, StorageError, Unavailable
 from moat.domain.feedback import Feedback, Source, opinion_id
 from moat.domain.keys import Key, check_text
 from moat.ports.clock import Clock
+from moat.ports.handling import Capture
 from moat.ports.spool import FeedbackSpool
 from moat.ports.traces import TraceFilter, TraceReader
 
@@ -120,6 +121,18 @@ class Opinions:
             own = [s for s in about if key.tenant in ("", s.tenant) and key.environment in ("", s.environment)]
             if about and not own:
                 raise NotFound.for_this_key()
+
+
+def to_keep(said: Said, capture: Capture) -> Said:
+    """The opinion as it may be kept."""
+    correction = said.correction
+    if correction is not None:
+        text = capture.text(msgspec.json.encode(correction).decode())
+        try:
+            correction = msgspec.json.decode(text)
+        except msgspec.DecodeError:  # a placeholder stands where a number was
+            correction = text
+    return replace(said, comment=capture.text(said.comment) if said.comment else "", correction=correction)
 
 
 def _check(said: Said, where: str) -> None:

@@ -63,7 +63,9 @@ class Intake:
         policy = Policy(ports.capture_content, ports.max_content) if ports else Policy()
         received = otlp.decode(body, encoding, policy)
         if received.spans:
-            self._spool.append([_bound(span, key) for span in received.spans])
+            spans = [_bound(span, key) for span in received.spans]
+            capture = ports.capture if ports else None
+            self._spool.append(spans if capture is None else [capture.span(span) for span in spans])
         return received
 
 

@@ -1,1 +1,1 @@
-"""Detectors and policies. Comes with its own issue; its stages will join `moat.pipeline.recipe`."""
+"""Detectors and policies: what may go to a model, and what may come back."""

@@ -7,6 +7,7 @@ from moat.domain.calls import Call, Deployment, Plan
 from moat.domain.errors import (
     CircuitOpen,
     ContextOverflow,
+    DataRefused,
     DeadlinePassed,
     ProviderError,
     ProviderRefused,
@@ -121,6 +122,10 @@ class Course:
                     self._leave_alone(deployment, error)
                     why = why or "fallback"
                     continue
+                except DataRefused as error:
+                    self._errors.append(error)
+                    why = why or "fallback"
+                    continue
                 if why is not None and self._ports.health is not None:
                     self._ports.health.again(deployment, why)
                 return turn
@@ -159,6 +164,8 @@ class Course:
         return self.call.plan
 
     def _try(self, deployment: Deployment, retry: int) -> Try:
+        if self.call.journal.handled is not None:
+            self.call.journal.handled.check(deployment)
         # The last one is asked even where its provider's quota looks too small: the estimate may be wrong.
         health, tokens = self._ports.health, self._plan().tokens if self._left else 0
         number = health.check(deployment, tokens, self._kind) if health is not None else 0
@@ -201,12 +208,18 @@ class Course:
         """The error that tells the caller most: of an answer that failed, the last; else when to come back; else why
         there is no way.
         """
-        failed = [e for e in self._errors if not isinstance(e, CircuitOpen | ContextOverflow | Unsupported)]
+        failed = [
+            e for e in self._errors if not isinstance(e, CircuitOpen | ContextOverflow | DataRefused | Unsupported)
+        ]
         if failed:
             return failed[-1]
         resting = [error for error in self._errors if isinstance(error, CircuitOpen)]
         if resting:
             return min(resting, key=lambda error: error.retry_after or 0.0)
+        if refused := [error for error in self._errors if isinstance(error, DataRefused)]:
+            names = [name for error in refused for name in error.destinations]
+            classes = [name for error in refused for name in error.classes]
+            return DataRefused.at(names, classes) if names else refused[-1]
         if not self._errors:  # a second lane, and the first has the last deployment
             return CircuitOpen("there is no other deployment to ask")
         return max(self._errors, key=lambda error: isinstance(error, ContextOverflow))

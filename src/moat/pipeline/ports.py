@@ -7,6 +7,8 @@ from moat.pipeline.compose import Stage
 from moat.ports.background import Background
 from moat.ports.cache import ResponseCache, SemanticCache
 from moat.ports.clock import Clock
+from moat.ports.guards import Guards
+from moat.ports.handling import Capture, DataHandling
 from moat.ports.ledger import Ledger
 from moat.ports.models import Health, Models
 from moat.ports.prices import Prices
@@ -33,6 +35,12 @@ class Ports:
     """None: every call goes to a model."""
     semantic: SemanticCache | None = None
     """None: only equal questions are answered from the cache."""
+    guards: Guards | None = None
+    """None: nothing is guarded."""
+    handling: DataHandling | None = None
+    """None: data may go anywhere."""
+    capture: Capture | None = None
+    """None: all data is kept alike."""
     capture_content: bool = True
     """Keep prompts and answers in the record, not just their measures."""
     max_content: int = 2**20

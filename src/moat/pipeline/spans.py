@@ -1,5 +1,7 @@
 """What is recorded of a finished call: its journal and outcome as spans."""
 
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -7,9 +9,12 @@ from msgspec.structs import replace
 
 from moat.domain.calls import Attempt, Call
 from moat.domain.errors import MoatError
+from moat.domain.guards import ToolUse, strongest
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.pipeline.answers import Answer
+from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
+from moat.ports.handling import Capture, Kept
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,16 +34,34 @@ MAX_ERROR = 2000
 """Characters of an error message that a record keeps."""
 
 
-def spans_of(call: Call, outcome: Outcome, *, capture_content: bool, max_content: int = 2**20) -> list[Span]:
+def spans_of(
+    call: Call, outcome: Outcome, *, capture_content: bool, max_content: int = 2**20, capture: Capture | None = None
+) -> list[Span]:
     """One span for the call, with totals, and one below it for each attempt.
 
     `max_content`: characters of input or output; of what is longer, only its beginning is kept, as text.
     """
-    base = _base(call)
-    content = (_input(call, max_content), _output(outcome.answer, max_content)) if capture_content else (None, None)
-    attempts = call.journal.attempts
-    spans = [_call_span(base, call, outcome, content), *[_attempt_span(base, call, attempt) for attempt in attempts]]
-    return spans if capture_content else [replace(span, error_message="") for span in spans]  # errors quote content
+    base, attempts = _base(call), call.journal.attempts
+    # Errors quote content: without it they are not kept.
+    errors = [_error(call, outcome.error), *[_told(call, a.error_message) for a in attempts]]
+    kept = Kept(None, None, [""] * len(errors))
+    if capture_content:
+        kept = Kept(_input(call), _output(call, outcome.answer), errors)
+    if capture is not None:
+        kept = capture.call(call, kept)
+    kept = Kept(
+        _bounded(kept.input, max_content), _bounded(kept.output, max_content), [e[:MAX_ERROR] for e in kept.errors]
+    )
+    tries = [_attempt_span(base, call, *each) for each in zip(attempts, kept.errors[1:], strict=True)]
+    return [_call_span(base, call, outcome, kept), *tries]
+
+
+def content_size(call: Call, answer: Answer) -> int:
+    """Characters of what a record of the call would hold, about."""
+    sent = call.journal.sent or call
+    variables = sent.prompt.variables if sent.prompt is not None else None
+    arguments = sum(len(made["arguments"]) for made in answer.calls.values())
+    return _size([sent.messages, sent.params, variables]) + len(answer.text) + arguments
 
 
 def unknown_outcome(call: Call, attempt: Attempt, worst: Usage, cost: int | None) -> Span:
@@ -109,7 +132,7 @@ def _used(span: Span, usage: Usage) -> Span:
     )
 
 
-def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any]) -> Span:
+def _call_span(base: Span, call: Call, outcome: Outcome, kept: Kept) -> Span:
     journal = call.journal
     last = journal.answering
     finished, error = outcome.answer.finished, outcome.error
@@ -122,7 +145,9 @@ def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any
         model_answered=last.model_answered if last else "",
         provider=last.deployment.provider if last else "",
         fingerprint=last.fingerprint if last else "",
-        tools=_tools(outcome.answer) if outcome.answer.calls else "",
+        guard=strongest(journal.verdicts) if journal.verdicts else "",
+        policy=journal.policies,
+        tools=_tools(call, outcome.answer),
         cost=journal.cost,
         price_version=last.price_version if last else "",
         cache=journal.cache,
@@ -130,16 +155,16 @@ def _call_span(base: Span, call: Call, outcome: Outcome, content: tuple[Any, Any
         first_token_ns=_first_token(call, outcome.started_ns),
         finish_reason=finished.reason if finished else "",
         error=error.code if error else "",
-        error_message=error.what[:MAX_ERROR] if error else "",
+        error_message=kept.errors[0],
         attempts=len(journal.attempts),
         left_alone=",".join(journal.left_alone),
-        attributes=_attributes(call),
-        input=content[0],
-        output=content[1],
+        attributes=_attributes(call, outcome.answer),
+        input=kept.input,
+        output=kept.output,
     )
 
 
-def _attempt_span(base: Span, call: Call, attempt: Attempt) -> Span:
+def _attempt_span(base: Span, call: Call, attempt: Attempt, error_message: str) -> Span:
     return replace(
         _used(base, attempt.usage),
         span_id=attempt.span_id,
@@ -158,11 +183,11 @@ def _attempt_span(base: Span, call: Call, attempt: Attempt) -> Span:
         first_token_ns=attempt.first_token_ns,
         finish_reason=attempt.finish_reason,
         error=attempt.error,
-        error_message=attempt.error_message[:MAX_ERROR],
+        error_message=error_message,
     )
 
 
-def _attributes(call: Call) -> dict[str, Any]:
+def _attributes(call: Call, answer: Answer) -> dict[str, Any]:
     caller, told = call.caller, dict[str, Any]()
     if call.journal.notices:
         told["moat.notices"] = call.journal.notices
@@ -172,6 +197,12 @@ def _attributes(call: Call) -> dict[str, Any]:
         told["moat.tags"] = caller.tags
     if caller.data_class:
         told["moat.data_class"] = caller.data_class
+    if call.journal.handled is not None:
+        told["moat.data"] = call.journal.handled.told()
+    if tools := call.journal.tools or _uses(answer):
+        told["moat.tools"] = msgspec.to_builtins(tools)
+    if call.journal.verdicts:
+        told["moat.guards"] = msgspec.to_builtins(call.journal.verdicts)
     return told
 
 
@@ -199,39 +230,82 @@ def _first_token(call: Call, started_ns: int) -> int:
     return 0
 
 
-def _tools(answer: Answer) -> str:
-    """Names of the tools that it calls, each once."""
-    return ",".join(dict.fromkeys(made["name"] for _, made in sorted(answer.calls.items())))
+def _tools(call: Call, answer: Answer) -> str:
+    """Names of the tools that it calls, or would have if a guard had let it, each once."""
+    names = [made["name"] for _, made in sorted(answer.calls.items())] if answer.calls else []
+    return ",".join(dict.fromkeys([*names, *(use.name for use in call.journal.tools)]))
 
 
-def _bounded(content: dict[str, Any], size: int, limit: int) -> dict[str, Any]:
+def _uses(answer: Answer) -> list[ToolUse]:
+    """The tools that it calls, where no guard has noted them."""
+    return [
+        ToolUse(
+            name=made["name"],
+            digest=hashlib.sha256(made["arguments"].encode("utf-8", "surrogatepass")).hexdigest()[:16],
+            verdict="pass" if answer.finished is not None else "cut",
+        )
+        for _, made in sorted(answer.calls.items())
+    ]
+
+
+def _error(call: Call, error: MoatError | None) -> str:
+    return _told(call, error.what) if error is not None else ""
+
+
+def _told(call: Call, message: str) -> str:
+    """An error's message as it is kept: providers quote what they were sent."""
+    hide = call.journal.hide
+    return message if hide is None else hide(message)
+
+
+def _kept(call: Call, content: dict[str, Any]) -> dict[str, Any]:
+    """What a record may hold of a content."""
+    hide = call.journal.hide
+    return content if hide is None else {name: hidden(value, hide) for name, value in content.items()}
+
+
+def hidden(value: Any, hide: Callable[[str], str], member: str = "") -> Any:
+    """A JSON value with every text in it, keys, long numbers and the files it carries included, as `hide` makes it.
+    `member`: what it is of its object.
+    """
+    if isinstance(value, str):
+        return closed(member, value, hide(opened(member, value)))
+    if isinstance(value, dict):
+        return {hide(name): hidden(item, hide, name) for name, item in value.items()}
+    if isinstance(value, int) and abs(value) >= LONG_NUMBER:
+        return value if (told := hide(str(value))) == str(value) else told
+    return [hidden(item, hide) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _bounded(content: dict[str, Any] | None, limit: int) -> dict[str, Any] | None:
     """The content, or its beginning as text when it is larger than a record may be."""
-    if size <= limit:
+    if content is None or _size(content) <= limit:
         return content
     text = msgspec.json.encode(content).decode("utf-8", "replace")
     return {"truncated": len(text), "text": text[:limit]}
 
 
-def _size(call: Call) -> int:
-    """Characters of messages and parameters, roughly."""
-    values = [message.get("content") for message in call.messages]
-    values += [value for value in call.params.values() if isinstance(value, str | list | dict)]
-    return sum(len(value) if isinstance(value, str) else len(msgspec.json.encode(value)) for value in values)
+def _size(value: Any) -> int:
+    """Characters of all texts."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(name) + _size(item) for name, item in value.items())
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 1
 
 
-def _input(call: Call, limit: int) -> dict[str, Any]:
+def _input(call: Call) -> dict[str, Any]:
     sent = call.journal.sent or call
     content: dict[str, Any] = {"messages": sent.messages, "params": sent.params}
     if sent.prompt is not None:
         content["variables"] = sent.prompt.variables
-    return _bounded(content, _size(sent), limit)
+    return _kept(call, content)
 
 
-def _output(answer: Answer, limit: int) -> dict[str, Any]:
+def _output(call: Call, answer: Answer) -> dict[str, Any]:
     content: dict[str, Any] = {"text": answer.text}
     if answer.calls:
         content["tool_calls"] = answer.tool_calls
     if answer.refusal:
         content["refusal"] = answer.refusal
-    pieces = sum(len(made["arguments"]) for made in answer.calls.values())
-    return _bounded(content, len(answer.text) + len(answer.refusal) + pieces, limit)
+    return _kept(call, content)

@@ -52,8 +52,8 @@ class AlertStore(AlertReader, Protocol):
         """Add one, or put another in its place."""
         ...
 
-    def lift(self, silence_id: str, now_ns: int) -> Silence:
-        """End a silence now. Raises `NotFound`."""
+    def lift(self, silence_id: str, now_ns: int, *, actor: str) -> Silence:
+        """End a silence now. Raises `NotFound`. Silences have their entries in the audit log."""
         ...
 
     def prune(self, before_ns: int) -> int:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
+from moat.domain.audit import Act
 from moat.domain.batches import Batch, Owner, StoredFile, Submission
 from moat.domain.calls import Call, Event, Operation
 
@@ -38,8 +39,8 @@ class BatchStore(Protocol):
         """By the time they were made."""
         ...
 
-    def remove_file(self, id: str, owner: Owner) -> None:
-        """Raises `NotFound`, and `ConflictError` while an open batch reads it."""
+    def remove_file(self, id: str, owner: Owner, actor: str) -> None:
+        """With an entry of the audit log. Raises `NotFound`, and `ConflictError` while an open batch reads it."""
         ...
 
     def file_ids(self) -> set[str]:
@@ -68,9 +69,11 @@ class BatchStore(Protocol):
         """Of all owners, oldest first."""
         ...
 
-    def change(self, id: str, change: Callable[[Batch], Batch], files: Sequence[StoredFile] = ()) -> Batch:
-        """Read a batch, change it and store it together with files; nobody's change comes between. A file whose id
-        is known stays as it is. Raises `NotFound`.
+    def change(
+        self, id: str, change: Callable[[Batch], Batch], files: Sequence[StoredFile] = (), act: Act | None = None
+    ) -> Batch:
+        """Read a batch, change it and store it together with files, and with an entry in the audit log when somebody
+        acts; nobody's change comes between. A file whose id is known stays as it is. Raises `NotFound`.
         """
         ...
 

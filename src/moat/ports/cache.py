@@ -38,6 +38,10 @@ class ResponseCache(Protocol):
         """Remember a complete answer, when it is of a kind that may be given again."""
         ...
 
+    def forget(self, key: bytes) -> None:
+        """Its answer is not to be given again."""
+        ...
+
     def count(self, call: Call) -> None:
         """Whether it was answered from here stands in its journal."""
         ...

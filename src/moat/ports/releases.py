@@ -36,10 +36,12 @@ class ReleaseReader(Protocol):
 
 
 class ReleaseWriter(Protocol):
-    """Changes to releases."""
+    """Changes to releases, each with its entry in the audit log."""
 
-    def create(self, release: Release) -> Release:
-        """Store a manifest; the one stored before when the id exists (its new evidence is added)."""
+    def create(self, release: Release, *, actor: str = "") -> Release:
+        """Store a manifest; the one stored before when the id exists (its new evidence is added). `actor`: who does,
+        when it is not the release's author.
+        """
         ...
 
     def attest(self, release_id: str, evidence: Evidence) -> None:

@@ -6,7 +6,7 @@ from moat.domain.searches import SavedSearch
 
 
 class SearchStore(Protocol):
-    """Saved searches, by name."""
+    """Saved searches, by name; changes have their entry in the audit log."""
 
     def searches(self) -> list[SavedSearch]:
         """All there are, by name."""
@@ -16,6 +16,6 @@ class SearchStore(Protocol):
         """Keep it, in the place of what had its name."""
         ...
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, *, actor: str) -> None:
         """Delete it. Raises `NotFound`."""
         ...

@@ -14,6 +14,7 @@ Pure: whoever calls reads the files, asks git and the store. The kinds:
 | `verdict-missing` | lacks the verdict `pass` of a suite that its environment requires |
 | `overridden` | was released against the environment's rules |
 | `model-changed` | names a model alias that meant other deployments when it was released |
+| `policy-changed` | was released under other guard policies than are in force now |
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Literal, NamedTuple, get_args
 import msgspec
 
 from moat.domain.errors import InputError, NotFound
+from moat.domain.policies import PolicyConfig, about
 from moat.domain.releases import Assignment, Release, prompt_digest
 from moat.prompts.catalog import Catalog
 from moat.prompts.lock import LOCK
@@ -37,6 +39,7 @@ DriftKind = Literal[
     "verdict-missing",
     "overridden",
     "model-changed",
+    "policy-changed",
 ]
 KINDS: tuple[DriftKind, ...] = get_args(DriftKind)
 
@@ -67,6 +70,7 @@ class Ground(NamedTuple):
     """Suites by environment, of all its prompts."""
     suites: Mapping[str, str] = {}
     """The prompt that each suite is about; one that is not here counts as about any."""
+    policies: Sequence[PolicyConfig] = ()
 
 
 def drifts(current: Iterable[Assignment], releases: Mapping[str, Release], ground: Ground) -> list[Drift]:
@@ -84,7 +88,7 @@ def drifts(current: Iterable[Assignment], releases: Mapping[str, Release], groun
 
 def _of(assignment: Assignment, release: Release, ground: Ground) -> Iterator[Drift]:
     said = (*_in_files(release, ground), *_in_lock(release, ground.lock), *_tested(assignment, release, ground))
-    for kind, message, remedy in (*said, *_model(release, ground.models)):
+    for kind, message, remedy in (*said, *_model(release, ground.models), *_policies(release, ground.policies)):
         yield Drift(
             environment=assignment.environment,
             prompt=release.prompt,
@@ -162,3 +166,14 @@ def _model(release: Release, models: Mapping[str, tuple[str, ...]]) -> Iterator[
         means = ", ".join(now) or "nothing"
         message = f"the model {alias!r} means {means} now, and meant {', '.join(then)} when it was released"
         yield "model-changed", message, "Evaluate and release it again, or put the alias back in moat.yaml."
+
+
+def _policies(release: Release, policies: Sequence[PolicyConfig]) -> Iterator[_Said]:
+    """Policies hold as their files are: a change since the release holds for it too, and nothing has tested that."""
+    now = about(policies, release.prompt, release.content.model)
+    if now != release.policies:
+        then = ", ".join(release.policies) or "none"
+        message = (
+            f"the guard policies about it are {', '.join(now) or 'none'} now, and were {then} when it was released"
+        )
+        yield "policy-changed", message, f"Run `moat eval run {release.content.id}`, and release it again."

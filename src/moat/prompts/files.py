@@ -14,6 +14,7 @@ import msgspec
 
 from moat.documents import Document, Parts, decode, read_yaml
 from moat.domain.errors import DocumentError, InputError, PromptError
+from moat.domain.guards import DataClass
 from moat.domain.releases import MessageTemplate, PromptVersion, Variable
 from moat.prompts.semver import is_version
 from moat.prompts.syntax import Spot, TemplateFlaw, check
@@ -82,6 +83,7 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     created_by: str = ""
     token_budget: Annotated[int, msgspec.Meta(ge=1)] | None = None
     calls_per_month: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    data_class: DataClass | None = None
     params: dict[str, Any] = {}
     variables: dict[str, Variable] = {}
     tools: list[str] = []
@@ -328,6 +330,7 @@ def _metadata(content: _Content) -> dict[str, Any]:
         "created_by": content.created_by,
         "token_budget": content.token_budget,
         "calls_per_month": content.calls_per_month,
+        "data_class": content.data_class,
     }
     return {key: value for key, value in given.items() if value not in ("", [], None)}
 

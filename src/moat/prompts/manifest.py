@@ -1,35 +1,46 @@
 """Making a release."""
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from moat.domain.releases import Evidence, PromptVersion, Release, digest, prompt_digest
 
 
+class Setting(NamedTuple):
+    """What a version ships with, as in `Release`."""
+
+    deployments: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+
+
 def make_release(
     prompt: PromptVersion,
+    setting: Setting,
     *,
-    deployments: tuple[str, ...] = (),
     commit: str,
     dirty: bool,
     author: str,
     now_ns: int,
     evidence: Iterable[Evidence] = (),
 ) -> Release:
-    """The manifest of a version. Its id depends on what ships alone: the content, and the deployments behind its model
-    alias; not on who, when, or the evidence.
+    """The manifest of a version. Its id depends on what ships alone: the content, the deployments behind its model
+    alias, and the guard policies; not on who, when, or the evidence.
     """
     content_digest = prompt_digest(prompt)
-    identity = {
+    identity: dict[str, Any] = {
         "prompt": prompt.name,
         "version": prompt.version,
         "content": content_digest,
-        "deployments": deployments,
+        "deployments": setting.deployments,
     }
+    if setting.policies:  # releases from before there were any keep their ids
+        identity["policies"] = setting.policies
     return Release(
         id="rel_" + digest(identity).removeprefix("sha256:")[:16],
         content=prompt,
         prompt_digest=content_digest,
-        deployments=deployments,
+        deployments=setting.deployments,
+        policies=setting.policies,
         commit=commit,
         dirty=dirty,
         author=author,

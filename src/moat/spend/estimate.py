@@ -90,8 +90,8 @@ def usage_of(tokens: Tokens) -> Usage | None:
     return Usage(input=tokens.input, output=tokens.output, cached=tokens.cached)
 
 
-def percent(text: str) -> Decimal:
-    """`10%` or `10`. Raises `RequestError`.
+def percent(text: str, where: str = "--max-increase") -> Decimal:
+    """`10%` or `10`. Raises `RequestError`; `where`: the option.
 
     >>> percent("10%"), percent("2.5")
     (Decimal('10'), Decimal('2.5'))
@@ -101,5 +101,5 @@ def percent(text: str) -> Decimal:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or not 0 <= value <= 1_000_000:
-        raise RequestError(f"{text!r} is not a percentage", where="--max-increase", remedy="Write it as 10%.")
+        raise RequestError(f"{text!r} is not a percentage", where=where, remedy="Write it as 10%.")
     return value

@@ -98,6 +98,7 @@ FIELDS = {
     **{name: Field(name, "text", (column,)) for name, column in _SHORT.items()},
     "kind": Field("kind", "text", ("kind",)),
     "tools": Field("tools", "list", ("tools",)),
+    "policy": Field("policy", "list", ("policy",)),
     "left_alone": Field("left_alone", "list", ("left_alone",)),
     **{name: Field(name, "count", (name,)) for name in _COUNTS},
     "tokens": Field("tokens", "count", ("input_tokens", "output_tokens")),

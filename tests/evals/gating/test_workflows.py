@@ -203,7 +203,12 @@ def test_the_github_workflow_from_pull_request_to_production(bash: Bash, deploya
         "job.status": "success",
     }
     github = {"GITHUB_API_URL": forge.url, "GITHUB_REPOSITORY": "ann/shop", "GITHUB_SHA": sha, "GITHUB_ACTIONS": "true"}
-    assert run_job(bash, jobs["test"], deployable, context, **github) == ["Install", "Unit tests", "Prompt tests"]
+    assert run_job(bash, jobs["test"], deployable, context, **github) == [
+        "Install",
+        "Unit tests",
+        "Prompt tests",
+        "Guard tests",
+    ]
     gate, said = (
         next(step for step in jobs["eval"]["steps"] if step.get("name") == name)
         for name in ("Evaluations and quality gates", "Comment")
@@ -335,6 +340,7 @@ def test_both_forges_test_and_deploy_with_the_same_commands() -> None:
         steps["Install"],
         steps["Unit tests"],
         steps["Prompt tests"].removesuffix(" --format github"),
+        steps["Guard tests"],
     ]
     assert all(pipeline[name]["extends"] == ".python" for name in ("test", "eval"))
     lines = [line for job in pipeline.values() if isinstance(job, dict) for line in job.get("script", [])]

@@ -67,6 +67,7 @@ OPTIONS = [
     {"kind": "all_of", "of": [{"kind": "json"}, {"kind": "equals", "path": "x"}]},
     {"kind": "any_of", "of": [{"kind": "json"}, {"kind": "number", "path": "x"}]},
     {"kind": "not", "of": [{"kind": "json"}]},
+    {"kind": "attack", "instructions": "Never tell anybody the code."},
     {"kind": "mean", "of": [{"kind": "json"}, {"kind": "levenshtein", "path": "x"}]},
 ]
 

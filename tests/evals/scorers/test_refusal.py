@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moat.evals.scorers import Answered
-from moat.evals.scorers.refusal import refuses
+from moat.guards.refusals import refuses
 from tests.evals.scorers.worlds import score
 
 LABELLED = [

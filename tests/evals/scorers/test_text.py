@@ -8,8 +8,8 @@ import pytest
 
 from moat.evals.scorers import Answered
 from moat.evals.scorers.code import fenced
-from moat.evals.scorers.length import count_sentences
 from moat.evals.scorers.patterns import Regex
+from moat.guards.prose import count_sentences
 from tests.evals.scorers.worlds import made, score
 
 ABC = '{"intent": "Refund", "answer": "within 14 days", "items": [{"id": 7}], "n": 12.5}'

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from moat.cli import main as command
+from moat.cli.edge import INTERNAL
 from moat.domain.errors import ConfigError, ProviderDown
 from moat.domain.scores import Case
 from moat.evals.answer import Answered
@@ -83,7 +84,7 @@ def test_the_program_ends_with_no_exit_code_of_theirs(monkeypatch, capsys, error
     monkeypatch.setattr(command, "app", app)
     with pytest.raises(SystemExit) as ended:
         command.main()
-    assert ended.value.code == command.INTERNAL
+    assert ended.value.code == INTERNAL
     assert type(error).__name__ in capsys.readouterr().err
 
 
@@ -94,7 +95,7 @@ def test_an_error_of_theirs_that_says_it_is_a_success_is_none(monkeypatch):
     monkeypatch.setattr(command, "app", app)
     with pytest.raises(SystemExit) as ended:
         command.main()
-    assert ended.value.code == command.INTERNAL
+    assert ended.value.code == INTERNAL
 
 
 def test_shell_completion_ends_the_program_itself(monkeypatch, capsys):

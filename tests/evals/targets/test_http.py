@@ -246,3 +246,14 @@ def test_no_answer_shows_a_secret_and_other_words_stay():
     for raw in (json.dumps(said), msgspec.json.encode(said).decode()):
         assert not {"zz-tops", "quotes"} & set(told((200, raw.encode())).text.replace("\\", "").split('"'))
         assert TOKEN not in told((200, raw.encode())).text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_filter_in_front_of_a_service_is_an_answer_that_refuses(status):
+    body = {"error": {"message": "a policy stopped it", "code": "content_filter"}}
+    with on_loopback(Service(lambda _: (status, body))) as url:
+        async with asking(url, output="answer.text") as target:
+            answer = await target.answer(CASE, 0)
+    assert answer.refusal == answer.text
+    assert "a policy stopped it" in answer.refusal

@@ -119,8 +119,12 @@ _TELEMETRY = (
 )
 
 _LEFT_ALONE = ("ALTER TABLE spans ADD COLUMN left_alone VARCHAR DEFAULT ''",)
+_POLICY = ("ALTER TABLE spans ADD COLUMN policy VARCHAR DEFAULT ''",)
 
-STEPS: tuple[tuple[str, ...], ...] = ((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY, _LEFT_ALONE)
+STEPS: tuple[tuple[str, ...], ...] = (
+    *((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY, _LEFT_ALONE),
+    _POLICY,
+)
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 
 FILLED = 4

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from moat.adapters.providers.beside import texts_in
 from moat.adapters.providers.openai_errors import error_for
 from moat.adapters.providers.sse import EventParser, SentEvent
 from moat.domain.calls import Call, Delta, Event, Finished, ToolCallDelta
@@ -167,10 +168,11 @@ def whole(call: Call, raw: bytes, answer_tool: str, *, where: str) -> list[Event
     body = read_body(raw, where=where)
     if body.type != "message" or body.content is None:
         raise ProviderDown("sent an answer without content", where=where)
-    reader = _Blocks(answer_tool, where)
+    native = call.wire == "anthropic" and not answer_tool
+    reader = _Blocks(answer_tool, where, native=native)
     deltas = [delta for index, block in enumerate(body.content) for delta in reader.block(index, block)]
     deltas += _refusal(body.stop_details)
-    if call.wire == "anthropic" and not answer_tool:
+    if native:
         deltas = [_joined(deltas, raw)]
     return [*deltas, _finished(body, read_usage(body.usage), answer_tool, body.model)]
 
@@ -184,6 +186,7 @@ def _joined(deltas: list[Delta], raw: bytes) -> Delta:
         reasoning="".join(delta.reasoning for delta in deltas),
         signature="".join(delta.signature for delta in deltas),
         redacted="".join(delta.redacted for delta in deltas),
+        beside="".join(delta.beside for delta in deltas),
         usage=next((delta.usage for delta in reversed(deltas) if delta.usage), None),
         raw=raw,
     )
@@ -204,12 +207,17 @@ def _refusal(details: Json | None) -> list[Delta]:
     return [Delta(refusal=words)] if isinstance(words, str) and words else []
 
 
+_NOTHING = Delta()
+
+
 class _Blocks:
     """Blocks and pieces of blocks -> `Delta`s. Tool calls are counted anew: their index is not the block's."""
 
-    def __init__(self, answer_tool: str, where: str) -> None:
+    def __init__(self, answer_tool: str, where: str, *, native: bool) -> None:
+        """`native`: the client gets all of it, what has no canonical form too."""
         self._answer_tool = answer_tool
         self._where = where
+        self._native = native
         self._tools: dict[int, int] = {}
         """By the index of the block: the number of the tool call, -1 for the answer's own tool."""
         self._silent: set[int] = set()
@@ -223,12 +231,12 @@ class _Blocks:
         """`content_block_start`, or a whole block."""
         kind = block.get("type")
         if kind == "text":
-            return _some(Delta(text=_text(block, "text")))
+            return _some(Delta(text=_text(block, "text"))) + self._beside(block.get("citations"))
         if kind == "thinking":
             return _some(Delta(reasoning=_text(block, "thinking"), signature=_text(block, "signature")))
         if kind == "redacted_thinking":
             return _some(Delta(redacted=_text(block, "data")))
-        return self._begin_tool(index, block) if kind == "tool_use" else []
+        return self._begin_tool(index, block) if kind == "tool_use" else self._beside(block)
 
     def piece(self, index: int, delta: Json) -> list[Delta]:
         """`content_block_delta`."""
@@ -241,11 +249,14 @@ class _Blocks:
             return _some(Delta(signature=_text(delta, "signature")))
         if kind == "input_json_delta" and index in self._tools:
             return self._arguments(index, _text(delta, "partial_json"))
-        return []
+        return self._beside(delta)
 
     def end(self, index: int) -> list[Delta]:
         """`content_block_stop`: a tool that takes nothing gets an empty object."""
         return self._arguments(index, "{}") if index in self._silent else []
+
+    def _beside(self, value: Any) -> list[Delta]:
+        return _some(Delta(beside=texts_in(value))) if self._native else []
 
     def _begin_tool(self, index: int, block: Json) -> list[Delta]:
         name, given = _text(block, "name"), block.get("input")
@@ -267,7 +278,7 @@ class _Blocks:
 
 
 def _some(delta: Delta) -> list[Delta]:
-    return [delta] if delta.text or delta.reasoning or delta.signature or delta.redacted else []
+    return [delta] if delta != _NOTHING else []
 
 
 def _text(holder: Json, name: str) -> str:
@@ -285,7 +296,7 @@ class Stream:
         self._answer_tool = answer_tool
         self._where = where
         self._parser = EventParser(where=where)
-        self._blocks = _Blocks(answer_tool, where)
+        self._blocks = _Blocks(answer_tool, where, native=self._native)
         self._usage: UsageBody | None = None
         self._told: Usage | None = None
         """What the event that is being read says of it."""

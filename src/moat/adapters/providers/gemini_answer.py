@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import replace
 
+from moat.adapters.providers.beside import texts_in
 from moat.adapters.providers.gemini_errors import error_of
 from moat.domain.calls import Call, Delta, Finished, ToolCallDelta, new_id
 from moat.domain.errors import ProviderDown, ProviderError, StreamCut, Unsupported
@@ -67,10 +68,19 @@ class _Blob(msgspec.Struct, rename="camel"):
 
 class _Part(msgspec.Struct, rename="camel"):
     text: str | None = None
+    executable_code: Any = None
+    code_execution_result: Any = None
+    tool_call: Any = None
+    tool_response: Any = None
     thought: bool | None = None
     thought_signature: str | None = None
     function_call: _FunctionCall | None = None
     inline_data: _Blob | None = None
+
+    @property
+    def run(self) -> tuple[Any, ...]:
+        """What Google's own tools were asked and answered."""
+        return self.executable_code, self.code_execution_result, self.tool_call, self.tool_response
 
 
 class _Content(msgspec.Struct):
@@ -83,6 +93,18 @@ class _Candidate(msgspec.Struct, rename="camel"):
     finish_reason: str | None = None
     finish_message: str | None = None
     grounding_metadata: msgspec.Raw = _NOTHING
+    citation_metadata: Any = None
+    url_context_metadata: Any = None
+
+    @property
+    def beside(self) -> str:
+        """What is not said, and told all the same."""
+        parts = (self.content.parts if self.content else None) or ()
+        told = [each for part in parts for each in part.run if each is not None]
+        told += (self.citation_metadata, self.url_context_metadata, self.finish_message)
+        if self.grounding_metadata != _NOTHING:
+            told.append(msgspec.json.decode(self.grounding_metadata))
+        return texts_in(told)
 
 
 class _Grounding(msgspec.Struct, rename="camel"):
@@ -188,6 +210,7 @@ class Reader:
             reasoning="".join(thoughts),
             tool_calls=tuple(calls),
             refusal=refusal,
+            beside=candidate.beside if candidate is not None and self._speaks_gemini else "",
             usage=counted,
             raw=raw if self._speaks_gemini else None,
         )

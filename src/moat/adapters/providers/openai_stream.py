@@ -21,6 +21,7 @@ def chat_answer(call: Call, raw: bytes, *, where: str) -> tuple[Delta, Finished]
         refusal=message.refusal or "",
         reasoning=message.thought,
         tool_calls=message.pieces(),
+        beside=message.beside if call.wire == "openai" else "",
         raw=raw if call.wire == "openai" else None,
     )
     finished = Finished(
@@ -51,7 +52,7 @@ class ChatStream:
 
     def feed(self, chunk: bytes) -> Delta | None:
         """The events of one network read as one piece; None when they say nothing."""
-        text, refusal, reasoning, raw = "", "", "", b""
+        text, refusal, reasoning, beside, raw = "", "", "", "", b""
         calls: tuple[ToolCallDelta, ...] = ()
         counted: Usage | None = None
         self.heard = False
@@ -72,8 +73,10 @@ class ChatStream:
                 text += choice.delta.text
                 refusal += choice.delta.refusal or ""
                 reasoning += choice.delta.thought
-                if choice.delta.tool_calls:
+                if choice.delta.tool_calls or choice.delta.function_call:
                     calls += choice.delta.pieces()
+                if self._native:
+                    beside += choice.delta.beside
         if not (counted or (raw if self._native else text or refusal or reasoning or calls)):
             return None
         return Delta(
@@ -81,6 +84,7 @@ class ChatStream:
             refusal=refusal,
             reasoning=reasoning,
             tool_calls=calls,
+            beside=beside,
             usage=counted,
             raw=raw if self._native and raw else None,
         )

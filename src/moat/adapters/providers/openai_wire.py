@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from moat.adapters.providers.beside import texts_in
 from moat.domain.calls import Call, ToolCallDelta
 from moat.domain.errors import ProviderDown, ProviderError, ProviderOverloaded
 from moat.domain.usage import Usage, tier_of
@@ -92,10 +93,25 @@ class _Function(msgspec.Struct):
     arguments: str | None = None
 
 
+class _Custom(msgspec.Struct):
+    """A tool that takes any text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class _ToolCall(msgspec.Struct):
     index: Index | None = None
     id: str | None = None
     function: _Function | None = None
+    custom: _Custom | None = None
+
+    @property
+    def called(self) -> _Function | None:
+        """What is called with what, of either kind."""
+        if self.function is None and self.custom is not None:
+            return _Function(self.custom.name, self.custom.input)
+        return self.function
 
 
 class Message(msgspec.Struct):
@@ -108,14 +124,34 @@ class Message(msgspec.Struct):
     """DeepSeek's name for the model's thinking, and of most that followed."""
     reasoning: Any = None
     """That of OpenRouter, Groq, Together, Ollama and newer versions of vLLM."""
+    reasoning_details: Any = None
+    """OpenRouter's."""
+    function_call: _Function | None = None
+    """What tool calls were before there could be several."""
+    annotations: Any = None
+    audio: Any = None
 
     @property
     def text(self) -> str:
-        """The content's text; of a list of parts, its text parts."""
+        """The content's text; of a list of parts, its text parts; of one that is spoken, what is said."""
         if not isinstance(self.content, list):
-            return self.content or ""
+            return self.content or self._spoken
         parts = [part.get("text") for part in self.content if isinstance(part, dict)]
         return "".join(part for part in parts if isinstance(part, str))
+
+    @property
+    def _spoken(self) -> str:
+        said = self.audio.get("transcript") if isinstance(self.audio, dict) else ""
+        return said if isinstance(said, str) else ""
+
+    @property
+    def beside(self) -> str:
+        """What has no canonical form: citations, thinking that stands nowhere else, other parts of the content."""
+        parts = self.content if isinstance(self.content, list) else ()
+        if not (parts or self.annotations or self.reasoning_details):
+            return ""
+        others = [part for part in parts if isinstance(part, dict) and part.get("type") not in ("text", "thinking")]
+        return texts_in([self.annotations, None if self.thought else self.reasoning_details, others])
 
     @property
     def thought(self) -> str:
@@ -133,14 +169,15 @@ class Message(msgspec.Struct):
 
     def pieces(self) -> tuple[ToolCallDelta, ...]:
         """Its tool calls; those of a whole message carry no index of their own."""
+        of_old = [_ToolCall(function=self.function_call)] if self.function_call is not None else []
         return tuple(
             ToolCallDelta(
                 index=position if call.index is None else call.index,
                 id=call.id or "",
-                name=(call.function.name if call.function else None) or "",
-                arguments=(call.function.arguments if call.function else None) or "",
+                name=(call.called.name if call.called else None) or "",
+                arguments=(call.called.arguments if call.called else None) or "",
             )
-            for position, call in enumerate(self.tool_calls or ())
+            for position, call in enumerate([*(self.tool_calls or ()), *of_old])
         )
 
 

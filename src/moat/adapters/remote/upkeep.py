@@ -14,20 +14,22 @@ SECONDS = 3600.0
 class RemoteUpkeep:
     """Implements `moat.ports.upkeep.Upkeep`."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, actor: str) -> None:
+        """`actor`: who asks, for the audit log."""
         self._server = RemoteTraces(url, token, timeout=SECONDS)
+        self._actor = {"actor": actor}
 
     def expire(self, *, dry_run: bool = False) -> int:
         """See `Upkeep`."""
-        return self._server.post("/api/v1/upkeep/expire", {"dry_run": dry_run}, _Expired).spans
+        return self._server.post("/api/v1/upkeep/expire", {"dry_run": dry_run, **self._actor}, _Expired).spans
 
     def compact(self) -> Kept:
         """See `Upkeep`."""
-        return self._server.post("/api/v1/upkeep/compact", {}, Kept)
+        return self._server.post("/api/v1/upkeep/compact", self._actor, Kept)
 
     def backup(self) -> Path:
         """See `Upkeep`: the server is on this machine."""
-        return Path(self._server.post("/api/v1/upkeep/copy", {}, _Copied).path)
+        return Path(self._server.post("/api/v1/upkeep/copy", self._actor, _Copied).path)
 
 
 class _Expired(msgspec.Struct, frozen=True):

@@ -9,8 +9,10 @@ from sqlalchemy import Connection, Select, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.domain.alerting import Alert, Delivery, Event, Outage, Silence, Standing
+from moat.domain.audit import PROGRAM, Act
 from moat.domain.errors import NotFound
 
 T = TypeVar("T")
@@ -98,10 +100,12 @@ class SqliteAlerts:
         """By its id."""
         row = {"id": silence.id, "until_ns": silence.until_ns, "content": silence}
         statement = insert(tables.alert_silences).values(row).on_conflict_do_update(["id"], set_=row)
-        with self._state.write() as connection:
+        detail = {"rule": silence.rule, "match": silence.match, "until_ns": silence.until_ns}
+        act = Act(silence.by, "silence.add", silence.id, silence.why, detail)
+        with self._state.write() as connection, acting(connection, act):
             connection.execute(statement)
 
-    def lift(self, silence_id: str, now_ns: int) -> Silence:
+    def lift(self, silence_id: str, now_ns: int, *, actor: str) -> Silence:
         """It stays, as one that is over."""
         with self._state.write() as connection:
             found = _contents(connection, select(_SILENCE.content).where(_SILENCE.id == silence_id), Silence)
@@ -109,7 +113,8 @@ class SqliteAlerts:
                 raise NotFound(f"there is no silence {silence_id!r}", remedy="`moat alerts list` shows them.")
             ended = replace(found[0], until_ns=now_ns)
             change = {"until_ns": now_ns, "content": ended}
-            connection.execute(tables.alert_silences.update().where(_SILENCE.id == silence_id).values(change))
+            with acting(connection, Act(actor, "silence.lift", silence_id)):
+                connection.execute(tables.alert_silences.update().where(_SILENCE.id == silence_id).values(change))
         return ended
 
     def prune(self, before_ns: int) -> int:
@@ -118,8 +123,11 @@ class SqliteAlerts:
         with self._state.write() as connection:
             gone = connection.execute(delete(tables.alert_deliveries).where(done)).rowcount
             gone += connection.execute(delete(tables.alert_events).where(_EVENT.at_ns < before_ns)).rowcount
-            gone += connection.execute(delete(tables.alert_silences).where(_SILENCE.until_ns < before_ns)).rowcount
-        return gone
+            over = list(connection.scalars(select(_SILENCE.id).where(_SILENCE.until_ns < before_ns)))
+            if over:
+                with acting(connection, Act(PROGRAM, "silence.forget", "", detail={"silences": over})):
+                    connection.execute(delete(tables.alert_silences).where(_SILENCE.id.in_(over)))
+        return gone + len(over)
 
 
 def _queue(connection: Connection, deliveries: Sequence[Delivery]) -> None:

@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, e
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import Act
 from moat.domain.batches import OPEN, Batch, Owner, StoredFile
 from moat.domain.errors import ConflictError, NotFound
 from moat.ports.batches import Page
@@ -47,14 +49,17 @@ class SqliteBatches:
         with self._state.read() as connection:
             return [record(row, StoredFile) for row in connection.execute(query).mappings()]
 
-    def remove_file(self, id: str, owner: Owner) -> None:
+    def remove_file(self, id: str, owner: Owner, actor: str) -> None:
         """See `BatchStore`."""
         with self._state.write() as connection:
             _file(connection, id, owner)
-            if not connection.execute(delete(tables.files).where(_FILE.id == id, ~_IN_USE)).rowcount:
-                raise ConflictError(
-                    f"the file {id} is being read by a batch", where="id", remedy="Cancel the batch, or wait for it."
-                )
+            with acting(connection, Act(actor, "file.delete", id)):
+                if not connection.execute(delete(tables.files).where(_FILE.id == id, ~_IN_USE)).rowcount:
+                    raise ConflictError(
+                        f"the file {id} is being read by a batch",
+                        where="id",
+                        remedy="Cancel the batch, or wait for it.",
+                    )
 
     def file_ids(self) -> set[str]:
         """See `BatchStore`."""
@@ -94,9 +99,11 @@ class SqliteBatches:
         with self._state.read() as connection:
             return [_batch(content, "") for content in connection.scalars(query)]
 
-    def change(self, id: str, change: Callable[[Batch], Batch], files: Sequence[StoredFile] = ()) -> Batch:
+    def change(
+        self, id: str, change: Callable[[Batch], Batch], files: Sequence[StoredFile] = (), act: Act | None = None
+    ) -> Batch:
         """See `BatchStore`."""
-        with self._state.write() as connection:
+        with self._state.write() as connection, acting(connection, *([act] if act else [])):
             changed = change(_batch(connection.scalar(select(_BATCH.content).where(_BATCH.id == id)), id))
             connection.execute(update(tables.batches).where(_BATCH.id == id).values(_row(changed)))
             for file in files:

@@ -111,6 +111,9 @@ class SqliteEvalAnswers:
         if now - self._written_ns > GATHER_NS:
             self._flush()
 
+    def forget(self, key: bytes) -> None:
+        """Nothing: a run that is repeated is told the same, and what guards do about it is measured anew."""
+
     def count(self, call: Call) -> None:
         """The run counts."""
 

@@ -7,8 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import PROGRAM, Act
 from moat.domain.connections import TrustedHost
 
 _HOST = tables.trusted_hosts.c
@@ -28,7 +30,13 @@ class SqliteHosts:
 
     def trust(self, entries: Iterable[TrustedHost]) -> None:
         """In one write transaction; none when there is nothing."""
-        rows = [asdict(entry) for entry in entries]
-        if rows:
-            with self._state.write() as connection:
-                connection.execute(insert(tables.trusted_hosts).on_conflict_do_nothing(), rows)
+        new = list(entries)
+        if not new:
+            return
+        with self._state.write() as connection, acting(connection, *map(_act, new)):
+            connection.execute(insert(tables.trusted_hosts).on_conflict_do_nothing(), [asdict(entry) for entry in new])
+
+
+def _act(entry: TrustedHost) -> Act:
+    said = {"provider": entry.provider, "credential": entry.credential}
+    return Act(entry.actor or PROGRAM, "host.trust", entry.host, detail=said)

@@ -8,8 +8,10 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import Act
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptVersion, Registration, prompt_digest
 from moat.prompts.semver import order
@@ -43,7 +45,9 @@ class SqliteRegistry:
                     remedy="A version never changes: register this content under a higher one.",
                 )
             if row is None:
-                connection.execute(insert(tables.versions), _row(registration))
+                act = Act(registration.author, "prompt.register", registration.content.id, detail=_said(registration))
+                with acting(connection, act):
+                    connection.execute(insert(tables.versions), _row(registration))
                 return registration
             return record(row, Registration)
 
@@ -93,6 +97,10 @@ class SqliteRegistry:
 
 def _key(registration: Registration) -> Key:
     return registration.content.name, registration.content.version
+
+
+def _said(registration: Registration) -> dict[str, Any]:
+    return {"digest": registration.digest, "source": registration.source, "commit": registration.commit}
 
 
 def _row(registration: Registration) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import PROGRAM, Act
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import Approval, Assignment, Evidence, Release
 
@@ -87,11 +89,14 @@ class SqliteReleases:
         """Differs after every commit to the file."""
         return self._state.revision()
 
-    def create(self, release: Release) -> Release:
+    def create(self, release: Release, *, actor: str = "") -> Release:
         """Store a manifest, or add its evidence to the one that is there."""
         fields = msgspec.structs.asdict(release) | {"prompt": release.prompt, "version": release.version}
         del fields["evidence"]
-        with self._state.write() as connection:
+        runs = [" ".join((proof.suite, proof.run)) for proof in release.evidence]
+        said = {"prompt": release.content.id, "digest": release.prompt_digest, "commit": release.commit, "runs": runs}
+        act = Act(actor or release.author, "release.create", release.id, detail=said)
+        with self._state.write() as connection, acting(connection, act):
             connection.execute(insert(tables.releases).values(fields).on_conflict_do_nothing())
             _attest(connection, release.id, release.evidence)
             return _get(connection, release.id)
@@ -100,14 +105,19 @@ class SqliteReleases:
         """Raises `NotFound` for an unknown release."""
         with self._state.write() as connection:
             _require(connection, [release_id])
-            _attest(connection, release_id, [evidence])
+            with acting(
+                connection, Act(PROGRAM, "release.evidence", release_id, detail=msgspec.structs.asdict(evidence))
+            ):
+                _attest(connection, release_id, [evidence])
 
     def approve(self, approval: Approval) -> None:
         """Keeps a person's first yes. Raises `NotFound` for an unknown release."""
         statement = insert(tables.approvals).values(msgspec.structs.asdict(approval)).on_conflict_do_nothing()
         with self._state.write() as connection:
             _require(connection, [approval.release])
-            connection.execute(statement)
+            said = {"environment": approval.environment}
+            with acting(connection, Act(approval.actor, "release.approve", approval.release, approval.comment, said)):
+                connection.execute(statement)
 
     def assign(self, assignment: Assignment) -> None:
         """Compare and swap on `sequence`. Raises `NotFound` when an arm's release is unknown."""
@@ -124,7 +134,18 @@ class SqliteReleases:
                     remedy="Look at what it serves now, and try again.",
                 )
             _require(connection, assignment.releases)
-            connection.execute(insert(table).values(msgspec.structs.asdict(assignment)))
+            with acting(connection, _assigning(assignment)):
+                connection.execute(insert(table).values(msgspec.structs.asdict(assignment)))
+
+
+def _assigning(assignment: Assignment) -> Act:
+    """Everything that is said of it, in the content; what it is about, in the subject."""
+    said = msgspec.to_builtins(assignment)
+    subject = "@".join((assignment.prompt, assignment.environment))
+    reason = said.pop("reason")
+    for name in ("actor", "created_ns"):
+        del said[name]
+    return Act(assignment.actor, "release.assign", subject, reason, said)
 
 
 def _get(connection: Connection, release_id: str) -> Release:

@@ -176,4 +176,4 @@ def _update(connection: Connection, run_id: str, **fields: Any) -> None:
 
 
 def _unknown(run_id: str) -> NotFound:
-    return NotFound(f"no run {run_id!r}", remedy="`moat eval list` shows the runs there are.")
+    return NotFound(f"no run {run_id!r}", remedy="`moat eval list` and `moat redteam list` show the runs there are.")

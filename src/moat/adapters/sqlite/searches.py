@@ -5,8 +5,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import Act
 from moat.domain.errors import NotFound
 from moat.domain.searches import SavedSearch
 
@@ -29,11 +31,12 @@ class SqliteSearches:
         """The later one stands."""
         values = asdict(search)
         statement = insert(tables.searches).values(values)
-        with self._state.write() as connection:
+        act = Act(search.actor, "search.save", search.name, detail={"expression": search.expression})
+        with self._state.write() as connection, acting(connection, act):
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, *, actor: str) -> None:
         """Once."""
-        with self._state.write() as connection:
+        with self._state.write() as connection, acting(connection, Act(actor, "search.forget", name)):
             if not connection.execute(delete(tables.searches).where(_SEARCH.name == name)).rowcount:
                 raise NotFound(f"there is no search {name!r}", remedy="`moat traces saved` lists them.")

@@ -12,6 +12,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from moat.adapters.alone import alone_in
+from moat.adapters.sqlite.acting import WRITTEN
+from moat.adapters.sqlite.head import advance
 from moat.adapters.sqlite.migrations import migrate
 from moat.domain.errors import StorageError
 
@@ -48,11 +50,16 @@ class SqliteState:
             # SQLite answers "busy" at once when two switch a file to WAL together.
             with alone_in(path.parent):
                 _create(path)
-                with engine.execution_options(immediate=True).begin() as connection:
+                with _writing(engine, path) as connection:
                     migrate(connection, path)
             watch = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
             undo.pop_all()
         return cls(path, engine, watch)
+
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._path
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -63,9 +70,8 @@ class SqliteState:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that nobody else's write can come between; rolled back when the block raises."""
-        with _explained(self._path), self._writing:
-            with self._engine.execution_options(immediate=True).begin() as connection:
-                yield connection
+        with _explained(self._path), self._writing, _writing(self._engine, self._path) as connection:
+            yield connection
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -119,6 +125,17 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _writing(engine: Engine, path: Path) -> Iterator[Connection]:
+    """One write transaction; the end of the audit log is noted when it is through."""
+    with engine.execution_options(immediate=True).begin() as connection:
+        connection.info.pop(WRITTEN, None)
+        yield connection
+        written = connection.info.pop(WRITTEN, None)
+    if written is not None:
+        advance(path, written)
 
 
 def _create(path: Path) -> None:

@@ -59,6 +59,7 @@ releases = Table(
     Column("content", Json, nullable=False),
     Column("prompt_digest", Text, nullable=False),
     Column("deployments", Json, nullable=False),
+    Column("policies", Json, nullable=False),
     Column("commit", Text, nullable=False),
     Column("dirty", Boolean, nullable=False),
     Column("author", Text, nullable=False),
@@ -142,6 +143,7 @@ runs = Table(
     Column("model", Text, nullable=False),
     Column("deployments", Json, nullable=False),
     Column("behind", Text, nullable=False),
+    Column("policies", Json, nullable=False),
     Column("cases", Integer, nullable=False),
     Column("repeats", Integer, nullable=False),
     Column("least", Integer, nullable=False),
@@ -336,3 +338,62 @@ alert_deliveries = Table(
     Column("content", Json, nullable=False),
     Index("alert_deliveries_due", "status", "next_ns"),
 )
+
+tool_approvals = Table(
+    "tool_approvals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("feature", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("guard", Text, nullable=False),
+    Column("hours", Float, nullable=False),
+    Column("asked_ns", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("decided_ns", BigInteger, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("used_ns", BigInteger, nullable=False),
+    Column("used_request", Text, nullable=False),
+    Index("tool_approvals_by_call", "digest", "state"),
+    Index("tool_approvals_by_time", "asked_ns"),
+    Index("tool_approvals_by_key", "key", "state"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("content_digest", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Index("audit_by_action", "action", "subject"),
+    # SQLite remembers the highest number it ever gave out: a tail that is cut off is missed.
+    sqlite_autoincrement=True,
+)
+
+audit_contents = Table(
+    "audit_contents",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+)
+
+audit_open = Table(
+    "audit_open",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+)
+"""The entry that the present transaction has written: what is guarded may be changed while it is here."""

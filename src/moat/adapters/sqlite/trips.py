@@ -5,8 +5,10 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import acting
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
+from moat.domain.audit import Act
 from moat.domain.errors import NotFound
 from moat.domain.trips import Trip
 
@@ -44,6 +46,7 @@ class SqliteTrips:
             if not ids:
                 raise NotFound(f"spending of {scope} {value!r} is not cut off", remedy="`moat spikes` shows what is.")
             changed = {"reset_ns": now_ns, "reset_by": actor, "reset_reason": reason}
-            connection.execute(update(tables.trips).where(_TRIP.id.in_(ids)).values(changed))
+            with acting(connection, Act(actor, "spike.reset", " ".join((scope, value)), reason, {"trips": ids})):
+                connection.execute(update(tables.trips).where(_TRIP.id.in_(ids)).values(changed))
             rows = connection.execute(select(tables.trips).where(_TRIP.id.in_(ids)).order_by(_TRIP.at_ns)).mappings()
             return [record(row, Trip) for row in rows]

@@ -14,6 +14,9 @@ from moat.evals.suites import Suite
 from moat.evals.targets.target import Target
 from moat.ports.runs import Runs
 
+_CONTENT = ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "behind", "policies")
+"""Fields of a run that say what was evaluated on what."""
+
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """A suite, its cases, and who answers them."""
@@ -30,6 +33,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """`provider/model` of everything behind the alias."""
     behind: str = ""
     """Digest of how those are set up, and of who plays the users of cases."""
+    policies: tuple[str, ...] = ()
+    """`name@digest` of the guard policies that its calls run under."""
     settled: bool = True
     """False: the target may answer otherwise tomorrow without being another (a service), so that a stored run says
     nothing of today."""
@@ -47,6 +52,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             model=self.alias,
             deployments=self.deployments,
             behind=self.behind,
+            policies=self.policies,
             cases=len(self.dataset.cases),
             repeats=self.suite.repeats,
             least=self.suite.least,
@@ -62,9 +68,13 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         same = self.new_run(0)
         if run.suite != same.suite:
             raise ConflictError(f"this is a run of the suite {run.suite!r}", where=run.id, remedy="Start a new run.")
-        for what in ("suite_digest", "dataset_digest", "prompt_digest", "model", "deployments", "behind", "cases"):
+        for what in (*_CONTENT, "cases"):
             if getattr(run, what) != getattr(same, what):
-                names = {"behind": "model", "prompt_digest": "prompt" if self.prompt else "target"}
+                names = {
+                    "behind": "model",
+                    "prompt_digest": "prompt" if self.prompt else "target",
+                    "policies": "set of guard policies",
+                }
                 changed = names.get(what, what.partition("_")[0])
                 raise ConflictError(
                     f"the {changed} changed since this run was started", where=run.id, remedy="Start a new run."
@@ -72,8 +82,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     def stored(self, runs: Runs) -> list[Run]:
         """Stored runs of exactly this, newest first. What other deployments answered under the same alias, or the same
-        ones at another address or by other rules, proves nothing. Another suite's are its own, with its own gates,
-        however equal the two may be.
+        ones at another address, by other rules or under other guards, proves nothing. Another suite's are its own, with
+        its own gates, however equal the two may be.
         """
         found = runs.find(
             suite_digest=self.suite.digest,
@@ -81,8 +91,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             prompt_digest=self.target.digest,
             model=self.alias,
         )
-        mine = self.suite.name, self.deployments, self.behind
-        return [run for run in found if (run.suite, run.deployments, run.behind) == mine]
+        mine = self.suite.name, self.deployments, self.behind, self.policies
+        return [run for run in found if (run.suite, run.deployments, run.behind, run.policies) == mine]
 
     def find_run(self, runs: Runs) -> Run | None:
         """The newest, finished or to be resumed: whoever asked anew, and was cut off, does not want the answers before

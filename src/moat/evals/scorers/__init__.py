@@ -4,6 +4,7 @@ from moat.domain.scores import Case, Score
 from moat.evals.answer import Answered, Broken
 from moat.evals.scorers import (
     agents,
+    attack,
     bleu,
     citations,
     code,
@@ -41,6 +42,7 @@ __all__ = [
     "Score",
     "Scorer",
     "agents",
+    "attack",
     "autoevals",
     "bleu",
     "citations",

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from moat.domain.scores import Case
 from moat.evals.answer import Answered, shown
-from moat.evals.scorers.length import SENTENCE_END
 from moat.evals.scorers.scorer import Measured, NotRun, Scorer, check_expected, scorer
 from moat.evals.scorers.text import as_text, folded, references_of
+from moat.guards.prose import SENTENCE_END
 
 MAX_TEXT = 100_000
 MARKER = re.compile(r"\[([^\[\]\n]{1,80})\](?!\()")

@@ -161,7 +161,7 @@ class ChunkEncoder:
         if event.reasoning or event.signature or event.redacted:
             delta |= self._think(event)
         if event.tool_calls:
-            delta["tool_calls"] = [_tool_call_piece(piece) for piece in event.tool_calls]
+            delta |= _called(self._call, [_tool_call_piece(piece) for piece in event.tool_calls])
         return self._event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
 
     def end(self) -> bytes:
@@ -185,7 +185,7 @@ class ChunkEncoder:
         self._counted = event.usage is not None
         if self._untouched and self._started:
             return b""
-        end = self._event(choices=[{"index": 0, "delta": {}, "finish_reason": event.reason}])
+        end = self._event(choices=[{"index": 0, "delta": {}, "finish_reason": _reason(self._call, event)}])
         if self._include_usage and event.usage is not None:
             end += self._usage(event.usage)
         return end
@@ -207,6 +207,15 @@ def _tool_call_piece(piece: Any) -> dict[str, Any]:
     return call | signed(piece.signature)
 
 
+def _called(call: Call, calls: list[dict[str, Any]]) -> dict[str, Any]:
+    """Calls of tools, in the words of the request: those that came before tools had one function at a time."""
+    return {"function_call": calls[0]["function"]} if "functions" in call.params else {"tool_calls": calls}
+
+
+def _reason(call: Call, finished: Finished) -> str:
+    return "function_call" if finished.reason == "tool_calls" and "functions" in call.params else finished.reason
+
+
 def completion_body(call: Call, events: list[Event]) -> bytes:
     """The body of an answer that is not streamed: the provider's own when nothing changed it."""
     deltas = [event for event in events if isinstance(event, Delta) and not event.only_counts]
@@ -226,7 +235,7 @@ def completion_body(call: Call, events: list[Event]) -> bytes:
     if answer.thinking_blocks:
         message["thinking_blocks"] = answer.thinking_blocks
     if answer.calls:
-        message["tool_calls"] = answer.tool_calls
+        message |= _called(call, answer.tool_calls)
     return _encode(
         {
             "id": call.id,
@@ -238,7 +247,7 @@ def completion_body(call: Call, events: list[Event]) -> bytes:
                     "index": 0,
                     "message": message,
                     "logprobs": None,
-                    "finish_reason": finished.reason if finished else None,
+                    "finish_reason": _reason(call, finished) if finished else None,
                 }
             ],
             "usage": usage_body(told_usage(call, finished)),

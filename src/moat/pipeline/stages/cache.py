@@ -43,6 +43,7 @@ class Cache:
 
     async def _answer(self, call: Call, next: Next, cache: ResponseCache, key: bytes) -> AsyncGenerator[Event, None]:
         journal = call.journal
+        journal.forget = lambda: cache.forget(key)
         if call.cache == "use":
             found = cache.find(call, key)
             flight = None if found is not None or call.stream else self._flights.get(key)

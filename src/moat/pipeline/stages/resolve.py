@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
 from moat.domain.errors import AccessError
+from moat.domain.guards import more_sensitive
 from moat.domain.releases import PromptVersion
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
@@ -33,6 +34,10 @@ class Resolve:
         prompt, journal = found.prompt, call.journal
         journal.prompt, journal.release = prompt, found.release
         journal.arm, journal.experiment = found.arm, found.experiment
+        said = prompt.metadata.get("data_class")
+        if isinstance(said, str) and said:
+            caller = replace(call.caller, data_class=more_sensitive(call.caller.data_class, said))
+            call = replace(call, caller=caller)
         resolved = replace(call, model=call.model or prompt.model, params={**params_of(prompt), **call.params})
         _check(resolved)
         return next(resolved)

@@ -5,8 +5,12 @@
 
 from moat.domain.alerting import Rule
 
-OURS = "not error in (client_closed, invalid_request, invalid_prompt, not_found, access_denied, limit_exceeded)"
-"""Calls that did not end by what the caller did: the others say nothing of how reliable the service is."""
+OURS = (
+    "not error in (client_closed, invalid_request, invalid_prompt, not_found, access_denied, limit_exceeded, "
+    "content_filter, data_refused, approval_required, approval_denied)"
+)
+"""Calls that did not end by what the caller did, or as policies want it: the others say nothing of how reliable the
+service is."""
 
 QUARTER = 900
 HOUR = 3600

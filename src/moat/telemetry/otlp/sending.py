@@ -38,7 +38,7 @@ _WORDS = {
 }
 _OWN = (
     *("request_id", "tenant", "feature", "key", "prompt", "version", "release", "arm", "experiment", "shadow_of"),
-    *("alias", "cache", "left_alone", "guard", "price_version"),
+    *("alias", "cache", "left_alone", "guard", "policy", "price_version"),
 )
 _TOKENS = {
     "gen_ai.usage.input_tokens": "input_tokens",

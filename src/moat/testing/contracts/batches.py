@@ -84,7 +84,7 @@ def files_are_read_back_by_their_owner(open_store: OpenBatches) -> None:
                 store.file(id, owner)
             said.add(str(error.value).replace(id, "ID"))
             with pytest.raises(NotFound):
-                store.remove_file(id, owner)
+                store.remove_file(id, owner, "ada")
         assert len(said) == 1
         assert store.file_ids() == {"file_1"}
 
@@ -120,10 +120,10 @@ def a_batch_keeps_its_file(open_store: OpenBatches) -> None:
         store.add_file(_file(1))
         store.add(_batch(1))
         with pytest.raises(ConflictError):
-            store.remove_file("file_1", ACME)
+            store.remove_file("file_1", ACME, "ada")
         assert store.sweep(2**62) == []
         store.change("batch_1", lambda batch: replace(batch, status="completed", ended_ns=5))
-        store.remove_file("file_1", ACME)
+        store.remove_file("file_1", ACME, "ada")
         assert store.file_ids() == set()
 
 

@@ -41,7 +41,7 @@ def keys_are_read_back_oldest_first(open_store: OpenKeys) -> None:
     with open_store() as store:
         assert store.keys() == []
         for number in (2, 1, 3):
-            store.add(_key(number))
+            store.add(_key(number), actor="ada")
     with open_store() as store:
         assert store.keys() == [_key(1), _key(2), _key(3)]
 
@@ -49,40 +49,42 @@ def keys_are_read_back_oldest_first(open_store: OpenKeys) -> None:
 def a_key_is_added_once(open_store: OpenKeys) -> None:
     """Neither its id nor its hash may come twice."""
     with open_store() as store:
-        store.add(_key(1))
+        store.add(_key(1), actor="ada")
         for twin in (replace(_key(2), id="key_1"), replace(_key(2), hash=_key(1).hash)):
             with pytest.raises(ConflictError, match="exists already"):
-                store.add(twin)
+                store.add(twin, actor="ada")
         assert store.keys() == [_key(1)]
 
 
 def revoking_keeps_the_first_time(open_store: OpenKeys) -> None:
     """And touches no other key; it is listed still."""
     with open_store() as store:
-        store.add(_key(1))
-        store.add(_key(2))
-        store.revoke("key_1", 50)
-        store.revoke("key_1", 99)
+        store.add(_key(1), actor="ada")
+        store.add(_key(2), actor="ada")
+        store.revoke("key_1", 50, actor="ada")
+        store.revoke("key_1", 99, actor="ada")
         with pytest.raises(NotFound, match="key_9"):
-            store.revoke("key_9", 50)
+            store.revoke("key_9", 50, actor="ada")
         assert store.keys() == [replace(_key(1), revoked_ns=50), _key(2)]
 
 
 def a_change_is_stored_whole_or_not_at_all(open_store: OpenKeys) -> None:
     """Id and time of making stay, whatever the change says."""
     with open_store() as store:
-        store.add(_key(1))
-        store.add(_key(2))
-        changed = store.change("key_1", lambda key: replace(key, id="key_9", created_ns=9, name="new", models=()))
+        store.add(_key(1), actor="ada")
+        store.add(_key(2), actor="ada")
+        changed = store.change(
+            "key_1", lambda key: replace(key, id="key_9", created_ns=9, name="new", models=()), actor="ada"
+        )
         assert changed == replace(_key(1), name="new", models=())
         with pytest.raises(NotFound, match="key_9"):
-            store.change("key_9", lambda key: key)
+            store.change("key_9", lambda key: key, actor="ada")
 
         def refuse(key: Key) -> Key:
             raise ConflictError("no")
 
         with pytest.raises(ConflictError):
-            store.change("key_2", refuse)
+            store.change("key_2", refuse, actor="ada")
     with open_store() as store:
         assert store.keys() == [replace(_key(1), name="new", models=()), _key(2)]
 
@@ -90,10 +92,10 @@ def a_change_is_stored_whole_or_not_at_all(open_store: OpenKeys) -> None:
 def changes_at_one_time_are_all_there(open_store: OpenKeys) -> None:
     """Each begins with what the one before left."""
     with open_store() as store:
-        store.add(_key(1))
+        store.add(_key(1), actor="ada")
 
         def count(_: int) -> None:
-            store.change("key_1", lambda key: replace(key, former_until_ns=key.former_until_ns + 1))
+            store.change("key_1", lambda key: replace(key, former_until_ns=key.former_until_ns + 1), actor="ada")
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(count, range(20)))

@@ -42,6 +42,7 @@ def _release(number: int, prompt: str = "support/answer") -> Release:
         ),
         prompt_digest=f"sha256:{number}",
         deployments=("openai/gpt-4o-mini", "simulated/support-small"),
+        policies=("baseline@0123456789ab",),
         commit="abc123",
         dirty=True,
         author="ada",

@@ -3,7 +3,8 @@
 Every revision is a file in `versions`, an Alembic script. SQLite's DDL is transactional, so that all of them run
 in one transaction: a migration killed half-way never happened.
 
-A new file is made as `tables` has it: a test holds that the scripts make the same.
+A new file is made as `tables` has it: a test holds that the scripts make the same. The triggers of the audit log are
+taken off while scripts run, and put on anew.
 """
 
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from moat.adapters.sqlite import tables
+from moat.adapters.sqlite.acting import append, guard, shut, unguard
+from moat.domain.audit import PROGRAM, Act
 from moat.domain.errors import StorageError
 
-REVISIONS = tuple(f"{number:04}" for number in range(1, 13))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 16))
 """Every schema there has been, in order. The last one is what `tables` describes."""
 
 
@@ -25,6 +28,7 @@ def migrate(connection: Connection, path: Path) -> None:
     """
     if _is_new(connection):
         _make(connection)
+        _audit(connection, "")
         return
     stored = _stored(connection)
     if stored == REVISIONS[-1]:
@@ -41,7 +45,9 @@ def migrate(connection: Connection, path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", f"{__name__.rpartition('.')[0]}:migrations")
     config.attributes["connection"] = connection
+    unguard(connection)
     command.upgrade(config, "head")
+    _audit(connection, stored)
 
 
 def _is_new(connection: Connection) -> bool:
@@ -55,6 +61,13 @@ def _make(connection: Connection) -> None:
         "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
     )
     connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISIONS[-1],))
+
+
+def _audit(connection: Connection, former: str) -> None:
+    """Guard what only those who are named may change. `former`: the schema until now."""
+    guard(connection)
+    append(connection, Act(PROGRAM, "audit.begin", REVISIONS[-1], detail={"schema_before": former}))
+    shut(connection)
 
 
 def _stored(connection: Connection) -> str:

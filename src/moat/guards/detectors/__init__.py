@@ -1,0 +1,1 @@
+"""One detector each; `moat.guards.detector.REGISTERED` names them."""

@@ -1,0 +1,199 @@
+"""Personal data in formats that can be recognised: addresses, numbers with check digits, dates of birth."""
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from moat.domain.guards import DataClass
+from moat.guards.detector import Context, Detector, Hit
+from moat.guards.detectors.pii import national, phones
+from moat.guards.detectors.pii.births import births
+from moat.guards.detectors.pii.codes import UUID, iban, identifiers, spaced
+from moat.guards.detectors.pii.emails import emails
+from moat.guards.detectors.pii.found import resolved
+from moat.guards.detectors.pii.network import colons, dashes, v4
+from moat.guards.detectors.pii.numbers import CLUSTER, EXTENSION, SHORTEST, Cluster, security_code
+from moat.guards.detectors.pii.places import addresses, coordinates, near_street
+from moat.guards.detectors.pii.search import Search
+from moat.guards.legible import legible
+from moat.guards.text import Text
+
+Kind = Literal[
+    "email", "phone", "card", "iban", "bank_account", "national_id", "tax_id", "passport", "driving_licence", "ip",
+    "mac", "imei", "vehicle", "crypto", "coordinates", "birth_date", "address",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
+COUNTRIES = national.COUNTRIES | phones.COUNTRIES | frozenset(("ES", "IT", "FI", "CN", "MX", "SG", "TW", "HK", "IE"))
+_TIME = re.compile(r"(?:19|20)\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_SHORT = re.compile(r"(?<![A-Za-z\u0080-\u058f_.])[0-9]{1,5}(?![A-Za-z\u0080-\u058f]|[ .\-/()]{0,3}[0-9])")
+"""A number by itself, as most are: too short for anything but that of a house or of a card's back."""
+_DAY = 10
+"""Digits and dashes of its day."""
+_LETTERS_BEFORE = re.compile(r"(?:[A-Za-z]{1,2}|[A-Za-z]{6}|[A-Za-z] [A-Za-z])[ -]\Z")
+_LAST_GROUP = re.compile(r"[0-9]+\Z")
+_DECIMALS = re.compile(r"\d+(?:[eE][-+]?\d+)?[A-Za-z]?")
+"""Of a number like 9.99961e-01, of which the point was taken for a separator."""
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_SHORTEST = 4
+"""Characters of the first word of anything with letters in it: `DE89`."""
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+
+
+class Pii(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Finds personal data by its format, its check digits and the words around it."""
+
+    holds: ClassVar[DataClass | None] = "personal"
+
+    kinds: tuple[Kind, ...] = KINDS
+    """Which to look for."""
+    countries: tuple[str, ...] = ()
+    """Whose national numbers and ways to write telephone numbers to look for; ISO 3166-1, empty: all that are known."""
+    allow: tuple[str, ...] = ()
+    """Never reported: values as written, or domains (`example.org`) with all addresses in them."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.countries) - COUNTRIES)
+        if unknown:
+            raise ValueError(f"no numbers are known for {', '.join(unknown)}; known: {', '.join(sorted(COUNTRIES))}")
+
+    @cached_property
+    def _kinds(self) -> frozenset[str]:
+        return frozenset(self.kinds)
+
+    @cached_property
+    def _countries(self) -> frozenset[str]:
+        return frozenset(self.countries) or COUNTRIES
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(map(_bare, self.allow))
+
+    @cached_property
+    def _domains(self) -> tuple[str, ...]:
+        return tuple(value.lower().lstrip("@") for value in self.allow if "." in value and "@" not in value[1:])
+
+    def detect(self, text: Text, context: Context) -> Iterable[Hit]:
+        """Hits that do not overlap."""
+        view = text.legible
+        search = Search(view.text, self._kinds, self._countries)
+        hits = []
+        for hit in resolved(list(_found(search))):
+            if not self._is_allowed(view.text[hit.start : hit.end]):
+                start, end = view.span(hit.start, hit.end)
+                hits.append(Hit(hit.kind, start, end, hit.score))
+        for piece in text.enclosed:
+            inner = Search(legible(piece.text).text, self._kinds, self._countries)
+            hits += [
+                Hit(hit.kind, piece.start, piece.end, hit.score)
+                for hit in resolved(list(_found(inner)))
+                if not self._is_allowed(inner.text[hit.start : hit.end])
+            ]
+        return hits
+
+    def _is_allowed(self, value: str) -> bool:
+        if not self.allow:
+            return False
+        domain = value.rpartition("@")[2].lower() if "@" in value else ""
+        inside = any(domain == own or domain.endswith("." + own) for own in self._domains)
+        return inside or _bare(value) in self._allowed
+
+
+def _bare(value: str) -> str:
+    return re.sub(r"[\s().-]", "", value).lower() if "@" not in value else value.lower()
+
+
+def _found(search: Search) -> Iterator[Hit]:
+    text, kinds = search.text, search.kinds
+    if "email" in kinds:
+        yield from emails(search)
+    if ":" in text and ("ip" in kinds or "mac" in kinds):
+        yield from colons(search)
+    if "mac" in kinds:
+        yield from dashes(search)
+    marked = text.encode("ascii", "replace").translate(_DIGITS)
+    if "birth_date" in kinds and b"0" in marked:
+        yield from births(search)
+    position = marked.find(b"0")
+    while position >= 0:
+        if (short := _SHORT.match(text, position)) and not near_street(search, position):
+            yield from security_code(search, *short.span())
+            behind = short.end()
+        else:
+            match = CLUSTER.match(text, position)
+            assert match is not None
+            behind = max(position + 1, (yield from _at(search, match)))
+        position = marked.find(b"0", behind)
+
+
+def _at(search: Search, match: re.Match[str]) -> Generator[Hit, None, int]:
+    """What a cluster of digits, or a word that it is a part of, can be. Returns where to go on."""
+    text = search.text
+    start, end = match.span()
+    if end - start >= _DAY and (moment := _TIME.match(text, start)):
+        return moment.end()
+    before = text[start - 1 : start]
+    if before == "." and text[max(0, start - 2) : start - 1].isdigit() and (decimals := _DECIMALS.match(text, start)):
+        return decimals.end()
+    if _is_letter(before):
+        return (yield from _word(search, start, match))
+    long = end - start >= 6
+    if long:
+        yield from spaced(search, start)
+        yield from _lettered(search, start)
+    if _is_letter(text[end : end + 1]) and not EXTENSION.match(text, end):
+        last = _LAST_GROUP.search(text, start, end)
+        assert last is not None
+        if last.start() == start:
+            if "address" in search.kinds:
+                yield from addresses(search, start)
+            return (yield from _word(search, start, match))
+        match = CLUSTER.match(text, start, last.start()) or match
+        end = match.end()
+    if "address" in search.kinds:
+        yield from addresses(search, start)
+    if "." in match[0]:
+        if "ip" in search.kinds:
+            yield from v4(search, start)
+        if "coordinates" in search.kinds:
+            yield from coordinates(search, start)
+    if before != "_":
+        yield from Cluster(search, match).hits() if end - start >= SHORTEST else security_code(search, start, end)
+    return end
+
+
+def _word(search: Search, start: int, match: re.Match[str]) -> Generator[Hit, None, int]:
+    """The word of letters and digits that has the digit at `start`. Returns its end, or that of the UUID it begins."""
+    text = search.text
+    floor = max(0, start - 40)
+    while start > floor and _is_letter(text[start - 1]):
+        start -= 1
+    if uuid := UUID.match(text, start):
+        return uuid.end()
+    word = _WORD.match(text, start)
+    if word is None:
+        return match.end()
+    end = word.end()
+    whole = not (start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_-/")) and text[end : end + 1] not in (
+        "_",
+        "/",
+    )
+    if whole and _SHORTEST <= end - start <= 100:
+        yield from identifiers(search, start, end)
+        yield from spaced(search, start)
+    return end
+
+
+def _lettered(search: Search, start: int) -> Iterator[Hit]:
+    """What begins with letters that stand apart from the digits: `AB 12 34 56 C`, `D E 8 9 3 7 ...`."""
+    before = _LETTERS_BEFORE.search(search.text, max(0, start - 9), start)
+    if before is None or _is_letter(search.text[before.start() - 1 : before.start()]):
+        return
+    yield from spaced(search, before.start())
+    if "iban" in search.kinds and (length := iban(search.text, before.start())):
+        yield Hit("iban", before.start(), before.start() + length, 0.97)
+
+
+def _is_letter(character: str) -> bool:
+    """Of a script that puts spaces between words."""
+    return "A" <= character < "\u0590" and character.isalpha()

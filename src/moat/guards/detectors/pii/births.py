@@ -1,0 +1,55 @@
+"""Dates of birth: a date near a word for being born."""
+
+import re
+from collections.abc import Iterator
+
+from moat.guards.detector import Hit
+from moat.guards.detectors.pii.search import Search
+from moat.guards.patterns import Pattern
+
+_STEMS = (
+    "birth|born|dob|d\\.o\\.b|gebor|geboor|geb\\.|geburt|né |née |né\\(e\\)|naissance|naiss|nacid|nació|nacim"
+    "|nato il|nata il|nascit|nacqu|nascid|nasceu|nascim|urodz|född|födel|født|fødse|syntyn|syntymä"
+    "|doğum|doğdu|родил|рожден|народ|narozen|narodz|szület|născut|naștere"
+    "|γενν|lahir|sinh|出生|生年月日|生まれ|생년월일|출생|जन्म|الميلاد|ولد|נולד|เกิด"
+)
+_STEM = Pattern(_STEMS, ignore_case=True)
+_MONTH = (
+    r"(?:jan|feb|fév|fev|mar|mär|maa|mrt|apr|avr|abr|huh|mai|may|maj|mei|maggio|mag|tou|jun|juin|juin|giu|kes|jul"
+    r"|juil|lug|hei|aug|aoû|ago|elo"
+    r"|sep|set|sty|syy|oct|okt|out|ott|lok|nov|mar|dec|dez|déc|dic|jou|ene|gen|gru|kwi|cze|lip|sie|wrz|paź|lis|lut"
+    r"|oca|şub|nis|haz|tem|ağu|eyl|eki"
+    r"|kas|ara|янв|фев|мар|апр|мая|май|июн|июл|авг|сен|окт|ноя|дек)[^\W\d_]{0,9}\.?"
+)
+_DATE = re.compile(
+    r"(?<![\w.-])(?:(?:19|20)\d\d([./-])[01]?\d\1[0-3]?\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"|[0-3]?\d([./ -])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d)"
+    rf"|[0-3]?\d(?:st|nd|rd|th|er|º|ª|\.|:an)?[ -](?:of[ ]|de[ ])?{_MONTH}[ ,-]{{1,2}}(?:de[ ]|del[ ])?(?:(?:19"
+    rf"|20)\d\d|\d\d)"
+    rf"|{_MONTH}(?:[ ][0-3]?\d(?:st|nd|rd|th)?,?[ ]|/[0-3]?\d/)(?:19|20)\d\d"
+    r"|(?:19|20)\d\d[年년][ ]?[01]?\d[月월][ ]?[0-3]?\d[日일])(?![\d-]|[./]\d)",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d")
+_NEW_SENTENCE = re.compile(r"[.!?]\s")
+_REACH, _REACH_BACK = 48, 36
+
+
+def births(search: Search) -> Iterator[Hit]:
+    """The date that follows a word for birth, or stands just in front of one."""
+    text = search.text
+    looked_to = 0
+    for start, end in _STEM.spans(text):
+        near_digits = _DIGIT.search(text, max(0, start - _REACH_BACK), end + _REACH)
+        if near_digits is None:
+            continue
+        if match := _DATE.search(text, max(end, looked_to), end + _REACH):
+            looked_to = match.end()
+            yield Hit("birth_date", match.start(), match.end(), 0.9)
+        elif end >= looked_to:
+            looked_to = end
+            near = None
+            for match in _DATE.finditer(text, max(0, start - _REACH_BACK), start):
+                near = match
+            if near is not None and not _NEW_SENTENCE.search(text, near.end(), start):
+                yield Hit("birth_date", near.start(), near.end(), 0.7)

@@ -1,0 +1,26 @@
+"""What the parts of the detector share: the text they look at, what they look for, and what is known of the text."""
+
+from bisect import bisect_left
+from functools import cached_property
+
+from moat.guards.detectors.pii.labels import Labels
+from moat.guards.detectors.pii.streets import street_words
+
+
+class Search:
+    """A text in legible characters, and what is looked for in it."""
+
+    def __init__(self, text: str, kinds: frozenset[str], countries: frozenset[str]) -> None:
+        self.text = text
+        self.kinds = kinds
+        self.countries = countries
+        self.labels = Labels(text)
+
+    @cached_property
+    def _streets(self) -> list[int]:
+        return street_words(self.text)
+
+    def has_streets(self, start: int, end: int) -> bool:
+        """Does a word stand between two places without which there is no street address?"""
+        at = bisect_left(self._streets, start)
+        return at < len(self._streets) and self._streets[at] < end

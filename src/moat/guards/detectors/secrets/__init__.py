@@ -1,0 +1,61 @@
+"""Keys, tokens and passwords: by the formats that their issuers give them, and by the names they stand beside."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from moat.domain.guards import DataClass
+from moat.guards.detector import Context, Detector, Hit
+from moat.guards.detectors.secrets.assigned import NAMES, assigned, in_urls
+from moat.guards.detectors.secrets.formats import ODD, STARTS, Found, keys
+from moat.guards.detectors.secrets.private_keys import WINDOW, private_keys
+from moat.guards.legible import legible
+from moat.guards.patterns import Pattern
+from moat.guards.text import Text
+
+Kind = Literal["api_key", "token", "private_key", "password"]
+_ANY = Pattern(f"{STARTS}|{ODD}|(?i:{NAMES})")
+"""Most texts have no beginning of a key and no name for one: they are read once and not three times."""
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
+
+
+class Secrets(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Finds credentials. What only looks like one (hashes, UUIDs, placeholders) is left alone."""
+
+    window: ClassVar[int] = WINDOW
+    holds: ClassVar[DataClass | None] = "secret"
+
+    kinds: tuple[Kind, ...] = KINDS
+    """Which to look for."""
+    allow: tuple[str, ...] = ()
+    """Values that are never reported, as written."""
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(self.allow)
+
+    def detect(self, text: Text, context: Context) -> Iterable[Hit]:
+        """Hits that do not overlap."""
+        view = text.legible
+        for hit in self._found(view.text):
+            start, end = view.span(hit.start, hit.end)
+            yield Hit(hit.kind, start, end, hit.score, hit.note)
+        for piece in text.enclosed:
+            for hit in self._found(legible(piece.text).text):
+                yield Hit(hit.kind, piece.start, piece.end, hit.score, hit.note)
+
+    def _found(self, text: str) -> Iterator[Hit]:
+        last = -1
+        hits = [Hit(kind, start, end, score, note) for start, end, score, kind, note in _all(text)]
+        for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
+            if hit.start >= last and hit.kind in self.kinds and text[hit.start : hit.end] not in self._allowed:
+                last = hit.end
+                yield hit
+
+
+def _all(text: str) -> Iterator[Found]:
+    yield from private_keys(text)
+    yield from in_urls(text)
+    if _ANY.is_in(text):
+        yield from keys(text)
+        yield from assigned(text)

@@ -1,0 +1,241 @@
+"""Secrets that a name gives away: `api_key = ...`, `PASSWORD=...`, "my password is ...",
+`Authorization: Bearer ...`.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from moat.guards.detectors.secrets.formats import Found
+from moat.guards.detectors.secrets.values import entropy, is_name, is_placeholder, is_random, is_wordy
+from moat.guards.patterns import Pattern
+
+_PASSWORDS = (
+    r"pass(?:wor[dt]|wd|phrase|code)s?|\bpass\b|pwd|\bpw\b|kennwort|contrase(?:ñ|n)a|mot de passe|\bmdp\b|senha"
+    r"|wachtwoord|has(?:ł|l)o\b|парол[ьяю]"
+    r"|密码|口令|パスワード|비밀번호|lösenord|adgangskode|passord|salasana|(?:ş|s)ifre|\bparola\b|heslo|jelszó|mật khẩu"
+    r"|kata sandi|\bclave\b|credential|\bcreds\b"
+)
+_KEYS = (
+    r"secret|token|(?:api|access|auth|private|encryption|signing|master|account|storage|service|deploy|app"
+    r"|application|webhook|shared)[ _.-]?keys?"
+    r"|key\b|schlüssel|\bclé\b|llave|chiave|\bauth\b|密钥|令牌|キー|키"
+)
+_VENDORS = (
+    r"adobe|airtable|algolia|alibaba|asana|atlassian|beamer|bitbucket|bittrex|cloudflare|codecov|cohere|coinbase|"
+    r"confluent|contentful"
+    r"|datadog|discord|droneci|dropbox|etsy|facebook|fastly|finicity|finnhub|flickr|freshbooks|gitter|gocardless|"
+    r"heroku|hubspot|intercom"
+    r"|jfrog|artifactory|bintray|jira|kraken|kucoin|launchdarkly|linkedin|looker|mailchimp|mailgun|mattermost|"
+    r"messagebird|netlify|new.?relic"
+    r"|nytimes|okta|plaid|rapidapi|sendbird|sentry|snyk|sonar|squarespace|sumo(?:logic)?|telegram|travis(?:ci)?|"
+    r"twilio|twitch|twitter|zendesk"
+    r"|openai|anthropic|mistral|pagerduty|opsgenie|wandb|meraki|private.?ai|linear"
+)
+NAMES = (
+    rf"(?P<password>{_PASSWORDS})|(?P<key>{_KEYS})|(?P<pin>\bPIN\b|\bpin\b)|(?P<scheme>\bbearer\s|\bbasic\s)"
+    rf"|(?P<header>\bauthorization\b)|(?P<curl>\bcurl\s)|(?P<vendor>\b(?:{_VENDORS})\b|\b(?:{_VENDORS})_)"
+)
+_NAMES = Pattern(NAMES, ignore_case=True)
+_BORING = re.compile(
+    r"count|max|min(?!t)|length|len(?:$|_)|limit|type|name|url|uri|path|file|dir(?:$|_)|policy|hash|digest|checksum"
+    r"|field|input|label|reset|forgot|strength|expir"
+    r"|regex|pattern|public|page|next|prev|cont(?:inuation)?token|pagination|cursor|sync|tokens|tokeni[sz]|keyboard"
+    r"|keyword|usage|price|cost|budget|bucket|row|column|sort|primary"
+    r"|foreign|cache|config|version|schema|prompt|template|placeholder|example|test_?id|hint|valid|check|verify"
+    r"|manager|store|object|partition|lookup|hot|short|require|enabled|(?:^|_)id$|_?ids?$|csrf|audience|web$|_at$|"
+    r"index|map|arn$|ref$",
+)
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.\u00c0-\u058f-]{0,24}")
+_STRONG = re.compile(
+    r"[\"'`\])*]{0,3}[ \t]{0,8}(?::=|=>|=(?!=)|:(?!:)|：|>|(?<=[\"']),|-(?=[ ][\"']))\s{0,4}(?:(?:b|r|f|u|"
+    r"@)?(?=[\"'`]))?(?P<quote>[\"'`]{0,3})"
+)
+_NEXT = re.compile(r"[ ]{1,2}[\"'`]?(?P<value>[^\s\"'`<>(){}\[\]]{6,40})")
+_FLAG = re.compile(r"[ =]+(?P<quote>[\"']?)")
+_SAID = re.compile(
+    r"[\"'`]?\s{0,3}(?:\([^)\n]{0,40}\)\s)?(?:(?:for|of|to|on|in|at|für|fur|zum|zur|pour|de|del|da|do|voor|di|per"
+    r"|dla|till|til|i)\s[^\n.;:=?!]{1,40}?\s)?"
+    r"(?:is now|is|was|will be|are|ist|lautet|war|est|était|es|era|è|é|foi|jest|brzmi|är|er|on|to|=|：|:|是|为|は|는"
+    r"|은)\s{0,2}[:]?\s{0,2}(?P<quote>[\"'`]{0,3})",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(r"[^\s\"'`<>,;(){}\[\]]{3,300}")
+_VALUES = {q: re.compile(rf"[^{q}\n]{{3,300}}(?={q})|[^{q}\s]{{300,400}}") for q in "\"'`"}
+_NEXT_FIELD = re.compile(r"&\w{1,40}=")
+_CALLED = ("(", "[")
+_PROSE_END = ".,?:;)*"
+_PIN = re.compile(
+    r"(?:\s?(?:code|number|nummer))?(?:\s(?:is|ist|est|es|è|é)\s|\s?[:=#]\s?)(?P<value>\d{4,8})(?![\d.,/-]?\d)",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"[Bb]earer\s{1,3}(?P<value>[\w.~+/=-]{16,2000})")
+_BASIC = re.compile(r"[Bb]asic\s{1,3}(?P<value>[A-Za-z0-9+/]{8,400}={0,2})")
+_HEADER = re.compile(
+    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:(?!(?:[Bb]earer"
+    r"|[Bb]asic)\b)[A-Za-z][A-Za-z-]{2,14}\s{1,3}(?:token=)?)?(?P<value>[\w.~+/=-]{12,1000})"
+)
+_CURL = re.compile(r"[^\n]{0,200}?\s(?:-u|--user)[ =]?[\"']?[^\s:\"']{1,80}:[\"']?(?P<value>[^\s\"']{4,100})")
+_URL = Pattern(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,80}:[^\s@/\"'<>]{1,200}@[A-Za-z0-9\[]")
+_REACH = 24
+_MOST_IN_A_ROW = 12
+"""Names for secrets that follow each other within `_REACH` characters: more are no text."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SYMBOL = re.compile(r"[^\w\s.,-]")
+
+
+def assigned(text: str) -> Iterator[Found]:
+    """Values that stand beside a name for secrets."""
+    done = looked_to = inside = 0
+    for name, start, end in _NAMES.groups(text):
+        inside = inside + 1 if start < looked_to else 0
+        looked_to = max(looked_to, end + _REACH)
+        if start < done or inside > _MOST_IN_A_ROW:
+            continue
+        for found in _beside(text, name, start, end):
+            done = found[1]
+            yield found
+
+
+def in_urls(text: str) -> Iterator[Found]:
+    """Passwords in URLs: `postgres://user:password@host`."""
+    if "://" not in text:
+        return
+    for start, end in _URL.spans(text):
+        written = text[start : end - 2]
+        colon = start + written.index(":", written.index("://") + 3) + 1
+        value = text[colon : end - 2]
+        if not is_placeholder(value) or (len(value) >= 8 and is_random(value)):
+            yield colon, end - 2, 0.6 if is_wordy(value) else 0.9, "password", "password in a URL"
+
+
+def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
+    if name == "scheme":
+        yield from _scheme(text, start)
+        return
+    if name in ("header", "curl"):
+        match = (_HEADER if name == "header" else _CURL).match(text, end - (name == "curl"))
+        if match and not is_placeholder(match["value"]) and (name == "curl" or is_random(match["value"])):
+            yield *match.span("value"), 0.85, "password" if name == "curl" else "token", "credentials of a request"
+        return
+    if name == "vendor":
+        yield from _vendor(text, start, end)
+        return
+    if name == "pin":
+        if match := _PIN.match(text, end):
+            yield match.start("value"), match.end("value"), 0.6, "password", "PIN"
+        return
+    left = start
+    while left > 0 and start - left < 40 and _IDENTIFIER.fullmatch(text[left - 1]):
+        left -= 1
+    suffix = _IDENTIFIER.match(text, end)
+    right = suffix.end() if suffix else end
+    while right > end and text[right - 1] in ".-":
+        right -= 1
+    if text[left - 2 : left] == "::" or _BORING.search(
+        text[left:right].lower().replace(text[start:end].lower(), "", 1)
+    ):
+        return
+    for operator, said in ((_STRONG, False), (_SAID, True)):
+        match = operator.match(text, right)
+        if match is None:
+            continue
+        span = _value(text, match.end(), match["quote"])
+        if span is not None:
+            value = text[slice(*span)]
+            if said:
+                value = value.rstrip(_PROSE_END)
+            value = _NEXT_FIELD.split(value, maxsplit=1)[0]
+            score = (
+                _password(value, match, said, text[left:right])
+                if name == "password"
+                else _key(value, said, text[start:end].lower())
+            )
+            if score and ("," not in match[0] or is_random(value)):
+                kind = "password" if name == "password" else "api_key"
+                yield span[0], span[0] + len(value), score, kind, "assigned to a name for secrets"
+        return
+    is_word = name == "password" and text[start:end].lower() != "pass"
+    if is_word and (match := _NEXT.match(text, right)) and _is_strong(match["value"].rstrip(_PROSE_END)):
+        begin, value = match.start("value"), match["value"].rstrip(_PROSE_END)
+        yield begin, begin + len(value), 0.6, "password", "beside a name for passwords"
+        return
+    if (
+        text[left : left + 1] == "-"
+        and (match := _FLAG.match(text, right))
+        and (span := _value(text, match.end(), match["quote"]))
+    ):
+        value = text[slice(*span)]
+        if not is_placeholder(value) and any(map(str.isdigit, value)) and not value.startswith("-"):
+            yield *span, 0.7, "password" if name == "password" else "api_key", "given on a command line"
+
+
+def _is_strong(value: str) -> bool:
+    """As people are told to make passwords up: capitals, small letters, digits; and no name of something."""
+    kinds = (str.isdigit, str.islower, str.isupper)
+    mixed = len(value) >= 6 and all(any(map(kind, value)) for kind in kinds)
+    return mixed and not is_placeholder(value) and (not is_name(value) or value[-1] in "!@#$%^&*")
+
+
+def _vendor(text: str, start: int, end: int) -> Iterator[Found]:
+    """A name in which a service is all that tells what the value is for: `DATADOG_STAGING = "..."`."""
+    suffix = _IDENTIFIER.match(text, end)
+    right = suffix.end() if suffix else end
+    match = _STRONG.match(text, right)
+    if match is None or _BORING.search(text[end:right].lower()):
+        return
+    span = _value(text, match.end(), match["quote"])
+    if span is not None and is_random(value := text[slice(*span)]) and not is_placeholder(value):
+        yield *span, 0.65, "api_key", "assigned to the name of a service"
+
+
+def _value(text: str, start: int, quote: str) -> tuple[int, int] | None:
+    pattern = _VALUES[quote[0]] if quote and quote[0] in _VALUES else _VALUE
+    match = pattern.match(text, start)
+    if match is None or (pattern is _VALUE and text[match.end() : match.end() + 1] in _CALLED):
+        return None
+    return match.span()
+
+
+def _password(value: str, operator: re.Match[str], said: bool, name: str) -> float:
+    digit, symbol = any(map(str.isdigit, value)), _SYMBOL.search(value[:-1]) is not None
+    mixed = value != value.lower() and value[1:] != value[1:].lower()
+    if len(value) < 4 or is_placeholder(value) or " " in value.strip():
+        return 0.0
+    if said:
+        if name.lower() == "pass" or len(value) < 5 or not (digit or symbol or (mixed and not is_wordy(value))):
+            return 0.35 if operator["quote"] and len(value) >= 6 else 0.0
+        return 0.0 if value.isdigit() and len(value) < 6 else 0.85
+    if digit or symbol or (mixed and not is_wordy(value)):
+        return 0.9
+    quoted, written = bool(operator["quote"]), operator[0]
+    return 0.6 if "=" in written and (quoted or name.isupper()) and len(value) >= 6 else 0.3
+
+
+def _key(value: str, said: bool, name: str) -> float:
+    if is_placeholder(value) or " " in value:
+        return 0.0
+    weak = name in ("key", "auth", "clé", "llave", "chiave", "schlüssel", "キー", "키")
+    if weak and _UUID.fullmatch(value):
+        return 0.0
+    if is_random(value) and len(value) >= (20 if weak or said else 16):
+        return 0.75 if weak else 0.85
+    if weak or said or value.isdigit():
+        return 0.0
+    digit, letter = any(map(str.isdigit, value)), any(map(str.isalpha, value))
+    strange = len(value) >= 8 and digit and letter and entropy(value) > 2.5
+    return 0.6 if strange and ("secret" in name or len(value) >= 12) else 0.0
+
+
+def _scheme(text: str, start: int) -> Iterator[Found]:
+    if (match := _BEARER.match(text, start)) and is_random(match["value"]) and not is_placeholder(match["value"]):
+        yield *match.span("value"), 0.9, "token", "bearer token"
+    if match := _BASIC.match(text, start):
+        try:
+            decoded = base64.b64decode(match["value"] + "==", validate=False).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return
+        user, colon, password = decoded.partition(":")
+        if colon and user.isprintable() and password and password.isprintable():
+            yield *match.span("value"), 0.9, "password", "basic authorization"

@@ -1,0 +1,167 @@
+"""What stands in an answer around what it says: names and ids of tool calls, and whatever else its provider sends."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from moat.domain.calls import Delta, Finished, ToolCallDelta
+from moat.domain.guards import Place
+from moat.guards.edits import Edit, Edited, apart
+from moat.guards.engine.answering import Answering
+from moat.guards.engine.looking import look
+from moat.guards.engine.notes import Notes
+from moat.guards.engine.places import BYTES, sealed
+from moat.guards.engine.wire_words import WIRE
+from moat.guards.text import Text
+from moat.pipeline.data_urls import LONG_NUMBER
+
+_MANY = frozenset({"id", "tool_use_id", "token", "obfuscation"})
+"""Members that are another each time, each whole by itself."""
+
+_MOST = 32
+"""Members that no guard knows, in one answer that is streamed."""
+
+_Found = tuple[tuple[str, ...], str]
+"""Where a text stands, without numbers of list items, and the text."""
+
+
+class Margins:
+    """Those of one answer. Where guards act, bytes of a provider go on only when all in them is known or was looked at;
+    else the answer is written anew, from what was.
+    """
+
+    def __init__(self, answering: Answering, stop: Callable[[], None]) -> None:
+        """`stop` is called before a guard blocks."""
+        self._answering = answering
+        self._stop = stop
+        self._around = [notes for notes in answering.by_block if notes.rule.hears("output", "beside")]
+        self._tools = [notes for notes in answering.by_block if "tool_arguments" in notes.rule.places]
+        self._names: dict[int, str] = {}
+        self._known: dict[tuple[str, ...], str] = {}
+        """What was first sent of a member that no guard knows."""
+        self._dropped = False
+
+    def guarded(self, event: Delta) -> Delta:
+        """The piece as it may be heard. Raises `GuardBlocked`."""
+        calls = tuple(self._call(piece) for piece in event.tool_calls)
+        if calls != event.tool_calls:
+            event, self._dropped = replace(event, tool_calls=calls, raw=None), True
+        if event.raw is None or not (self._around and self._answering.acts):
+            return event
+        self._dropped = self._dropped or not self._passes(event, event.raw)
+        return replace(event, raw=None) if self._dropped else event
+
+    def ended(self, event: Finished) -> Finished:
+        """The end as it may be told. Raises `GuardBlocked`."""
+        model, fingerprint = self._said(event.model, "model"), self._said(event.fingerprint, "fingerprint")
+        same = (model, fingerprint) == (event.model, event.fingerprint)
+        return event if same else replace(event, model=model, fingerprint=fingerprint)
+
+    def _said(self, text: str, path: str) -> str:
+        edits = self._edits(self._around, text, "output", path) if text else ()
+        return Edited(text, apart(edits)).text if edits else text
+
+    def _call(self, piece: ToolCallDelta) -> ToolCallDelta:
+        if not piece.id and not piece.name:
+            return piece
+        known, path = self._names.get(piece.index, ""), f"tool_calls.{piece.index}"
+        whole = piece.name if piece.name == known else known + piece.name  # a name may come in pieces
+        self._names[piece.index] = whole
+        name = self._word(whole, len(whole) - len(piece.name), f"{path}.name")
+        return replace(piece, id=self._word(piece.id, 0, f"{path}.id"), name=name)
+
+    def _word(self, text: str, start: int, path: str) -> str:
+        """What comes from `start` on, after edits."""
+        if not text:
+            return text
+        edits = self._edits(self._tools, text, "tool_arguments", path)
+        if self._answering.reveals:
+            edits += [Edit(*found) for found in self._answering.vault.found(text)]
+        own = [Edit(max(0, begin - start), end - start, new) for begin, end, new in apart(edits) if end > start]
+        return Edited(text[start:], own).text
+
+    def _edits(self, rules: Sequence[Notes], text: str, place: Place, path: str) -> list[Edit]:
+        answering = self._answering
+        edits = look(rules, Text(text), (path,), answering.context(place), answering.vault) if rules else []
+        for notes in rules:
+            if notes.stops:
+                self._stop()
+            answering.check(notes)
+        return edits
+
+    def _passes(self, event: Delta, raw: bytes) -> bool:
+        try:
+            new = [
+                (at, text)
+                for at, text in _strings(raw)
+                if self._known.get(at) != text and not _covered(at, text, event)
+            ]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _SecondAnswer):
+            return False
+        if not new:
+            return True
+        for path, text in new if self._answering.call.stream else ():
+            if (self._known.setdefault(path, text) != text and not _whole(path)) or len(self._known) > _MOST:
+                return False  # pieces of something that nobody can look at as one
+        return not self._edits(self._around, "\n".join(text for _, text in new), "output", "beside")
+
+
+class _SecondAnswer(Exception):
+    """Nobody asked for another, and nobody looks at it."""
+
+
+def _whole(path: tuple[str, ...]) -> bool:
+    return path[-1] in _MANY or "logprobs" in path
+
+
+def _strings(raw: bytes) -> Iterator[_Found]:
+    """All texts in an answer or a piece of it, by where they stand, but for the words of the wire."""
+    if (whole := raw.strip(b"[], \r\n")).startswith(b"{"):  # one of a list, as Google streams them
+        yield from _texts(msgspec.json.decode(whole), ())
+        return
+    for line in raw.splitlines():
+        name, _, rest = line.partition(b":")
+        if name != b"data":
+            text = (rest if name in (b"", b"event") else line).decode().strip()
+            if text and text not in WIRE:
+                yield ("line",), text
+        elif (data := rest.strip()) != b"[DONE]":
+            yield from _texts(msgspec.json.decode(data), ())
+
+
+def _texts(value: Any, path: tuple[str, ...]) -> Iterator[_Found]:
+    if isinstance(value, str):
+        if value and value not in WIRE and not (path and path[-1] in BYTES and sealed(value)):
+            yield path, value
+    elif isinstance(value, dict):
+        if path in (("choices",), ("candidates",)) and value.get("index"):
+            raise _SecondAnswer
+        for name, item in value.items():
+            if name not in WIRE:
+                yield (*path, name, ""), name
+            yield from _texts(item, (*path, name))
+    elif isinstance(value, list):
+        if path in (("choices",), ("candidates",)) and len(value) > 1:
+            raise _SecondAnswer
+        for item in value:
+            yield from _texts(item, path)
+    elif isinstance(value, int) and abs(value) >= LONG_NUMBER and path[-1:] != ("created",):
+        yield path, str(value)
+
+
+def _covered(path: tuple[str, ...], text: str, event: Delta) -> bool:
+    """Is it in what guards look at anyway?"""
+    said = (event.text, event.reasoning, event.beside, event.refusal)
+    if "logprobs" not in path and any(text in each for each in said):
+        return True
+    if text in (event.signature, event.redacted):
+        return True
+    if not event.tool_calls:
+        return False
+    written = msgspec.json.encode(text).decode()[1:-1]
+    return any(
+        text in (piece.id, piece.name, piece.signature) or written in piece.arguments or text in piece.arguments
+        for piece in event.tool_calls
+    )

@@ -1,0 +1,293 @@
+"""Where text stands in a call, and how it is put back.
+
+What is not known to be harmless is looked at: names of members and ids too. Those are short and many, so all of one
+place are one text, with some space between them.
+"""
+
+import base64
+import binascii
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from moat.documents import multipart
+from moat.domain.calls import Call
+from moat.domain.errors import RequestError
+from moat.domain.guards import Place
+from moat.guards.edits import Edit
+from moat.guards.engine.wire_words import WIRE
+from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
+
+
+class Name(NamedTuple):
+    """In a path: the name of a member, and not its value."""
+
+    of: str
+
+
+Path = tuple[str | int | Name, ...]
+
+_SHORT = frozenset(
+    {"role", "type", "id", "tool_call_id", "tool_use_id", "tool_choice"}
+    | {"reasoning_effort", "service_tier", "encoding_format", "voice", "size"}
+)
+"""Members that hold a word or an id. Another word than those that everybody uses is looked at with the names."""
+
+_SEALED = frozenset({"signature", "thought_signature", "encrypted_content"})
+"""Members that only a provider can read."""
+
+BYTES = _SEALED | {"thoughtSignature", "encrypted_index", "data", "b64_json"}
+"""Members of answers that hold such, or pictures and sound."""
+
+_BY_NUMBER = {"completions": ("prompt",), "embeddings": ("input",)}
+"""Parameters that may hold tokens by number."""
+
+_DOCUMENTS = frozenset({"document", "search_result", "file", "input_file"})
+"""Types of parts that hold what was retrieved."""
+
+_SHORTEST_SEAL = 64
+_HEAD = 4_096
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_PLAIN = re.compile(r"(?:[A-Za-z_.$-]|\d{1,4}(?!\d)){1,64}")
+
+
+class Spot(NamedTuple):
+    """One of the texts that a piece is put together of."""
+
+    path: Path
+    start: int
+    """In the piece."""
+    end: int
+
+
+class Piece(NamedTuple):
+    """One text of a call."""
+
+    place: Place
+    path: Path
+    text: str
+    spots: tuple[Spot, ...] = ()
+    """What it is put together of; none: it is what stands at `path`."""
+    again: bool = False
+    """Are these pieces of their own too? Then only what goes beyond one of them counts; else what does not."""
+
+    def counts(self, start: int, end: int) -> bool:
+        """Does a hit from one character to another count?"""
+        return not self.spots or (len(self._touched(start, end)) > 1) == self.again
+
+    def originals(self) -> Iterator[tuple[Path, str]]:
+        """What stands where, of this piece alone."""
+        if not self.spots:
+            yield self.path, self.text
+        for spot in () if self.again else self.spots:
+            yield spot.path, self.text[spot.start : spot.end]
+
+    def spread(self, edits: Iterable[Edit]) -> Iterator[tuple[Path, Edit]]:
+        """Edits of the piece as edits of what stands where. A replacement goes where its span begins."""
+        for edit in edits:
+            if not self.spots:
+                yield self.path, edit
+                continue
+            text = edit.text
+            for path, start, end in self._touched(edit.start, edit.end):
+                yield path, Edit(max(edit.start, start) - start, min(edit.end, end) - start, text)
+                text = ""
+
+    def _touched(self, start: int, end: int) -> Sequence[Spot]:
+        first, behind = bisect_right(self.spots, start, key=_END), bisect_left(self.spots, end, key=_START)
+        return self.spots[first:behind]
+
+
+_START, _END = attrgetter("start"), attrgetter("end")
+_BETWEEN = "\n" * 48
+"""Between names: so far apart, no detector takes two of them for one sentence."""
+
+
+class _Found:
+    """What a walk through a call has come by."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.names: dict[Place, list[tuple[Path, str]]] = {}
+
+    def walk(self, value: Any, place: Place, path: Path) -> None:
+        """Take in a JSON value."""
+        if isinstance(value, str):
+            if text := opened(str(path[-1]), value):
+                self.pieces.append(Piece(place, path, text))
+        elif isinstance(value, dict):
+            kind = value.get("type")
+            if isinstance(kind, str) and kind in _DOCUMENTS:
+                place = "documents"
+            for name, item in value.items():
+                if name not in WIRE:
+                    self._name(place, (*path, Name(name)), name)
+                if not isinstance(item, str):
+                    self.walk(item, place, (*path, name))
+                elif name in _SHORT:
+                    if item not in WIRE:
+                        self._name(place, (*path, name), item)
+                elif not _unreadable(name, item, value, path):
+                    self.walk(item, place, (*path, name))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                self.walk(item, place, (*path, index))
+        elif isinstance(value, int) and abs(value) >= LONG_NUMBER:
+            self._name(place, path, str(value))
+
+    def join(self, first: int, path: Path) -> None:
+        """Texts of one message stand one after the other for a model. `first`: the first piece of that message."""
+        texts: dict[Place, list[tuple[Path, str]]] = {}
+        for place, at, text, _, _ in self.pieces[first:]:
+            if at[-1] == "text":
+                texts.setdefault(place, []).append((at, text))
+        self.pieces += [_joined(place, path, each, "") for place, each in texts.items() if len(each) > 1]
+
+    def all(self) -> list[Piece]:
+        """Every piece."""
+        return [*self.pieces, *(_joined(place, ("names", place), each, _BETWEEN) for place, each in self.names.items())]
+
+    def _name(self, place: Place, path: Path, text: str) -> None:
+        if text:
+            self.names.setdefault(place, []).append((path, text))
+
+
+def _joined(place: Place, path: Path, texts: Collection[tuple[Path, str]], gap: str) -> Piece:
+    spots, at = list[Spot](), 0
+    for each, text in texts:
+        spots.append(Spot(each, at, at + len(text)))
+        at += len(text) + len(gap)
+    return Piece(place, path, gap.join(text for _, text in texts), tuple(spots), again=not gap)
+
+
+def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
+    """Every text that goes to the model, in order; those of a message with several again, as one; and at last names of
+    members and ids. `documents`: variables of the prompt whose values were retrieved; they are pieces of their own,
+    beside the message that holds them.
+    """
+    found = _Found()
+    for index, message in enumerate(call.messages):
+        first = len(found.pieces)
+        place: Place = "tool_results" if message.get("role") in ("tool", "function") else "input"
+        found.walk(message, place, ("messages", index))
+        if len(found.pieces) > first + 1:
+            found.join(first, ("messages", index))
+    params = call.params
+    if call.operation == "rerank" and "documents" in params:
+        found.walk({"documents": params["documents"]}, "documents", ("params",))
+        params = {name: value for name, value in params.items() if name != "documents"}
+    if params:
+        found.walk(params, "input", ("params",))
+    if documents and call.prompt is not None:
+        for name in documents:
+            found.walk(call.prompt.variables.get(name), "documents", ("variables", name))
+    return found.all()
+
+
+def several(call: Call) -> bool:
+    """Does it want several answers?"""
+    return call.params.get("n") not in (None, 1)
+
+
+def _unreadable(name: str, value: str, holder: Mapping[str, Any], path: Path) -> bool:
+    """Is it something that nobody reads: sound, a file, thinking or a signature that a provider has sealed?"""
+    is_bytes = name == "data" and (path[-1] == "input_audio" or holder.get("type") in ("base64", "redacted_thinking"))
+    return (is_bytes or name in _SEALED) and sealed(value)
+
+
+def sealed(value: str) -> bool:
+    """Is it base64 of something that is no text, too long to be somebody's number or key?"""
+    if len(value) < _SHORTEST_SEAL:
+        return False
+    head = value[:_HEAD].translate(_URL_SAFE).rstrip("=")
+    try:
+        beginning = base64.b64decode(head + "=" * (-len(head) % 4), validate=True)
+        return _CONTROL.search(beginning.decode()) is not None or beginning.startswith(b"%PDF-")
+    except UnicodeDecodeError as cut:  # a character may be cut in two where the beginning ends
+        return cut.start < len(beginning) - 3 or len(value) <= _HEAD
+    except (binascii.Error, ValueError):
+        return False
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def with_texts(call: Call, texts: Mapping[Path, str]) -> Call:
+    """The call with other texts at these paths; what is not on the way to one of them is shared. Raises `RequestError`
+    where a text cannot be put.
+    """
+    tree: dict[Any, Any] = {}
+    for path, text in texts.items():
+        node = tree
+        for step in path[:-1]:
+            node = node.setdefault(step, {})
+        node[path[-1]] = text
+    fields: dict[str, Any] = {}
+    if "messages" in tree:
+        fields["messages"] = _put(call.messages, "messages", tree["messages"])
+    if "params" in tree:
+        fields["params"] = _put(call.params, "params", tree["params"])
+        if call.upload:
+            fields["upload"] = _form(call, fields["params"])
+    if "variables" in tree and call.prompt is not None:
+        variables = _put(call.prompt.variables, "variables", tree["variables"])
+        fields["prompt"] = replace(call.prompt, variables=variables)
+    return replace(call, **fields) if fields else call
+
+
+def _put(value: Any, member: str, new: Any) -> Any:
+    """`new`: another text, or by step what is other in it."""
+    if isinstance(new, str):
+        return closed(member, value, new) if isinstance(value, str) else new
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
+    named = {step.of: text for step, text in new.items() if isinstance(step, Name)}
+    for step, each in new.items():
+        if not isinstance(step, Name):
+            copy[step] = _put(copy[step], str(step), each)
+    return _renamed(copy, named) if named else copy
+
+
+def _renamed(value: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+    """With other names of members, in their order; none is lost where two would have the same."""
+    renamed: dict[str, Any] = {}
+    for name, item in value.items():
+        new = named.get(name, name)
+        while new in renamed or (new != name and new in value):
+            new += "_"
+        renamed[new] = item
+    return renamed
+
+
+def _form(call: Call, params: Mapping[str, Any]) -> bytes:
+    """The form of an upload with the texts as they are now: it is what goes to the provider."""
+    if params.keys() != call.params.keys():
+        raise RequestError("the name of a field holds what may not go on", where="body", remedy="Give it another name.")
+
+    def text(name: str, index: int, before: str) -> str:
+        value = params.get(name, before)
+        return str(value[index] if isinstance(value, list) else value)
+
+    return multipart.with_texts(call.upload, call.upload_type, text)
+
+
+def shown(path: Path) -> str:
+    """A path in words: `messages.2.content`. Names that could tell something are `*`."""
+    steps = (step.of if isinstance(step, Name) else step for step in path)
+    return ".".join(str(step) if isinstance(step, int) or _PLAIN.fullmatch(step) else "*" for step in steps)
+
+
+def check_legible(call: Call) -> None:
+    """Raise `RequestError` for a question in tokens by number: nobody can look at it."""
+    for name in _BY_NUMBER.get(call.operation, ()):
+        value = call.params.get(name)
+        items = value if isinstance(value, list) else ()
+        if any(isinstance(item, int) or (isinstance(item, list) and item) for item in items):
+            raise RequestError(
+                "tokens by number cannot be looked at",
+                where=name,
+                remedy="Send text: clients of LangChain do with `check_embedding_ctx_length=False`.",
+            )

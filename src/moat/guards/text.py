@@ -1,0 +1,63 @@
+"""Text as detectors see it: as written, and folded so that spelling tricks do not hide it.
+
+Folding is for detection only: findings are spans of the text as written, and only that goes anywhere.
+"""
+
+from functools import cached_property
+
+from moat.guards.decoding import Decoded, decode
+from moat.guards.edits import Edited
+from moat.guards.enclosed import Enclosed, enclosed
+from moat.guards.folding import fold
+from moat.guards.legible import Legible, legible
+from moat.guards.plain import plain
+
+__all__ = ["Decoded", "Text"]
+
+
+class Text:
+    """One text. Its views are made when they are first asked for, and only once."""
+
+    def __init__(self, original: str) -> None:
+        self.original = original
+
+    @cached_property
+    def _folded(self) -> Edited:
+        return fold(self.original)
+
+    @cached_property
+    def _plain(self) -> Edited:
+        return plain(self.folded)
+
+    @property
+    def folded(self) -> str:
+        """Lower case, one form of each letter; nothing invisible. Digits and signs are as they were."""
+        return self._folded.text
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that a span of `folded` was made from."""
+        return self._folded.back(start, end)
+
+    @property
+    def plain(self) -> str:
+        """`folded`, with the words put back that were written with digits, letter by letter, or without spaces."""
+        return self._plain.text
+
+    def plain_span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that a span of `plain` was made from."""
+        return self.span(*self._plain.back(start, end))
+
+    @cached_property
+    def decoded(self) -> tuple[Decoded, ...]:
+        """What stands in it encoded, twice encoded included; a bounded number of pieces of bounded length."""
+        return tuple(decode(self.original))
+
+    @cached_property
+    def legible(self) -> Legible:
+        """In legible characters, for what case and digits count in: numbers, addresses, keys."""
+        return legible(self.original)
+
+    @cached_property
+    def enclosed(self) -> tuple[Enclosed, ...]:
+        """Words that hold something in another encoding which need not read like language."""
+        return tuple(enclosed(self.original, self.decoded))

@@ -1,0 +1,1 @@
+"""Red team: attacks, strategies, success, rates, and whole runs against simulated models."""
