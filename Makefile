@@ -10,12 +10,15 @@ export UV_SYSTEM_CERTS ?= true
 PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --upgrade
 
-.PHONY: help setup demo test check format bench bench-evals bench-traces bench-guards lock clean
+# What the console is built from, so that a change of it is built by whatever needs Moat.
+WEB := $(shell find web -name node_modules -prune -o -type f -print)
+
+.PHONY: help setup console demo test check format bench bench-evals bench-traces bench-guards lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.ready ## install Moat and its tools into .venv
+setup: $(VENV)/.ready $(VENV)/.console ## install Moat and its tools into .venv
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@echo "Setting up .venv (once)"
@@ -25,17 +28,26 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+# Node of the machine, or from PyPI: the build finds it in .venv.
+$(VENV)/.console: $(VENV)/.ready hatch_build.py requirements/node.txt $(WEB)
+	@$(BIN)/python hatch_build.py node || VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/node.txt
+	@$(BIN)/python hatch_build.py
+	@touch $@
+
+console: setup ## build the console from web/ where it changed
+
 demo: setup ## run a team's first hour and leave the server up (ARGS=--once: run it and exit)
 	@$(BIN)/python examples/first_hour.py $(ARGS)
 
 test: setup ## all tests but those of `check`; the rooms that decide need 90 % of their branches
 	@$(BIN)/python -m tests.run $(ARGS)
 
-check: setup ## format, lint, types, floors, house rules, docs (`make test` runs what pages show)
+check: setup ## format, lint, types, floors, the console's own checks, house rules, docs (`make test` runs what pages show)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python hatch_build.py check test
 	@$(BIN)/pytest -q -p no:cacheprovider --numprocesses auto tests/house tests/docs --ignore tests/docs/test_snippets.py
 
 format: setup ## write the format and the fixable lint
@@ -55,7 +67,7 @@ bench-guards: setup ## what guards cost, and how well they find, on the texts in
 	@$(BIN)/python -m bench.guards.run $(ARGS)
 
 lock: setup ## pin all dependencies by hash into requirements/
-	@cd requirements && $(PIN) uv.in -o uv.txt && $(PIN) ../pyproject.toml --group ../pyproject.toml:dev -o dev.txt
+	@cd requirements && $(PIN) uv.in -o uv.txt && $(PIN) node.in -o node.txt && $(PIN) ../pyproject.toml --group ../pyproject.toml:dev -o dev.txt
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .cache demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache artifacts demo web/node_modules src/moat/console/built .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,9 +20,12 @@ import msgspec
 from bench.trace_spans import DAYS, END, START, spans
 from moat.adapters.duckdb import DuckTraces
 from moat.domain.spans import Span
+from moat.ports.calls import Place
 from moat.ports.traces import Retention, TraceFilter
+from moat.spend.reports_time import Clock, month_forecast
 from moat.telemetry.shipper import Shipper
 from moat.telemetry.spool import SegmentSpool
+from moat.telemetry.traffic import TRAFFIC
 
 DAY = (END - START) // DAYS
 HOUR = 3600 * 10**9
@@ -88,6 +92,7 @@ def _asked(store: DuckTraces) -> dict[str, Took]:
     """What the console asks: milliseconds, the median."""
     (some,) = store.search(TraceFilter(until_ns=START + DAYS // 2 * DAY), 1)
     day = TraceFilter(since_ns=END - DAY)
+    middle = Place(some.started_ns, some.span_id, some.trace_id, reported=False)
     questions: dict[str, Callable[[], Any]] = {
         "last 50": lambda: store.search(TraceFilter()),
         "last 50 of a user": lambda: store.search(TraceFilter(user=some.user)),
@@ -99,8 +104,21 @@ def _asked(store: DuckTraces) -> dict[str, Took]:
         "text in a day": lambda: store.search(TraceFilter(q="zzxqv", since_ns=END - DAY)),
         "error and latency > 2s": lambda: store.search(TraceFilter(q="error and latency > 2s")),
         "sessions of a day": lambda: store.sessions(day),
+        "100 calls, the first page": lambda: store.calls.page(TraceFilter(), 100),
+        "100 calls, a page in the middle": lambda: store.calls.page(TraceFilter(), 100, middle),
+        "calls over time, all": lambda: store.calls.count(TraceFilter(), 60, END),
+        "what an overview of a day asks": lambda: _overview(store),
     }
     return {name: _median(question) for name, question in questions.items()}
+
+
+def _overview(store: DuckTraces) -> None:
+    """What `moat.api.overviews` asks of the store: two days, two series, scores, eight weeks of spending."""
+    day, earlier = (TraceFilter(since_ns=at - DAY, until_ns=at, shadow=False, q=TRAFFIC) for at in (END, END - 7 * DAY))
+    for wanted, step in ((day, 0), (earlier, 0), (day, HOUR // 4)):
+        store.calls.totals(wanted, step)
+        store.scores([], wanted, step)
+    month_forecast(store, TraceFilter(), Clock(END, UTC))
 
 
 def _median(question: Callable[[], Any]) -> Took:

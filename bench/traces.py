@@ -51,6 +51,9 @@ GOALS = (
     Goal("cost by model per hour, a day", "cost by model per hour, a day", False, 50, "ms"),
     Goal("cost by model per hour, all ten days", "cost by model per hour, all", False, 50, "ms"),
     Goal("text in a day", "text in a day", False, 300, "ms"),
+    Goal("100 calls, a page in the middle", "100 calls, a page in the middle", False, 50, "ms"),
+    Goal("calls over time, all ten days", "calls over time, all", False, 200, "ms"),
+    Goal("what an overview of a day asks", "what an overview of a day asks", False, 300, "ms"),
     Goal("a day's spans expire: a question waits at most", "a day's spans: question", False, 1, "s"),
     Goal("a day's spans expire: an ingest waits at most", "a day's spans: ingest", False, 1, "s"),
 )

@@ -7,12 +7,15 @@ from typing import Any
 
 import jsonschema_rs
 
-from moat.api.endpoint import JSON_LINES
+from moat.api.endpoint import EVENTS, JSON_LINES
 from moat.api.openapi import openapi
 from moat.api.routes import ENDPOINTS
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi(ENDPOINTS)))
-_ROUTES = [(re.compile(re.sub(r"\{\w+\}", "[^/]+(/[^/]+)*", path)), path) for path in DOCUMENT["paths"]]
+_ROUTES = [
+    (re.compile(re.sub(r"\{\w+\}", "[^/]+(/[^/]+)*", path)), path)
+    for path in sorted(DOCUMENT["paths"], key=len, reverse=True)
+]
 
 
 def check(method: str, path: str, status: int, content_type: str, body: bytes) -> None:
@@ -21,8 +24,15 @@ def check(method: str, path: str, status: int, content_type: str, body: bytes) -
     assert bool(body) == bool(kinds), (method, path, status, body)
     if kinds:
         validator = kinds[content_type]
-        for text in body.splitlines() if content_type == JSON_LINES else [body]:
+        for text in _values(content_type, body):
             validator.validate(json.loads(text))
+
+
+def _values(content_type: str, body: bytes) -> list[bytes]:
+    """The JSON values that a body is made of."""
+    if content_type == EVENTS:
+        return [line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: ")]
+    return body.splitlines() if content_type == JSON_LINES else [body]
 
 
 def route(method: str, path: str) -> str | None:

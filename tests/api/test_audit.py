@@ -13,15 +13,27 @@ from moat.domain.tool_approvals import ToolCall
 from moat.domain.trips import Trip
 from tests.api.test_changes import DRAFT, free_staging, order
 from tests.api.world import KEYS, Api
-from tests.bootstrap.projects import PROMPT, Project, Server
+from tests.bootstrap.projects import PROMPT, Project, Server, eventually
 
 pytestmark = pytest.mark.promise("guard-4")
 
 ADA = "ada@example.org"
 NO_ACT = {
+    "POST /api/v1/drafts/lint": "it reads",
+    "POST /api/v1/drafts/preview": "it reads",
+    "POST /api/v1/drafts/run": "a try is a call, and recorded as one",
+    "POST /api/v1/drafts/evals": "a try is a run, and recorded as one",
+    "DELETE /api/v1/drafts/evals/{id}": "a try is a run, and recorded as one",
+    "POST /api/v1/guards/try": "nothing is kept",
+    "POST /api/v1/proposals": "its entries: tests/api/test_proposals.py",
+    "POST /api/v1/replays": "a replay is a call, and recorded as one",
     "POST /api/v1/render/{name:path}": "it reads",
     "POST /api/v1/refresh": "the server looks at what was changed by others",
+    "POST /api/v1/opinions": "opinions are data about calls, and say themselves who gave them",
     "POST /api/v1/scores": "scores are data about calls, and say themselves who gave them",
+    "POST /api/v1/session": "its entries are those of people: tests/api/test_sessions.py",
+    "DELETE /api/v1/session": "who signs out changes nothing of others'",
+    "POST /api/v1/invitations/accept": "its entries are those of people: tests/api/test_sessions.py",
     "POST /api/v1/webhooks/git": "what a merge releases has the entries of releases",
 }
 """Routes that are no GET, and are no administrative action."""
@@ -43,6 +55,11 @@ class Acting:
         entries: list[dict[str, Any]] = found
         return entries
 
+    def calls(self) -> list[dict[str, Any]]:
+        """Recorded ones."""
+        found: list[dict[str, Any]] = self._server.get("/api/v1/traces?limit=1", self._key)[1]
+        return found
+
     def new(self) -> list[dict[str, Any]]:
         """Entries since the last look, oldest first."""
         found = [one for one in self._entries() if one["entry"]["sequence"] > self._seen]
@@ -52,7 +69,7 @@ class Acting:
     def does(self, route: str, body: Any, *actions: str, **gaps: str) -> Any:
         """It must succeed, and leave these entries."""
         method, _, path = route.partition(" ")
-        address = path.format(**gaps)
+        address = path.replace(":path", "").format(**gaps)
         status, answer = self._server.send(method, address, body, self._key, content_type="application/json")
         assert status in (200, 201, 202), (route, answer)
         new = self.new()
@@ -68,8 +85,9 @@ def acting(project: Project) -> Iterator[Acting]:
     cloud = '{kind: openai, base_url: "https://api.example.org/v1", api_key: "${CLOUD_KEY}"}'
     project.replace("moat.yaml", {"providers:\n": f"providers:\n  cloud: {cloud}\n"})
     project.environ["CLOUD_KEY"] = "sk-cloud"
-    key = project.key("--role", "admin", "--user", ADA)
+    key, app = project.key("--role", "admin", "--user", ADA), project.key()
     with project.serving() as server:
+        assert server.ask("Where is my order?", app, at="1.0.0")[0] == 200
         yield Acting(server, key)
 
 
@@ -111,6 +129,15 @@ def test_every_route_that_changes_something_leaves_its_entry(project: Project) -
         ada.does("PATCH /api/v1/keys/{id}", {"name": "market"}, "key.change", id=key)
         ada.does("POST /api/v1/keys/{id}/rotate", {"overlap": 0}, "key.rotate", id=key)
         ada.does("DELETE /api/v1/keys/{id}", None, "key.revoke", id=key)
+        ada.does("POST /api/v1/searches", {"name": "slow", "expression": "latency > 5s"}, "search.save")
+        ada.does("DELETE /api/v1/searches/{name}", None, "search.forget", name="slow")
+        [call] = eventually(lambda: ada.calls())
+        case = {"request_id": call["request_id"]}
+        ada.does("POST /api/v1/datasets/{name:path}/cases", case, "traces.export", name="support")
+        wish = {"email": "bob@example.org", "role": "viewer"}
+        id = ada.does("POST /api/v1/accounts", wish, "account.create")["account"]["id"]
+        ada.does("PATCH /api/v1/accounts/{id}", {"role": "expert"}, "account.change", id=id)
+        ada.does("POST /api/v1/accounts/{id}/invite", None, "account.invite", id=id)
         tried = ada.routes | NO_ACT.keys()
     assert tried == {f"{e.method} {e.path}" for e in ENDPOINTS if e.method != "GET"}
     assert project.ok("audit", "verify").out.startswith("whole: ")

@@ -10,8 +10,11 @@ from moat.adapters.remote import RemoteTraces
 from moat.api.parameters import SCHEMAS
 from moat.api.records import FILTER
 from moat.api.routes import ENDPOINTS
+from moat.domain.accounts import Account
 from moat.domain.errors import AccessError, RequestError, Unavailable
+from moat.domain.keys import LADDER, Key, Role
 from moat.ports.traces import TraceFilter
+from tests.api.stored_runs import NEW, SUITE
 from tests.api.world import KEYS, SECRETS, Api
 from tests.bootstrap.projects import PROMPT
 
@@ -19,9 +22,14 @@ QUERY = {
     "/api/v1/prompts/{name:path}": {"environment": "production"},
     "/api/v1/diff/{name:path}": {"from": "1.0.0", "to": "1.2.0"},
     "/api/v1/history": {"prompt": PROMPT, "environment": "production"},
+    "/api/v1/files/prompts/{name:path}": {"version": "1.0.0"},
     "/api/v1/usage": {"by": "tenant"},
     "/api/v1/scores": {"by": "tenant"},
     "/api/v1/feedback": {"trace": "req_2"},
+    "/api/v1/runs/{id}": {"slices": "tags"},
+    "/api/v1/runs/{id}/results": {"limit": "5"},
+    "/api/v1/comparisons": {"run": NEW},
+    "/api/v1/power": {"suite": SUITE},
 }
 """What a GET of the route needs beside its path."""
 BODIES = {"/api/v1/upkeep/expire": b'{"dry_run": true}'}
@@ -31,15 +39,20 @@ BODIES = {"/api/v1/upkeep/expire": b'{"dry_run": true}'}
 def a_path(template: str) -> str:
     known = {
         "keys/{id}": "keys/key_acme",
+        "accounts/{id}": f"accounts/{NEVER_IN}",
         "{name:path}": PROMPT,
         "releases/{id}": "releases/rel_1.0.0",
+        "runs/{id}": f"runs/{NEW}",
         "traces/{id}": "traces/req_2",
         "tool-approvals/{id}": "tool-approvals/apr_1",
         "audit/{sequence}": "audit/1",
+        "drafts/evals/{id}": "drafts/evals/run_draft",
     }
     return next((template.replace(gap, value) for gap, value in known.items() if gap in template), template)
 
 
+NEVER_IN = "usr_0"
+"""An account that nobody has signed in to."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -50,93 +63,158 @@ def expected(method: str, path: str, who: str | None) -> int:
     if f"{asked} {path}" not in allowed:
         return 405
     roles = allowed[f"{asked} {path}"]
-    if roles == "signed" or who in (None, "nobody", "revoked", "expired"):
+    if roles == "anyone":
+        if path.startswith("/api/v1/sign-in/oidc"):
+            return 404  # moat.yaml names no provider
+        return 400 if asked == "POST" else 200
+    if roles == "signed" or who in (None, "nobody", "revoked", "expired", "signed-out"):
         return 401
-    key = KEYS[who]
+    key = PEOPLE.get(who) or KEYS[who]
     if key.role not in roles.split():
         return 403
     if (key.environment and path not in OF_ENVIRONMENTS) or (key.tenant and path not in OF_TENANTS):
         return 403
+    if (asked, path) in OTHERWISE:
+        return OTHERWISE[asked, path][who in PEOPLE]
     return 400 if asked in ("POST", "PATCH") and path not in EMPTY else 200
 
 
+PEOPLE = {f"{role}-person": Key(id="", hash="", role=role) for role in LADDER}
+"""Signed in with a cookie."""
+OTHERWISE = {
+    ("DELETE", "/api/v1/session"): (400, 204),
+    ("DELETE", "/api/v1/searches/{name}"): (404, 404),  # none has that name
+    ("POST", "/api/v1/accounts/{id}/invite"): (201, 201),
+}
+"""Of a success, for a key and for a person."""
 EMPTY = (
     *("/api/v1/refresh", "/api/v1/spend/reprice"),
     *("/api/v1/upkeep/expire", "/api/v1/upkeep/compact", "/api/v1/upkeep/copy"),
 )
 """Routes for which nothing need be said."""
 
+ADMINS = "admin"
+ENGINEERS = f"engineer {ADMINS}"
+EXPERTS = f"expert {ENGINEERS}"
+VIEWERS = f"viewer {EXPERTS}"
+READERS = f"app {VIEWERS}"
+
 ROLES = (
-    ("GET /api/v1/prompts", "viewer admin"),
-    ("GET /api/v1/prompts/{name:path}", "app viewer admin"),
-    ("POST /api/v1/prompts", "admin"),
-    ("POST /api/v1/render/{name:path}", "app admin"),
-    ("GET /api/v1/versions/{name:path}", "viewer admin"),
-    ("GET /api/v1/diff/{name:path}", "viewer admin"),
-    ("GET /api/v1/lineage/{name:path}", "viewer admin"),
-    ("GET /api/v1/environments", "viewer admin"),
-    ("GET /api/v1/serving", "viewer admin"),
-    ("GET /api/v1/releases", "viewer admin"),
-    ("GET /api/v1/releases/{id}", "viewer admin"),
-    ("POST /api/v1/releases", "admin"),
-    ("POST /api/v1/approvals", "admin"),
-    ("POST /api/v1/rollbacks", "admin"),
-    ("GET /api/v1/rollouts", "viewer admin"),
-    ("POST /api/v1/rollouts", "admin"),
-    ("GET /api/v1/history", "viewer admin"),
-    ("GET /api/v1/status", "viewer admin"),
-    ("POST /api/v1/refresh", "admin"),
-    ("GET /api/v1/runs", "viewer admin"),
-    ("GET /api/v1/traces", "viewer admin"),
-    ("GET /api/v1/traces/{id}", "viewer admin"),
-    ("GET /api/v1/usage", "viewer admin"),
-    ("GET /api/v1/scores", "viewer admin"),
-    ("GET /api/v1/sessions", "viewer admin"),
-    ("GET /api/v1/users", "viewer admin"),
-    ("GET /api/v1/feedback", "viewer admin"),
-    ("GET /api/v1/export", "viewer admin"),
-    ("GET /api/v1/kept", "viewer admin"),
-    ("GET /api/v1/opinions", "viewer admin"),
-    ("POST /api/v1/scores", "admin"),
-    ("GET /api/v1/alerts", "viewer admin"),
-    ("GET /api/v1/alerts/history", "viewer admin"),
-    ("GET /api/v1/alerts/deliveries", "viewer admin"),
-    ("POST /api/v1/alerts/silences", "admin"),
-    ("POST /api/v1/alerts/silences/lift", "admin"),
-    ("GET /api/v1/spend", "viewer admin"),
-    ("GET /api/v1/spend/deployments", "viewer admin"),
-    ("GET /api/v1/spend/repricings", "viewer admin"),
-    ("POST /api/v1/spend/reprice", "admin"),
-    ("POST /api/v1/upkeep/expire", "admin"),
-    ("POST /api/v1/upkeep/compact", "admin"),
-    ("POST /api/v1/upkeep/copy", "admin"),
-    ("GET /api/v1/limits", "viewer admin"),
-    ("GET /api/v1/spikes", "viewer admin"),
-    ("POST /api/v1/spikes/reset", "admin"),
-    ("GET /api/v1/cache", "viewer admin"),
-    ("GET /api/v1/providers", "viewer admin"),
-    ("POST /api/v1/providers/trust", "admin"),
+    ("GET /api/v1/prompts", VIEWERS),
+    ("GET /api/v1/prompts/{name:path}", READERS),
+    ("POST /api/v1/prompts", ENGINEERS),
+    ("POST /api/v1/render/{name:path}", f"app {EXPERTS}"),
+    ("GET /api/v1/versions/{name:path}", VIEWERS),
+    ("GET /api/v1/diff/{name:path}", VIEWERS),
+    ("GET /api/v1/lineage/{name:path}", VIEWERS),
+    ("GET /api/v1/files/prompts/{name:path}", VIEWERS),
+    ("POST /api/v1/drafts/lint", EXPERTS),
+    ("POST /api/v1/drafts/preview", EXPERTS),
+    ("POST /api/v1/drafts/run", EXPERTS),
+    ("POST /api/v1/drafts/evals", EXPERTS),
+    ("GET /api/v1/drafts/evals/{id}", VIEWERS),
+    ("DELETE /api/v1/drafts/evals/{id}", EXPERTS),
+    ("GET /api/v1/proposals", VIEWERS),
+    ("POST /api/v1/proposals", EXPERTS),
+    ("GET /api/v1/environments", VIEWERS),
+    ("GET /api/v1/serving", VIEWERS),
+    ("GET /api/v1/releases", VIEWERS),
+    ("GET /api/v1/releases/{id}", VIEWERS),
+    ("POST /api/v1/releases", ENGINEERS),
+    ("POST /api/v1/approvals", ENGINEERS),
+    ("POST /api/v1/rollbacks", ENGINEERS),
+    ("GET /api/v1/rollouts", VIEWERS),
+    ("POST /api/v1/rollouts", ENGINEERS),
+    ("GET /api/v1/history", VIEWERS),
+    ("GET /api/v1/status", VIEWERS),
+    ("POST /api/v1/refresh", ENGINEERS),
+    ("GET /api/v1/runs", VIEWERS),
+    ("GET /api/v1/traces", VIEWERS),
+    ("GET /api/v1/traces/{id}", VIEWERS),
+    ("GET /api/v1/traces/{id}/messages", VIEWERS),
+    ("GET /api/v1/usage", VIEWERS),
+    ("GET /api/v1/overview", VIEWERS),
+    ("GET /api/v1/calls", VIEWERS),
+    ("GET /api/v1/calls/count", VIEWERS),
+    ("GET /api/v1/findings", VIEWERS),
+    ("GET /api/v1/events", VIEWERS),
+    ("POST /api/v1/replays", EXPERTS),
+    ("GET /api/v1/policies", VIEWERS),
+    ("POST /api/v1/guards/try", EXPERTS),
+    ("GET /api/v1/runs/{id}/results", VIEWERS),
+    ("GET /api/v1/runs/{id}", VIEWERS),
+    ("GET /api/v1/comparisons", VIEWERS),
+    ("GET /api/v1/suites", VIEWERS),
+    ("GET /api/v1/datasets", VIEWERS),
+    ("GET /api/v1/power", VIEWERS),
+    ("GET /api/v1/judges", VIEWERS),
+    ("POST /api/v1/datasets/{name:path}/cases", EXPERTS),
+    ("GET /api/v1/scores", VIEWERS),
+    ("GET /api/v1/sessions", VIEWERS),
+    ("GET /api/v1/users", VIEWERS),
+    ("GET /api/v1/feedback", VIEWERS),
+    ("GET /api/v1/export", VIEWERS),
+    ("GET /api/v1/kept", VIEWERS),
+    ("GET /api/v1/searches", VIEWERS),
+    ("POST /api/v1/searches", EXPERTS),
+    ("DELETE /api/v1/searches/{name}", EXPERTS),
+    ("GET /api/v1/opinions", VIEWERS),
+    ("POST /api/v1/opinions", EXPERTS),
+    ("POST /api/v1/scores", EXPERTS),
+    ("GET /api/v1/alerts", VIEWERS),
+    ("GET /api/v1/alerts/history", VIEWERS),
+    ("GET /api/v1/alerts/deliveries", VIEWERS),
+    ("POST /api/v1/alerts/silences", ENGINEERS),
+    ("POST /api/v1/alerts/silences/lift", ENGINEERS),
+    ("GET /api/v1/spend", VIEWERS),
+    ("GET /api/v1/spend/forecast", VIEWERS),
+    ("GET /api/v1/spend/deployments", VIEWERS),
+    ("GET /api/v1/spend/repricings", VIEWERS),
+    ("POST /api/v1/spend/reprice", ADMINS),
+    ("POST /api/v1/upkeep/expire", ADMINS),
+    ("POST /api/v1/upkeep/compact", ADMINS),
+    ("POST /api/v1/upkeep/copy", ADMINS),
+    ("GET /api/v1/limits", VIEWERS),
+    ("GET /api/v1/limits/rules", VIEWERS),
+    ("GET /api/v1/spikes", VIEWERS),
+    ("POST /api/v1/spikes/reset", ENGINEERS),
+    ("GET /api/v1/cache", VIEWERS),
+    ("GET /api/v1/providers", VIEWERS),
+    ("POST /api/v1/providers/trust", ADMINS),
     ("POST /api/v1/webhooks/git", "signed"),
-    ("GET /api/v1/keys", "admin"),
-    ("POST /api/v1/keys", "admin"),
-    ("GET /api/v1/keys/{id}", "admin"),
-    ("PATCH /api/v1/keys/{id}", "admin"),
-    ("DELETE /api/v1/keys/{id}", "admin"),
-    ("POST /api/v1/keys/{id}/rotate", "admin"),
-    ("GET /api/v1/tool-approvals", "viewer admin"),
-    ("GET /api/v1/tool-approvals/{id}", "viewer admin"),
-    ("POST /api/v1/tool-approvals/{id}", "admin"),
-    ("GET /api/v1/audit", "admin"),
-    ("GET /api/v1/audit/verification", "admin"),
-    ("GET /api/v1/audit/{sequence}", "admin"),
+    ("GET /api/v1/keys", ADMINS),
+    ("POST /api/v1/keys", ADMINS),
+    ("GET /api/v1/keys/{id}", ADMINS),
+    ("PATCH /api/v1/keys/{id}", ADMINS),
+    ("DELETE /api/v1/keys/{id}", ADMINS),
+    ("POST /api/v1/keys/{id}/rotate", ADMINS),
+    ("GET /api/v1/sign-in", "anyone"),
+    ("GET /api/v1/session", READERS),
+    ("POST /api/v1/session", "anyone"),
+    ("DELETE /api/v1/session", READERS),
+    ("POST /api/v1/invitations/accept", "anyone"),
+    ("GET /api/v1/sign-in/oidc", "anyone"),
+    ("GET /api/v1/sign-in/oidc/callback", "anyone"),
+    ("GET /api/v1/accounts", ADMINS),
+    ("POST /api/v1/accounts", ADMINS),
+    ("PATCH /api/v1/accounts/{id}", ADMINS),
+    ("POST /api/v1/accounts/{id}/invite", ADMINS),
+    ("GET /api/v1/tool-approvals", VIEWERS),
+    ("GET /api/v1/tool-approvals/{id}", VIEWERS),
+    ("POST /api/v1/tool-approvals/{id}", ENGINEERS),
+    ("GET /api/v1/audit", ADMINS),
+    ("GET /api/v1/audit/verification", ADMINS),
+    ("GET /api/v1/audit/{sequence}", ADMINS),
 )
 OF_TENANTS = {
     *("/api/v1/prompts/{name:path}", "/api/v1/render/{name:path}"),
-    *("/api/v1/traces", "/api/v1/traces/{id}", "/api/v1/usage"),
+    *("/api/v1/traces", "/api/v1/traces/{id}", "/api/v1/traces/{id}/messages", "/api/v1/usage"),
+    *("/api/v1/calls", "/api/v1/calls/count", "/api/v1/findings", "/api/v1/overview"),
     *("/api/v1/opinions", "/api/v1/scores", "/api/v1/feedback"),
     *("/api/v1/sessions", "/api/v1/users", "/api/v1/export"),
-    *("/api/v1/spend", "/api/v1/spend/deployments"),
+    *("/api/v1/spend", "/api/v1/spend/deployments", "/api/v1/spend/forecast"),
     *("/api/v1/keys", "/api/v1/keys/{id}", "/api/v1/keys/{id}/rotate"),
+    "/api/v1/session",
 }
 """Routes that show a key of one tenant its own, and nothing else."""
 OF_ENVIRONMENTS = OF_TENANTS | {
@@ -148,19 +226,28 @@ OF_ENVIRONMENTS = OF_TENANTS | {
 @pytest.mark.promise("gate-1")
 def test_every_route_refuses_whoever_it_is_not_for(api: Api) -> None:
     paths = sorted({endpoint.path for endpoint in ENDPOINTS})
-    for path, method, who in itertools.product(paths, METHODS, (None, "nobody", *KEYS)):
+    api.state.accounts.add(Account(id=NEVER_IN, email="nobody@example.org"), actor="tests")
+    for path, method, who in itertools.product(paths, METHODS, (None, "nobody", "signed-out", *KEYS, *PEOPLE)):
         address = a_path(path)
         if method in ("GET", "HEAD") and path in QUERY:
             address += "?" + "&".join(f"{name}={quote(value)}" for name, value in QUERY[path].items())
         headers = {} if who is None else {"Authorization": f"Bearer {SECRETS.get(who, 'mk-unknown')}"}
+        if who in PEOPLE:
+            headers = api.signed_in(PEOPLE[who].role)
+        elif who == "signed-out":
+            headers = {"Cookie": f"moat_session={'x' * 43}", "X_Moat_Csrf": "x"}
         body = BODIES.get(path, b"{}")
         status = api.raw(method, address, body, Content_Type="application/json", **headers)[0]
         assert status == expected(method, path, who), (method, path, who)
 
 
+def told(roles: tuple[Role, ...] | None) -> str:
+    return "anyone" if roles is None else " ".join(roles) or "signed"
+
+
 @pytest.mark.promise("gate-1")
 def test_the_routes_are_these_and_no_others(api: Api) -> None:
-    assert [(f"{e.method} {e.path}", " ".join(e.roles) or "signed") for e in ENDPOINTS] == list(ROLES)
+    assert [(f"{e.method} {e.path}", told(e.roles)) for e in ENDPOINTS] == list(ROLES)
     others = ("/", "/api", "/api/v1", "/api/v2/status", "/docs", "/admin", "/.moat/server.json")
     for path in (*others, "/v1/keys"):
         status, headers, body = api.raw("GET", path, Authorization="Bearer mk-admin")
@@ -226,7 +313,7 @@ def test_nothing_but_a_key_lets_in(api: Api, headers: dict[str, str]) -> None:
 
 def test_an_unknown_query_parameter_is_refused(api: Api) -> None:
     for endpoint in ENDPOINTS:
-        if endpoint.method != "GET":
+        if endpoint.method != "GET" or endpoint.foreign:  # who sends the browser back may add what it likes
             continue
         status, body = api.get(a_path(endpoint.path), nope=1)
         assert (status, body["error"]["param"]) == (400, "nope"), endpoint.path

@@ -15,11 +15,15 @@ from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 from tests.api.world import SECRETS, Api, open_api
 
-READS = [e.path for e in ENDPOINTS if e.method == "GET" and "q" in e.query]
+OF_THE_MONTH = "/api/v1/spend/forecast"
+"""Knows these calls as little as any, so long ago they were: `test_overview` has whose a forecast is."""
+READS = [e.path for e in ENDPOINTS if e.method == "GET" and "q" in e.query and e.path != OF_THE_MONTH]
 NAMES = ("session", "user", "feature", "model", "request_id", "trace_id", "error")
 """Fields by which a call can be found, and that say whose it is."""
+FINDING = {"guard": "", "kind": "email", "place": "input", "path": "", "start": 0, "end": 1, "score": 1}
 ROUTES = {"/api/v1/traces", "/api/v1/usage", "/api/v1/scores", "/api/v1/sessions", "/api/v1/users", "/api/v1/export",
-          "/api/v1/opinions", "/api/v1/spend", "/api/v1/spend/deployments"}  # fmt: skip
+          "/api/v1/opinions", "/api/v1/spend", "/api/v1/spend/deployments", "/api/v1/calls", "/api/v1/calls/count",
+          "/api/v1/findings"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,8 @@ def api(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
             common: dict[str, Any] = {
                 name: f"{name}-{tenant}" for name in ("session", "user", "feature", "model", "error")
             }
+            found = {"guard": f"guard-{tenant}", "action": "flag", "not_run": "", "findings": [FINDING]}
+            common["attributes"] = {"moat.guards": [found]}
             common |= {"trace_id": f"{number:032x}", "request_id": f"req_{tenant}", "tenant": tenant}
             span = Span(span_id=f"{number:016x}", kind="call", name="chat", started_ns=number, duration_ns=1, **common)
             spans += [span, msgspec.structs.replace(span, span_id=f"{number + 50:016x}", kind="attempt", cost=7)]

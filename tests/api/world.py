@@ -17,17 +17,31 @@ import msgspec
 
 from moat.adapters.duckdb import DuckTraces
 from moat.api.app import management_api
+from moat.api.changes import Changes
+from moat.api.overviews import Overviews
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.api.sign_in import SignIn
+from moat.api.workbench import Workbench
 from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.auditing import verify
+from moat.bootstrap.changing import sources_of
 from moat.bootstrap.connections import ProjectConnections
+from moat.bootstrap.drafting import Drafting
+from moat.bootstrap.evaluations import ProjectEvaluations
+from moat.bootstrap.guarding import placed
+from moat.bootstrap.limits import placed_limits
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
+from moat.bootstrap.proposing import Proposing
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.spending import reprice
 from moat.bootstrap.upkeep import TraceUpkeep
 from moat.bootstrap.wiring import State, open_state
+from moat.domain.accounts import Account, PersonRole
+from moat.domain.calls import new_id
+from moat.domain.console import ConsoleConfig
+from moat.domain.errors import NotFound
 from moat.domain.keys import Key, hash_secret
 from moat.domain.releases import Arm, Assignment, Registration, Release, prompt_digest
 from moat.domain.spans import Span
@@ -37,6 +51,7 @@ from moat.gateway.app import Gateway
 from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
+from moat.ports.drafts import DraftEval, EvalWish
 from moat.ports.releases import SyncReport
 from moat.prompts.registry import PromptRegistry
 from moat.prompts.rollout import Rollout
@@ -45,12 +60,15 @@ from moat.testing.fakes import FakeClock, ListOpinions, ListSpool, fake_ports
 from moat.testing.loopback import on_loopback
 from moat.testing.scripted import ScriptedProvider
 from tests.api import conforming
+from tests.api.stored_runs import store_runs
 from tests.bootstrap.projects import PROMPT
 
 KEYS = {
     "admin": Key(id="key_1", hash="", role="admin", name="ops", user="grace@example.org"),
     "robot": Key(id="key_2", hash="", role="admin", name="deployer"),
     "viewer": Key(id="key_3", hash="", role="viewer"),
+    "expert": Key(id="key_13", hash="", role="expert"),
+    "engineer": Key(id="key_14", hash="", role="engineer", user="linus@example.org"),
     "app": Key(id="key_4", hash=""),
     "bound": Key(id="key_5", hash="", environment="production"),
     "bound-viewer": Key(id="key_6", hash="", role="viewer", environment="production"),
@@ -81,6 +99,30 @@ class RecordingSync:
         return SyncReport(commit="c0ffee", subject="A merge", author="Ada")
 
 
+class OneDraftEval:
+    """Evals of drafts of which one goes on for ever; real ones are tested with a real server."""
+
+    state = msgspec.convert(
+        {"id": "run_draft", "prompt": PROMPT, "version": "1.3.0", "suite": "support", "person": "grace@example.org"}
+        | {"status": "running", "done": 1, "total": 2, "errors": 0, "spent": 0, "budget": 1, "scores": []}
+        | {"baseline": "", "verdict": "", "summary": "", "problem": "", "started_ns": 1, "finished_ns": 0},
+        DraftEval,
+    )
+
+    async def start(self, wish: EvalWish, key: Key) -> DraftEval:
+        if wish.suite != "support":
+            raise NotFound(f"there is no suite {wish.suite!r}")
+        return self.state
+
+    def get(self, id: str) -> DraftEval:
+        if id != self.state.id:
+            raise NotFound(f"no eval run {id!r}")
+        return self.state
+
+    async def cancel(self, id: str) -> DraftEval:
+        return self.get(id)
+
+
 @dataclass
 class Api:
     """The API, and what is behind it."""
@@ -92,6 +134,12 @@ class Api:
     live: Live
     sync: RecordingSync
     opinions: ListOpinions
+    sign_in: SignIn
+    clock: FakeClock
+    """Of sessions, links, and tries to sign in."""
+    console: list[ConsoleConfig]
+    """The one that is in force."""
+    changes: Changes
 
     @property
     def url(self) -> str:
@@ -108,7 +156,7 @@ class Api:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            answered, content = {name.lower(): value for name, value in response.headers.items()}, response.read()
+            answered, content = {name.lower(): value for name, value in response.headers.items()}, _read(response, path)
             described = conforming.route(method, path.partition("?")[0])
             if described:
                 conforming.check(method, described, response.status, answered.get("content-type", ""), content)
@@ -128,6 +176,16 @@ class Api:
         status, _, body = self.raw("POST", path, json.dumps(content).encode(), **headers)
         return status, json.loads(body)
 
+    def signed_in(self, role: PersonRole, email: str = "") -> dict[str, str]:
+        """Headers of a browser in which somebody of a role has signed in just now."""
+        email = email or f"{role}@example.org"
+        account = self.state.accounts.by_email(email)
+        if account is None:
+            account = Account(id=new_id("usr"), email=email, role=role)
+            self.state.accounts.add(account, actor="tests")
+        entered = self.sign_in.enter(account, "password", "127.0.0.1")
+        return {"Cookie": f"moat_session={entered.token}", "X_Moat_Csrf": entered.session.csrf}
+
     def refresh(self) -> None:
         """Serve what the stores hold now."""
         self.live.serving = snapshot(self.files, self.state)
@@ -136,14 +194,23 @@ class Api:
 Raw = tuple[int, dict[str, str], bytes]
 
 
+def _read(response: http.client.HTTPResponse, path: str) -> bytes:
+    """The whole body; of what never ends, the first piece."""
+    if path != "/api/v1/events" or response.status != 200:
+        return response.read()
+    return response.readline() + response.readline()
+
+
 def snapshot(files: Project, state: State) -> Serving:
     """What files and stores hold, as the server's own reloading would have it."""
     current, releases = state.releases.current(), state.releases.releases()
     registered = [row.content for name in state.registry.names() for row in state.registry.versions(name)]
     prompts = Rollout(files.catalog, releases, current, "production", registered)
     secrets = (msgspec.structs.replace(key, hash=hash_secret(SECRETS[name])) for name, key in KEYS.items())
+    ports = replace(fake_ports(ScriptedProvider("Hi")), prompts=prompts, renderer=JinjaRenderer())
     return Serving(
-        run=build(replace(fake_ports(ScriptedProvider("Hi")), prompts=prompts, renderer=JinjaRenderer())),
+        run=build(ports),
+        ports=ports,
         keys=KeyRing(secrets, FakeClock()),
         prompts=prompts,
         aliases=tuple(files.settings.config.models),
@@ -214,6 +281,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             )
         state.keys.add(Key(id="key_acme", hash="0" * 64, tenant="acme", environment="production"), actor="tests")
         ask(files)
+        store_runs(files, state)
         traces = DuckTraces.open(files.traces_path)
         stack.callback(traces.close)
         segment = folder / "segment.ndjson"
@@ -232,14 +300,30 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
         pushes = Pushes(sync, "main", WEBHOOK_SECRET)
         stack.callback(pushes.close)
         renderer = JinjaRenderer()
+        clock, console = FakeClock(time.time_ns()), [ConsoleConfig()]
+        sign_in = SignIn(state.accounts, lambda: console[0], clock)
+        changes = Changes(sources_of(live, state, traces))
         services = Services(
             live=live,
             releases=state.releases,
             runs=state.runs,
+            evaluations=ProjectEvaluations(root, lambda: None, state, traces, {}),
             traces=traces,
+            calls=traces.calls,
+            changes=changes,
+            overviews=Overviews(live, traces, traces.calls, state.alerts, state.releases),
+            policies=lambda: placed(files.settings),
+            limit_rules=lambda: placed_limits(files.settings, {}),
             upkeep=TraceUpkeep(traces, lambda: files.settings.config.telemetry, files.folder),
             opinions=Opinions(opinions, traces, FakeClock()),
             keys=state.keys,
+            sign_in=sign_in,
+            workbench=Workbench(
+                drafting := Drafting(root, live, lambda: files.settings, lambda: files.catalog),
+                drafting.lint,
+                OneDraftEval(),
+                Proposing(root, lambda: files.settings, state.audit),
+            ),
             trips=state.trips,
             alerts=state.alerts,
             audit=state.audit,
@@ -259,4 +343,5 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
         )
         gateway = Gateway(live, ListSpool(), max_body=2**20, management=management_api(services))
         url = stack.enter_context(on_loopback(gateway))
-        yield Api(url.removeprefix("http://"), files, traces, state, live, sync, opinions)
+        host = url.removeprefix("http://")
+        yield Api(host, files, traces, state, live, sync, opinions, sign_in, clock, console, changes)

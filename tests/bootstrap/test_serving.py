@@ -36,7 +36,7 @@ LOCAL = ("127.0.0.1", 0)
 async def up(files: Files) -> AsyncIterator[tuple[ServerFile, Live]]:
     """A server on this test's own event loop, stopped by a signal as any other."""
     ready: asyncio.Future[tuple[ServerFile, Live]] = asyncio.get_running_loop().create_future()
-    server = asyncio.ensure_future(serve(files, {}, LOCAL, lambda file, live: ready.set_result((file, live))))
+    server = asyncio.ensure_future(serve(files, {}, LOCAL, lambda file, live, _: ready.set_result((file, live))))
     await asyncio.wait((server, ready), return_when=asyncio.FIRST_COMPLETED)
     if server.done():
         server.result()

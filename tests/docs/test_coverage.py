@@ -21,6 +21,7 @@ from moat.prompts import lint
 from moat.prompts.drift import KINDS as KINDS_OF_DRIFT
 from moat.prompts.linting.rules import RULES
 from moat.testing.simulation import Rules
+from tests.docs import described
 from tests.docs.alert_rules import rules_table
 from tests.docs.cli_help import documented, help_texts, refreshed
 from tests.docs.dependency_sizes import direct_dependencies
@@ -47,6 +48,10 @@ def test_the_help_texts_are_up_to_date() -> None:
     text = (ROOT / "docs" / "cli.md").read_text("utf-8")
     assert documented(text) == list(help_texts()), "every command has its block, in the order of `moat --help`"
     assert refreshed(text) == text, "run `python -m tests.docs.regenerate`"
+
+
+def test_the_consoles_client_is_made_from_the_api_as_it_is() -> None:
+    assert described.PAGE.read_text("utf-8") == described.description(), "run `python -m tests.docs.regenerate`"
 
 
 def test_every_key_of_moat_yaml_is_documented() -> None:

@@ -26,7 +26,7 @@ from moat.domain.keys import (
 names = st.sampled_from(["", "a", "b"])
 many = st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3).map(tuple)
 ends = st.sampled_from([0, 5, 10, 15])
-roles = st.sampled_from(["app", "viewer", "admin"])
+roles = st.sampled_from(["app", "viewer", "expert", "engineer", "admin"])
 keys = st.builds(
     Key, id=st.just("key_0"), hash=st.just("h"), role=st.just("admin"), tenant=names, environment=names, feature=names,
     user=names, models=many, tags=many, data_class=names, expires_ns=ends,
@@ -48,7 +48,7 @@ def is_within(maker: Key, key: Key) -> bool:
     fixed = all(getattr(maker, name) in ("", getattr(key, name)) for name in ("tenant", "environment", "feature"))
     models = not maker.models or (bool(key.models) and set(key.models) <= set(maker.models))
     lives = all(maker.usable(now) or not key.usable(now) for now in range(20))
-    person = key.role != "admin" or key.user in ("", maker.user)
+    person = key.role not in ("engineer", "admin") or key.user in ("", maker.user)
     return fixed and models and lives and person and maker.data_class in ("", key.data_class)
 
 

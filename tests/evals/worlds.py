@@ -106,8 +106,8 @@ class FileRuns:
     def each(self, run_id, cases=None):
         return (result for result in self.results(run_id) if cases is None or result.case in cases)
 
-    def scored(self, run_id):
-        return iter(self.results(run_id))
+    def scored(self, run_id, after=None):
+        return (result for result in self.results(run_id) if after is None or (result.case, result.repeat) > after)
 
     def runs(self, *, suite="", prompt="", limit=50):
         changes = dict(self._lines("finish"))

@@ -18,6 +18,11 @@ EXECUTE = {"execute", "executemany", "executescript", "exec_driver_sql", "sql"}
 FORMATTING = {"format", "format_map", "replace"}
 
 KNOWN = {
+    ("adapters/duckdb/call_queries.py", "where"): "what `conditions` made",
+    ("adapters/duckdb/call_queries.py", "slot(step_ns)"): "whole numbers in it",
+    ("adapters/duckdb/call_queries.py", "_start(wanted, step_ns)"): "the same",
+    ("adapters/duckdb/call_queries.py", "_grouped(step_ns)"): "a constant, or nothing",
+    ("adapters/duckdb/call_queries.py", "wanted.since_ns"): "a whole number",
     ("adapters/duckdb/conditions.py", "kinds"): "constants of this room",
     ("adapters/duckdb/conditions.py", "field.columns[0]"): "a field of a span, from the table of the filter language",
     ("adapters/duckdb/conditions.py", "test.field.columns[0]"): "the same",

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from starlette.requests import Request
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint
 from moat.api.records import limit_of
 from moat.api.services import Services
 from moat.domain.alerting import Alert, Delivery, Event, Rule, Silence
@@ -115,6 +115,6 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/alerts", VIEWERS, list_alerts, Alerts),
     Endpoint("GET", "/api/v1/alerts/history", VIEWERS, list_events, list[Event], query=("rule", "limit")),
     Endpoint("GET", "/api/v1/alerts/deliveries", VIEWERS, list_deliveries, list[Delivery], query=("status", "limit")),
-    Endpoint("POST", "/api/v1/alerts/silences", ADMINS, add_silence, Silence, body=SilenceRequest),
-    Endpoint("POST", "/api/v1/alerts/silences/lift", ADMINS, lift_silence, Silence, body=LiftRequest),
+    Endpoint("POST", "/api/v1/alerts/silences", ENGINEERS, add_silence, Silence, body=SilenceRequest),
+    Endpoint("POST", "/api/v1/alerts/silences/lift", ENGINEERS, lift_silence, Silence, body=LiftRequest),
 )

@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from moat.api.admission import admitted, session_token
 from moat.api.services import MAX_BODY, MAX_PUSH, Services
+from moat.domain.accounts import Session
 from moat.domain.calls import new_id
 from moat.domain.errors import MoatError, NotFound, RequestError
-from moat.domain.keys import Role
-from moat.gateway.admission import Binding, authenticate, check_binding, check_encoding, read_headers
+from moat.domain.keys import LADDER, Key, Role
+from moat.gateway.admission import Binding, check_binding, check_encoding, read_headers
 from moat.gateway.bodies import decode, require_type
 from moat.gateway.formats import openai_chat
 from moat.gateway.http import error_headers, read_body
@@ -23,12 +25,17 @@ from moat.gateway.http import error_headers, read_body
 Answer = Callable[[Request, Services], Any]
 
 JSON_LINES = "application/x-ndjson"
+EVENTS = "text/event-stream"
 
-READERS: tuple[Role, ...] = ("app", "viewer", "admin")
-VIEWERS: tuple[Role, ...] = ("viewer", "admin")
-ADMINS: tuple[Role, ...] = ("admin",)
+READERS: tuple[Role, ...] = ("app", *LADDER)
+VIEWERS: tuple[Role, ...] = LADDER
+EXPERTS: tuple[Role, ...] = LADDER[1:]
+ENGINEERS: tuple[Role, ...] = LADDER[2:]
+ADMINS: tuple[Role, ...] = LADDER[3:]
 SIGNED: tuple[Role, ...] = ()
 """No key lets in: the request is signed, and `answer` checks that before anything else."""
+ANYONE: None = None
+"""Whoever asks is answered, as where people sign in; a key or a cookie makes no difference."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Endpoint:
 
     method: str
     path: str
-    roles: tuple[Role, ...]
+    roles: tuple[Role, ...] | None
+    """Roles of keys and people that are let in, or `SIGNED`, or `ANYONE`."""
     answer: Answer
     """Runs in a worker thread (it may read a database); returns what is sent as JSON, or a `Response`. The key is in
     `request.state.key`, the body in `request.state.body`."""
@@ -45,6 +53,8 @@ class Endpoint:
     """Type of the answer, for the OpenAPI document."""
     query: tuple[str, ...] = ()
     """Names of query parameters; any other is refused."""
+    foreign: bool = False
+    """Somebody else writes the query: what is unknown in it is ignored, as RFC 6749 has it."""
     needs: tuple[str, ...] = ()
     """Those of them without which there is no answer."""
     body: type[msgspec.Struct] | None = None
@@ -53,6 +63,9 @@ class Endpoint:
     """What a success may answer, the usual one first."""
     ends: Any = None
     """Type of the last line of an answer in JSON lines, whose other lines are what it `returns`; None: one JSON."""
+    streams: bool = False
+    """Is the answer server-sent events, each with what it `returns` as its data? It may go on until the client ends it.
+    """
     honours: tuple[Binding, ...] = ()
     """Bindings of a key that `answer` heeds; a key bound otherwise is refused, since it would see others' things."""
 
@@ -70,7 +83,7 @@ def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
         path = request.scope["path"]
         problem = NotFound(f"there is no {request.method} {path}", remedy="See /api/v1/openapi.json.")
         problem.status = status
-        return _refuse(problem, services)
+        return refuse(problem, services)
 
     routes = [Route(e.path, _handler(e, services), methods=[e.method]) for e in endpoints]
     app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
@@ -88,22 +101,37 @@ def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awai
     async def handle(request: Request) -> Response:
         try:
             if endpoint.roles:
-                key = authenticate(read_headers(request.scope), services.live.serving.keys, endpoint.roles)
-                check_binding(key, endpoint.honours)
-                request.state.key = key
+                await _admit(endpoint, endpoint.roles, request, services)
             _check_query(endpoint, request)
             await _read_body(endpoint, request, services)
             answer = await run_in_threadpool(endpoint.answer, request, services)
         except MoatError as error:
-            return _refuse(error, services)
+            return refuse(error, services)
         return answer if isinstance(answer, Response) else json_response(answer, endpoint.statuses[0])
 
     return handle
 
 
+async def _admit(endpoint: Endpoint, roles: tuple[Role, ...], request: Request, services: Services) -> None:
+    """Let in whom the request comes from: `request.state.key`, and `session` when a person asks by cookie. An answer
+    that takes long asks again with `admit`, in a worker thread. Raises `AccessError`.
+    """
+    token = session_token(request, services)
+
+    def admit(again: bool = True) -> tuple[Key, Session | None]:
+        key, session = admitted(request, services, roles, token, again=again)
+        check_binding(key, endpoint.honours)
+        return key, session
+
+    # Only a cookie's session is in the database.
+    found = await run_in_threadpool(admit, False) if token else admit(again=False)
+    request.state.key, request.state.session = found
+    request.state.admit = admit
+
+
 def _check_query(endpoint: Endpoint, request: Request) -> None:
     for name in request.query_params:
-        if name not in endpoint.query:
+        if name not in endpoint.query and not endpoint.foreign:
             known = ", ".join(endpoint.query) or "none"
             raise RequestError("unknown query parameter", where=name, remedy=f"Known: {known}.")
 
@@ -114,7 +142,7 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
         return
     headers = read_headers(request.scope)
     check_encoding(headers)
-    if not endpoint.roles:
+    if endpoint.roles == SIGNED:
         request.state.body = await read_body(request.receive, MAX_PUSH)
         return
     raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
@@ -122,7 +150,8 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
     request.state.body = decode(raw, endpoint.body)
 
 
-def _refuse(error: MoatError, services: Services) -> Response:
+def refuse(error: MoatError, services: Services) -> Response:
+    """The answer that an error is; it is counted."""
     services.live.refusals.add("api", error.status)
     response = Response(openai_chat.error_body(error), status_code=error.status)
     response.raw_headers = [

@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 from starlette.requests import Request
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.endpoint import EXPERTS, VIEWERS, Endpoint
 from moat.api.records import FILTER, limit_of, wanted
 from moat.api.services import Services
 from moat.domain.errors import RequestError
@@ -40,6 +40,16 @@ def give_scores(request: Request, services: Services) -> KeptScores:
     return KeptScores([one.id for one in kept])
 
 
+def give_opinion(request: Request, services: Services) -> Feedback:
+    """What a person thinks of a recorded call, under that person's name."""
+    body: Said = request.state.body
+    ports = services.live.serving.ports
+    capture = ports.capture if ports is not None else None
+    said = body if capture is None else to_keep(body, capture)
+    (kept,) = services.opinions.take([said], request.state.key)
+    return kept
+
+
 def list_opinions(request: Request, services: Services) -> list[Feedback]:
     """What was said of calls that match, the newest first."""
     said_by = request.query_params.get("said_by", "")
@@ -55,7 +65,12 @@ ENDPOINTS = (
         honours=("environment", "tenant"),
     ),
     Endpoint(
-        *("POST", "/api/v1/scores", ADMINS, give_scores, KeptScores),
+        *("POST", "/api/v1/opinions", EXPERTS, give_opinion, Feedback),
+        body=Said,
+        honours=("environment", "tenant"),
+    ),
+    Endpoint(
+        *("POST", "/api/v1/scores", EXPERTS, give_scores, KeptScores),
         body=GivenScores,
         honours=("environment", "tenant"),
     ),

@@ -1,16 +1,18 @@
 """How far limits are used up, and spending that was cut off."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint
 from moat.api.records import limit_of
 from moat.api.services import Services
+from moat.domain.config import Scope
 from moat.domain.trips import Trip, TripScope
 from moat.spend.counters import Balance
+from moat.spend.limits import Measure, PlacedLimit
 
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,47 @@ def state(balance: Balance) -> LimitState:
     )
 
 
+class LimitRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit as it is stated; it is changed there."""
+
+    limit: str
+    per: tuple[Scope, ...]
+    """One counter for each combination that occurs; none: one for the whole service."""
+    match: dict[Scope, list[str]]
+    """Only calls with one of these values."""
+    measure: Measure
+    amount: int
+    """Requests, tokens, picodollars, or calls at one time."""
+    window: Literal["", "minute", "hour", "day", "month"]
+    """Empty: each call by itself, or at one time."""
+    action: str
+    warn_at: tuple[float, ...]
+    timezone: str
+    place: str
+    """`file:line`, or the environment variable that states it."""
+
+
+def list_limit_rules(request: Request, services: Services) -> list[LimitRule]:
+    """The limits that are in force, each with the place where it is stated and can be changed."""
+    return [_rule(each) for each in services.limit_rules()]
+
+
+def _rule(each: PlacedLimit) -> LimitRule:
+    limit = each.limit
+    return LimitRule(
+        limit=limit.name,
+        per=limit.per,
+        match={scope: sorted(values) for scope, values in limit.match.items()},
+        measure=limit.measure,
+        amount=limit.amount,
+        window=limit.window or "",
+        action=limit.action,
+        warn_at=limit.warn_at,
+        timezone=each.timezone,
+        place=each.place,
+    )
+
+
 class ResetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Lets spending go on that was cut off."""
 
@@ -83,6 +126,7 @@ def reset_spike(request: Request, services: Services) -> list[Trip]:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/limits", VIEWERS, list_limits, list[LimitState], query=("name", "limit")),
+    Endpoint("GET", "/api/v1/limits/rules", VIEWERS, list_limit_rules, list[LimitRule]),
     Endpoint("GET", "/api/v1/spikes", VIEWERS, list_spikes, list[Trip], query=("limit",)),
-    Endpoint("POST", "/api/v1/spikes/reset", ADMINS, reset_spike, list[Trip], body=ResetRequest),
+    Endpoint("POST", "/api/v1/spikes/reset", ENGINEERS, reset_spike, list[Trip], body=ResetRequest),
 )

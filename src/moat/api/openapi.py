@@ -7,7 +7,10 @@ from typing import Any
 import msgspec
 
 from moat import __version__
-from moat.api.endpoint import JSON_LINES, Endpoint
+from moat.api.admission import CSRF_HEADER
+from moat.api.answered import always_held
+from moat.api.endpoint import EVENTS, JSON_LINES, Endpoint
+from moat.api.front import SESSION_COOKIE
 from moat.api.parameters import SCHEMAS, TEXT
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
@@ -16,9 +19,13 @@ _MEANINGS = {
     200: "OK",
     201: "Made, and served from now on",
     202: "Stored or begun; it is not seen in what this server answers yet",
+    204: "Done",
+    303: "Go on there",
     304: "As it was when its `ETag` was what `If-None-Match` names",
 }
 UNCHANGED = 304
+EMPTY = (204, 303, UNCHANGED)
+"""Answers without a body."""
 
 _ERROR = {
     "type": "object",
@@ -44,6 +51,7 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     ends = [endpoint.ends for endpoint in endpoints if endpoint.ends is not None]
     types = [*(endpoint.returns for endpoint in endpoints), *bodies, *ends]
     found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    components = always_held(components, types, msgspec.json.schema_components(bodies)[1])
     schemas = iter(found)
     answers = [next(schemas) for _ in endpoints]
     asked = {endpoint: next(schemas) for endpoint in endpoints if endpoint.body is not None}
@@ -54,6 +62,8 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         if endpoint in last:
             line = {"anyOf": [answer, last[endpoint]], "description": "A line; the last is the latter."}
             content = {JSON_LINES: {"schema": line}}
+        if endpoint.streams:
+            content = {EVENTS: {"schema": {"anyOf": [answer], "description": "The data of an event."}}}
         path = _PATH_PARAMETER.sub(r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, content, asked.get(endpoint))
     return {
@@ -64,6 +74,8 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
             "schemas": {**_in_javascript(components), "Error": _ERROR},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+                "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER},
                 "signature": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
                 "token": {"type": "apiKey", "in": "header", "name": "X-Gitlab-Token"},
             },
@@ -76,8 +88,8 @@ def _operation(endpoint: Endpoint, content: dict[str, Any], body: Any) -> dict[s
     operation = {
         "operationId": endpoint.answer.__name__,
         "summary": endpoint.summary,
-        "security": [{"key": []}] if endpoint.roles else [{"signature": []}, {"token": []}],
-        "x-moat-roles": endpoint.roles,
+        "security": _security(endpoint),
+        "x-moat-roles": endpoint.roles or (),
         "parameters": list(_parameters(endpoint)),
         "responses": {
             **{str(status): _answered(status, content) for status in endpoint.statuses},
@@ -90,9 +102,19 @@ def _operation(endpoint: Endpoint, content: dict[str, Any], body: Any) -> dict[s
     return operation
 
 
+def _security(endpoint: Endpoint) -> list[dict[str, list[str]]]:
+    """What lets a request in: any of these, each with all that it names."""
+    if endpoint.roles is None:
+        return []
+    if not endpoint.roles:
+        return [{"signature": []}, {"token": []}]
+    person: dict[str, list[str]] = {"session": []}
+    return [{"key": []}, person if endpoint.method == "GET" else {**person, "csrf": []}]
+
+
 def _answered(status: int, content: dict[str, Any]) -> dict[str, Any]:
     told = {"description": _MEANINGS[status]}
-    return told if status == UNCHANGED else {**told, "content": content}
+    return told if status in EMPTY else {**told, "content": content}
 
 
 def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,11 @@ from typing import Any, get_args
 
 import msgspec
 
+from moat.api.overview import DEFAULT, WINDOW
 from moat.api.records import MAX_ROWS, MIN_STEP_NS
 from moat.domain.feedback import Source
+from moat.ports.eval_views import ResultsWanted
+from moat.ports.evaluations import PlanWanted
 from moat.ports.traces import Dimension, TraceFilter
 
 TEXT = {"type": "string"}
@@ -18,9 +21,18 @@ def _filter() -> dict[str, Any]:
     return {name: {"type": [one["type"] for one in field.get("anyOf", [field])]} for name, field in fields.items()}
 
 
+def _fields(kind: type[msgspec.Struct], *names: str) -> dict[str, Any]:
+    """Fields of a struct that a query is decoded into."""
+    _, shapes = msgspec.json.schema_components([kind], ref_template="{name}")
+    fields: dict[str, Any] = shapes[kind.__name__]["properties"]
+    return {name: fields[name] for name in names}
+
+
 _ONE = "|".join(get_args(Dimension))
 SCHEMAS: dict[str, dict[str, Any]] = {
     **_filter(),
+    **_fields(ResultsWanted, "below", "search", "after"),
+    **_fields(PlanWanted, "power", "alpha", "repeats", "pass_rate", "cases"),
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 50},
     "step_ns": {
         "type": "integer",
@@ -32,4 +44,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "said_by": {"enum": ["", *get_args(Source)]},
     "status": {"enum": ["", "waiting", "sent", "failed"]},
     "children": {"type": "boolean", "default": False},
+    "window": {"type": "string", "pattern": WINDOW, "default": DEFAULT},
+    "timezone": {"type": "string", "default": "UTC"},
 }

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moat.api.endpoint import ADMINS, READERS, VIEWERS, Endpoint, json_response
+from moat.api.endpoint import ENGINEERS, EXPERTS, READERS, VIEWERS, Endpoint, json_response
 from moat.api.services import Services
 from moat.api.waiting import wait
 from moat.domain.calls import Message
@@ -15,7 +15,7 @@ from moat.domain.errors import MoatError, RequestError
 from moat.domain.keys import Key
 from moat.domain.lineage import Lineage
 from moat.domain.releases import PromptRef, PromptVersion, Registration, digest, prompt_digest
-from moat.gateway.admission import CALLERS, check_environment
+from moat.gateway.admission import check_environment
 from moat.gateway.serving import Serving
 from moat.ports.prompts import Resolution
 from moat.prompts.diff import PromptDiff, diff
@@ -267,12 +267,12 @@ ENDPOINTS = (
         honours=("environment", "tenant"),
     ),
     Endpoint(
-        *("POST", "/api/v1/prompts", ADMINS, register_prompt, Registration),
+        *("POST", "/api/v1/prompts", ENGINEERS, register_prompt, Registration),
         body=NewPrompt,
         statuses=(201, 200, 202),
     ),
     Endpoint(
-        *("POST", "/api/v1/render/{name:path}", CALLERS, render_prompt, Rendered),
+        *("POST", "/api/v1/render/{name:path}", ("app", *EXPERTS), render_prompt, Rendered),
         body=RenderOrder,
         honours=("environment", "tenant"),
     ),

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint, json_response
+from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint, json_response
 from moat.api.services import Services
 from moat.api.waiting import refreshed
 from moat.domain.errors import NotFound, RequestError
@@ -18,6 +18,7 @@ from moat.ports.traces import Dimension, TraceFilter, Usages
 from moat.prompts.drift import Drift
 from moat.routing.health import DeploymentState
 from moat.spend.refusals import MAX_ALERTS, alerts
+from moat.telemetry.conversation import Conversation, conversation
 from moat.telemetry.saved import NAMED, expand
 
 MAX_ROWS = 1000
@@ -74,6 +75,12 @@ def search_traces(request: Request, services: Services) -> list[Span]:
 def get_trace(request: Request, services: Services) -> list[Span]:
     """All spans of a trace or request, with their content."""
     return own_spans(request, services, request.path_params["id"])
+
+
+def get_messages(request: Request, services: Services) -> list[Conversation]:
+    """What was asked and answered in a trace or request, span by span, in one form whatever the provider's was."""
+    spans = own_spans(request, services, request.path_params["id"])
+    return [conversation(span) for span in spans if span.kind != "attempt"]
 
 
 def own_spans(request: Request, services: Services, trace_or_request_id: str) -> list[Span]:
@@ -160,7 +167,7 @@ def _saved(request: Request, services: Services) -> dict[str, str]:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/status", VIEWERS, get_status, Status),
-    Endpoint("POST", "/api/v1/refresh", ADMINS, refresh, Status, body=Refresh, statuses=(200, 202)),
+    Endpoint("POST", "/api/v1/refresh", ENGINEERS, refresh, Status, body=Refresh, statuses=(200, 202)),
     Endpoint("GET", "/api/v1/runs", VIEWERS, list_runs, list[Run], query=("suite", "prompt", "limit")),
     Endpoint(
         *("GET", "/api/v1/traces", VIEWERS, search_traces, list[Span]),
@@ -168,6 +175,10 @@ ENDPOINTS = (
         honours=("environment", "tenant"),
     ),
     Endpoint("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, list[Span], honours=("environment", "tenant")),
+    Endpoint(
+        *("GET", "/api/v1/traces/{id}/messages", VIEWERS, get_messages, list[Conversation]),
+        honours=("environment", "tenant"),
+    ),
     Endpoint(
         *("GET", "/api/v1/usage", VIEWERS, get_usage, list[Usages]),
         query=(*FILTER, "by", "step_ns", "offset_ns"),

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint, json_response
+from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint, json_response
 from moat.api.services import Services
 from moat.api.waiting import served
 from moat.domain.errors import AccessError, NotFound, RequestError
@@ -190,26 +190,26 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/api/v1/releases/{id}", VIEWERS, get_release, Release, honours=("environment",)),
     Endpoint(
-        *("POST", "/api/v1/releases", ADMINS, create_release, Released),
+        *("POST", "/api/v1/releases", ENGINEERS, create_release, Released),
         body=Order,
         statuses=(201, 202),
         honours=("environment",),
     ),
     Endpoint(
-        *("POST", "/api/v1/approvals", ADMINS, approve_release, Approval),
+        *("POST", "/api/v1/approvals", ENGINEERS, approve_release, Approval),
         body=ApprovalOrder,
         statuses=(201,),
         honours=("environment",),
     ),
     Endpoint(
-        *("POST", "/api/v1/rollbacks", ADMINS, roll_back, Assignment),
+        *("POST", "/api/v1/rollbacks", ENGINEERS, roll_back, Assignment),
         body=RollbackOrder,
         statuses=(200, 202),
         honours=("environment",),
     ),
     Endpoint("GET", "/api/v1/rollouts", VIEWERS, list_rollouts, list[Assignment], honours=("environment",)),
     Endpoint(
-        *("POST", "/api/v1/rollouts", ADMINS, steer_rollout, Assignment),
+        *("POST", "/api/v1/rollouts", ENGINEERS, steer_rollout, Assignment),
         body=RolloutOrder,
         statuses=(200, 202),
         honours=("environment",),

@@ -1,18 +1,25 @@
 """What the routes work on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moat.api.changes import Changes
+from moat.api.overviews import Overviews
 from moat.api.pushes import Pushes
+from moat.api.sign_in import SignIn
+from moat.api.workbench import Workbench
 from moat.domain.alerting import Rule
 from moat.domain.audit import Verification
 from moat.domain.lineage import Lineage
 from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live
+from moat.guards.engine.rules import PlacedPolicy
 from moat.ports.alerts import AlertStore
 from moat.ports.audit import AuditStore
+from moat.ports.calls import CallReader
 from moat.ports.connections import Connections
+from moat.ports.evaluations import Evaluations
 from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
@@ -23,6 +30,7 @@ from moat.ports.traces import Repricing, TraceReader
 from moat.ports.trips import TripStore
 from moat.ports.upkeep import Upkeep
 from moat.prompts.registry import PromptRegistry
+from moat.spend.limits import PlacedLimit
 
 MAX_BODY = 2 * 2**20
 MAX_PUSH = 25 * 2**20
@@ -37,10 +45,20 @@ class Services:
     live: Live
     releases: ReleaseReader
     runs: Runs
+    evaluations: Evaluations
     traces: TraceReader
+    calls: CallReader
+    changes: Changes
+    overviews: Overviews
+    policies: Callable[[], Sequence[PlacedPolicy]]
+    """Guard policies as the files have them now. Raises `ConfigError`."""
+    limit_rules: Callable[[], Sequence[PlacedLimit]]
+    """The limits of moat.yaml and the environment, as they are in force."""
     upkeep: Upkeep
     opinions: Opinions
     keys: KeyStore
+    sign_in: SignIn
+    workbench: Workbench
     trips: TripStore
     alerts: AlertStore
     audit: AuditStore

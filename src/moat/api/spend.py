@@ -1,5 +1,7 @@
 """What calls cost: sums over attempts, and pricing them anew."""
 
+import time
+
 import msgspec
 from starlette.requests import Request
 
@@ -8,8 +10,11 @@ from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, w
 from moat.api.services import Services
 from moat.domain.audit import Act
 from moat.domain.calls import Deployment
-from moat.domain.errors import RequestError
+from moat.domain.errors import ConfigError, RequestError
+from moat.domain.windows import zone
 from moat.ports.traces import Repricing, Spend
+from moat.spend.forecast import Forecast
+from moat.spend.reports_time import Clock, month_forecast
 
 
 class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,9 +29,28 @@ class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def get_spend(request: Request, services: Services) -> list[Spend]:
-    """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given."""
-    by, asked = dimensions(request), wanted(request, services)
-    return services.traces.spending(by, asked, step_of(request), offset_of(request))
+    """Sums of attempts by any dimensions, dearest first; in time slots of `step_ns` when given.
+
+    With `limit`, of the dearest groups alone.
+    """
+    by, asked, step_ns = dimensions(request), wanted(request, services), step_of(request)
+    if "limit" not in request.query_params:
+        return services.traces.spending(by, asked, step_ns, offset_of(request))
+    dearest = services.traces.spending(by, asked)[: limit_of(request)]
+    if not step_ns:
+        return dearest
+    groups = {each.group for each in dearest}
+    return [each for each in services.traces.spending(by, asked, step_ns, offset_of(request)) if each.group in groups]
+
+
+def get_forecast(request: Request, services: Services) -> Forecast:
+    """What the present month will have cost at its end, with an interval."""
+    name = request.query_params.get("timezone", "UTC")
+    try:
+        clock = Clock(time.time_ns(), zone(name), name)
+    except ConfigError as error:
+        raise RequestError(error.what, where="timezone", remedy="Write an IANA name such as Europe/Berlin.") from None
+    return month_forecast(services.traces, wanted(request, services), clock)[0]
 
 
 def get_deployments(request: Request, services: Services) -> list[tuple[str, Deployment]]:
@@ -52,10 +76,18 @@ def reprice(request: Request, services: Services) -> Repricing:
     return services.reprice(actor, asked.since_ns, asked.until_ns, asked.dry_run)
 
 
+_OF_FORECASTS = tuple(name for name in FILTER if name not in ("since_ns", "until_ns"))
+"""Its past is the last eight weeks."""
+
 ENDPOINTS = (
     Endpoint(
         *("GET", "/api/v1/spend", VIEWERS, get_spend, list[Spend]),
-        query=(*FILTER, "by", "step_ns", "offset_ns"),
+        query=(*FILTER, "by", "step_ns", "offset_ns", "limit"),
+        honours=("environment", "tenant"),
+    ),
+    Endpoint(
+        *("GET", "/api/v1/spend/forecast", VIEWERS, get_forecast, Forecast),
+        query=(*_OF_FORECASTS, "timezone"),
         honours=("environment", "tenant"),
     ),
     Endpoint(

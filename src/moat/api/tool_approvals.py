@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from starlette.requests import Request
 
-from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
+from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint
 from moat.api.records import limit_of
 from moat.api.services import Services
 from moat.domain.errors import AccessError, RequestError
@@ -51,5 +51,5 @@ def decide(request: Request, services: Services) -> ToolApproval:
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/tool-approvals", VIEWERS, list_approvals, list[ToolApproval], query=("state", "limit")),
     Endpoint("GET", "/api/v1/tool-approvals/{id}", VIEWERS, get_approval, ToolApproval),
-    Endpoint("POST", "/api/v1/tool-approvals/{id}", ADMINS, decide, ToolApproval, body=Decision),
+    Endpoint("POST", "/api/v1/tool-approvals/{id}", ENGINEERS, decide, ToolApproval, body=Decision),
 )

@@ -129,10 +129,9 @@ class LineLedger:
         self._give_back = give_back
         self._stopping = stopping
 
-    @property
-    def idle(self) -> bool:
+    def watches(self, call: Call) -> bool:
         """As the ledger."""
-        return self._ledger.idle
+        return self._ledger.watches(call)
 
     async def admit(self, call: Call) -> Admission:
         """See `Ledger`. Raises `Stopped` when the batch ends while it waits."""
@@ -163,10 +162,9 @@ class SpentLedger:
         self._ledger = ledger
         self._held = held
 
-    @property
-    def idle(self) -> bool:
+    def watches(self, call: Call) -> bool:
         """As the ledger."""
-        return self._ledger.idle
+        return self._ledger.watches(call)
 
     async def admit(self, call: Call) -> Admission:
         """See `Ledger`."""

@@ -105,10 +105,13 @@ class Running:
 
     async def _reserve(self, line: Line, owed: bool) -> None:
         ports = self.priced_ports
-        if ports.ledger is None or ports.ledger.idle:
+        if ports.ledger is None:
             return
         try:
-            call = await prepare(self.call(line), ports)
+            call = self.call(line)
+            if not ports.ledger.watches(call):
+                return
+            call = await prepare(call, ports)
         except MoatError as error:
             if owed or isinstance(error, (ContextOverflow, Unsupported, *WITHHELD)):
                 return  # it gets its error when it is run; keys and prompts may have changed since it was checked

@@ -2,6 +2,7 @@
 
 import time
 import urllib.request
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode
@@ -31,16 +32,25 @@ def wait_until_served(server: ServerFile, assignment: Assignment) -> bool:
 
 
 def refresh(server: ServerFile) -> bool:
-    """Let the running server look at files and store at once; False when it did not answer that it has."""
-    return ask(server, "/api/v1/refresh", b"{}") is not None
+    """Let the running server look at files and store at once; False when it was not seen to serve them in time."""
+    deadline = time.monotonic() + SERVED_WITHIN_SECONDS
+    while (status := _asked(server, "/api/v1/refresh", b"{}")[0]) == HTTPStatus.ACCEPTED:
+        if time.monotonic() >= deadline:
+            return False
+    return status == HTTPStatus.OK
 
 
 def ask(server: ServerFile, path: str, body: bytes | None = None) -> Any:
     """What the management API answers; None when the server cannot be reached, refuses, or answers with nonsense."""
+    return _asked(server, path, body)[1]
+
+
+def _asked(server: ServerFile, path: str, body: bytes | None = None) -> tuple[int, Any]:
+    """Status and answer; 0 and None without one."""
     headers = {"authorization": f"Bearer {server.token}", "content-type": "application/json"}
     request = urllib.request.Request(f"{server.url}{path}", data=body, headers=headers)
     try:
         with DIRECT.open(request, timeout=SERVED_WITHIN_SECONDS) as response:
-            return msgspec.json.decode(response.read())
+            return response.status, msgspec.json.decode(response.read())
     except (OSError, HTTPException, msgspec.DecodeError):
-        return None
+        return 0, None

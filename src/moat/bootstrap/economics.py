@@ -9,10 +9,10 @@ from moat.prompts.linting.tokens import Economics
 
 def economics(project: Project) -> Economics:
     """Input prices by alias, and calls of the last 30 days by prompt; without what cannot be had at once."""
-    return Economics(prices=_prices(project), calls=monthly_calls(project))
+    return Economics(prices=input_prices(project), calls=monthly_calls(project))
 
 
-def _prices(project: Project) -> dict[str, int]:
+def input_prices(project: Project) -> dict[str, int]:
     """Picodollars for an input token at the first deployment of each alias."""
     try:
         table = offline_prices(project)

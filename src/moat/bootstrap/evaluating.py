@@ -6,6 +6,8 @@ from dataclasses import replace as with_ports
 from functools import cached_property
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from moat.adapters.http_target import HttpTarget
 from moat.adapters.system import SystemClock
 from moat.bootstrap.background import BackgroundTasks
@@ -100,6 +102,8 @@ class Evaluating:
         self._fitted = fitted
         self._targets = Targets(project, state, environ, judges.project if judges is not None else project, confined)
         self._datasets: dict[Path, Dataset] = {}
+        self.user = ""
+        """Who its calls are made for, and pays for them; empty: the project."""
 
     @property
     def project(self) -> Project:
@@ -155,7 +159,7 @@ class Evaluating:
         whole = self._whole(suite)
         if whole.digest == run.dataset_digest:
             return whole
-        ids = {result.case for result in self._state.runs.each(run.id)}
+        ids = {result.case for result in self._state.runs.scored(run.id)}
         cases = tuple(case for case in whole.cases if case.id in ids)
         if dataset_digest(cases) != run.dataset_digest:
             raise ConflictError(
@@ -208,6 +212,8 @@ class Evaluating:
                 )
             await stack.enter_async_context(_closing(evaluation.target))
             ask = _divided(refusing(asks[0]), asks[-1], tested)
+            if self.user:
+                ask = _on_behalf_of(self.user, ask)
             means, runs = Means(ask, budget, pacer), self._state.runs
             return await execute(run, evaluation, means=means, runs=runs, clock=clock, progress=watch, only=only)
 
@@ -353,6 +359,15 @@ def _divided(tested: Next, judging: Next, feature: str) -> Next:
 
     def ask(call: Call) -> AsyncGenerator[Event, None]:
         return (tested if call.caller.feature == feature and call.operation == "chat" else judging)(call)
+
+    return ask
+
+
+def _on_behalf_of(user: str, next: Next) -> Next:
+    """The same, with this user as its caller's."""
+
+    def ask(call: Call) -> AsyncGenerator[Event, None]:
+        return next(replace(call, caller=replace(call.caller, user=user)))
 
     return ask
 

@@ -16,7 +16,7 @@ from moat.domain.handling import Handling, Keeping
 from moat.domain.releases import PromptRef, PromptVersion
 from moat.evals.runner import ENVIRONMENT
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
-from moat.guards.engine.rules import Policy
+from moat.guards.engine.rules import Policy, unmet
 from moat.guards.handling.calls import CallData, DataPolicy
 from moat.guards.remote import RemoteDetector
 from moat.pipeline.stages.resolve import params_of
@@ -92,7 +92,7 @@ async def explain(settings: Settings, environ: Mapping[str, str], asking: Asking
     call = _call(asking)
     known = policies(settings.root, settings.config, settings.document)
     covering = [each for each in known if each.covers(call)]
-    elsewhere = {each.config.id: _unmet(each, call) for each in known if not each.covers(call)}
+    elsewhere = {each.config.id: unmet(each, call) for each in known if not each.covers(call)}
     call, verdicts, outcome = await _guarded(call, covering)
     data = handling(settings.config, settings.document)
     looked = await data[0].look(call) if data is not None else None
@@ -157,22 +157,6 @@ async def _guarded(call: Call, covering: list[Policy]) -> tuple[Call, list[Verdi
     except GuardBlocked:
         return call, call.journal.verdicts, "blocked"
     return asked.call, call.journal.verdicts, "answered by a guard" if asked.answer else "sent"
-
-
-def _unmet(policy: Policy, call: Call) -> str:
-    """The first of its conditions that does not hold."""
-    caller, when = call.caller, policy.config.when
-    prompt = call.prompt.name if call.prompt is not None else ""
-    for field, value, wanted in (
-        ("environment", caller.environment, when.environment),
-        ("tenant", caller.tenant, when.tenant),
-        ("feature", caller.feature, when.feature),
-        ("prompt", prompt, when.prompt),
-        ("model", call.model, when.model),
-    ):
-        if wanted and value not in wanted:
-            return f"it is for {field} {', '.join(wanted)}; the request has {value or 'none'}"
-    return ""
 
 
 def _rules(covering: list[Policy]) -> tuple[Guarded, ...]:

@@ -10,7 +10,7 @@ from moat.domain.config import Config
 from moat.domain.errors import ConfigError
 from moat.domain.policies import PolicyConfig
 from moat.guards.engine.policing import PolicyGuards
-from moat.guards.engine.rules import Policy, compiled
+from moat.guards.engine.rules import PlacedPolicy, Policy, compiled
 from moat.guards.remote import RemoteDetector
 
 
@@ -48,6 +48,18 @@ def _written(root: Path, config: Config, document: Document) -> list[_Written]:
             )
         names[name] = each.document.name
     return found
+
+
+def placed(settings: Settings) -> list[PlacedPolicy]:
+    """All of them as the files have them now, compiled, with their places. Raises `ConfigError` as `policies`."""
+    return [
+        PlacedPolicy(
+            _compiled(each, settings.config),
+            each.document.place(each.at),
+            tuple(each.document.place([*each.at, "guards", index]) for index in range(len(each.config.guards))),
+        )
+        for each in _written(settings.root, settings.config, settings.document)
+    ]
 
 
 def place_of(settings: Settings, policy: Policy, path: list[str | int]) -> str:

@@ -10,13 +10,16 @@ from moat.bootstrap.spending import EVALS
 from moat.domain.config import Config, LimitConfig, Scope
 from moat.domain.errors import AccessError, ConfigError, LimitExceeded, PromptError
 from moat.domain.usage import Usage
+from moat.ports.drafts import PLAYGROUND
 from moat.ports.prices import Prices
 from moat.ports.traces import Dimension, Spend, TraceFilter, TraceReader
 from moat.spend.ledger import Opening, Rules
-from moat.spend.limits import Limit, Values, compiled
+from moat.spend.limits import Limit, PlacedLimit, Values, compiled
 
 PER_REQUEST = "MAX_TOKENS_PER_REQUEST"
 MONTHLY = "MONTHLY_TOKEN_BUDGET"
+PLAYGROUND_LIMIT = "console-playground"
+"""What each person may spend on trying prompts."""
 
 NOT_ADMITTED = (LimitExceeded.code, AccessError.code, PromptError.code)
 """Errors of calls that were refused before they were counted as requests."""
@@ -41,12 +44,32 @@ def ledger_rules(settings: Settings, prices: Prices, environ: Mapping[str, str])
         return prices.cost(first[alias], alias, usage) if alias in first else None
 
     return Rules(
-        limits=compiled([*config.limits, *environment_limits(environ, optional)]),
+        limits=compiled([*config.limits, *environment_limits(environ, optional), playground_limit(config)]),
         optional=optional,
         cheaper={alias: model.cheaper for alias, model in config.models.items() if model.cheaper},
         price=price,
         spikes=config.spikes,
     )
+
+
+def placed_limits(settings: Settings, environ: Mapping[str, str]) -> list[PlacedLimit]:
+    """All of them, with their places. Raises `ConfigError`."""
+    config, document = settings.config, settings.document
+    optional = frozenset(name for name, feature in config.features.items() if not feature.critical)
+    of_environment = {"max-tokens-per-request": PER_REQUEST, "monthly-token-budget": MONTHLY}
+    stated = [
+        *((limit, document.place(["limits", index])) for index, limit in enumerate(config.limits)),
+        *((limit, of_environment[limit.name]) for limit in environment_limits(environ, optional)),
+        (playground_limit(config), document.place(["console", "playground", "per_day"])),
+    ]
+    ready = compiled(limit for limit, _ in stated)
+    return [PlacedLimit(each, place, limit.timezone) for each, (limit, place) in zip(ready, stated, strict=True)]
+
+
+def playground_limit(config: Config) -> LimitConfig:
+    """What a person may spend in a day on trying prompts: `console.playground`."""
+    money = config.console.playground.per_day
+    return LimitConfig(name=PLAYGROUND_LIMIT, per=["user"], match={"feature": [PLAYGROUND]}, money=money, window="day")
 
 
 def environment_limits(environ: Mapping[str, str], optional: frozenset[str] = frozenset()) -> list[LimitConfig]:
@@ -85,6 +108,8 @@ def opening(traces: TraceReader, flush: Callable[[], object] = lambda: None) -> 
 
     def used(limit: Limit, since_ns: int) -> Mapping[Values, int]:
         flush()
+        if limit.name == PLAYGROUND_LIMIT:
+            return _tried(since_ns)
         if limit.measure == "requests":
             return _calls(limit, since_ns)
         scopes: list[Scope] = [*dict.fromkeys((*limit.per, *limit.match, "environment"))]
@@ -94,6 +119,16 @@ def opening(traces: TraceReader, flush: Callable[[], object] = lambda: None) -> 
             values = limit.values(said)
             if values is not None and said["environment"] != EVALS:
                 totals[values] = totals.get(values, 0) + _amount(limit, row)
+        return totals
+
+    def _tried(since_ns: int) -> Mapping[Values, int]:
+        """Evaluations of drafts count too: those that have a user are somebody's."""
+        totals: dict[Values, int] = {}
+        for feature, environment in ((PLAYGROUND, ""), ("", EVALS)):
+            wanted = TraceFilter(since_ns=since_ns, feature=feature, environment=environment)
+            for row in traces.spending(["user"], wanted):
+                if feature or row.group[0]:
+                    totals[row.group] = totals.get(row.group, 0) + row.cost
         return totals
 
     def _calls(limit: Limit, since_ns: int) -> Mapping[Values, int]:

@@ -13,8 +13,12 @@ from typing import NamedTuple
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.system import SystemClock
 from moat.api.app import management_api
+from moat.api.changes import Changes
+from moat.api.overviews import Overviews
 from moat.api.pushes import Pushes
 from moat.api.services import Services
+from moat.api.sign_in import SignIn
+from moat.api.workbench import Workbench
 from moat.batches.api import BatchApi
 from moat.batches.files import FileShelf
 from moat.batches.service import Batches
@@ -22,16 +26,20 @@ from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.alerting import Alerting, keep_delivered, keep_watched
 from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.auditing import keep_anchored, verify
+from moat.bootstrap.changing import sources_of
 from moat.bootstrap.collectors import Collectors, open_collectors
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.crew import Crew
 from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.engine import Ground, Work, begin, new_spool, open_engine
+from moat.bootstrap.evaluations import ProjectEvaluations
 from moat.bootstrap.feedback import feedback_spool, link_signer
 from moat.bootstrap.grpc_intake import open_grpc
+from moat.bootstrap.guarding import placed
 from moat.bootstrap.http_server import HttpServer, allow_descriptors, calm_collector, http_settings, listen
+from moat.bootstrap.identities import Identities
 from moat.bootstrap.indexing import Indexing
-from moat.bootstrap.limits import opening
+from moat.bootstrap.limits import opening, placed_limits
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.logs import TEXT, Logs
 from moat.bootstrap.measuring import keep_measured
@@ -45,6 +53,10 @@ from moat.bootstrap.spikes import keep_spikes
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
 from moat.bootstrap.upkeep import TraceUpkeep, keep_expired
 from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.workbench import open_workbench
+from moat.console.app import Console
+from moat.console.site import BUILT
+from moat.domain.accounts import WELCOME
 from moat.domain.errors import ConflictError, StorageError
 from moat.domain.keys import KEY_PREFIX, LOCAL_KEY, Key, hash_secret
 from moat.domain.lineage import Lineage
@@ -66,12 +78,13 @@ async def serve(
     project: Project,
     environ: Mapping[str, str],
     address: tuple[str, int],
-    ready: Callable[[ServerFile, Live], None],
+    ready: Callable[[ServerFile, Live, str], None],
     workers: int = 0,
     logs: Logs = TEXT,
 ) -> None:
-    """Run until a signal asks to stop. `ready` is called once when the first request can be answered. `workers`:
-    processes that answer model calls beside this one; 0: it answers them itself.
+    """Run until a signal asks to stop. `ready` is called once when the first request can be answered, with the link
+    for the first admin while there is none. `workers`: processes that answer model calls beside this one; 0: it
+    answers them itself.
 
     Raises `ConflictError` when the project has a running server already: the stores have one owner.
     """
@@ -84,26 +97,30 @@ async def serve(
         url = f"http://{host}:{listener.getsockname()[1]}"
         file = ServerFile(url=url, pid=os.getpid(), token=token)
         local = Key(id=LOCAL_KEY, hash=hash_secret(token), name="commands on this machine", role="admin")
-        async with _open(project, environ, local, Crew(project, local, workers, logs)) as (app, live, crew):
+        async with _open(project, environ, local, Crew(project, local, workers, logs)) as up:
+            app, live, crew, hush, sign_in = up
 
             async def announce() -> None:
                 await crew.start(server.take, listener)
                 while_up.enter_context(calm_collector())
                 while_up.enter_context(announced(project.server_path, file))
-                ready(file, live)
+                ready(file, live, await asyncio.to_thread(_welcome, sign_in, url))
 
             logged = AccessLog(app) if logs.access else app
             most = project.settings.config.server.max_requests
             config = http_settings(logged, most, crew if workers else None, live.refusals)
-            server = HttpServer(config, announce, crew.stop)
+
+            async def stop() -> None:
+                hush()
+                await crew.stop()
+
+            server = HttpServer(config, announce, stop)
             crew.own = lambda: server.under_way
             await server.serve(sockets=[] if workers else [listener])
 
 
 @asynccontextmanager
-async def _open(
-    project: Project, environ: Mapping[str, str], local: Key, crew: Crew
-) -> AsyncIterator[tuple[Gateway, Live, Crew]]:
+async def _open(project: Project, environ: Mapping[str, str], local: Key, crew: Crew) -> AsyncIterator["_Up"]:
     """Everything the server stands on, opened in order and closed in reverse: each of it, wherever the start stops
     and whatever fails to close.
     """
@@ -122,10 +139,8 @@ async def _open(
         alerting = Alerting(traces, state.alerts, lambda: snapshots.settings, environ)
         sync = ServerSync(project.root, state, snapshots.synced)
         upkeep = TraceUpkeep(traces, lambda: snapshots.settings.config.telemetry, project.folder)
-        max_body = round(settings.config.server.max_body_mb * 2**20)
-        files = FileShelf(project.files_path)
-        batches = Batches(live, state.batches, files, settings.config.batches, max_line=max_body, clock=SystemClock())
-        batches.open()
+        sign_in = _sign_in(state, snapshots, environ)
+        batches = _open_batches(project, live, state)
         works: tuple[Work, ...] = (
             partial(keep_indexed, snapshots, indexing),
             partial(keep_compared, snapshots, Drifting(project.repository, state.releases)),
@@ -142,14 +157,16 @@ async def _open(
         )
         begin(opened, (*engine.works, *metering.works, *works))
         opinions = _open_opinions(opened, project, traces, snapshots)
-        services = _services(project, environ, state, (traces, opinions), _Holding(live, snapshots, sync, upkeep))
+        bench = open_workbench(opened, (project.root, live, snapshots), ledger, environ, state.audit)
+        holding = _Holding(live, snapshots, sync, upkeep, sign_in, bench)
+        services = _services(project, environ, state, (traces, opinions), holding)
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
         gateway = Gateway(
             live,
             spool,
-            max_body=max_body,
-            management=management_api(services),
+            max_body=_max_body(project),
+            management=Console(BUILT, management_api(services)),
             batches=BatchApi(live, batches),
             feedback=FeedbackApi(live, opinions, link_signer(project), SystemClock()),
             measured=metering.measured(
@@ -160,7 +177,30 @@ async def _open(
             ),
         )
         await open_grpc(opened, settings.config.telemetry.grpc, gateway.intake)
-        yield gateway, live, crew
+        yield _Up(gateway, live, crew, services.changes.end, sign_in)
+
+
+class _Up(NamedTuple):
+    """A server that can begin."""
+
+    gateway: Gateway
+    live: Live
+    crew: Crew
+    hush: Callable[[], None]
+    """Ends answers that would go on for ever."""
+    sign_in: SignIn
+
+
+def _sign_in(state: State, snapshots: Snapshots, environ: Mapping[str, str]) -> SignIn:
+    """The door, as moat.yaml has it at each moment."""
+    identities = Identities(lambda: snapshots.settings, environ)
+    return SignIn(state.accounts, lambda: snapshots.settings.config.console, SystemClock(), identities.provider)
+
+
+def _welcome(sign_in: SignIn, url: str) -> str:
+    """A link for the first admin; empty when there is one."""
+    token = sign_in.welcome()
+    return f"{sign_in.config.public_url.rstrip('/') or url}{WELCOME}{token}" if token else ""
 
 
 def _open_records(
@@ -177,6 +217,19 @@ def _open_records(
     spool.open()
     shipper.ship()
     return traces, spool, shipper
+
+
+def _open_batches(project: Project, live: Live, state: State) -> Batches:
+    """What is asked of models without anybody waiting, as it was left."""
+    files, config = FileShelf(project.files_path), project.settings.config.batches
+    batches = Batches(live, state.batches, files, config, max_line=_max_body(project), clock=SystemClock())
+    batches.open()
+    return batches
+
+
+def _max_body(project: Project) -> int:
+    """Bytes."""
+    return round(project.settings.config.server.max_body_mb * 2**20)
 
 
 def _open_opinions(opened: AsyncExitStack, project: Project, traces: DuckTraces, snapshots: Snapshots) -> Opinions:
@@ -198,6 +251,8 @@ class _Holding(NamedTuple):
     snapshots: Snapshots
     sync: ServerSync
     upkeep: TraceUpkeep
+    sign_in: SignIn
+    bench: Workbench
 
 
 def _services(
@@ -221,10 +276,18 @@ def _services(
         live=holding.live,
         releases=state.releases,
         runs=state.runs,
+        evaluations=ProjectEvaluations(project.root, lambda: holding.snapshots.catalog, state, traces, environ),
         traces=traces,
+        calls=traces.calls,
+        changes=Changes(sources_of(holding.live, state, traces)),
+        overviews=Overviews(holding.live, traces, traces.calls, state.alerts, state.releases),
+        policies=lambda: placed(holding.snapshots.settings),
+        limit_rules=lambda: placed_limits(holding.snapshots.settings, environ),
         upkeep=holding.upkeep,
         opinions=opinions,
         keys=state.keys,
+        sign_in=holding.sign_in,
+        workbench=holding.bench,
         trips=state.trips,
         alerts=state.alerts,
         audit=state.audit,
@@ -241,7 +304,7 @@ def _services(
         synced=lambda: holding.snapshots.synced.value,
         reprice=lambda *order: reprice(Project(project.root), environ, traces, *order),
         root=project.root,
-        max_body=round(project.settings.config.server.max_body_mb * 2**20),
+        max_body=_max_body(project),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -90,6 +91,7 @@ def _check(settings: Settings) -> None:
     compiled(config.limits)
     if config.spikes is not None:
         dollars(config.spikes.floor, f"{CONFIG_FILE}: $.spikes.floor")
+    dollars(config.console.playground.per_day, f"{CONFIG_FILE}: $.console.playground.per_day")
     for name, options in config.providers.items():
         path = ["providers", name]
         if not isinstance(options.get("kind"), str):
@@ -110,6 +112,7 @@ def _check(settings: Settings) -> None:
             where=document.place(["git", "webhook_secret"]),
             remedy='Write a reference such as "${MOAT_WEBHOOK_SECRET}", and set the variable where Moat runs.',
         )
+    _check_console(settings)
     rules_of(config)
     for name, channel in config.alerts.channels.items():
         hidden = channel.kind != "apprise" or references(channel.url)  # its addresses are made of tokens
@@ -129,6 +132,33 @@ def _check(settings: Settings) -> None:
         for index, window in enumerate(rules.freeze):
             _check_window(settings, window, ["environments", name, "freeze", index])
     check_models(config, document)
+
+
+def _check_console(settings: Settings) -> None:
+    """Addresses that are addresses, and a secret that is a reference."""
+    console, place = settings.config.console, settings.document.place
+    url = urlsplit(console.public_url)
+    if console.public_url and not (url.scheme in ("http", "https") and url.netloc and url.path in ("", "/")):
+        raise ConfigError(
+            f"{console.public_url!r} at $.console.public_url is not where browsers can find a server",
+            where=place(["console", "public_url"]),
+            remedy="Write it with its scheme and without a path: https://moat.example.org.",
+        )
+    for index, proxy in enumerate(console.trusted_proxies):
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            raise ConfigError(
+                f"{proxy!r} at $.console.trusted_proxies is no address and no network",
+                where=place(["console", "trusted_proxies", index]),
+                remedy="Write 127.0.0.1, or 10.0.0.0/8.",
+            ) from None
+    if console.oidc is not None and console.oidc.client_secret and _in_plain(console.oidc.client_secret):
+        raise ConfigError(
+            "a secret stands in the file at $.console.oidc.client_secret",
+            where=place(["console", "oidc", "client_secret"]),
+            remedy='Write a reference such as "${OIDC_SECRET}", and set the variable where Moat runs.',
+        )
 
 
 def _check_window(settings: Settings, window: FreezeWindow, path: list[str | int]) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from moat.adapters.sqlite import (
+    SqliteAccounts,
     SqliteAlerts,
     SqliteAudit,
     SqliteBatches,
@@ -35,6 +36,7 @@ from moat.guards.engine.approving import Approvals
 from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
+from moat.ports.accounts import AccountStore
 from moat.ports.alerts import AlertStore
 from moat.ports.audit import AuditStore
 from moat.ports.background import Background
@@ -64,6 +66,7 @@ class State:
     searches: SqliteSearches
     audit: AuditStore
     approvals: ApprovalStore
+    accounts: AccountStore
 
 
 @contextmanager
@@ -84,6 +87,7 @@ def open_state(project: Project) -> Iterator[State]:
             SqliteSearches(store),
             SqliteAudit(store),
             SqliteToolApprovals(store),
+            SqliteAccounts(store),
         )
     finally:
         store.close()

@@ -4,18 +4,13 @@ from typing import Annotated
 
 import typer
 
+from moat.bootstrap.planning import plan_stored
 from moat.bootstrap.project import Project
-from moat.bootstrap.suites import load_suites, shown
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json
 from moat.cli.output import counted, out, print_json, print_table
-from moat.domain.errors import NotFound
 from moat.domain.usage import format_usd
-from moat.evals.datasets import load_dataset, select
-from moat.evals.planning import Demand, Past, Question, ScorePlan, SuitePlan, history, parse_points, plan
-
-RUNS = 200
-"""So many of the newest runs are looked through."""
+from moat.evals.planning import Question, ScorePlan, SuitePlan, parse_points
 
 
 def plan_suite(
@@ -37,31 +32,12 @@ def plan_suite(
     """Plan a suite: what it can see now, and the cases, repeats and cost it takes to see a smaller difference."""
     question = Question(detect=parse_points(detect), power=power, alpha=alpha, repeats=repeats, pass_rate=pass_rate)
     project = Project.find(ctx.obj)
-    demand = _demand(project, suite)
     with open_state(project) as state:
-        found = history(state.runs.runs(suite=suite, limit=RUNS))
-        pasts = [Past(run, state.runs.each(run.id)) for run in found or () if run is not None]
-        made = plan(demand, question, *pasts)
+        made = plan_stored(project, state.runs, suite, question)
     if json:
         print_json(made)
     else:
         _print(made)
-
-
-def _demand(project: Project, name: str) -> Demand:
-    suites = load_suites(project.root)
-    if name not in suites:
-        raise NotFound(f"there is no suite {name!r}", remedy=f"Suites: {', '.join(suites) or 'none'}.")
-    suite = suites[name]
-    whole = load_dataset(suite.dataset, name=shown(suite.dataset, project.root))
-    dataset = select(whole, suite.split, open_held_out=True)  # its cases are counted, none is asked
-    margins = {gate.score: gate.margin for gate in suite.gates if not gate.where}
-    return Demand(
-        name=name,
-        cases=dataset.cases,
-        repeats=suite.least + 1 if suite.least else suite.repeats,
-        scores=margins or {scorer.name: None for scorer in suite.scorers},
-    )
 
 
 def _print(made: SuitePlan) -> None:

@@ -62,7 +62,10 @@ class Said(Struct, frozen=True, kw_only=True):
     ] = None
     role: Annotated[
         Role | None,
-        typer.Option(help="app: models, prompts, traces; a new key's. viewer: look. admin: everything."),
+        typer.Option(
+            help="app: models, prompts, traces; a new key's. viewer: look. expert: also score. engineer: also release. "
+            "admin: everything."
+        ),
     ] = None
     days: Annotated[int | None, typer.Option(min=0, max=MAX_DAYS, help="Days until it expires; 0: never.")] = None
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "approvals": ("moat.cli.approvals", "Calls of tools that wait for a person: list, show, approve, deny."),
     "cache": ("moat.cli.cache", "Answers given again, and how often similar questions were wrong."),
     "keys": ("moat.cli.keys", "Create, list and revoke API keys."),
+    "accounts": ("moat.cli.accounts", "People who sign in to the console: list, add, invite, disable."),
     "audit": ("moat.cli.audit", "Who did what: the audit log, whether it is whole, exports, erasure."),
     "providers": ("moat.cli.providers", "Where providers are connected to, and which secrets may go there."),
     "deploy": ("moat.cli.deploy", "Write files for Prometheus and Grafana."),

@@ -49,17 +49,23 @@ def run(options: Options) -> None:
     uvloop.run(serve(project, environ, address, partial(_ready, chosen), count, chosen))
 
 
-def _ready(chosen: Logs, file: ServerFile, live: Live) -> None:
+def _ready(chosen: Logs, file: ServerFile, live: Live, welcome: str) -> None:
     serving = live.serving
     if chosen.format == "json":
         log.info("Moat is up on %s", file.url)
+        if welcome:  # not the link itself: logs are kept, and read by many
+            log.info("nobody can sign in yet: `moat accounts add EMAIL --role admin` makes a link")
         for problem in serving.problems:
             log.warning("problem: %s", problem)
         return
     _say(f"Moat is up on {file.url}", _BOLD)
+    _say(f"  console          {file.url}/")
     _say(f"  OpenAI base URL  {file.url}/v1")
     _say(f"  models           {', '.join(serving.aliases) or 'none'}")
     _say(f"  prompts          {', '.join(serving.released) or 'none released yet: `moat release create`'}")
+    if welcome:
+        _say(f"  first sign-in    {welcome}")
+        _say("                   for the first admin: good once, for 24 hours, until the next start")
     _say("  keys             `moat keys create --name my-app` makes one")
     for problem in serving.problems:
         _say(f"  problem          {problem}", _YELLOW)

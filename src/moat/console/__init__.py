@@ -1,1 +1,1 @@
-"""The built web console is served from here. Comes later."""
+"""The web console: serves the site that is built from `web/`, beside the management API it talks to."""

@@ -30,6 +30,14 @@ SHOWN_PROBLEMS = 100
 """The first of them; more are counted."""
 
 Action = Literal[
+    "account.change",
+    "account.create",
+    "account.disable",
+    "account.enable",
+    "account.invite",
+    "account.password",
+    "account.sign_in",
+    "account.sign_in_failed",
     "approval.deny",
     "approval.forget",
     "approval.grant",
@@ -49,6 +57,7 @@ Action = Literal[
     "key.revoke",
     "key.rotate",
     "policy.load",
+    "prompt.propose",
     "prompt.register",
     "release.approve",
     "release.assign",

@@ -7,6 +7,7 @@ import msgspec
 
 from moat.domain.alerting import AlertsConfig
 from moat.domain.audit import AuditConfig
+from moat.domain.console import ConsoleConfig
 from moat.domain.handling import DataConfig
 from moat.domain.policies import PolicyConfig
 
@@ -382,3 +383,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: AlertsConfig = AlertsConfig()
     audit: AuditConfig = AuditConfig()
+    console: ConsoleConfig = ConsoleConfig()

@@ -11,6 +11,7 @@ Each says what happened, where (file:line, JSON path or parameter) and what to d
     │   └── RequestError            an API request
     ├── NotFound                    no such prompt, version, model, release…  404, exit 66
     ├── AccessError                 who are you, or: not yours                401 / 403, exit 77
+    │   └── CrossSite               another site may have sent it             403
     ├── ConflictError               somebody else was first; exists already   409, exit 75
     ├── LimitExceeded               a rate limit or budget is used up         429, exit 75
     ├── GuardBlocked                a policy does not let it through          400, exit 77
@@ -136,6 +137,12 @@ class AccessError(MoatError):
         error = cls(what, remedy=remedy)
         error.status = 401
         return error
+
+
+class CrossSite(AccessError):
+    """A request that a browser signed with its cookie does not prove that it comes from Moat's own pages."""
+
+    code = "csrf"
 
 
 class ConflictError(MoatError):

@@ -10,8 +10,16 @@ from msgspec.structs import replace
 
 from moat.domain.errors import AccessError, ConflictError, NotFound, RequestError
 
-Role = Literal["app", "viewer", "admin"]
-"""`app`: call models, fetch prompts, send traces. `viewer`: look at everything, change nothing. `admin`: everything."""
+Role = Literal["app", "viewer", "expert", "engineer", "admin"]
+"""`app`: call models, fetch prompts, send traces. `viewer`: look at everything, change nothing. `expert`: also score
+answers and try prompts. `engineer`: also change what is served. `admin`: everything.
+"""
+
+LADDER: tuple[Role, ...] = ("viewer", "expert", "engineer", "admin")
+"""Each may all that the ones before it may. `app` stands beside it, below `admin` only: it calls models, which no other
+role may."""
+APPROVERS: tuple[Role, ...] = ("engineer", "admin")
+"""Roles of people whose word counts as a second pair of eyes."""
 
 KEY_PREFIX = "mk-"
 LOCAL_KEY = "key_local"
@@ -162,7 +170,8 @@ def check_within(maker: Key, key: Key) -> None:
     """No key may make, change or renew one that could do what it cannot do itself.
 
     Raises `NotFound` for another tenant or environment than the maker's, `AccessError` for all else. A key that acts
-    for a person with the role `admin` is made by that person or on the server's machine only: it could approve.
+    for a person with one of the roles `APPROVERS` is made by that person or on the server's machine only: it could
+    approve.
     """
     if not sees(maker, key):
         raise NotFound.for_this_key()
@@ -172,9 +181,9 @@ def check_within(maker: Key, key: Key) -> None:
         beyond.append("models")
     if maker.expires_ns and not 0 < key.expires_ns <= maker.expires_ns:
         beyond.append("expires_ns")
-    if maker.role not in ("admin", key.role):
+    if not may_give(maker.role, key.role):
         beyond.append("role")
-    if key.role == "admin" and key.user not in ("", maker.user):
+    if key.role in APPROVERS and key.user not in ("", maker.user):
         beyond.append("user")
     if beyond:
         raise AccessError(
@@ -182,6 +191,15 @@ def check_within(maker: Key, key: Key) -> None:
             where=beyond[0],
             remedy="Ask for less, or make the key on the server's machine: `moat keys create`.",
         )
+
+
+def may_give(giver: Role, role: Role) -> bool:
+    """May who has the one role do all that the other may? `app` and what stands on the ladder below `admin` cannot be
+    compared: neither gives the other.
+    """
+    if giver in ("admin", role):
+        return True
+    return giver in LADDER and role in LADDER and LADDER.index(role) < LADDER.index(giver)
 
 
 def sees(maker: Key, key: Key) -> bool:

@@ -228,14 +228,21 @@ async def replay(
 
 
 async def _answer(asked: Question, prompt: PromptVersion | None, ask: Next, session: str) -> Reply:
+    call = call_of(asked, prompt, Caller(feature=FEATURE, session=session))
+    reply, failure = await reply_to(call, ask)
+    return reply if failure is None else msgspec.structs.replace(reply, error=str(failure))
+
+
+def call_of(asked: Question, prompt: PromptVersion | None, caller: Caller) -> Call:
+    """The call that asks a version, or the question as it was sent, in somebody's name."""
     named = None
     if prompt is not None:
         named = PromptRef(
             name=prompt.name, version=prompt.version, variables=asked.variables, from_messages=asked.from_messages
         )
-    call = Call(
+    return Call(
         id=new_id("req"),
-        caller=Caller(feature=FEATURE, session=session),
+        caller=caller,
         trace=new_trace(),
         model=asked.alias(prompt),
         prompt=named,
@@ -243,26 +250,30 @@ async def _answer(asked: Question, prompt: PromptVersion | None, ask: Next, sess
         params=asked.params,
         stream=asked.stream,
     )
-    answer, error = Answer(), ""
+
+
+async def reply_to(call: Call, ask: Next) -> tuple[Reply, MoatError | None]:
+    """What was answered, and why no more of it was."""
+    answer, failed = Answer(), None
     began = monotonic_ns()
     try:
         async with aclosing(ask(call)) as events:
             async for event in events:
                 answer.add(event)
     except MoatError as failure:
-        error = str(failure)
+        failed = failure
     usage = call.journal.usage
-    return Reply(
+    reply = Reply(
         text=answer.text,
         tool_calls=answer.tool_calls,
         refusal=answer.refusal,
-        error=error,
         latency_ns=monotonic_ns() - began,
         input_tokens=usage.input,
         output_tokens=usage.output,
         cost=call.journal.cost,
         providers=tuple(sorted({attempt.deployment.provider for attempt in call.journal.attempts})),
     )
+    return reply, failed
 
 
 def recorded_content(value: Any, what: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from moat.evals.case_scores import Table
 from moat.evals.score_columns import Column, Units, column, units
 from moat.evals.statistics.intervals import Rise, difference_interval, mean_interval, rise
 from moat.evals.statistics.power import detectable
-from moat.evals.statistics.proportions import score_interval
+from moat.evals.statistics.proportions import independent_passes, score_interval
 from moat.evals.statistics.repeats import Steadiness, components, flake_rate, steadiness
 from moat.evals.statistics.significance import paired_test
 
@@ -33,6 +33,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     low: float = 0.0
     high: float = 1.0
     """95 % interval of the mean: `statistics.proportions.score_interval`."""
+    method: Literal["", "wilson", "effective-wilson"] = ""
+    """Of the interval: Wilson's for independent passes and fails, else Wilson's for the effective number of cases."""
     error: float = math.inf
     """Standard error."""
     clusters: int = 0
@@ -181,6 +183,7 @@ def _summary(scores: Column, score: PairedScore) -> Summary:
         mean=estimate.mean,
         low=estimate.low,
         high=estimate.high,
+        method="wilson" if independent_passes(seen.seen, clusters) else "effective-wilson",
         error=estimate.error,
         clusters=estimate.clusters,
         worth=estimate.worth,

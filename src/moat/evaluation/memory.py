@@ -64,9 +64,9 @@ class MemoryRuns:
         """The same."""
         return (result for result in self.results(run_id) if cases is None or result.case in cases)
 
-    def scored(self, run_id: str) -> Iterator[Result]:
+    def scored(self, run_id: str, after: tuple[str, int] | None = None) -> Iterator[Result]:
         """The same, whole: nothing needs to be read."""
-        return iter(self.results(run_id))
+        return (each for each in self.results(run_id) if after is None or (each.case, each.repeat) > after)
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
         """Newest first."""

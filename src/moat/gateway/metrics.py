@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from moat import __version__
 from moat.caching.report import CacheState, count_states
+from moat.domain.keys import LADDER
 from moat.domain.releases import Arm
 from moat.domain.usage import PICODOLLARS
 from moat.gateway.admission import authenticate, check_binding, read_headers
@@ -65,7 +66,7 @@ class Metrics:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one scrape. It tells what is deployed, so a viewer's key is needed."""
-        check_binding(authenticate(read_headers(scope), self._live.serving.keys, ("viewer", "admin")))
+        check_binding(authenticate(read_headers(scope), self._live.serving.keys, LADDER))
         accept = b",".join(value for name, value in scope["headers"] if name == b"accept")
         shown = self._births.shown(scope)
         body, content_type = await asyncio.to_thread(self._page, accept.decode("latin-1"), shown)

@@ -70,9 +70,8 @@ class Admission(Protocol):
 class Ledger(Protocol):
     """Counts calls, tokens and money against the limits of `moat.yaml`."""
 
-    @property
-    def idle(self) -> bool:
-        """Nothing is limited or watched at present: it need not be asked."""
+    def watches(self, call: Call) -> bool:
+        """Is anything of such a call limited or watched at present? Else it need not be asked."""
         ...
 
     async def admit(self, call: Call) -> Admission:

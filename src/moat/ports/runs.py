@@ -57,8 +57,11 @@ class Runs(Protocol):
         """
         ...
 
-    def scored(self, run_id: str) -> Iterator[Result]:
-        """As `each`, without what was said: no output, tool calls, messages or context. Quick for thousands of them."""
+    def scored(self, run_id: str, after: tuple[str, int] | None = None) -> Iterator[Result]:
+        """As `each`, without what was said: no output, tool calls, messages or context. Quick for thousands of them.
+
+        `after`: only those behind this case and repeat.
+        """
         ...
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:

@@ -80,6 +80,8 @@ class LimitLedger:
         self._clock = clock
         self._rules = Rules((), frozenset(), {}, lambda alias, usage: None)
         self._counters: tuple[tuple[Limit, Counters], ...] = ()
+        self._only: frozenset[str] | None = None
+        """Features that all limits are about; None: one is about any."""
 
     def adopt(self, rules: Rules, opening: Opening) -> None:
         """Take up the limits as they are now: see `prepared`."""
@@ -106,6 +108,8 @@ class LimitLedger:
         """Count by these from now on. Cannot fail."""
         self.spikes.adopt(prepared.watched)
         self._rules, self._counters = prepared.rules, prepared.counters
+        features = [limit.match.get("feature") for limit, _ in prepared.counters]
+        self._only = None if None in features else frozenset().union(*filter(None, features))
         if self.source is not None:
             self.source.changed()
 
@@ -113,10 +117,11 @@ class LimitLedger:
         """The limit that counts this, as it is now."""
         return next((found for found in self._counters if found[0].identity == identity), None)
 
-    @property
-    def idle(self) -> bool:
-        """No limits, no breaker."""
-        return not self._counters and self._rules.spikes is None
+    def watches(self, call: Call) -> bool:
+        """See `Ledger`."""
+        if self._rules.spikes is not None:
+            return True
+        return bool(self._counters) and (self._only is None or call.caller.feature in self._only)
 
     def balances(self) -> list[Balance]:
         """How far every limit is used up."""
@@ -192,6 +197,22 @@ class LimitLedger:
         for account, _, amount in taken:
             account.hold(amount)
         return Held(output, taken, lambda cost: None, bounds=any(place.limit.hard for place in places))
+
+    async def set_aside(self, name: str, call: Call, most: int | None) -> tuple[int, "Held"]:
+        """Hold up to `most` picodollars (None: all there is) of one budget, for work that is counted elsewhere and
+        settled here when it ends; how much it is. `call`: whose budget. Raises `LimitExceeded` when nothing is left.
+        """
+
+        def wanted(place: Place) -> int | None:
+            return (place.limit.amount if most is None else most) if place.limit.name == name else None
+
+        supplied = await self._supplied(call, wanted)
+        place = next(place for place in supplied if place.limit.name == name)
+        amount = min(place.room, wanted(place) or 0)
+        if amount < 1:
+            raise refusal(place, max(1, wanted(place) or 0))
+        place.account.hold(amount)
+        return amount, Held(0, [(place.account, True, amount)], lambda cost: self.spikes.note(call, cost))
 
     def _new(self, limit: Limit) -> Callable[[], Account]:
         """What makes this limit's accounts: those of one call by itself are nobody else's."""

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,15 @@ MEASURES: tuple[Measure, ...] = ("requests", "tokens", "money", "concurrent")
 SCOPES: tuple[Scope, ...] = ("key", "tenant", "feature", "user", "model", "environment")
 MAX_DOLLARS = 10**6
 """Of a budget: picodollars beyond it would not fit into 64 bits."""
+
+
+class PlacedLimit(NamedTuple):
+    """A limit, and where it is stated: `file:line`, or a variable of the environment."""
+
+    limit: "Limit"
+    place: str
+    timezone: str
+
 
 Values = tuple[str, ...]
 """What a call says for each scope that a limit counts by, in the order of `Limit.per`."""

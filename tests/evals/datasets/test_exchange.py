@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moat.domain.errors import DatasetError
+from moat.domain.scores import Case
 from moat.evals.datasets.exchange import import_cases
 
 PROMPTFOO = """\
@@ -29,6 +30,13 @@ def imported(tmp_path, *records):
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, records)))
     return import_cases(path)
+
+
+def test_cases_of_moat_itself_come_back_as_they_were(tmp_path):
+    asked = {"id": "req_1", "messages": QUESTION, "expected": "Yes.", "tags": ["live"], "source": "trace:req_1"}
+    found = imported(tmp_path, asked)
+    assert (found.tool, found.left_out) == ("Moat", {})
+    assert found.cases == [Case(**asked)]
 
 
 def test_promptfoo(tmp_path):

@@ -82,7 +82,7 @@ async def test_without_a_cap_it_only_counts():
     hold = await budget.hold(new_call(), worst(None))
     hold.settle(Spending(5, 7))
     (await budget.reserve(new_call(), worst(9))).settle(Spending(5, None))
-    assert (budget.spent, budget.reached, budget.idle) == (7, None, False)
+    assert (budget.spent, budget.reached, budget.watches(new_call())) == (7, None, True)
 
 
 @pytest.mark.anyio

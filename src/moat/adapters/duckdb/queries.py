@@ -112,10 +112,10 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offse
             coalesce(sum(cached_tokens), 0),
             coalesce(sum(cost), 0) AS total,
             count(*) FILTER (cost IS NULL),
-            count(*) {_TIMED},
-            coalesce(quantile_disc(duration_ns, 0.5) {_TIMED}, 0),
-            coalesce(quantile_disc(duration_ns, 0.95) {_TIMED}, 0),
-            coalesce(quantile_disc(duration_ns, 0.99) {_TIMED}, 0),
+            count(*) {TIMED},
+            coalesce(quantile_disc(duration_ns, 0.5) {TIMED}, 0),
+            coalesce(quantile_disc(duration_ns, 0.95) {TIMED}, 0),
+            coalesce(quantile_disc(duration_ns, 0.99) {TIMED}, 0),
             coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0),
             coalesce(sum(output_tokens) {streamed}, 0),
             coalesce(sum(duration_ns - first_token_ns) {streamed}, 0),
@@ -129,7 +129,7 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offse
     )
 
 
-_TIMED = f"FILTER (error IN {ENDINGS} AND NOT ends_with(price_version, '{BATCH_PRICED}'))"
+TIMED = f"FILTER (error IN {ENDINGS} AND NOT ends_with(price_version, '{BATCH_PRICED}'))"
 """`moat.telemetry.latency.has_latency`."""
 
 

@@ -12,6 +12,7 @@ import duckdb
 import msgspec
 
 from moat.adapters.duckdb import opinions, queries
+from moat.adapters.duckdb.calls import DuckCalls
 from moat.adapters.duckdb.conditions import CALLS, kinds_of, reported
 from moat.adapters.duckdb.copying import copy_beside, fill, move
 from moat.adapters.duckdb.gate import Gate
@@ -66,6 +67,7 @@ class DuckTraces:
         self._opening = threading.Lock()
         self._ingesting = threading.Lock()
         self._gate = Gate()
+        self._commits = 0
 
     @classmethod
     def open(cls, path: Path, *, patience: float = 5.0) -> Self:
@@ -83,6 +85,16 @@ class DuckTraces:
                 if time.monotonic() >= deadline:
                     raise
             time.sleep(_RETRY_SECONDS)
+
+    @property
+    def commits(self) -> int:
+        """How often this process changed what questions are answered with, since it opened the store."""
+        return self._commits
+
+    @property
+    def calls(self) -> DuckCalls:
+        """Lists and charts of calls."""
+        return DuckCalls(self._ask)
 
     def close(self) -> None:
         """Checkpoint and let go of the file. Idempotent."""
@@ -187,7 +199,9 @@ class DuckTraces:
         """See `TraceWriter`. What is ingested waits until it is done."""
         with self._ingesting, self._cursor() as cursor:
             make_log(self._path)
-            return reprice(cursor, order, price)
+            done = reprice(cursor, order, price)
+            self._commits += not order.dry_run
+            return done
 
     def ingest_feedback(self, segments: Sequence[Path]) -> int:
         """See `TraceWriter`. Raises `DocumentError` when the disk cannot read one of the segments."""
@@ -204,6 +218,7 @@ class DuckTraces:
                     cursor.execute(queries.REJECT, reject)
                 new = opinions.insert(cursor, path, longest + _SLACK) if found.latest else 0
                 cursor.execute("COMMIT")
+                self._commits += bool(new)
                 return new
 
     def expire(self, retention: Retention, *, dry_run: bool = False) -> int:
@@ -220,6 +235,7 @@ class DuckTraces:
                 cursor.execute("BEGIN")
                 gone += step.take(cursor)
                 cursor.execute("COMMIT")
+                self._commits += 1
                 # A little after each step, and not much at once; not while somebody else writes.
                 with suppress(duckdb.TransactionException):
                     cursor.execute("CHECKPOINT")
@@ -289,6 +305,7 @@ class DuckTraces:
                 cursor.execute(queries.REJECT, reject)
             new = cursor.execute(queries.INGEST, values).fetchall()[0][0] if values else 0
             cursor.execute("COMMIT")
+            self._commits += bool(new)
             return int(new)
 
     def _ask(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:

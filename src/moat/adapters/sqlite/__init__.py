@@ -1,7 +1,8 @@
 """State in one SQLite file, no server to start: releases, the registry, runs, keys, trips, batches, hosts, searches,
-approvals of tool calls.
+approvals of tool calls, accounts.
 """
 
+from moat.adapters.sqlite.accounts import SqliteAccounts
 from moat.adapters.sqlite.alerts import SqliteAlerts
 from moat.adapters.sqlite.audit import SqliteAudit
 from moat.adapters.sqlite.batches import SqliteBatches
@@ -17,6 +18,7 @@ from moat.adapters.sqlite.tool_approvals import SqliteToolApprovals
 from moat.adapters.sqlite.trips import SqliteTrips
 
 __all__ = [
+    "SqliteAccounts",
     "SqliteAlerts",
     "SqliteAudit",
     "SqliteBatches",

@@ -28,6 +28,9 @@ _GUARDED = {
     "trusted_hosts": ("INSERT", "UPDATE", "DELETE"),
     "searches": ("INSERT", "UPDATE", "DELETE"),
     "alert_silences": ("INSERT", "UPDATE", "DELETE"),
+    "accounts": ("INSERT", "UPDATE", "DELETE"),
+    "sessions": ("INSERT",),  # they end, and are used, without an entry
+    "invitations": ("INSERT",),  # likewise
     "tool_approvals": ("UPDATE", "DELETE"),  # models' calls ask; people decide
     "trips": ("UPDATE", "DELETE"),  # the breaker makes them; only people reset them
 }
@@ -49,6 +52,13 @@ _RULES = {
     "tool_approvals_begin": (
         "BEFORE INSERT ON tool_approvals WHEN NEW.state IS NOT 'pending' "
         "BEGIN SELECT RAISE(ABORT, 'an approval begins as a question'); END"
+    ),
+    "sessions_stay": (
+        "BEFORE UPDATE OF hash, account, csrf, created_ns, expires_ns ON sessions "
+        "BEGIN SELECT RAISE(ABORT, 'a session never becomes another: an entry begins one'); END"
+    ),
+    "invitations_stay": (
+        "BEFORE UPDATE ON invitations BEGIN SELECT RAISE(ABORT, 'links never change: an entry makes one'); END"
     ),
     "audit_links": (
         f"BEFORE INSERT ON audit WHEN NEW.previous IS NOT coalesce({_LAST}, '') "

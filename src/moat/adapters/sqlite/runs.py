@@ -19,6 +19,7 @@ _PAGE = 500
 _FIELDS = Result.__struct_fields__
 _SAID = ("output", "tool_calls", "messages", "context")
 """Fields that `scored` leaves out."""
+_PLACE = tuple_(tables.results.c.case, tables.results.c.repeat)
 _TYPES = get_type_hints(Result)
 _COLUMNS = {
     name: type_coerce(column, Text) if isinstance(column.type, tables.Json) else column
@@ -114,13 +115,13 @@ class SqliteRuns:
         for start in range(0, len(wanted), _PAGE):
             yield from self._pages(run_id, _FIELDS, tables.results.c.case.in_(wanted[start : start + _PAGE]))
 
-    def scored(self, run_id: str) -> Iterator[Result]:
+    def scored(self, run_id: str, after: tuple[str, int] | None = None) -> Iterator[Result]:
         """Likewise, of fewer columns."""
-        return self._pages(run_id, tuple(name for name in _FIELDS if name not in _SAID))
+        behind = [after < _PLACE] if after is not None else []
+        return self._pages(run_id, tuple(name for name in _FIELDS if name not in _SAID), *behind)
 
     def _pages(self, run_id: str, fields: Sequence[str], *only: ColumnElement[bool]) -> Iterator[Result]:
         columns = tables.results.c
-        place = tuple_(columns.case, columns.repeat)
         query = select(*(_COLUMNS[name] for name in fields)).where(columns.run == run_id, *only)
         query = query.order_by(columns.case, columns.repeat).limit(_PAGE)
         page: Select[Any] = query
@@ -130,7 +131,7 @@ class SqliteRuns:
             yield from (_result(run_id, fields, row) for row in rows)
             if len(rows) < _PAGE:
                 return
-            page = query.where(place > (rows[-1].case, rows[-1].repeat))
+            page = query.where((rows[-1].case, rows[-1].repeat) < _PLACE)
 
     def runs(self, *, suite: str = "", prompt: str = "", limit: int = 50) -> list[Run]:
         """Newest first."""

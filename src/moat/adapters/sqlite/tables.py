@@ -3,52 +3,14 @@
 A change here needs a revision in `migrations/versions` too; a test compares the two.
 """
 
-from typing import Any, TypeVar
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-import msgspec
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    RowMapping,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
-
-
-class Json(TypeDecorator[Any]):
-    """JSON text, written and read by msgspec."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        """Python value, structs included, to text."""
-        return msgspec.json.encode(value).decode()
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Text to plain lists and dicts."""
-        return msgspec.json.decode(value)
-
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-def record(row: RowMapping, type: type[T], **fields: Any) -> T:
-    """A row, with `fields` besides its columns, as a domain struct."""
-    # SQLAlchemy's names are a subclass of str, which msgspec does not take for keys.
-    return msgspec.convert({str.__str__(name): value for name, value in row.items()} | fields, type)
-
-
-metadata = MetaData()
+from moat.adapters.sqlite.account_tables import accounts as accounts
+from moat.adapters.sqlite.account_tables import invitations as invitations
+from moat.adapters.sqlite.account_tables import sessions as sessions
+from moat.adapters.sqlite.columns import Json as Json
+from moat.adapters.sqlite.columns import metadata as metadata
+from moat.adapters.sqlite.columns import record as record
 
 releases = Table(
     "releases",

@@ -10,6 +10,7 @@
 | Inspect | `input`, `target` |
 | DeepEval | `input`, `expected_output` |
 | Ragas | `user_input`, `reference`, `reference_contexts` |
+| Moat | `id`, `source` and nothing that a case has not, such as proposals of cases |
 """
 
 from collections.abc import Callable, Iterator
@@ -87,6 +88,8 @@ def _tool(record: Any) -> str:
         return ""
     if isinstance(item := record.get("item"), dict):
         return _tool(item) if "ideal" in item else "OpenAI evals"
+    if {"id", "source"} <= record.keys() <= set(Case.__struct_fields__):
+        return "Moat"
     return next((tool for tool, marks in _MARKS if record.keys() >= set(marks)), "")
 
 
@@ -211,6 +214,7 @@ _MARKS = (
     ("OpenAI fine-tuning", ("messages",)),
 )
 _READERS: dict[str, Callable[[Record], tuple[Record, list[str]]]] = {
+    "Moat": lambda record: (record, []),
     "promptfoo": _promptfoo,
     "LangSmith": _langsmith,
     "Langfuse": _langfuse,

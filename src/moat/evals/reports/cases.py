@@ -96,9 +96,14 @@ class Cases(Sequence[CaseReport]):
 
 def gathered(dataset: Dataset, sides: tuple[Measured, Measured | None], new: Means, old: Means | None) -> Cases:
     """The cases that the candidate, the first of the sides, was asked; what got worse first (see `RunReport.cases`)."""
+    return Cases(outlined(dataset, sides[0], new, old), *sides)
+
+
+def outlined(dataset: Dataset, candidate: Measured, new: Means, old: Means | None) -> list[CaseReport]:
+    """The same cases in the same order, without their answers."""
     asked: dict[str, bool] = {}
     names: dict[str, None] = {}
-    for result in scored(sides[0].results):
+    for result in scored(candidate.results):
         failed = bool(result.error) or any(score.status == "error" for score in result.scores)
         asked[result.case] = asked.get(result.case, False) or failed
         names.update((score.name, None) for score in result.scores)
@@ -115,7 +120,7 @@ def gathered(dataset: Dataset, sides: tuple[Measured, Measured | None], new: Mea
                 )
             )
     outlines.sort(key=lambda one: (ORDER.index(one.change), -one.loss, not one.failed, one.lowest))
-    return Cases(outlines, *sides)
+    return outlines
 
 
 def _change(scores: Mapping[str, tuple[float | None, float | None]]) -> Change:

@@ -7,6 +7,7 @@ import msgspec
 
 from moat.domain.scores import Case, Result
 from moat.evals.reports.cases import CaseReport
+from moat.evals.reports.cutting import Cut, pretty
 from moat.evals.reports.report import RunReport
 
 FULL, SHORT = 6000, 300
@@ -50,9 +51,9 @@ def conversation(messages: Sequence[dict[str, Any]]) -> str:
     parts = []
     for message in messages:
         content = message.get("content")
-        said = content if isinstance(content, str) else "" if content is None else _pretty(content)
+        said = content if isinstance(content, str) else "" if content is None else pretty(content)
         if calls := message.get("tool_calls"):
-            said = f"{said}\n{_pretty(calls)}".strip()
+            said = f"{said}\n{pretty(calls)}".strip()
         parts.append(f"{message.get('role', '?')}: {said}")
     return "\n\n".join(parts)
 
@@ -71,7 +72,7 @@ def _case(one: CaseReport, names: Sequence[str], limit: int) -> dict[str, Any]:
         row["t"] = one.case.tags
     if not limit:
         return row | {"cut": 1}
-    cut = _Cut(limit)
+    cut = Cut(limit)
     if given := input_of(one.case):
         row["in"] = cut.any(given)
     if one.case.expected is not None:
@@ -84,29 +85,7 @@ def _case(one: CaseReport, names: Sequence[str], limit: int) -> dict[str, Any]:
     return row
 
 
-class _Cut:
-    """Cuts texts, and remembers whether it had to."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.happened = False
-
-    def text(self, value: str) -> str:
-        """At most so many characters."""
-        if len(value) <= self._limit:
-            return value
-        self.happened = True
-        return value[: self._limit] + "…"
-
-    def any(self, value: Any) -> Any:
-        """Text cut, other data as it is when it is small, else as a cut text."""
-        if isinstance(value, str):
-            return self.text(value)
-        whole = msgspec.json.encode(value)
-        return value if len(whole) <= self._limit else self.text(_pretty(value))
-
-
-def _result(result: Result, cut: _Cut) -> dict[str, Any]:
+def _result(result: Result, cut: Cut) -> dict[str, Any]:
     row: dict[str, Any] = {"o": cut.text(result.output), "s": list(_scores(result, cut))}
     if result.error:
         row["e"] = cut.text(result.error)
@@ -121,11 +100,7 @@ def _result(result: Result, cut: _Cut) -> dict[str, Any]:
     return row
 
 
-def _scores(result: Result, cut: _Cut) -> Iterable[list[Any]]:
+def _scores(result: Result, cut: Cut) -> Iterable[list[Any]]:
     for score in result.scores:
         row = [score.name, score.value, score.status, cut.text(score.reason)]
         yield [*row, cut.any(score.evidence)] if score.evidence else row
-
-
-def _pretty(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()

@@ -53,10 +53,9 @@ class RunBudget:
             remedy="What was answered is stored; the same command with a higher --budget goes on from there.",
         )
 
-    @property
-    def idle(self) -> bool:
-        """Never: it counts."""
-        return False
+    def watches(self, call: Call) -> bool:
+        """Always: it counts."""
+        return True
 
     async def admit(self, call: Call) -> "_Admitted":
         """Let it in. Raises `LimitExceeded` when the cap is reached."""

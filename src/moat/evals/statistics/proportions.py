@@ -41,10 +41,17 @@ def score_interval(values: Values, clusters: Clusters = None) -> Estimate:
     import numpy as np
 
     estimate = share_interval(values, clusters)
-    if clusters is None and np.isin(values, (0.0, 1.0)).all():
+    if independent_passes(values, clusters):
         low, high = wilson(float(np.sum(values)), len(values))
         return estimate._replace(low=low, high=high)
     return estimate
+
+
+def independent_passes(values: Values, clusters: Clusters = None) -> bool:
+    """Is each value a pass or a fail of its own?"""
+    import numpy as np
+
+    return clusters is None and bool(np.isin(values, (0.0, 1.0)).all())
 
 
 def share_interval(values: Values, clusters: Clusters = None, confidence: float = 0.95) -> Estimate:

@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -89,6 +90,30 @@ class Policy:
             prompt=call.prompt.name if call.prompt is not None else "",
             model=call.model,
         )
+
+
+class PlacedPolicy(NamedTuple):
+    """A policy, and the `file:line` of it and of each of its guards."""
+
+    policy: Policy
+    place: str
+    guards: tuple[str, ...]
+
+
+def unmet(policy: Policy, call: Call) -> str:
+    """The first of a policy's conditions that does not hold for a call, in words; empty when it covers it."""
+    caller, when = call.caller, policy.config.when
+    prompt = call.prompt.name if call.prompt is not None else ""
+    for field, value, wanted in (
+        ("environment", caller.environment, when.environment),
+        ("tenant", caller.tenant, when.tenant),
+        ("feature", caller.feature, when.feature),
+        ("prompt", prompt, when.prompt),
+        ("model", call.model, when.model),
+    ):
+        if wanted and value not in wanted:
+            return f"it is for {field} {', '.join(wanted)}; the request has {value or 'none'}"
+    return ""
 
 
 def compiled(config: PolicyConfig, file: str = "") -> Policy:

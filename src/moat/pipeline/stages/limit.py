@@ -17,7 +17,8 @@ class Limit:
 
     def __call__(self, call: Call, next: Next) -> AsyncGenerator[Event, None]:
         """Count it and pass it on."""
-        return next(call) if self._ledger is None or self._ledger.idle else _admitted(call, next, self._ledger)
+        ledger = self._ledger
+        return _admitted(call, next, ledger) if ledger is not None and ledger.watches(call) else next(call)
 
 
 async def _admitted(call: Call, next: Next, ledger: Ledger) -> AsyncGenerator[Event, None]:

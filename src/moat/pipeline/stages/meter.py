@@ -79,7 +79,7 @@ class Meter:
     async def _hold(self, call: Call, reserve: Reserve) -> tuple[Hold | None, Call]:
         """Room in the budgets, and the call with as long an answer as there is room for."""
         ledger = self._ports.ledger
-        if ledger is None or ledger.idle:
+        if ledger is None or not ledger.watches(call):
             return None, call
         hold = await ledger.hold(call, reserve.worst)
         try:

@@ -116,6 +116,8 @@ def many_results_come_one_after_the_other(open_store: OpenRuns) -> None:
         assert [(r.case, r.repeat, r.scores, r.cost) for r in seen] == [
             (r.case, r.repeat, r.scores, r.cost) for r in found
         ]
+        assert list(store.scored("run_0001", ("case 0002", 0))) == seen[5:]
+        assert list(store.scored("run_0001", ("case 0599", 1))) == []
 
 
 def a_run_is_finished_and_judged(open_store: OpenRuns) -> None:

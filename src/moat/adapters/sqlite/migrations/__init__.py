@@ -16,7 +16,7 @@ from moat.adapters.sqlite.acting import append, guard, shut, unguard
 from moat.domain.audit import PROGRAM, Act
 from moat.domain.errors import StorageError
 
-REVISIONS = tuple(f"{number:04}" for number in range(1, 16))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 17))
 """Every schema there has been, in order. The last one is what `tables` describes."""
 
 

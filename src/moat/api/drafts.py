@@ -1,0 +1,154 @@
+"""Prompts that are still being written: looked at, linted, rendered, asked, scored. No environment serves any of it."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+import anyio.from_thread
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moat.api.endpoint import EXPERTS, VIEWERS, Endpoint, json_response, refuse
+from moat.api.event_stream import EventStream
+from moat.api.services import Services
+from moat.domain.calls import Call
+from moat.domain.errors import MoatError
+from moat.domain.releases import PromptRef, PromptVersion
+from moat.gateway.admission import DEFAULT_ENVIRONMENT
+from moat.gateway.drafts import draft_call, draft_events, draft_pipeline
+from moat.gateway.formats import openai_chat
+from moat.ports.drafts import (
+    DraftEval,
+    DraftEvent,
+    DraftFailed,
+    DraftFailure,
+    DraftPreview,
+    EvalWish,
+    PromptText,
+)
+from moat.prompts.drafts import Draft
+from moat.prompts.problems import Problem
+
+MAX_CASES = 1_000_000
+
+
+class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A draft, and values for its variables."""
+
+    name: str
+    version: str
+    text: str
+    variables: dict[str, Any] = {}
+    environment: str = DEFAULT_ENVIRONMENT
+    """Whose served version the cost is compared with."""
+
+
+class DraftCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A draft to be answered by a model."""
+
+    name: str
+    version: str
+    text: str
+    variables: dict[str, Any] = {}
+    model: str = ""
+    """Alias instead of the draft's own."""
+
+
+class DraftEvalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A draft to be scored by a suite."""
+
+    name: str
+    version: str
+    text: str
+    suite: str
+    limit: Annotated[int, msgspec.Meta(ge=0, le=MAX_CASES)] = 0
+    """Only so many cases, the first ones; 0: all."""
+    model: str = ""
+    """Alias instead of the draft's or the suite's own."""
+    budget: str = ""
+    """US dollars at most, such as "0.50"; empty: all that the person has left today."""
+    environment: str = DEFAULT_ENVIRONMENT
+    """Whose served version is the baseline."""
+
+
+def get_prompt_file(request: Request, services: Services) -> PromptText:
+    """The file of a version, as it stands."""
+    return services.workbench.drafts.file(request.path_params["name"], request.query_params.get("version", ""))
+
+
+def lint_draft(request: Request, services: Services) -> list[Problem]:
+    """What lint finds in a draft; a mistake in its YAML is a finding too."""
+    draft: Draft = request.state.body
+    return services.workbench.lint(draft)
+
+
+def preview_draft(request: Request, services: Services) -> DraftPreview:
+    """A draft with its variables filled in, and what a call of it costs."""
+    order: PreviewOrder = request.state.body
+    prompt = services.workbench.drafts.read(order.name, order.version, order.text)
+    served = _served(services, order.name, order.environment)
+    return services.workbench.drafts.preview(prompt, order.variables, served)
+
+
+def run_draft(request: Request, services: Services) -> Response:
+    """A model's answer to a draft, piece by piece, through the pipeline of production."""
+    order: DraftCall = request.state.body
+    prompt = services.workbench.drafts.read(order.name, order.version, order.text)
+    call = draft_call(request.state.key, prompt, order.variables, order.model)
+    run = draft_pipeline(services.live.serving, prompt)
+
+    async def events() -> AsyncGenerator[DraftEvent, None]:
+        async for event in draft_events(run, call):
+            yield event
+
+    return EventStream(events(), lambda error: _failed(error, call), lambda error: refuse(error, services))
+
+
+def start_draft_eval(request: Request, services: Services) -> Response:
+    """Score a draft by a suite, in the background and within the person's budget."""
+    order: DraftEvalOrder = request.state.body
+    wish = EvalWish(**{name: getattr(order, name) for name in order.__struct_fields__})
+    began = anyio.from_thread.run(services.workbench.evals.start, wish, request.state.key)
+    return json_response(began, 202)
+
+
+def get_draft_eval(request: Request, services: Services) -> DraftEval:
+    """How far an eval run of a draft is, and what it found."""
+    return services.workbench.evals.get(request.path_params["id"])
+
+
+def cancel_draft_eval(request: Request, services: Services) -> DraftEval:
+    """End an eval run of a draft; what was answered stays stored."""
+    return anyio.from_thread.run(services.workbench.evals.cancel, request.path_params["id"])
+
+
+def _served(services: Services, name: str, environment: str) -> PromptVersion | None:
+    serving = services.live.serving
+    ref = PromptRef(name=name, environment=environment)
+    if (ref.environment, name) not in serving.assignments:
+        return None
+    return serving.prompts.resolve(ref, "").prompt
+
+
+def _failed(error: MoatError, call: Call) -> DraftFailed:
+    said = msgspec.json.decode(openai_chat.error_body(error))["error"]
+    return DraftFailed(error=msgspec.convert(said, DraftFailure), request_id=call.id, trace_id=call.trace.trace_id)
+
+
+ENDPOINTS = (
+    Endpoint(
+        *("GET", "/api/v1/files/prompts/{name:path}", VIEWERS, get_prompt_file, PromptText),
+        query=("version",),
+        needs=("version",),
+    ),
+    Endpoint("POST", "/api/v1/drafts/lint", EXPERTS, lint_draft, list[Problem], body=Draft),
+    Endpoint("POST", "/api/v1/drafts/preview", EXPERTS, preview_draft, DraftPreview, body=PreviewOrder),
+    Endpoint("POST", "/api/v1/drafts/run", EXPERTS, run_draft, DraftEvent, body=DraftCall, streams=True),
+    Endpoint(
+        *("POST", "/api/v1/drafts/evals", EXPERTS, start_draft_eval, DraftEval),
+        body=DraftEvalOrder,
+        statuses=(202,),
+    ),
+    Endpoint("GET", "/api/v1/drafts/evals/{id}", VIEWERS, get_draft_eval, DraftEval),
+    Endpoint("DELETE", "/api/v1/drafts/evals/{id}", EXPERTS, cancel_draft_eval, DraftEval),
+)

@@ -1,0 +1,19 @@
+"""What people work on prompts with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from moat.ports.drafts import DraftEvals, Drafts, Proposals
+from moat.prompts.drafts import Draft
+from moat.prompts.problems import Problem
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The rooms of the house that look at drafts, try them, and take what comes of them."""
+
+    drafts: Drafts
+    lint: Callable[[Draft], list[Problem]]
+    """What lint finds in a draft."""
+    evals: DraftEvals
+    proposals: Proposals

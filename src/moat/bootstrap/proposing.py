@@ -1,0 +1,155 @@
+"""Proposals of a project: checked as they would be merged, committed to branches, pushed where that is wanted."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from moat.adapters.git.forges import compare_url
+from moat.adapters.git.proposing import ProposedBranch, ProposingRepository
+from moat.bootstrap.gating_base import Base, checked_out
+from moat.bootstrap.project import Project
+from moat.bootstrap.settings import Settings, environment
+from moat.domain.audit import Act
+from moat.domain.errors import ConflictError, PromptError, RequestError, Unavailable
+from moat.ports.audit import AuditWriter
+from moat.ports.drafts import Person, Proposal, Proposed, ProposedFile
+
+MAX_PATH = 300
+MAX_SHOWN = 20
+"""Findings that a refusal names."""
+
+_PLACES = (
+    r"prompts/.+\.(?:yaml|txt|md|j2)",
+    r"tools/.+\.yaml",
+    r"evals/[^/]+\.yaml",
+    r"evals/.+\.(?:jsonl|csv)",
+)
+_PLACE = re.compile("|".join(_PLACES))
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +-]*")
+
+
+class Proposing:
+    """Implements `moat.ports.drafts.Proposals`."""
+
+    def __init__(self, root: Path, settings: Callable[[], Settings], audit: AuditWriter) -> None:
+        """`settings`: as they are in force."""
+        self._root = root
+        self._settings = settings
+        self._audit = audit
+
+    def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
+        """Commit files to a new branch; no other branch, no file and no index changes.
+
+        Raises `RequestError` for a file that has no place in a proposal, `PromptError` with what lint finds wrong,
+        `ConflictError` without a repository or when git refuses.
+        """
+        texts = _checked(files)
+        repository = self._repository()
+        base = repository.commit()
+        if not base:
+            raise ConflictError(
+                "the project is in no git repository with a commit",
+                where=str(self._root),
+                remedy="Proposals are branches: `git init`, and commit the project.",
+            )
+        commit = repository.commit_files(base, texts, message, (person.name, person.email))
+        self._check(commit, texts)
+        branch = repository.free_branch(subject or _subject(texts))
+        detail = {"commit": commit, "base": base, "files": list(texts)}
+        self._audit.record(Act(person.email or person.name, "prompt.propose", branch, reason=message, detail=detail))
+        repository.create_branch(branch, commit)
+        problem = self._push(repository, branch)
+        return Proposed(
+            branch=branch,
+            commit=commit,
+            base=base,
+            files=tuple(texts),
+            pushed=self._settings().config.console.propose.push and not problem,
+            push_problem=problem,
+            compare_url=self._url(repository, branch),
+        )
+
+    def list(self) -> list[Proposal]:
+        """All proposal branches, newest first."""
+        repository = self._repository()
+        return [self._shown(repository, branch) for branch in repository.proposed()]
+
+    def _shown(self, repository: ProposingRepository, branch: ProposedBranch) -> Proposal:
+        files = repository.changed(branch.commit)
+        return Proposal(
+            branch=branch.name,
+            commit=branch.commit,
+            author=branch.author,
+            created_ns=branch.time_ns,
+            message=branch.message,
+            files=files,
+            # A branch that was merged as one new commit is merged too.
+            merged=not files or not repository.differences("HEAD", branch.commit, *files),
+            compare_url=self._url(repository, branch.name),
+        )
+
+    def _push(self, repository: ProposingRepository, branch: str) -> str:
+        """Where that is wanted; why it did not work. The branch is there all the same."""
+        wish = self._settings().config.console.propose
+        if not wish.push:
+            return ""
+        try:
+            repository.push_branch(wish.remote, branch)
+        except Unavailable as error:
+            return str(error)
+        return ""
+
+    def _check(self, commit: str, texts: dict[str, str]) -> None:
+        """Raise `PromptError` for what lint finds wrong in these files, as the branch would hold them."""
+        # A server carries suites and their scorers from the first proposal on only: they are half of its code.
+        from moat.bootstrap.suites import check_suites
+        from moat.prompts.lint import lint
+
+        with checked_out(Project(self._root), Base("", commit)) as project:
+            if project is None:
+                raise ConflictError(
+                    "the repository does not hold the project's moat.yaml",
+                    where=str(self._root),
+                    remedy="Commit the project first.",
+                )
+            suites = check_suites(project)
+            models = set(project.settings.config.models)
+            found = [*suites.problems, *lint(project.root, models=models, covered=suites.covered)]
+        wrong = [problem for problem in found if problem.severity == "error" and problem.path in texts]
+        if wrong:
+            shown = "; ".join(str(problem) for problem in wrong[:MAX_SHOWN])
+            more = f"; and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
+            raise PromptError(f"lint finds errors: {shown}{more}", where=wrong[0].path, remedy="Mend them first.")
+
+    def _url(self, repository: ProposingRepository, branch: str) -> str:
+        config = self._settings().config
+        return compare_url(repository.remote_url(config.console.propose.remote), config.git.branch, branch)
+
+    def _repository(self) -> ProposingRepository:
+        return ProposingRepository(self._root, environment())
+
+
+def _checked(files: Sequence[ProposedFile]) -> dict[str, str]:
+    """Texts by path. Raises `RequestError` naming one that has no place in a proposal."""
+    texts: dict[str, str] = {}
+    for index, file in enumerate(files):
+        where, parts = f"files[{index}].path", file.path.split("/")
+        sound = all(_PART.fullmatch(part) and not part.endswith((".", " ", ".lock")) for part in parts)
+        if not sound or len(file.path) > MAX_PATH or _PLACE.fullmatch(file.path) is None:
+            raise RequestError(
+                f"{file.path[:MAX_PATH]!r} cannot be proposed",
+                where=where,
+                remedy="Prompts, their partials, tools, suites and datasets can: files of prompts/, tools/ and evals/.",
+            )
+        if file.path in texts:
+            raise RequestError(f"{file.path!r} is there twice", where=where)
+        if "\0" in file.text or any("\ud800" <= letter <= "\udfff" for letter in file.text):
+            raise RequestError("is no text that a file can hold", where=f"files[{index}].text")
+        texts[file.path] = file.text
+    return texts
+
+
+def _subject(texts: dict[str, str]) -> str:
+    """By the first file: `support-answer-1.3.0`."""
+    first = next(iter(texts))
+    return "-".join(first.rpartition(".")[0].split("/")[1:])

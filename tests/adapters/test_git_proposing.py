@@ -1,0 +1,176 @@
+"""Proposals: branches that are made beside whatever is checked out."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from moat.adapters.git.forges import compare_url
+from moat.adapters.git.proposing import ProposingRepository
+from moat.adapters.sqlite import SqliteAudit, SqliteState
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.proposing import Proposing
+from moat.domain.audit import AuditQuery
+from moat.domain.errors import ConflictError, PromptError, RequestError
+from moat.ports.drafts import Person, ProposedFile
+from tests.bootstrap.projects import PROMPT, Project
+
+ADA = Person("Ada Lovelace", "ada@example.org")
+PATH = f"prompts/{PROMPT}/1.9.0.yaml"
+
+
+def git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def standing(root: Path) -> tuple[str, ...]:
+    """What a proposal may not touch."""
+    index = (root / ".git" / "index").read_bytes().hex()
+    asked = (("rev-parse", "HEAD"), ("symbolic-ref", "HEAD"), ("status", "--porcelain"), ("diff", "--cached"))
+    return (index, *(git(root, "--no-optional-locks", *each) for each in asked))
+
+
+def proposing(project: Project) -> tuple[Proposing, SqliteAudit]:
+    files = Files(project.root)
+    audit = SqliteAudit(SqliteState.open(files.state_path))
+    return Proposing(project.root, lambda: files.settings, audit), audit
+
+
+def new_version(project: Project, mark: str = "") -> ProposedFile:
+    text = (project.root / f"prompts/{PROMPT}/1.2.0.yaml").read_text("utf-8")
+    return ProposedFile(path=PATH, text=f"{text}# {mark or 'proposed'}\n")
+
+
+def test_a_proposal_is_a_commit_on_a_branch_of_its_own_and_nothing_else(project: Project) -> None:
+    (project.root / "README.md").write_text("edited", "utf-8")
+    git(project.root, "add", "README.md")
+    (project.root / "README.md").write_text("edited again", "utf-8")
+    before = standing(project.root)
+    proposals, audit = proposing(project)
+    file = new_version(project)
+    made = proposals.make((file,), f"{PROMPT}-1.9.0", "Shorter answers\n\nPeople asked for it.", ADA)
+    assert (made.branch, made.files, made.pushed) == ("propose/support-answer-1.9.0", (PATH,), False)
+    assert standing(project.root) == before
+    assert not (project.root / PATH).exists()
+    shown = git(project.root, "log", "-1", "--format=%an <%ae>|%cn|%B|%P", made.branch)
+    assert shown.split("|")[:2] == ["Ada Lovelace <ada@example.org>", "Moat"]
+    assert "People asked for it." in shown
+    assert shown.endswith(made.base)
+    assert git(project.root, "show", f"{made.branch}:{PATH}") == file.text.strip()
+    assert git(project.root, "diff", "--name-only", made.base, made.branch) == PATH
+    entry = audit.entries(AuditQuery())[0].entry
+    assert (entry.actor, entry.action, entry.subject) == ("ada@example.org", "prompt.propose", made.branch)
+    other = proposals.make((new_version(project, "another"),), f"{PROMPT}-1.9.0", "Another", ADA)
+    assert other.branch == f"{made.branch}-2"
+    [first, second] = sorted(proposals.list(), key=lambda each: each.branch)
+    assert (first.branch, first.author, first.files) == (made.branch, "Ada Lovelace <ada@example.org>", (PATH,))
+    assert (first.message, first.merged, second.merged) == ("Shorter answers\n\nPeople asked for it.", False, False)
+
+
+def test_a_proposal_that_was_merged_in_whatever_way_says_so(project: Project) -> None:
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Squashed", ADA)
+    git(project.root, "merge", "--squash", made.branch)
+    git(project.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-m", "Squashed (#1)")
+    assert [each.merged for each in proposals.list()] == [True]
+
+
+def test_what_lint_refuses_is_not_proposed(project: Project) -> None:
+    proposals, _ = proposing(project)
+    good = new_version(project)
+    bad = ProposedFile(path=PATH, text=good.text.replace("{{ question", "{{ qestion"))
+    with pytest.raises(PromptError, match="undeclared-variable"):
+        proposals.make((bad,), "", "A slip", ADA)
+    assert proposals.list() == []
+    same = (project.root / f"prompts/{PROMPT}/1.2.0.yaml").read_text("utf-8")
+    with pytest.raises(ConflictError, match="changes nothing"):
+        proposals.make((ProposedFile(path=f"prompts/{PROMPT}/1.2.0.yaml", text=same),), "", "Nothing", ADA)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("../other/prompts/a/1.0.0.yaml", "prompts/../moat.yaml", "/etc/passwd", "prompts/a//1.0.0.yaml"),
+        *(".git/config", "prompts/.git/hooks/1.0.0.yaml", "moat.yaml", "prompts.lock", "evals/scorers.py"),
+        *(".github/workflows/gate.yaml", "prompts/a/\u2024\u2024/1.0.0.yaml", "prompts/a/1.0.0.yaml\n", "prompts"),
+        *("prompts/./a/1.0.0.yaml", "prompts/a/.1.0.0.yaml", "prompts\\a\\1.0.0.yaml", ""),
+    ],
+)
+def test_only_files_of_prompts_tools_and_suites_can_be_proposed(project: Project, path: str) -> None:
+    proposals, _ = proposing(project)
+    with pytest.raises(RequestError, match="cannot be proposed"):
+        proposals.make((ProposedFile(path=path, text="x"),), "", "Elsewhere", ADA)
+
+
+def test_nothing_is_written_through_a_link(project: Project) -> None:
+    (project.root / "prompts" / "linked").symlink_to("/tmp")
+    git(project.root, "add", "prompts/linked")
+    git(project.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-m", "A link")
+    proposals, _ = proposing(project)
+    with pytest.raises(ConflictError, match="is a link"):
+        proposals.make((ProposedFile(path="prompts/linked/1.0.0.yaml", text="x"),), "", "Through it", ADA)
+
+
+def test_a_project_below_the_top_of_its_repository(project: Project, tmp_path: Path) -> None:
+    top = tmp_path / "mono"
+    (top / "apps").mkdir(parents=True)
+    project.root.rename(top / "apps" / "shop")
+    project.root = top / "apps" / "shop"
+    git(top, "init", "--quiet")
+    (project.root / ".git").rename(tmp_path / "old")
+    git(top, "add", "--all")
+    git(top, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "All")
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Below", ADA)
+    assert git(top, "diff", "--name-only", made.base, made.branch) == f"apps/shop/{PATH}"
+    assert [each.files for each in proposals.list()] == [(PATH,)]
+
+
+def test_a_branch_is_pushed_where_that_is_wanted(project: Project, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "forge.git")
+    git(project.root, "remote", "add", "origin", str(tmp_path / "forge.git"))
+    with (project.root / "moat.yaml").open("a") as file:
+        file.write("\nconsole: {propose: {push: true}}\n")
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Pushed", ADA)
+    assert (made.pushed, made.push_problem) == (True, "")
+    assert git(tmp_path / "forge.git", "rev-parse", made.branch) == made.commit
+    (tmp_path / "forge.git").rename(tmp_path / "gone.git")
+    alone = proposals.make((new_version(project, "more"),), "", "Not pushed", ADA)
+    assert not alone.pushed
+    assert "cannot be pushed" in alone.push_problem
+    assert git(project.root, "rev-parse", alone.branch) == alone.commit, "it is kept all the same"
+
+
+def test_names_that_git_refuses_become_names_that_it_takes(project: Project) -> None:
+    repository = ProposingRepository(project.root)
+    for subject in ("a b..c", "x.lock", "/", "ä/ö", "-x", "a/.b", "@{", "a" * 300):
+        name = repository.free_branch(subject)
+        git(project.root, "check-ref-format", f"refs/heads/{name}")
+    git(project.root, "branch", "propose/one-two")
+    git(project.root, "branch", "propose/one-two-2/by-hand")
+    assert repository.free_branch("one/two") == "propose/one-two-3"
+
+
+@pytest.mark.parametrize(
+    ("remote", "page"),
+    [
+        ("git@github.com:acme/shop.git", "https://github.com/acme/shop/compare/main...propose/x-1?expand=1"),
+        ("https://t0ken@github.com/acme/shop", "https://github.com/acme/shop/compare/main...propose/x-1?expand=1"),
+        (
+            "ssh://git@gitlab.example.org:2222/team/sub/shop.git",
+            "https://gitlab.example.org/team/sub/shop/-/merge_requests/new?"
+            "merge_request%5Bsource_branch%5D=propose%2Fx-1&merge_request%5Btarget_branch%5D=main",
+        ),
+        ("https://codeberg.org/acme/shop.git", "https://codeberg.org/acme/shop/compare/main...propose/x-1"),
+        ("http://gitea.local:3000/a/b", "http://gitea.local:3000/a/b/compare/main...propose/x-1"),
+        (
+            "git@bitbucket.org:acme/shop.git",
+            "https://bitbucket.org/acme/shop/pull-requests/new?source=propose%2Fx-1&dest=main",
+        ),
+        *((remote, "") for remote in ("/srv/git/shop.git", "../shop.git", "", "https://git.example.org/a/b")),
+        ("javascript://github.com/%0aalert(1)", ""),
+    ],
+)
+def test_forges_are_known_by_the_address_of_the_remote(remote: str, page: str) -> None:
+    assert compare_url(remote, "main", "propose/x-1") == page

@@ -1,0 +1,233 @@
+"""Prompts that are still being written: linted, rendered, asked and scored by a real server."""
+
+import json
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.bootstrap.projects import PROMPT, Project, Server, eventually, slow_down
+
+QUESTION = {"question": "Where is my order?"}
+NEW = "1.9.0"
+
+
+class Desk:
+    """A domain expert's desk: a key, and a draft of the newest version."""
+
+    def __init__(self, server: Server, who: str = "grace@example.org") -> None:
+        self.server = server
+        self.key = server.project.key("--name", who, "--role", "expert", "--user", who)
+        status, file = self.send("GET", f"/api/v1/files/prompts/{PROMPT}?version=1.2.0")
+        assert status == 200, file
+        self.file: dict[str, Any] = file
+        self.text: str = file["text"]
+
+    def send(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return self.server.send(method, path, body, self.key, content_type="application/json")
+
+    def draft(self, text: str = "", **more: Any) -> dict[str, Any]:
+        return {"name": PROMPT, "version": NEW, "text": text or self.text, **more}
+
+    def run(self, **more: Any) -> tuple[int, list[tuple[str, Any]]]:
+        """Status, and the events with their names; an error is an event without one."""
+        connection = self.server.connection()
+        with closing(connection):
+            headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+            body = json.dumps(self.draft(**{"variables": QUESTION, **more}))
+            connection.request("POST", "/api/v1/drafts/run", body, headers)
+            answer = connection.getresponse()
+            content = answer.read().decode()
+        if answer.status != 200:
+            return answer.status, [("", json.loads(content))]
+        assert answer.headers["content-type"] == "text/event-stream"
+        events = [event.split("\n") for event in content.strip().split("\n\n")]
+        return 200, [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in events]
+
+    def used(self) -> int:
+        """Picodollars of today's budget."""
+        status, found = self.send("GET", "/api/v1/limits?name=console-playground")
+        assert status == 200
+        assert all(each["held"] == 0 for each in found)
+        return sum(each["used"] for each in found)
+
+    def ended(self, id: str) -> dict[str, Any]:
+        """An eval run, once it goes no further."""
+
+        def over() -> dict[str, Any] | None:
+            state: dict[str, Any] = self.send("GET", f"/api/v1/drafts/evals/{id}")[1]
+            return None if state["status"] == "running" else state
+
+        found: dict[str, Any] = eventually(over)
+        return found
+
+
+def test_a_file_is_shown_as_it_stands(project: Project) -> None:
+    path = f"prompts/{PROMPT}/1.2.0.yaml"
+    with project.serving() as server:
+        desk = Desk(server)
+        assert desk.text == (project.root / path).read_text("utf-8")
+        assert (desk.file["path"], desk.file["edited"], len(desk.file["commit"])) == (path, False, 40)
+        (project.root / path).write_text("messages: [\n", "utf-8")
+        status, broken = desk.send("GET", f"/api/v1/files/prompts/{PROMPT}?version=1.2.0")
+        assert (status, broken["text"], broken["edited"]) == (200, "messages: [\n", True)
+        assert desk.send("GET", f"/api/v1/files/prompts/{PROMPT}?version=9.9.9")[0] == 404
+        assert desk.send("GET", "/api/v1/files/prompts/../../moat?version=1.2.0")[0] in (400, 404)
+
+
+def test_lint_finds_in_a_draft_what_it_finds_in_the_file(project: Project) -> None:
+    with project.serving() as server:
+        desk = Desk(server)
+        before = set(project.root.rglob("*"))
+        assert desk.send("POST", "/api/v1/drafts/lint", desk.draft()) == (200, [])
+        wrong = desk.text.replace("{{ question", "{{ qestion")
+        status, found = desk.send("POST", "/api/v1/drafts/lint", desk.draft(wrong))
+        assert status == 200
+        assert {problem["rule"] for problem in found} == {"undeclared-variable", "unused-variable"}
+        assert {path for path in project.root.rglob("*") if ".moat" not in str(path)} <= before
+        broken = desk.send("POST", "/api/v1/drafts/lint", desk.draft("model: [\nmessages"))[1]
+        assert [(problem["rule"], problem["line"]) for problem in broken] == [("unreadable", 2)]
+    (project.root / f"prompts/{PROMPT}/{NEW}.yaml").write_text(wrong, "utf-8")
+    own = project.run("lint", "--json").json
+    assert [problem for problem in own if problem["path"].endswith(f"{NEW}.yaml")] == found
+
+
+def test_a_preview_shows_messages_and_what_they_cost_beside_what_is_served(project: Project) -> None:
+    project.release("1.0.0")
+    with project.serving() as server:
+        desk = Desk(server)
+        shown = desk.send("POST", "/api/v1/drafts/preview", desk.draft(variables=QUESTION, environment="staging"))[1]
+        assert shown["messages"][-1]["content"] == QUESTION["question"]
+        assert (shown["missing"], shown["problem"]) == ([], "")
+        assert shown["cost"]["input_tokens"] > shown["served"]["input_tokens"] > 0
+        assert shown["cost"]["max_cost"] > shown["cost"]["input_cost"] > 0
+        assert shown["served"]["version"] == "1.0.0"
+        bare = desk.send("POST", "/api/v1/drafts/preview", desk.draft())[1]
+        assert (bare["missing"], bare["messages"][-1]["content"]) == (["question"], "{{ question }}")
+        assert bare["served"] is None, "nothing is served in production"
+        wrong = desk.send("POST", "/api/v1/drafts/preview", desk.draft(variables={**QUESTION, "nope": 1}))[1]
+        assert (wrong["messages"], wrong["where"]) == ([], "variables.nope")
+
+
+def test_a_try_goes_through_the_pipeline_and_counts_as_the_persons(project: Project) -> None:
+    with project.serving() as server:
+        desk = Desk(server)
+        status, events = desk.run()
+        names = [name for name, _ in events]
+        assert (status, names[-1], set(names[:-1])) == (200, "finished", {"delta"})
+        end = events[-1][1]
+        assert json.loads("".join(data["text"] for _, data in events[:-1]))["intent"]
+        assert (end["cost"], end["finish_reason"]) == (desk.used(), "stop")
+        [call] = eventually(lambda: server.get("/api/v1/traces?feature=playground")[1])
+        said = (call["user"], call["environment"], call["prompt"], call["version"], call["cost"])
+        assert said == ("grace@example.org", "playground", PROMPT, NEW, end["cost"])
+        assert call["trace_id"] == end["trace_id"]
+        assert server.get("/api/v1/environments")[1] == [], "nothing is served by it"
+        status, [(_, refused)] = desk.run(variables={})
+        assert (status, refused["error"]["code"]) == (400, "invalid_prompt")
+        assert desk.run(model="nobody")[0] == 404
+
+
+def test_policies_hold_for_tries_too(project: Project) -> None:
+    policy = "name: words\nguards: [{use: banned, on: [input], action: block, with: {words: [unspeakable]}}]\n"
+    (project.root / "policies").mkdir()
+    (project.root / "policies" / "words.yaml").write_text(policy, "utf-8")
+    with project.serving() as server:
+        status, [(_, refused)] = Desk(server).run(variables={"question": "Say unspeakable things"})
+        assert (status, refused["error"]["code"]) == (400, "content_filter")
+
+
+def test_who_hangs_up_ends_the_call(project: Project) -> None:
+    slow_down(project, 30_000)
+    with project.serving() as server:
+        desk = Desk(server)
+        connection = server.connection()
+        headers = {"authorization": f"Bearer {desk.key}", "content-type": "application/json"}
+        connection.request("POST", "/api/v1/drafts/run", json.dumps(desk.draft(variables=QUESTION)), headers)
+        limits = "/api/v1/limits?name=console-playground"
+        eventually(lambda: any(each["held"] for each in desk.send("GET", limits)[1]))
+        connection.close()
+        [call] = eventually(lambda: server.get("/api/v1/traces?feature=playground")[1])
+        assert call["error"] == "client_closed"
+        assert call["duration_ns"] < 30 * 10**9
+        assert desk.used() > 0, "what was sent is billed"
+
+
+@pytest.mark.promise("money-1")
+def test_a_persons_day_has_an_exact_end_which_a_restart_does_not_move(project: Project) -> None:
+    budget = 12 * 10**9
+    with (project.root / "moat.yaml").open("a") as file:
+        file.write('\nconsole: {playground: {per_day: "0.012"}}\n')
+    with project.serving("--workers", "2") as server:
+        desk = Desk(server)
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: desk.run(), range(8)))
+        spent = sum(events[-1][1]["cost"] for status, events in answers if status == 200)
+        assert 0 < spent == desk.used() <= budget
+        refused = next(events[0][1]["error"] for status, events in answers if status != 200)
+        assert refused["code"] == "limit_exceeded"
+        assert "grace@example.org" in refused["message"]
+        other = Desk(server, "linus@example.org")
+        assert other.run()[0] == 200, "everybody has a day of their own"
+        while desk.run()[0] == 200:
+            pass
+        used = desk.used()
+    with project.serving() as server:
+        desk.server = server
+        assert desk.used() == used
+        assert desk.run()[0] == 429
+
+
+def test_a_draft_is_scored_by_a_suite_within_the_budget(project: Project) -> None:
+    project.release("1.0.0")
+    with project.serving() as server:
+        desk = Desk(server)
+        wish = desk.draft(suite="support", limit=12, budget="0.50", environment="staging")
+        status, began = desk.send("POST", "/api/v1/drafts/evals", wish)
+        assert (status, began["person"], began["budget"]) == (202, "grace@example.org", 5 * 10**11), began
+        state = desk.ended(began["id"])
+        assert (state["status"], state["done"], state["total"], state["problem"]) == ("finished", 12, 12, "")
+        assert state["verdict"] in ("pass", "inconclusive")
+        assert all(score["low"] <= score["mean"] <= score["high"] for score in state["scores"] if score["n"])
+        assert 0 < state["spent"] == desk.used()
+        [run] = server.get(f"/api/v1/runs?prompt={PROMPT}")[1]
+        assert (run["id"], run["author"], run["commit"]) == (began["id"], "grace@example.org", "draft")
+        again = desk.send("POST", "/api/v1/drafts/evals", wish)[1]
+        assert desk.ended(again["id"])["id"] == began["id"], "what is stored is not asked again"
+        assert desk.used() == state["spent"]
+        assert desk.send("POST", "/api/v1/drafts/evals", wish | {"suite": "nope"})[0] == 404
+        assert desk.send("POST", "/api/v1/drafts/evals", wish | {"text": "messages: ["})[0] == 400
+        assert desk.used() == state["spent"], "what could not begin costs nothing"
+    with project.serving() as server:
+        desk.server = server
+        assert desk.used() == state["spent"], "a restart forgets nothing"
+    with closing(sqlite3.connect(project.root / ".moat" / "state.db")) as store:
+        assert store.execute("SELECT count(*) FROM judgements").fetchone() == (0,), "a draft proves nothing"
+
+
+def test_an_eval_of_a_draft_can_be_cancelled_and_one_person_has_one(project: Project) -> None:
+    slow_down(project, 2_000)
+    with project.serving() as server:
+        desk = Desk(server)
+        wish = desk.draft(suite="support")
+        began = desk.send("POST", "/api/v1/drafts/evals", wish)[1]
+        status, refused = desk.send("POST", "/api/v1/drafts/evals", wish)
+        assert (status, refused["error"]["code"]) == (409, "conflict")
+        status, over = desk.send("DELETE", f"/api/v1/drafts/evals/{began['id']}")
+        assert (status, over["status"]) == (200, "interrupted"), over
+        assert over["done"] < over["total"]
+        assert desk.used() == over["spent"]
+        assert desk.send("POST", "/api/v1/drafts/evals", wish)[0] == 202, "it goes on where it was"
+
+
+def test_a_stop_of_the_server_ends_evals_of_drafts(project: Project) -> None:
+    slow_down(project, 2_000)
+    with project.serving() as server:
+        desk = Desk(server)
+        began = desk.send("POST", "/api/v1/drafts/evals", desk.draft(suite="support"))[1]
+        assert began["status"] == "running"
+    with closing(sqlite3.connect(project.root / ".moat" / "state.db")) as store:
+        found = store.execute("SELECT status FROM runs WHERE id = ?", (began["id"],)).fetchall()
+    assert found in ([], [("interrupted",)])

@@ -1,0 +1,80 @@
+"""A change is proposed as a branch: nothing that is checked out or served moves."""
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.test_drafts import NEW, Desk
+from tests.bootstrap.projects import PROMPT, Project, environment
+
+PATH = f"prompts/{PROMPT}/{NEW}.yaml"
+
+
+def git(project: Project, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project.root, env=environment(), check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def where_things_stand(project: Project) -> tuple[str, ...]:
+    return (
+        git(project, "status", "--porcelain"),
+        git(project, "rev-parse", "HEAD"),
+        git(project, "branch", "--show-current"),
+    )
+
+
+@pytest.mark.promise("guard-4")
+def test_a_proposal_is_a_branch_in_its_authors_name_and_nothing_else_moves(project: Project) -> None:
+    with project.serving() as server:
+        before, desk = where_things_stand(project), Desk(server)
+        wish = desk.draft(message="Shorter answers.\n\nPeople stop reading.", title="Shorter answers")
+        status, made = desk.send("POST", "/api/v1/proposals", wish)
+        assert status == 201, made
+        assert git(project, "show", f"{made['branch']}:{PATH}") == desk.text.strip()
+        assert git(project, "log", "-1", "--format=%ae %s", made["branch"]) == "grace@example.org Shorter answers"
+        assert git(project, "diff", "--name-only", "HEAD", made["branch"]) == PATH
+        assert where_things_stand(project) == before
+
+        again = desk.send("POST", "/api/v1/proposals", wish)[1]
+        assert again["branch"] != made["branch"]
+        listed = desk.send("GET", "/api/v1/proposals")[1]
+        assert {one["branch"] for one in listed} >= {made["branch"], again["branch"]}
+        served = server.get("/api/v1/serving")[1]
+        assert all(NEW not in str(one) for one in served)
+    entries = project.ok("audit", "list", "--action", "prompt.propose", "--json").json
+    assert [one["entry"]["actor"] for one in entries] == ["grace@example.org"] * 2
+
+
+ELSEWHERE = (
+    *("../prompts/a/1.0.0.yaml", "prompts/../moat.yaml", "/etc/passwd", "prompts/.git/config", ".git/hooks/pre-commit"),
+    *("moat.yaml", "evals/scorers.py", "prompts/a/1.0.0.py", "prompts/a\x00/1.0.0.yaml", "prompts//1.0.0.yaml"),
+    *("policies/baseline.yaml", "prompts/-x/1.0.0.yaml", "prompts\\a\\1.0.0.yaml", ".github/workflows/x.yaml"),
+)
+
+
+@pytest.mark.promise("inj-3")
+def test_only_prompts_tools_and_evals_have_a_place_in_it(desk: Desk) -> None:
+    branches = git(desk.server.project, "branch", "--list")
+    for path in ELSEWHERE:
+        wish: dict[str, Any] = {"message": "x", "files": [{"path": path, "text": "a: 1\n"}]}
+        assert desk.send("POST", "/api/v1/proposals", wish)[0] == 400, path
+    assert git(desk.server.project, "branch", "--list") == branches
+
+
+def test_what_lint_finds_wrong_is_not_proposed(desk: Desk) -> None:
+    wrong = desk.text.replace("{{ question }}", "{{ qestion }}")
+    assert wrong != desk.text
+    status, refused = desk.send("POST", "/api/v1/proposals", desk.draft(wrong, message="x"))
+    assert status == 400
+    assert "qestion" in refused["error"]["message"]
+
+
+@pytest.fixture
+def desk(project: Project) -> Iterator[Desk]:
+    """Of somebody whose project is served."""
+    with project.serving() as server:
+        yield Desk(server)

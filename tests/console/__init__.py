@@ -1,0 +1,1 @@
+"""The console: served, built, and looked at in a real browser."""

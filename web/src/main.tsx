@@ -1,0 +1,39 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { ApiError } from "./api/client";
+import { startTheme } from "./parts/theme";
+import { makeRouter } from "./router";
+import "./theme.css";
+
+startTheme();
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The server says what changed; see api/events.ts.
+      staleTime: 15_000,
+      // What was refused is refused again; only a server that is away comes back.
+      retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status >= 400 && error.status < 500),
+    },
+  },
+});
+// Signed out in another window, or the session is over: the next answer says so, and the door is shown.
+queries.getQueryCache().subscribe((event) => {
+  if (event.type !== "updated" || event.action.type !== "error") return;
+  const over = event.action.error instanceof ApiError && event.action.error.status === 401;
+  if (over && queries.getQueryData(["session"])) void queries.resetQueries({ queryKey: ["session"] });
+});
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={makeRouter(queries)} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,94 @@
+/** What these pages ask of the API. Keys begin with a topic of api/events.ts. */
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
+
+import { answer, api } from "../../api/client";
+import type { RunResult } from "../../api/schema";
+import type { PowerSearch, RunSearch, RunsSearch } from "./routes";
+
+/** Runs that are asked for at once. */
+export const MOST_RUNS = 200;
+const ANSWERS = 200;
+const CASES = 100;
+/** Pages that are looked through for one case. */
+const MOST_PAGES = 20;
+
+export const suitesQuery = queryOptions({
+  queryKey: ["runs", "suites"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/suites", { signal })),
+});
+
+export const datasetsQuery = queryOptions({
+  queryKey: ["runs", "datasets"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })),
+});
+
+/** Newest first. */
+export const runsQuery = ({ suite, prompt }: Pick<RunsSearch, "suite" | "prompt">) =>
+  queryOptions({
+    queryKey: ["runs", "list", suite, prompt],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/runs", { params: { query: { suite, prompt, limit: MOST_RUNS } }, signal })),
+    placeholderData: keepPreviousData,
+  });
+
+/** `slices`: paths to split by, empty for the suite's own. */
+export const runQuery = (id: string, slices = "") =>
+  queryOptions({
+    queryKey: ["runs", "detail", id, slices],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/runs/{id}", { params: { path: { id }, query: slices ? { slices } : {} }, signal })),
+  });
+
+/** The answers that the filter leaves, page by page. */
+export const answersQuery = (id: string, { score, show, below, search }: RunSearch) =>
+  infiniteQueryOptions({
+    queryKey: ["runs", "answers", id, show && score, show, show === "below" && below, search],
+    queryFn: ({ signal, pageParam }) => {
+      const kind = { scorer: show && score, below: show === "below" ? (below ?? 1) : undefined, failed: show === "failed" || undefined };
+      const query = { ...kind, search, after: pageParam || undefined, limit: ANSWERS };
+      return answer(api.GET("/api/v1/runs/{id}/results", { params: { path: { id }, query }, signal }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next || undefined,
+    placeholderData: keepPreviousData,
+  });
+
+/** One answer by its case, which a link may name though no page with it was loaded. */
+export const caseQuery = (id: string, wanted: string, repeat: number) =>
+  queryOptions({
+    queryKey: ["runs", "answer", id, wanted, repeat],
+    queryFn: async ({ signal }): Promise<RunResult> => {
+      let after = "";
+      for (let page = 0; page < MOST_PAGES; page++) {
+        const query = { search: wanted, after: after || undefined, limit: ANSWERS };
+        const found = await answer(api.GET("/api/v1/runs/{id}/results", { params: { path: { id }, query }, signal }));
+        const one = found.results.find((each) => each.case === wanted && each.answer.repeat === repeat);
+        if (one) return one;
+        if (!found.next) break;
+        after = found.next;
+      }
+      throw new Error(`This run has no answer number ${repeat + 1} to a case ${wanted}.`);
+    },
+  });
+
+/** Two runs, cases page by page; without a baseline the one that the gate takes. */
+export const comparisonQuery = (run: string, baseline: string) =>
+  infiniteQueryOptions({
+    queryKey: ["runs", "comparison", run, baseline],
+    queryFn: ({ signal, pageParam }) => {
+      const query = { run, baseline: baseline || undefined, after: pageParam || undefined, limit: CASES };
+      return answer(api.GET("/api/v1/comparisons", { params: { query }, signal }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next || undefined,
+  });
+
+export const powerQuery = (wanted: PowerSearch & { suite: string }) =>
+  queryOptions({
+    queryKey: ["runs", "power", wanted],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/power", { params: { query: wanted }, signal })),
+    placeholderData: keepPreviousData,
+  });
+
+export const judgesQuery = queryOptions({
+  queryKey: ["runs", "judges"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/judges", { signal })),
+});

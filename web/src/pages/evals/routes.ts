@@ -1,0 +1,127 @@
+import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+
+import { inside } from "../../root";
+
+export interface RunsSearch {
+  suite?: string;
+  prompt?: string;
+  /** Ids of the runs that are to be compared, two at most. */
+  chosen?: string[];
+}
+
+export const KINDS = ["below", "failed"] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface RunSearch {
+  /** The score that slices and the filter of the cases are about. */
+  score?: string;
+  /** Paths that the scores are split by instead of the suite's, with commas between them. */
+  slices?: string;
+  /** Only answers that scored below a value, or that there are not. */
+  show?: Kind;
+  below?: number;
+  /** Text in the ids of cases. */
+  search?: string;
+  /** The answer that is open. */
+  case?: string;
+  repeat?: number;
+}
+
+export const CHANGES = ["worse", "mixed", "better", "new", "same"] as const;
+export type Change = (typeof CHANGES)[number];
+
+export interface CompareSearch {
+  run?: string;
+  baseline?: string;
+  change?: Change;
+}
+
+export interface PowerSearch {
+  suite?: string;
+  detect?: string;
+  power?: number;
+  alpha?: number;
+  repeats?: number;
+  pass_rate?: number;
+  cases?: number;
+}
+
+type Search = Record<string, unknown>;
+
+// What looks like a number is read from the address as one, also where a text is meant.
+const text = (value: unknown): string | undefined => (typeof value === "number" ? String(value) : typeof value === "string" && value ? value : undefined);
+const number = (value: unknown): number | undefined => (typeof value === "number" && Number.isFinite(value) ? value : undefined);
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((one) => typeof one === "string") : []);
+const among = <T extends string>(value: unknown, known: readonly T[]): T | undefined => known.find((one) => one === value);
+
+const evals = createRoute({
+  getParentRoute: () => inside,
+  path: "/evals",
+  component: lazyRouteComponent(() => import("./Evals"), "Evals"),
+});
+
+// In a constant of their own: written inside of the call, the types of all routes would be lost.
+const tabs = [
+  createRoute({
+    getParentRoute: () => evals,
+    path: "/",
+    component: lazyRouteComponent(() => import("./Suites"), "Suites"),
+  }),
+  createRoute({
+    getParentRoute: () => evals,
+    path: "/runs",
+    validateSearch: (search: Search): RunsSearch => ({
+      suite: text(search["suite"]),
+      prompt: text(search["prompt"]),
+      chosen: texts(search["chosen"]).slice(0, 2),
+    }),
+    component: lazyRouteComponent(() => import("./Runs"), "Runs"),
+  }),
+  createRoute({
+    getParentRoute: () => evals,
+    path: "/power",
+    validateSearch: (search: Search): PowerSearch => ({
+      suite: text(search["suite"]),
+      detect: text(search["detect"]),
+      power: number(search["power"]),
+      alpha: number(search["alpha"]),
+      repeats: number(search["repeats"]),
+      pass_rate: number(search["pass_rate"]),
+      cases: number(search["cases"]),
+    }),
+    component: lazyRouteComponent(() => import("./Power"), "Power"),
+  }),
+  createRoute({
+    getParentRoute: () => evals,
+    path: "/judges",
+    component: lazyRouteComponent(() => import("./Judges"), "Judges"),
+  }),
+] as const;
+
+export const evalRoutes = [
+  evals.addChildren(tabs),
+  createRoute({
+    getParentRoute: () => inside,
+    path: "/evals/runs/$id",
+    validateSearch: (search: Search): RunSearch => ({
+      score: text(search["score"]),
+      slices: text(search["slices"]),
+      show: among(search["show"], KINDS),
+      below: number(search["below"]),
+      search: text(search["search"]),
+      case: text(search["case"]),
+      repeat: number(search["repeat"]),
+    }),
+    component: lazyRouteComponent(() => import("./RunPage"), "RunPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inside,
+    path: "/evals/compare",
+    validateSearch: (search: Search): CompareSearch => ({
+      run: text(search["run"]),
+      baseline: text(search["baseline"]),
+      change: among(search["change"], CHANGES),
+    }),
+    component: lazyRouteComponent(() => import("./Compare"), "Compare"),
+  }),
+] as const;

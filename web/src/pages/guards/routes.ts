@@ -1,0 +1,41 @@
+import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+
+import { inside } from "../../root";
+
+export const SPANS = ["24h", "7d", "30d"] as const;
+
+export interface FindingSearch {
+  window?: (typeof SPANS)[number];
+  guard?: string;
+}
+
+const guards = createRoute({
+  getParentRoute: () => inside,
+  path: "/guards",
+  component: lazyRouteComponent(() => import("./Guards"), "Guards"),
+});
+
+// In a constant of their own: written inside of the call, the types of all routes would be lost.
+const pages = [
+  createRoute({
+    getParentRoute: () => guards,
+    path: "/",
+    validateSearch: (search: Record<string, unknown>): FindingSearch => ({
+      window: SPANS.find((one) => one === search["window"]),
+      guard: typeof search["guard"] === "string" && search["guard"] ? search["guard"] : undefined,
+    }),
+    component: lazyRouteComponent(() => import("./Findings"), "Findings"),
+  }),
+  createRoute({
+    getParentRoute: () => guards,
+    path: "/policies",
+    component: lazyRouteComponent(() => import("./Policies"), "Policies"),
+  }),
+  createRoute({
+    getParentRoute: () => guards,
+    path: "/try",
+    component: lazyRouteComponent(() => import("./Try"), "Try"),
+  }),
+] as const;
+
+export const guardRoutes = [guards.addChildren(pages)] as const;

@@ -1,0 +1,53 @@
+import { useMemo } from "react";
+
+import type { Overview } from "../../api/schema";
+import { Chart, type Mark, type Series } from "../../parts/Chart";
+import { brief, duration, money, percent } from "../../parts/format";
+import styles from "./Charts.module.css";
+import { spread, starts } from "./slots";
+
+/** What the tiles come from, over time; every release is a line through all charts. */
+export function Charts({ overview }: { overview: Overview }) {
+  const drawn = useMemo(() => draw(overview), [overview]);
+  const { times, marks } = drawn;
+  return (
+    <div className={styles.charts}>
+      <Panel title="Calls" times={times} marks={marks} series={drawn.calls} format={brief} />
+      <Panel title="Latency" times={times} marks={marks} series={drawn.latency} format={duration} />
+      <Panel title="Cost" times={times} marks={marks} series={drawn.cost} format={money} />
+      {drawn.scores.length > 0 && <Panel title="Scores" times={times} marks={marks} series={drawn.scores} format={percent} />}
+    </div>
+  );
+}
+
+function Panel(props: { title: string; times: number[]; marks: Mark[]; series: Series[]; format: (value: number) => string }) {
+  return (
+    <div className="panel">
+      <Chart {...props} />
+    </div>
+  );
+}
+
+function draw(overview: Overview) {
+  const times = starts(overview.since_ns, overview.until_ns, overview.step_ns);
+  const { series } = overview;
+  const names = [...new Set(overview.score_series.map((one) => `${one.name} (${one.source})`))];
+  return {
+    times,
+    marks: overview.releases.map((one): Mark => ({ at_ns: one.at_ns, label: `${one.environment}: ${one.prompt}@${one.versions[0] ?? ""}` })),
+    calls: [
+      { label: "calls", values: spread(times, series, (one) => one.calls, 0) },
+      { label: "failed", values: spread(times, series, (one) => one.errors, 0), dashed: true },
+    ],
+    latency: [
+      { label: "p50", values: spread(times, series, (one) => one.p50_ns || null, null) },
+      { label: "p95", values: spread(times, series, (one) => one.p95_ns || null, null), dashed: true },
+      { label: "first token", values: spread(times, series, (one) => one.first_token_p50_ns || null, null) },
+    ],
+    cost: [{ label: "cost", values: spread(times, series, (one) => one.cost, 0) }],
+    scores: names.map((label): Series => {
+      const own = overview.score_series.filter((one) => `${one.name} (${one.source})` === label);
+      return { label, values: spread(times, own, (one) => one.mean, null) };
+    }),
+  };
+}

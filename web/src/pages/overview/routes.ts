@@ -1,0 +1,22 @@
+import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+
+import { inside } from "../../root";
+
+export const WINDOWS = ["1h", "24h", "7d", "30d"] as const;
+
+export interface OverviewSearch {
+  window?: (typeof WINDOWS)[number];
+  environment?: string;
+}
+
+export const overviewRoutes = [
+  createRoute({
+    getParentRoute: () => inside,
+    path: "/",
+    validateSearch: (search: Record<string, unknown>): OverviewSearch => ({
+      window: WINDOWS.find((one) => one === search["window"]),
+      environment: typeof search["environment"] === "string" && search["environment"] ? search["environment"] : undefined,
+    }),
+    component: lazyRouteComponent(() => import("./Overview"), "Overview"),
+  }),
+] as const;

@@ -1,0 +1,128 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useState } from "react";
+
+import type { DraftCall } from "../../api/schema";
+import { Button } from "../../parts/Button";
+import { Answers } from "./Answers";
+import { Cases } from "./Cases";
+import { type Drafting, fileQuery, useSets, useVariables } from "./drafts";
+import { Left } from "./Left";
+import { type Lane, lanes, toggled } from "./lanes";
+import styles from "./Playground.module.css";
+import { SuiteRun } from "./SuiteRun";
+import { type Job, useTries } from "./tries";
+import { type VariableSet, valued } from "./variables";
+import { ValueSets } from "./ValueSets";
+
+const route = getRouteApi("/inside/prompts/$");
+
+interface Props {
+  name: string;
+  drafting: Drafting;
+  known: readonly string[];
+  models: readonly string[];
+}
+
+/** Ask models, side by side: the draft and versions, with one set of values or several; then against the suite. */
+export function Playground({ name, drafting, known, models }: Props) {
+  const search = route.useSearch();
+  const [every, setEvery] = useState(false);
+  const [sets, keep] = useSets(name);
+  const variables = useVariables(name, drafting.draft);
+  const { attempts, run, stop } = useTries();
+  const order = useOrder(name, drafting);
+  const tried = (search.tried ?? usual(drafting)).filter((what) => what === "draft" || known.includes(what));
+  const chosen = (search.models ?? []).filter((model) => model === "" || models.includes(model));
+  const side = lanes(tried, chosen);
+  const asked = every ? sets : sets.slice(0, 1);
+  const current = sets[0] ?? { name: "", typed: {} };
+  const { problems } = valued(variables, current.typed);
+  const busy = Object.values(attempts).some((one) => one.state === "waiting" || one.state === "running");
+  const jobs = asked.flatMap((set): Job[] =>
+    side.lanes.map((lane) => ({ id: cell(set, lane), order: () => order(lane, valued(variables, set.typed).values) })),
+  );
+  return (
+    <div className="stack">
+      <div className={styles.setup}>
+        <div className="stack">
+          <ValueSets sets={sets} keep={keep} variables={variables} problems={problems} />
+          <Cases name={name} variables={variables} add={(more) => keep(merged(sets, more))} />
+        </div>
+        <div className="panel stack">
+          <Choice legend="Side by side" options={["draft", ...[...known].reverse()]} chosen={tried} param="tried" />
+          <Choice legend="Models" options={["", ...models]} chosen={chosen.length ? chosen : [""]} param="models" />
+          {sets.length > 1 && (
+            <label className={styles.check}>
+              <input type="checkbox" checked={every} onChange={(event) => setEvery(event.target.checked)} />
+              With all {sets.length} sets of values
+            </label>
+          )}
+          <div className="row">
+            <Button kind="main" disabled={busy || jobs.length === 0 || Object.keys(problems).length > 0} onClick={() => void run(jobs)}>
+              {jobs.length === 1 ? "Ask" : `Ask ${jobs.length} times`}
+            </Button>
+            <Button disabled={!busy} onClick={() => stop()}>
+              Stop
+            </Button>
+          </div>
+          {side.left > 0 && <p className="warn small">! Only the first {side.lanes.length} columns are asked: {side.left} more are chosen.</p>}
+          <Left />
+        </div>
+      </div>
+      {asked.map((set) => (
+        <Answers key={set.name} title={sets.length > 1 ? set.name : "Answers"} lanes={side.lanes} of={(lane) => attempts[cell(set, lane)]} stop={(lane) => stop(cell(set, lane))} />
+      ))}
+      <SuiteRun name={name} draft={drafting.draft} />
+    </div>
+  );
+}
+
+const usual = (drafting: Drafting): string[] => [...(drafting.changed || !drafting.draft.base ? ["draft"] : []), ...(drafting.draft.base ? [drafting.draft.base] : [])];
+
+const cell = (set: VariableSet, lane: Lane): string => `${lane.id} ${set.name}`;
+
+/** What to send for a lane: the draft's text, or that of a version's file. */
+function useOrder(name: string, drafting: Drafting) {
+  const queries = useQueryClient();
+  return async (lane: Lane, variables: Record<string, unknown>): Promise<DraftCall> => {
+    const { draft } = drafting;
+    if (lane.what === "draft") return { name, version: draft.version, text: draft.text, variables, model: lane.model };
+    const text = await queries.query({ ...fileQuery(name, lane.what), staleTime: "static" });
+    if (text === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
+    return { name, version: lane.what, text, variables, model: lane.model };
+  };
+}
+
+/** New sets behind the one in the form; one of the same name is replaced. */
+function merged(sets: VariableSet[], more: VariableSet[]): VariableSet[] {
+  const names = new Set(more.map((set) => set.name));
+  const left = sets.filter((set) => !names.has(set.name) && Object.values(set.typed).some(Boolean));
+  return [...more.slice(0, 1), ...left, ...more.slice(1)];
+}
+
+interface ChoiceProps {
+  legend: string;
+  options: readonly string[];
+  chosen: readonly string[];
+  param: "tried" | "models";
+}
+
+function Choice({ legend, options, chosen, param }: ChoiceProps) {
+  const navigate = route.useNavigate();
+  const choose = (one: string) => {
+    const next = toggled(chosen, one);
+    void navigate({ search: (before) => ({ ...before, [param]: next.length ? next : undefined }), replace: true });
+  };
+  return (
+    <fieldset className={styles.choice}>
+      <legend>{legend}</legend>
+      {options.map((one) => (
+        <label key={one} className={styles.check}>
+          <input type="checkbox" checked={chosen.includes(one)} onChange={() => choose(one)} />
+          {one || "the prompt's own"}
+        </label>
+      ))}
+    </fieldset>
+  );
+}

@@ -1,0 +1,66 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+
+import type { Registration } from "../../api/schema";
+import { Badge } from "../../parts/Badge";
+import { Button } from "../../parts/Button";
+import { Failure, Loading } from "../../parts/States";
+import { type Drafting, useDraft } from "./drafts";
+import { Editor } from "./Editor";
+import { Playground } from "./Playground";
+import { Propose } from "./Propose";
+import { modelsQuery } from "./queries";
+import type { Tab } from "./address";
+import { settled } from "./versions";
+
+const route = getRouteApi("/inside/prompts/$");
+
+interface Props {
+  name: string;
+  tab: Tab;
+  versions: Registration[];
+}
+
+/** Where a draft is written, tried and handed in. All of it is about the one draft that this browser keeps. */
+export function Workshop({ name, tab, versions }: Props) {
+  const { version } = route.useSearch();
+  const models = useQuery(modelsQuery);
+  const known = versions.map((one) => one.content.version);
+  const base = version && known.includes(version) ? version : (settled(versions)?.content.version ?? "");
+  const { drafting, query, noFile } = useDraft(name, versions, base, models.data ?? []);
+  if (!drafting || models.isPending) return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Loading />;
+  return (
+    <div className="stack">
+      <Kept drafting={drafting} noFile={noFile} />
+      {tab === "edit" && <Editor name={name} drafting={drafting} known={known} />}
+      {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} />}
+      {tab === "propose" && <Propose name={name} drafting={drafting} known={known} />}
+    </div>
+  );
+}
+
+function Kept({ drafting, noFile }: { drafting: Drafting; noFile: boolean }) {
+  const { draft, changed, discard } = drafting;
+  return (
+    <div className="row spread">
+      <div className="row small">
+        {changed ? <Badge tone="accent">Draft {draft.version}</Badge> : <Badge>Nothing changed yet</Badge>}
+        <span className="muted">
+          {draft.base ? `Begun with ${draft.base}. ` : "A new prompt. "}
+          {changed ? "Kept in this browser only. " : ""}
+          Nothing here changes what is served.
+        </span>
+        {noFile && (
+          <span className="warn">
+            ! {draft.base} has no file in the project this server runs on, so this begins with an example.
+          </span>
+        )}
+      </div>
+      {changed && (
+        <Button kind="danger" onClick={() => confirm("Discard this draft? Its text is kept nowhere else.") && discard()}>
+          Discard draft
+        </Button>
+      )}
+    </div>
+  );
+}

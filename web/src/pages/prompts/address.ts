@@ -1,0 +1,45 @@
+/** What the addresses of these pages hold. */
+
+export const TABS = ["content", "versions", "differences", "lineage", "edit", "try", "propose"] as const;
+export type Tab = (typeof TABS)[number];
+
+export interface PromptsSearch {
+  /** Words that the name must have. */
+  q?: string;
+  show?: "proposals";
+}
+
+export interface PromptSearch {
+  tab?: Tab;
+  /** The version that is looked at, and that an edit begins with; without it the newest. */
+  version?: string;
+  /** What is compared. */
+  from?: string;
+  to?: string;
+  /** What is tried side by side: `draft` and versions; and the model aliases, empty for the prompt's own. */
+  tried?: string[];
+  models?: string[];
+  /** A run of a draft against a suite, which goes on when its page is left. */
+  run?: string;
+}
+
+/** A text that is not empty. */
+export const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+const texts = (value: unknown): string[] | undefined =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === "string").slice(0, MOST_TRIED) : undefined;
+
+/** Columns of the playground: more would be no comparison, and each costs money. */
+export const MOST_TRIED = 6;
+
+/** The search part of a prompt's address; what is not one of ours is left out. */
+export function promptSearch(search: Record<string, unknown>): PromptSearch {
+  return {
+    tab: TABS.find((tab) => tab === search["tab"]),
+    version: text(search["version"]),
+    from: text(search["from"]),
+    to: text(search["to"]),
+    tried: texts(search["tried"]),
+    models: texts(search["models"]),
+    run: text(search["run"]),
+  };
+}

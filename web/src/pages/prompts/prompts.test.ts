@@ -1,0 +1,178 @@
+import { EditorState } from "@codemirror/state";
+import { describe, expect, it } from "vitest";
+
+import type { FieldDiff, Lineage, ListedPrompt, Variable } from "../../api/schema";
+import { diagnostics } from "./diagnostics";
+import { graph } from "./graph";
+import { lanes } from "./lanes";
+import { excerpt, lines } from "./lines";
+import { byMeaning } from "./meaning";
+import { promptSearch } from "./address";
+import { said } from "./said";
+import { WAITING, after, split } from "./stream";
+import { pieces } from "./template";
+import { matching, tree } from "./tree";
+import { setsOf, valued } from "./variables";
+import { isVersion, nextVersion } from "./versions";
+
+const listed = (name: string, environment = ""): ListedPrompt => ({
+  name,
+  versions: [],
+  served: environment ? [{ environment, version: "1.0.0", release: "rel_1", arm: "", weight: 1 }] : [],
+});
+
+describe("the tree of prompts", () => {
+  it("has folders before prompts, and each prompt once", () => {
+    const root = tree([listed("zeta"), listed("support/mail/reply"), listed("support/answer")]);
+    expect(root.prompts.map((one) => one.name)).toEqual(["zeta"]);
+    expect(root.folders.map((one) => one.path)).toEqual(["support"]);
+    expect(root.folders[0]?.folders[0]?.path).toBe("support/mail");
+  });
+
+  it("is searched by words of the name and by environments", () => {
+    const all = [listed("support/answer", "production"), listed("billing/refund")];
+    expect(matching(all, "ANS sup").map((one) => one.name)).toEqual(["support/answer"]);
+    expect(matching(all, "prod")).toHaveLength(1);
+    expect(matching(all, " ")).toHaveLength(2);
+  });
+});
+
+describe("the next version", () => {
+  it.each([
+    [["1.0.0", "1.2.0"], "minor", "1.3.0"],
+    [["1.2.3"], "patch", "1.2.4"],
+    [["1.2.3"], "major", "2.0.0"],
+    [["2.0.0-rc.1"], "patch", "2.0.0"],
+    [[], "minor", "1.0.0"],
+  ] as const)("after %s, %s, is %s", (known, part, next) => {
+    expect(nextVersion(known, part)).toBe(next);
+    expect(isVersion(next)).toBe(true);
+  });
+});
+
+describe("a template", () => {
+  it("is the same when its pieces are put together, and names its variables", () => {
+    const text = 'Hi {{ user.name }}{# no #}{% if plan == "user" %}!{% endif %}';
+    const found = pieces(text, ["user", "plan", "name"]);
+    expect(found.map((one) => one.text).join("")).toBe(text);
+    expect(found.filter((one) => one.kind !== "text").map((one) => one.names)).toEqual([["user"], [], ["plan"], []]);
+  });
+});
+
+describe("values", () => {
+  const variable = (type: Variable["type"], rest: Partial<Variable> = {}): Variable => ({ type, description: "", enum: null, ...rest });
+
+  it("are of the variable's type, or a problem", () => {
+    const variables = { text: variable("string"), many: variable("integer"), on: variable("boolean"), list: variable("array"), none: variable("number") };
+    const found = valued(variables, { text: "7", many: "1.5", on: "true", list: "[1]", none: "" });
+    expect(found.values).toEqual({ text: "7", on: true, list: [1] });
+    expect(Object.keys(found.problems)).toEqual(["many"]);
+  });
+
+  it("come from lines of a dataset", () => {
+    expect(setsOf('{"id": "late", "variables": {"q": "Where?", "n": 2}}\n\n{"q": "Why?"}')).toEqual([
+      { name: "late", typed: { q: "Where?", n: "2" } },
+      { name: "line 3", typed: { q: "Why?" } },
+    ]);
+    expect(() => setsOf("{}\n[1]")).toThrow("Line 2");
+  });
+});
+
+describe("lines that differ", () => {
+  it("can be put together to both texts", () => {
+    const [before, now] = ["a\nb\nc\nd", "a\nx\nc\nd\ne"];
+    const found = lines(before, now);
+    expect(found.filter((line) => line.kind !== "new").map((line) => line.text)).toEqual(before.split("\n"));
+    expect(found.filter((line) => line.kind !== "gone").map((line) => line.text)).toEqual(now.split("\n"));
+    expect(found.filter((line) => line.kind === "same")).toHaveLength(3);
+  });
+
+  it("are shown with what is around them, and gaps", () => {
+    const text = Array.from({ length: 20 }, (_, index) => `line ${index}`);
+    const found = excerpt(lines(text.join("\n"), text.with(10, "other").join("\n")), 1);
+    expect(found.map((line) => line?.kind ?? null)).toEqual([null, "same", "gone", "new", "same", null]);
+    expect(excerpt(lines("same", "same"))).toEqual([]);
+  });
+});
+
+describe("the answer of a model", () => {
+  it("is cut into events wherever the network cuts it", () => {
+    const whole = 'event: delta\ndata: {"event":"delta","text":"a"}\n\nevent: delta\ndata: {"x":1}\n\n';
+    for (let at = 0; at <= whole.length; at += 1) {
+      const [first, rest] = split(whole.slice(0, at));
+      expect([...first, ...split(rest + whole.slice(at))[0]]).toHaveLength(2);
+    }
+  });
+
+  it("grows by its pieces", () => {
+    let attempt = after(WAITING, { event: "delta", text: "Hel" });
+    attempt = after(attempt, { event: "delta", text: "lo" });
+    attempt = after(attempt, { event: "tool", index: 0, id: "1", name: "look", arguments: '{"a":' });
+    attempt = after(attempt, { event: "tool", index: 0, id: "", name: "", arguments: "1}" });
+    expect([attempt.text, attempt.tools]).toEqual(["Hello", [{ name: "look", arguments: '{"a":1}' }]]);
+    const error = { message: "over", type: "limit", param: null, code: "budget_exceeded" };
+    expect(after(attempt, { event: "failed", error, request_id: "", trace_id: "" })).toMatchObject({ state: "failed", text: "Hello" });
+  });
+});
+
+it("shows parts that are no text by their kind alone", () => {
+  expect(said([{ type: "text", text: "Look:" }, { type: "image_url", image_url: { url: "https://x.example/beacon.png" } }])).not.toContain("x.example");
+});
+
+it("puts what changes answers before what does not", () => {
+  const field = (path: string): FieldDiff => ({ path, change: "changed" });
+  const found = byMeaning([field("metadata.owner"), field("model"), field("params.temperature")]);
+  expect(found.map((group) => [group.title, group.fields.map((one) => one.path)])).toEqual([
+    ["Model", ["model"]],
+    ["Parameters", ["temperature"]],
+    ["Metadata (answers stay the same)", ["owner"]],
+  ]);
+});
+
+it("keeps findings on lines that there are", () => {
+  const { doc } = EditorState.create({ doc: "a: 1\nb" });
+  const finding = { rule: "unreadable", path: "", message: "No", remedy: "", severity: "error" as const };
+  const found = diagnostics(doc, [
+    { ...finding, line: 2, column: 9 },
+    { ...finding, line: 9, column: 1 },
+    { ...finding, line: 0, column: 0 },
+  ]);
+  expect(found.map((one) => [one.from, one.to])).toEqual([[6, 6]]);
+});
+
+it("limits what stands side by side", () => {
+  expect(lanes(["draft", "1.0.0"], []).lanes.map((lane) => lane.id)).toEqual(["draft ", "1.0.0 "]);
+  expect(lanes(["a", "b", "c"], ["x", "y", "z"])).toMatchObject({ left: 3, lanes: { length: 6 } });
+});
+
+it("takes only what it knows from an address", () => {
+  expect(promptSearch({ tab: "javascript:", version: 7, tried: ["draft", 3], q: "x" })).toEqual({ tried: ["draft"] });
+});
+
+describe("the lineage graph", () => {
+  it("leads from the version over its evidence to where it is served", () => {
+    const release = { prompt_digest: "", commit: "", dirty: false, author: "Ada <a@x.example>", created_ns: 1 };
+    const evidence = { run: "run_1", suite: "s", suite_digest: "", dataset_digest: "", score: 1, verdict: "pass", gates_digest: "", baseline: "", judged_ns: 0 };
+    const version = { version: "1.0.0", path: "", digest: "", problem: "", created_by: "", published: true, changes: [], calls: 3 };
+    const serving = { environment: "production", release: "rel_1", share: 1, arm: "", strategy: "all", actor: "a", reason: "", since_ns: 1, until_ns: 0 };
+    const lineage = {
+      prompt: "p",
+      versions: [
+        {
+          ...version,
+          runs: [{ id: "run_1", suite: "s", verdict: "pass", score: 1, status: "finished" }],
+          releases: [{ ...release, id: "rel_1", evidence: [evidence] }],
+          servings: [serving, { ...serving, until_ns: 2, since_ns: 0 }],
+        },
+      ],
+    } as unknown as Lineage;
+    const found = graph(lineage);
+    expect(found.nodes.map((node) => [node.id, node.next])).toEqual([
+      ["version 1.0.0", ["run run_1"]],
+      ["run run_1", ["release rel_1"]],
+      ["release rel_1", ["serving production rel_1"]],
+      ["serving production rel_1", []],
+    ]);
+    expect(found.nodes.at(-1)?.about).toBe("now");
+  });
+});

@@ -1,0 +1,66 @@
+import { expect, it } from "vitest";
+
+import type { Assignment } from "../../api/schema";
+import { replaced } from "./Changes";
+import { goesBackTo, newRelease, share } from "./queries";
+import { slots, spanSince } from "./spans";
+import { stretches } from "./WhereServed";
+
+const all = (sequence: number, release: string): Assignment => ({
+  environment: "production",
+  prompt: "p",
+  sequence,
+  arms: [{ release }],
+  actor: "Ada",
+  reason: "",
+  created_ns: sequence * 1000,
+  strategy: "all",
+  progress: "closed",
+  experiment: "",
+  shadow: null,
+  overridden: [],
+  replaces: [],
+  returns_to: 0,
+});
+
+const canary: Assignment = {
+  ...all(2, ""),
+  arms: [
+    { release: "new", weight: 20, name: "canary" },
+    { release: "old", weight: 80, name: "stable" },
+  ],
+  strategy: "canary",
+  progress: "open",
+  replaces: [{ release: "old" }],
+};
+
+it("knows what an assignment is about", () => {
+  expect(newRelease(all(1, "old"))).toBe("old");
+  expect(newRelease(canary)).toBe("new");
+  expect(goesBackTo(canary)).toBe("old");
+  expect(goesBackTo(all(1, "old"))).toBe("");
+  expect(canary.arms.map((arm) => share(canary, arm))).toEqual([0.2, 0.8]);
+});
+
+it("knows which release another took the place of, whatever came after", () => {
+  const history = [all(5, "new"), all(4, "other"), all(3, "new"), canary, all(1, "old")];
+  expect(replaced([history], "new")).toBe("old");
+  expect(replaced([history], "old")).toBe("");
+});
+
+it("knows when a release was served", () => {
+  const found = stretches([all(3, "new"), canary, all(1, "old")], "old");
+  expect(found.map(({ part, until_ns }) => [part, until_ns])).toEqual([
+    ["80 %", 3000],
+    ["100 %", 2000],
+  ]);
+});
+
+it("cuts time as the API does", () => {
+  const now = Date.UTC(2026, 10, 22, 10, 30, 20);
+  const found = slots("1h", now);
+  expect(found).toHaveLength(60);
+  expect(found.at(-1)).toBe(Date.UTC(2026, 10, 22, 10, 30) * 1e6);
+  expect(spanSince((now - 2 * 3600_000) * 1e6, now)).toBe("6h");
+  expect(spanSince(0, now)).toBe("7d");
+});

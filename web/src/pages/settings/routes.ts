@@ -1,0 +1,49 @@
+import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+
+import { inside } from "../../root";
+
+export interface AuditSearch {
+  actor?: string;
+  /** An action, or its first word. */
+  action?: string;
+  subject?: string;
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
+
+const settings = createRoute({
+  getParentRoute: () => inside,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./Settings"), "Settings"),
+});
+
+// In a constant of their own: written inside of the call, the types of all routes would be lost.
+const pages = [
+  createRoute({
+    getParentRoute: () => settings,
+    path: "/",
+    component: lazyRouteComponent(() => import("./Health"), "Health"),
+  }),
+  createRoute({
+    getParentRoute: () => settings,
+    path: "/providers",
+    component: lazyRouteComponent(() => import("./Providers"), "Providers"),
+  }),
+  createRoute({
+    getParentRoute: () => settings,
+    path: "/accounts",
+    component: lazyRouteComponent(() => import("./Accounts"), "Accounts"),
+  }),
+  createRoute({
+    getParentRoute: () => settings,
+    path: "/audit",
+    validateSearch: (search: Record<string, unknown>): AuditSearch => ({
+      actor: text(search["actor"]),
+      action: text(search["action"]),
+      subject: text(search["subject"]),
+    }),
+    component: lazyRouteComponent(() => import("./Audit"), "Audit"),
+  }),
+] as const;
+
+export const settingRoutes = [settings.addChildren(pages)] as const;

@@ -1,0 +1,18 @@
+import { Button } from "../../parts/Button";
+import { Command } from "../../parts/Command";
+import styles from "./Spend.module.css";
+
+/** A new secret, this once: it is stored nowhere and cannot be shown again. */
+export function SecretShown({ secret, close }: { secret: string; close: () => void }) {
+  return (
+    <div className="stack">
+      <p role="status" className={styles.done}>
+        This is the secret. It is shown this once: copy it now.
+      </p>
+      <Command text={secret} />
+      <div>
+        <Button onClick={close}>I have copied it</Button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,100 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+
+import type { Spend as Sums } from "../../api/schema";
+import { useMay } from "../../api/session";
+import { Empty, Shown } from "../../parts/States";
+import { DIMENSIONS, type Days, type Dimension, type Filters, following, NAMES, readFilters, SPANS } from "./dimensions";
+import { FilterChips } from "./FilterChips";
+import { Groups } from "./Groups";
+import { Head } from "./Head";
+import { keysQuery, spendQuery } from "./queries";
+import styles from "./Spend.module.css";
+import { Tiles } from "./Tiles";
+import { Trend } from "./Trend";
+
+const route = getRouteApi("/inside/spend");
+
+/** Who and what costs how much: by any dimension, narrowed by clicking. */
+export function Spend() {
+  const search = route.useSearch();
+  const { by = "feature", days = 30 } = search;
+  const filters = readFilters({ ...search });
+  const navigate = useNavigate();
+  const go = (next: { filters?: Filters; by?: Dimension; days?: Days }) =>
+    void navigate({ to: "/spend", search: { ...(next.filters ?? filters), by: next.by ?? by, days: next.days ?? days } });
+  const narrow = (value: string) => go({ filters: { ...filters, [by]: value }, by: following(by, filters) });
+  const spend = useQuery(spendQuery(filters, by, days));
+  const name = useNames(by);
+  return (
+    <div className="page">
+      <Head title="Spend" about="What requests to providers cost, to the last picodollar." />
+      <Choices by={by} days={days} choose={go} />
+      <FilterChips filters={filters} set={(next) => go({ filters: next })} />
+      <Shown query={spend}>
+        {(found) => (
+          <div className="page" aria-busy={spend.isPlaceholderData}>
+            <Tiles total={found.total} before={found.before} days={days} filters={filters} />
+            {found.groups.length === 0 ? (
+              <Nothing narrowed={Object.keys(filters).length > 0} />
+            ) : (
+              <>
+                <Trend daily={found.daily} groups={found.groups} slots={found.slots} name={name} hourly={days === 1} />
+                <Groups key={by} by={by} groups={found.groups} total={totalOf(found.total)} name={name} narrow={narrow} />
+              </>
+            )}
+          </div>
+        )}
+      </Shown>
+    </div>
+  );
+}
+
+const totalOf = (total: Sums | undefined): number => total?.cost ?? 0;
+
+/** Groups by name; keys by what they are called, for those who may know. */
+function useNames(by: Dimension): (group: string) => string {
+  const may = useMay("admin");
+  const keys = useQuery({ ...keysQuery, enabled: may && by === "key" });
+  return (group) => {
+    if (!group) return `no ${DIMENSIONS[by].toLowerCase()}`;
+    const key = by === "key" ? keys.data?.find((one) => one.id === group)?.name : undefined;
+    return key ? `${key} (${group})` : group;
+  };
+}
+
+function Choices({ by, days, choose }: { by: Dimension; days: Days; choose: (next: { by?: Dimension; days?: Days }) => void }) {
+  return (
+    <div className="row">
+      <label className={styles.choice}>
+        By
+        <select value={by} onChange={(event) => choose({ by: event.target.value as Dimension })}>
+          {NAMES.map((one) => (
+            <option key={one} value={one}>
+              {DIMENSIONS[one]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label className={styles.choice}>
+        Time
+        <select value={days} onChange={(event) => choose({ days: Number(event.target.value) as Days })}>
+          {SPANS.map((one) => (
+            <option key={one} value={one}>
+              {one === 1 ? "Today" : `${one} days`}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function Nothing({ narrowed }: { narrowed: boolean }) {
+  if (narrowed) return <p className="panel">No requests match these filters in this time.</p>;
+  return (
+    <Empty title="Nothing was spent in this time" command="moat keys create --name my-app --tenant acme">
+      Each request to a provider stands here with its cost, by whom and for what. Make a key for an application and let it call.
+    </Empty>
+  );
+}

@@ -1,0 +1,25 @@
+import { useMemo } from "react";
+
+import type { Spend } from "../../api/schema";
+import { Chart } from "../../parts/Chart";
+import { money } from "../../parts/format";
+import { trend } from "./trend";
+
+interface TrendProps {
+  daily: readonly Spend[];
+  groups: readonly Spend[];
+  /** Starts of the slots that there are. */
+  slots: readonly number[];
+  name: (group: string) => string;
+  hourly: boolean;
+}
+
+/** Cost day by day, of the groups that cost most. */
+export function Trend({ daily, groups, slots, name, hourly }: TrendProps) {
+  const { times, series } = useMemo(() => trend(daily, groups, slots, name), [daily, groups, slots, name]);
+  return (
+    <section className="panel" aria-label="Over time">
+      <Chart title={hourly ? "Cost by the hour" : "Cost by the day"} times={times} series={series} format={money} height={200} />
+    </section>
+  );
+}

@@ -1,0 +1,20 @@
+import type { Spend } from "../../api/schema";
+import type { Series } from "../../parts/Chart";
+
+/** Groups with a line of their own; the others share one. */
+export const MOST_LINES = 5;
+
+/** Lines of the groups that cost most, dearest first, and one of all others. */
+export function trend(daily: readonly Spend[], groups: readonly Spend[], slots: readonly number[], name: (group: string) => string): { times: number[]; series: Series[] } {
+  // Days without a request cost nothing, and are days all the same.
+  const times = [...new Set([...slots, ...daily.map((one) => one.slot_ns)])].sort((a, b) => a - b);
+  const dearest = [...groups].sort((a, b) => b.cost - a.cost).map((one) => one.group[0] ?? "");
+  const own = dearest.slice(0, dearest.length === MOST_LINES + 1 ? MOST_LINES + 1 : MOST_LINES);
+  const cost = (belongs: (group: string) => boolean) =>
+    times.map((at) => daily.reduce((sum, one) => (one.slot_ns === at && belongs(one.group[0] ?? "") ? sum + one.cost : sum), 0));
+  const series: Series[] = own.map((group) => ({ label: name(group), values: cost((one) => one === group) }));
+  if (dearest.length > own.length) {
+    series.push({ label: `${dearest.length - own.length} others`, values: cost((one) => !own.includes(one)), dashed: true });
+  }
+  return { times, series };
+}

@@ -1,0 +1,90 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { type SyntheticEvent, useState } from "react";
+
+import { answer, api } from "../../api/client";
+import type { CaseProposed, NewCase } from "../../api/schema";
+import { Button } from "../../parts/Button";
+import { Command } from "../../parts/Command";
+import { Json } from "../../parts/Json";
+import { Empty, Failure, Shown } from "../../parts/States";
+import { answered, asText } from "./messages";
+import type { FullSpan } from "./queries";
+
+/** Make a case of a call: what was asked, and what a right answer is. */
+export function AddCase({ call }: { call: FullSpan }) {
+  const sets = useQuery({ queryKey: ["state", "datasets"], queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })) });
+  const [name, setName] = useState("");
+  const [expected, setExpected] = useState("");
+  const [tags, setTags] = useState("");
+  const about = call.request_id ? { request_id: call.request_id } : { trace_id: call.trace_id };
+  const add = useMutation({
+    mutationFn: (body: NewCase) => answer(api.POST("/api/v1/datasets/{name}/cases", { params: { path: { name } }, body })),
+  });
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    const words = tags.split(",").map((tag) => tag.trim());
+    add.mutate({ ...about, expected: expected || null, tags: words.filter(Boolean) });
+  };
+  if (add.data) return <Added made={add.data} />;
+  return (
+    <Shown query={sets}>
+      {(found) =>
+        found.length === 0 ? (
+          <Empty title="There is no dataset yet" command="moat dataset --help">
+            A case stands in a dataset of the project: make one first.
+          </Empty>
+        ) : (
+          <form className="stack" onSubmit={submit}>
+            <label>
+              Dataset
+              <select value={name} onChange={(event) => setName(event.target.value)} required>
+                <option value="">Choose …</option>
+                {found.map((one) => (
+                  <option key={one.name} value={one.name}>
+                    {one.name}
+                    {one.cases != null && ` · ${one.cases} cases`} · {one.state}
+                  </option>
+                ))}
+              </select>
+            </label>
+            <label>
+              What a right answer is (may be empty)
+              <textarea rows={4} value={expected} onChange={(event) => setExpected(event.target.value)} />
+            </label>
+            <div>
+              <Button kind="plain" onClick={() => setExpected(asText(answered(call)))}>
+                Take the recorded answer
+              </Button>
+            </div>
+            <label>
+              Tags, with commas between
+              <input value={tags} onChange={(event) => setTags(event.target.value)} />
+            </label>
+            <p className="muted small">Credentials and data about people are masked. A locked dataset stays as it is: the case waits beside it.</p>
+            {add.error && <Failure error={add.error} />}
+            <div>
+              <Button kind="main" type="submit" disabled={add.isPending}>
+                Add the case
+              </Button>
+            </div>
+          </form>
+        )
+      }
+    </Shown>
+  );
+}
+
+function Added({ made }: { made: CaseProposed }) {
+  return (
+    <div className="stack" role="status">
+      <p>
+        {made.added ? "The case stands in" : "It was there already, in"} <code>{made.dataset}</code>.
+      </p>
+      <Json value={made.case} />
+      {made.next.length > 0 && <h3>What to do next</h3>}
+      {made.next.map((command) => (
+        <Command key={command} text={command} />
+      ))}
+    </div>
+  );
+}

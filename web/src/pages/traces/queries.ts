@@ -1,0 +1,87 @@
+/** What these pages ask of the API. Keys begin with a topic of api/events.ts, but for what must not move by itself. */
+import { queryOptions } from "@tanstack/react-query";
+
+import { answer, api } from "../../api/client";
+import type { CallRow, Feedback, Span } from "../../api/schema";
+import type { CallFilter } from "./search";
+
+/** Rows of one page of the table. */
+export const PAGE = 200;
+
+/** A page of calls. A page that was read stays as it is: else rows would move below the reader's eyes. */
+export const pageQuery = (filter: CallFilter, before: string, turn: number) =>
+  queryOptions({
+    queryKey: ["calls", filter, before, turn],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/calls", { params: { query: { ...filter, limit: PAGE, before: before || undefined } }, signal })),
+    staleTime: Infinity,
+  });
+
+/** The newest calls that match, whenever something was recorded. */
+export const headQuery = (filter: CallFilter) =>
+  queryOptions({
+    queryKey: ["live", "calls", filter],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/calls", { params: { query: { ...filter, limit: PAGE } }, signal })),
+    staleTime: 0,
+  });
+
+export const countQuery = (filter: CallFilter) =>
+  queryOptions({
+    queryKey: ["traces", "count", filter],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/calls/count", { params: { query: filter }, signal })),
+  });
+
+/** One row of totals. Of calls alone, which is all that has totals. */
+export const totalsQuery = (filter: CallFilter) =>
+  queryOptions({
+    queryKey: ["usage", "totals", filter],
+    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/usage", { params: { query: { ...filter, wide: undefined } }, signal })))[0] ?? null,
+  });
+
+/** Values of a dimension, most calls first. */
+export const valuesQuery = (by: string, since_ns: number | undefined) =>
+  queryOptions({
+    queryKey: ["values", by, since_ns],
+    queryFn: async ({ signal }) => {
+      const found = await answer(api.GET("/api/v1/usage", { params: { query: { by, since_ns } }, signal }));
+      return found.sort((a, b) => b.calls - a.calls).map((one) => one.group[0] ?? "").filter(Boolean);
+    },
+    staleTime: 60_000,
+  });
+
+export const savedQuery = queryOptions({
+  queryKey: ["state", "searches"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/searches", { signal })),
+});
+
+/** A span with all its fields: the API leaves out those that say nothing. */
+export type FullSpan = Required<Span>;
+
+const NOTHING: Omit<FullSpan, "span_id" | "trace_id" | "kind" | "name" | "started_ns" | "duration_ns"> = {
+  ...{ parent_id: "", request_id: "", environment: "", tenant: "", feature: "", user: "", session: "", key: "" },
+  ...{ prompt: "", version: "", release: "", arm: "", experiment: "", shadow_of: "", model: "", alias: "", operation: "" },
+  ...{ model_answered: "", provider: "", fingerprint: "", service: "", tools: "", left_alone: "", guard: "", policy: "" },
+  ...{ input_tokens: 0, output_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, cache_write_long_tokens: 0, reasoning_tokens: 0 },
+  ...{ audio_input_tokens: 0, audio_output_tokens: 0, cached_audio_tokens: 0, units: 0, searches: 0, runs: 0, tier: "" },
+  ...{ usage_estimated: false, cost: null, price_version: "", cache: "", saved: 0, first_token_ns: 0, finish_reason: "" },
+  ...{ error: "", error_message: "", stream: false, attempts: 0, input: null, output: null, attributes: {} },
+};
+
+export const wholeSpan = (span: Span): FullSpan => ({ ...NOTHING, ...span });
+
+/** All spans of a trace or request, oldest first; none when it is not known. */
+export const traceQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["traces", "one", id],
+    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/traces/{id}", { params: { path: { id } }, signal }))).map(wholeSpan),
+    enabled: id !== "",
+  });
+
+/** What was said of a trace or request, oldest first. */
+export const feedbackQuery = (trace: string) =>
+  queryOptions({
+    queryKey: ["traces", "feedback", trace],
+    queryFn: ({ signal }): Promise<Feedback[]> => answer(api.GET("/api/v1/feedback", { params: { query: { trace } }, signal })),
+  });
+
+/** What tells two rows apart. */
+export const rowId = (row: Pick<CallRow, "trace_id" | "span_id" | "started_ns">): string => `${row.trace_id} ${row.span_id} ${row.started_ns}`;

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+
+import { marked } from "./findings";
+import { answered, asText, asked, question } from "./messages";
+import { type FullSpan as Span, wholeSpan } from "./queries";
+import { bar, extent, open, tree } from "./tree";
+
+const span = (span_id: string, parent_id: string, started_ns: number, more: Partial<Span> = {}): Span =>
+  wholeSpan({ span_id, trace_id: "t", name: "n", parent_id, started_ns, duration_ns: 10, kind: "app", ...more });
+
+describe("tree", () => {
+  it("puts children below their parents, in the order of time, and a ring at the end", () => {
+    const nodes = tree([span("b", "a", 5), span("a", "gone", 1), span("c", "a", 2), span("d", "c", 3), span("x", "y", 0), span("y", "x", 0)]);
+    expect(nodes.map((node) => `${node.span.span_id}${node.depth}`)).toEqual(["a0", "c1", "d2", "b1", "x0", "y1"]);
+  });
+
+  it("sums what calls below cost, and counts attempts once", () => {
+    const call = span("call", "agent", 1, { kind: "call", cost: 7 });
+    const nodes = tree([span("agent", "", 0), call, span("try", "call", 1, { kind: "attempt", cost: 7 }), span("tool", "agent", 2)]);
+    expect(nodes.map((node) => node.cost)).toEqual([7, 7, 7, null]);
+  });
+
+  it("hides what is below a span that is closed", () => {
+    const nodes = tree([span("a", "", 0), span("b", "a", 1), span("c", "b", 2), span("d", "a", 3)]);
+    expect(open(nodes, new Set(["b"])).map((node) => node.span.span_id)).toEqual(["a", "b", "d"]);
+  });
+
+  it("holds a chain of thousands", () => {
+    expect(tree(Array.from({ length: 5000 }, (_, index) => span(`s${index}`, `s${index - 1}`, index))).at(-1)?.depth).toBe(4999);
+  });
+});
+
+it("says where in time a span is", () => {
+  const [whole, half] = [span("a", "", 100, { duration_ns: 200 }), span("b", "a", 200, { duration_ns: 100, stream: true, first_token_ns: 50 })];
+  expect(bar(half, extent([whole, half]))).toEqual({ left: 0.5, width: 0.5, wait: 0.5 });
+});
+
+describe("messages", () => {
+  const input = {
+    messages: [
+      { role: "user", content: [{ type: "text", text: "See" }, { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }] },
+      { role: "assistant", content: null, tool_calls: [{ id: "c1", function: { name: "look", arguments: '{"a": 1}' } }] },
+      { role: "tool", tool_call_id: "c1", content: "{}" },
+    ],
+  };
+
+  it("are apart by role, with images told by their kind alone", () => {
+    const found = asked(span("a", "", 0, { input }));
+    expect(found.map((one) => [one.role, one.about, one.parts.map((part) => part.kind)])).toEqual([
+      ["user", "", ["text", "data"]],
+      ["assistant", "", ["call"]],
+      ["tool", "c1", ["text"]],
+    ]);
+    expect(JSON.stringify(found)).not.toContain("base64");
+    expect(question(span("a", "", 0, { input }))).toBe("See (image_url)");
+  });
+
+  it("are the whole content where there is no form, and say what was cut off", () => {
+    expect(asText(asked(span("a", "", 0, { input: "delivery time" })))).toBe("delivery time");
+    expect(asText(answered(span("a", "", 0, { output: { status: "shipped" } })))).toContain("shipped");
+    expect(answered(span("a", "", 0, { output: { truncated: 9000, text: "begin" } }))[0]?.role).toBe("cut off in the record");
+    expect(answered(span("a", "", 0, { output: null }))).toEqual([]);
+  });
+});
+
+describe("marked", () => {
+  const finding = (start: number, end: number) => ({ guard: "pii", kind: "email", place: "input", path: "", start, end, score: 1, note: "" });
+
+  it("marks places, counted in characters", () => {
+    expect(marked("👩 a@b.c!", [finding(2, 7)])).toEqual([
+      { text: "👩 ", why: "" },
+      { text: "a@b.c", why: "pii: email" },
+      { text: "!", why: "" },
+    ]);
+  });
+
+  it("marks what stands for what was taken out, and no place beyond the text", () => {
+    expect(marked("to <EMAIL_1>", [finding(3, 20)]).map((one) => one.why)).toEqual(["", "taken out by a guard"]);
+    expect(marked("short", [finding(3, 20)])).toEqual([{ text: "short", why: "" }]);
+  });
+});

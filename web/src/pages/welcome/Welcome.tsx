@@ -1,0 +1,51 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { answer, api } from "../../api/client";
+import { Button } from "../../parts/Button";
+import { Door, field } from "./Door";
+
+/** Choose a password, with a one-time link; its secret is in the fragment, which no server sees. */
+export function Welcome() {
+  const [token] = useState(() => location.hash.slice(1));
+  const ways = useQuery({ queryKey: ["sign-in"], queryFn: () => answer(api.GET("/api/v1/sign-in")) });
+  const accept = useMutation({
+    mutationFn: (form: FormData) => {
+      if (field(form, "password") !== field(form, "again")) throw new Error("The two passwords differ.");
+      const email = ways.data?.first ? field(form, "email") : undefined;
+      const body = { token, name: field(form, "name"), password: field(form, "password"), ...(email ? { email } : {}) };
+      return answer(api.POST("/api/v1/invitations/accept", { body }));
+    },
+    onSuccess: () => location.assign("/"),
+  });
+  return (
+    <Door
+      title="Welcome to Moat"
+      about={token ? "Choose a password of twelve characters or more." : "This link is not whole: copy all of it, with what follows the #."}
+      error={accept.error}
+      submit={(form) => accept.mutate(form)}
+    >
+      {ways.data?.first && (
+        <label>
+          E-mail
+          <input name="email" type="email" autoComplete="username" required />
+        </label>
+      )}
+      <label>
+        Name
+        <input name="name" autoComplete="name" required />
+      </label>
+      <label>
+        Password
+        <input name="password" type="password" autoComplete="new-password" minLength={12} required />
+      </label>
+      <label>
+        Password again
+        <input name="again" type="password" autoComplete="new-password" required />
+      </label>
+      <Button kind="main" type="submit" disabled={accept.isPending || !token}>
+        Start
+      </Button>
+    </Door>
+  );
+}

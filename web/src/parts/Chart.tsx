@@ -1,0 +1,210 @@
+import { useEffect, useId, useRef, useState } from "react";
+import uPlot from "uplot";
+
+import styles from "./Chart.module.css";
+import { time } from "./format";
+import { useTheme } from "./theme";
+
+export interface Series {
+  label: string;
+  /** One for each time; null where there is none. */
+  values: readonly (number | null)[];
+  /** Lower and upper bound of each value, drawn as a band. */
+  band?: { low: readonly (number | null)[]; high: readonly (number | null)[] };
+  dashed?: boolean;
+}
+
+/** Something that happened, such as a release: a line through every chart. */
+export interface Mark {
+  at_ns: number;
+  label: string;
+}
+
+export interface ChartProps {
+  title: string;
+  /** Unix nanoseconds, rising. */
+  times: readonly number[];
+  series: readonly Series[];
+  format: (value: number) => string;
+  marks?: readonly Mark[];
+  height?: number;
+  /** Called with the span of time that the reader drew with the mouse. */
+  zoom?: (since_ns: number, until_ns: number) => void;
+}
+
+/** Lines over time. Their numbers are also a table, for those who cannot see lines. */
+export function Chart(props: ChartProps) {
+  const { title, times, series, format, marks = [], height = 160 } = props;
+  const place = useRef<HTMLDivElement>(null);
+  const theme = useTheme();
+  const id = useId();
+  const [at, setAt] = useState<number | null>(null);
+  useEffect(() => {
+    const box = place.current;
+    if (!box) return;
+    const plot = new uPlot(options(props, theme, box.clientWidth, height, setAt), data(times, series), box);
+    const sized = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height }));
+    sized.observe(box);
+    return () => {
+      sized.disconnect();
+      plot.destroy();
+    };
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- `props` are named one by one
+  }, [times, series, marks, theme, height, format]);
+  const shown = at ?? times.length - 1;
+  return (
+    <figure className={styles.figure} aria-labelledby={id}>
+      <figcaption className={styles.caption}>
+        <h3 id={id}>{title}</h3>
+        <ul className={styles.legend}>
+          {at !== null && times[at] !== undefined && <li>{time(times[at])}</li>}
+          {series.map((one, index) => (
+            <li key={one.label}>
+              <Sample index={index} dashed={one.dashed ?? false} /> {one.label}{" "}
+              <span className="number">{said(one.values[shown], format)}</span>
+            </li>
+          ))}
+        </ul>
+      </figcaption>
+      <div ref={place} className={styles.plot} aria-hidden="true" />
+      <details className="small">
+        <summary>Numbers</summary>
+        <Numbers {...props} />
+      </details>
+    </figure>
+  );
+}
+
+const said = (value: number | null | undefined, format: (value: number) => string) => (value == null ? "–" : format(value));
+
+function Sample({ index, dashed }: { index: number; dashed: boolean }) {
+  return (
+    <svg width="16" height="8" aria-hidden="true">
+      <line x1="0" x2="16" y1="4" y2="4" stroke={`var(--series-${(index % 6) + 1})`} strokeWidth="3" strokeDasharray={dashed ? "4 3" : undefined} />
+    </svg>
+  );
+}
+
+function Numbers({ times, series, format, marks = [], title }: ChartProps) {
+  return (
+    <div tabIndex={0} role="region" aria-label={`${title}: numbers`} style={{ maxHeight: 240, overflow: "auto" }}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {series.map((one) => (
+              <th key={one.label} scope="col" className="number">
+                {one.label}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {times.map((ns, index) => (
+            <tr key={ns}>
+              <th scope="row">{time(ns)}</th>
+              {series.map((one) => (
+                <td key={one.label} className="number">
+                  {said(one.values[index], format)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {marks.length > 0 && (
+        <ul>
+          {marks.map((mark) => (
+            <li key={`${mark.at_ns} ${mark.label}`}>
+              {time(mark.at_ns)}: {mark.label}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function data(times: readonly number[], series: readonly Series[]): uPlot.AlignedData {
+  const rows = series.flatMap((one) => (one.band ? [one.values, one.band.high, one.band.low] : [one.values]));
+  return [times.map((ns) => ns / 1e9), ...rows.map((values) => [...values])];
+}
+
+type Hover = (index: number | null) => void;
+
+function options(props: ChartProps, theme: string, width: number, height: number, hover: Hover): uPlot.Options {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
+  return {
+    width,
+    height,
+    class: theme,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: props.zoom !== undefined, y: false, setScale: false } },
+    scales: { y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
+    axes: [{ ...axis, values: (_plot, seconds) => ticks(seconds) }, { ...axis, size: 64, values: (_plot, values) => values.map((value) => props.format(value)) }],
+    ...lines(props.series, colour),
+    hooks: {
+      setCursor: [(plot) => hover(plot.cursor.idx ?? null)],
+      setSelect: [(plot) => select(plot, props.zoom)],
+      draw: [(plot) => drawMarks(plot, props.marks ?? [], colour("muted"))],
+    },
+  };
+}
+
+const hour = new Intl.DateTimeFormat("sv", { timeStyle: "short" });
+const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
+
+/** Times of day; days where they begin, or where all ticks are whole days apart. */
+function ticks(seconds: readonly number[]): string[] {
+  return seconds.map((second, index) => {
+    const at = new Date(second * 1000);
+    const before = seconds[index - 1];
+    const begins = before === undefined || day.format(new Date(before * 1000)) !== day.format(at);
+    return begins && (index > 0 || at.getHours() === 0) ? day.format(at) : hour.format(at);
+  });
+}
+
+function lines(series: readonly Series[], colour: (name: string) => string): Pick<uPlot.Options, "series" | "bands"> {
+  const drawn: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  series.forEach((one, index) => {
+    const stroke = colour(`series-${(index % 6) + 1}`);
+    drawn.push({ label: one.label, stroke, width: 2, dash: one.dashed ? [5, 4] : undefined, points: { show: isSparse(one.values) } });
+    if (one.band) {
+      const bound = { stroke: "transparent", points: { show: false } };
+      bands.push({ series: [drawn.length, drawn.length + 1], fill: `${stroke}33` });
+      drawn.push(bound, bound);
+    }
+  });
+  return { series: drawn, bands };
+}
+
+/** Between gaps a value is no line: it would not be seen without its point. */
+function isSparse(values: readonly (number | null)[]): boolean {
+  return values.length < 3 || values.some((value, index) => value !== null && values[index - 1] == null && values[index + 1] == null);
+}
+
+function select(plot: uPlot, zoom: ChartProps["zoom"]): void {
+  const { left, width } = plot.select;
+  if (!zoom || width < 4) return;
+  zoom(Math.round(plot.posToVal(left, "x") * 1e9), Math.round(plot.posToVal(left + width, "x") * 1e9));
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+function drawMarks(plot: uPlot, marks: readonly Mark[], colour: string): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = colour;
+  ctx.setLineDash([2, 3]);
+  for (const mark of marks) {
+    const x = plot.valToPos(mark.at_ns / 1e9, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}

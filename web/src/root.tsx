@@ -1,0 +1,30 @@
+/** The two routes that all others stand below: the page itself, and what only those see who are signed in. */
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, redirect } from "@tanstack/react-router";
+
+import { sessionQuery } from "./api/session";
+import { Failure, Loading } from "./parts/States";
+import { NotFound } from "./shell/NotFound";
+import { Shell } from "./shell/Shell";
+
+export interface Context {
+  queries: QueryClient;
+}
+
+export const rootRoute = createRootRouteWithContext<Context>()({
+  notFoundComponent: NotFound,
+  errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+  pendingComponent: () => <Loading />,
+});
+
+/** Pages for people who are signed in. */
+export const inside = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "inside",
+  beforeLoad: async ({ context, location }) => {
+    const session = await context.queries.query({ ...sessionQuery, staleTime: "static" });
+    if (!session) throw redirect({ to: "/sign-in", search: { to: location.href }, replace: true });
+  },
+  component: Shell,
+  notFoundComponent: NotFound,
+});
