@@ -32,7 +32,7 @@ feedback:list,add,link report:weekly,monthly alerts:list,rules,show,test,history
 spend:trend,forecast,week,review,audit cost:estimate spikes:list guard:check,test,list,findings policy:explain
 cache:stats keys:list,show approvals:list,show
 redteam:attacks,compare,init,list,run,show
-audit:list,show,verify,anchor providers:list deploy:metrics config:check,schema
+audit:list,show,verify,anchor accounts:list providers:list deploy:metrics config:check,schema
 """
 """Commands that look, write files of their own or of git's, or add data such as results and opinions."""
 
@@ -89,6 +89,12 @@ def test_every_command_that_changes_something_leaves_its_entry(project: Project)
     does("keys update", made, "--name", "market", entries="key.change")
     does("keys rotate", made, entries="key.rotate")
     does("keys revoke", made, entries="key.revoke")
+    invited = ("grace@example.org", "--url", "http://127.0.0.1:1")
+    does("accounts add", *invited, "--role", "viewer", entries="account.create")
+    does("accounts invite", *invited, entries="account.invite")
+    does("accounts role", invited[0], "expert", entries="account.change")
+    does("accounts disable", invited[0], entries="account.disable")
+    does("accounts enable", invited[0], entries="account.enable")
     does("traces save", "dear", "cost > 1", entries="search.save")
     does("traces forget", "dear", entries="search.forget")
     silence = does("alerts silence", "--for", "1h", "--why", "repairs", "--json", entries="silence.add")

@@ -104,7 +104,8 @@ def test_the_sdk_asks_once_when_a_budget_is_used_up(start: Start) -> None:
     calls: list[Call] = []
 
     class UsedUp:
-        idle = False
+        def watches(self, call: Call) -> bool:
+            return True
 
         async def admit(self, call: Call) -> Call:
             calls.append(call)
