@@ -76,7 +76,7 @@ def test_an_expert_writes_tries_and_proposes_a_version(visit: Visit, shown: Show
     expect(page.get_by_text("Nothing that is served has changed.")).to_be_visible()
     axe(page)
     page.get_by_role("link", name="All proposals").click()
-    proposal = page.get_by_role("article", name=re.compile("propose/support-answer"))
+    proposal = page.get_by_role("article", name="propose/support-answer")
     expect(proposal).to_contain_text("expert@example.org", timeout=WAIT_MS)
     screenshot(page, "proposals")
     assert shown.server.get("/api/v1/environments")[1] == served
