@@ -13,7 +13,7 @@ PIN := UV_CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/uv pip compile --quiet --
 # What the console is built from, so that a change of it is built by whatever needs Moat.
 WEB := $(shell find web -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup console demo test check format bench bench-evals bench-traces bench-guards lock clean
+.PHONY: help setup console demo test check format bench bench-evals bench-traces bench-guards bench-console lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench-evals: setup ## the eval runner beside promptfoo and Inspect
 
 bench-traces: setup ## the trace store beside Phoenix and MLflow, and all its numbers beside their goals
 	@$(BIN)/python -m bench.traces $(ARGS)
+
+bench-console: setup ## how soon each page of the console is there at a million spans, in Chromium
+	@$(BIN)/python -m bench.console $(ARGS)
 
 bench-guards: setup ## what guards cost, and how well they find, on the texts in the repository
 	@$(BIN)/python -m bench.guards.run $(ARGS)

@@ -1,17 +1,15 @@
 """`python -m bench.console`: how soon each page of the console is painted and can be used, at a million spans.
 
-    python -m bench.console [--spans 1000000] [--rounds 3] [--folder DIR]
+    python -m bench.console [--spans 1000000] [--runs 1000] [--rounds 3] [--folder DIR]
 
-A project of its own is filled with the spans of `bench.trace_spans`, moved so that they end now, and served; then
-Chromium opens each page with an empty cache, signed in as a viewer. *Painted* is the browser's first contentful paint;
-*usable* is when the page has its heading and nothing on it is loading any more. Needs Chromium (`CHROMIUM` names one).
-Exit code 0: all goals were met, 1: not all.
+A project of its own (`bench.console_project`) is served; then Chromium opens each page with an empty cache, signed in
+as an administrator (`bench.console_pages`). After that what the pages ask of the API is asked again, one after the
+other and without a browser: milliseconds of the clock, and of the server's processor. Needs Chromium (`CHROMIUM` names
+one). Exit code 0: all goals were met, 1: not all, 2: nothing was measured.
 """
 
 import argparse
-import gzip
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -19,98 +17,95 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
-from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-from msgspec.structs import replace
-from playwright.sync_api import Browser, sync_playwright
-from rich.console import Console
+from rich.console import Console as Terminal
 from rich.table import Table
 
+from bench.console_pages import Seen, signed_in
+from bench.console_project import Places, fill
 from bench.errors import Unavailable
-from bench.machine import describe
+from bench.machine import cpu_seconds, describe
 from bench.peers.moat import PROGRAM
 from bench.process import run, running
-from bench.trace_spans import END, spans
-from moat.adapters.duckdb import DuckTraces
-from moat.console.site import BUILT
-from moat.ports.traces import TraceFilter
 
-PAGES = (
-    *("/", "/?window=7d", "/traces", "/traces?q=error", "/sessions", "/prompts", "/evals", "/releases"),
-    *("/spend", "/guards", "/settings"),
-)
-PAINTED_MS, USABLE_MS = 1000.0, 1500.0
+PAINTED_MS, USABLE_MS, FIRST_PAGE_KIB = 1000.0, 1500.0, 400.0
 """The goals."""
-BATCH = 50_000
 READY_SECONDS = 60.0
-EMAIL, PASSWORD = "bench@example.org", "a long enough password"
-SWITCHES = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
-WATCH = """
-window.usable = null;
-const look = () => {
-  const ready = document.querySelector('main h1') && !document.querySelector('[data-loading]');
-  window.usable = ready ? (window.usable ?? performance.now()) : null;
-};
-new MutationObserver(look).observe(document, {childList: true, subtree: true});
-"""
-SETTLED_MS = 700
-"""A page that shows nothing loading for so long has loaded."""
+EMAIL = "bench@example.org"
+ASKED_AGAIN = 9
+"""Times that each request is asked; the medians count."""
 
 
-class Seen(NamedTuple):
-    """Milliseconds from the beginning of the navigation."""
+class Served(NamedTuple):
+    """A server."""
 
-    painted: float
-    usable: float
+    pid: int
+    url: str
+    link: str
+    """For an account that has no password yet."""
+
+
+class Cost(NamedTuple):
+    """Milliseconds of one request."""
+
+    wall: float
+    cpu: float
+    """Of the server's processor, what it does besides included."""
 
 
 def main() -> int:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m bench.console", description="How soon pages are there.")
     parser.add_argument("--spans", type=int, default=1_000_000, help="in the trace store")
+    parser.add_argument("--runs", type=int, default=1_000, help="of evaluations")
     parser.add_argument("--rounds", type=int, default=3, help="that each page is opened; the median counts")
     parser.add_argument("--folder", type=Path, help="where there is room (default: the system's temporary folder)")
     asked = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(", ".join(f"{name} {value}" for name, value in describe().items()), markup=False)
-    with tempfile.TemporaryDirectory(prefix="moat-bench-", dir=asked.folder) as scratch:
-        folder = Path(scratch)
-        console.print(f"... {asked.spans:,} spans into the store")
-        request_id = _fill(folder, asked.spans)
-        with _served(folder) as (url, link):
-            found = _measured(url, link, (*PAGES, f"/traces/{request_id}"), asked.rounds)
-    packed = _first_page()
-    console.print(f"first page, packed: {packed / 1024:.0f} KiB of JavaScript and CSS")
-    return _show(found, console)
+    terminal = Terminal(width=None if sys.stdout.isatty() else 110)
+    terminal.print(", ".join(f"{name} {value}" for name, value in describe().items()), markup=False)
+    try:
+        with tempfile.TemporaryDirectory(prefix="moat-bench-", dir=asked.folder) as scratch:
+            folder = Path(scratch)
+            terminal.print(f"... {asked.spans:,} spans and {asked.runs:,} runs into the stores")
+            places = fill(folder, asked.spans, asked.runs)
+            with _served(folder) as server, signed_in(server.url, server.link) as console:
+                found = {path: console.seen(path, asked.rounds) for path in _pages(places)}
+                wanted = dict.fromkeys(path for seen in found.values() for path in seen.asked)
+                costs = {path: _asked(server, console.cookie, path) for path in wanted}
+    except Unavailable as reason:
+        terminal.print(f"not measured: {reason}", markup=False)
+        return 2
+    _show_requests(costs, terminal)
+    return _show_pages(found, terminal)
 
 
-def _fill(folder: Path, count: int) -> str:
-    """A project whose calls end now; the request id of one of them."""
-    (folder / "moat.yaml").write_text("project: bench\nproviders: {}\nmodels: {}\n", "utf-8")
-    (folder / ".moat").mkdir()
-    store = DuckTraces.open(folder / ".moat" / "traces.duckdb")
-    later, encoder = time.time_ns() - END, msgspec.json.Encoder()
-    path, every = folder / "more.ndjson", spans(count)
-    while batch := list(islice(every, BATCH)):
-        path.write_bytes(encoder.encode_lines([replace(one, started_ns=one.started_ns + later) for one in batch]))
-        store.ingest([path])
-    (newest,) = store.search(TraceFilter(), 1)
-    store.close()
-    return newest.request_id
+def _pages(places: Places) -> tuple[str, ...]:
+    newer, older = places.runs
+    return (
+        *("/", "/?window=7d", "/?window=30d"),
+        *("/traces", "/traces?q=error", f"/traces?q=user%20%3D%20{places.user}", f"/traces/{places.request_id}"),
+        *("/sessions", f"/sessions/{places.session}", "/sessions?tab=users", f"/users/{places.user}"),
+        *("/prompts", "/prompts/support/answer"),
+        *("/evals", "/evals/runs", f"/evals/runs/{newer}", f"/evals/compare?run={newer}&baseline={older}"),
+        *("/evals/judges", "/releases", "/releases/served?prompt=support%2Fanswer&environment=staging"),
+        *("/spend", "/spend?days=7", "/spend/limits", "/spend/keys"),
+        *("/guards", "/guards?window=30d", "/guards/policies"),
+        *("/settings", "/settings/providers", "/settings/accounts", "/settings/audit"),
+    )
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[str, str]]:
-    """Its address, and the link of an account that has no password yet."""
+def _served(folder: Path) -> Iterator[Served]:
     serve = (PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0")
-    with running(serve, folder, frozenset(os.sched_getaffinity(0))):
+    with running(serve, folder, frozenset(os.sched_getaffinity(0))) as process:
         url = _ready(folder)
-        add = (PROGRAM, "accounts", "add", EMAIL, "--role", "viewer", "--url", url, "--json")
-        yield url, msgspec.json.decode(run(add, folder, 60))["link"]
+        add = (PROGRAM, "accounts", "add", EMAIL, "--role", "admin", "--url", url, "--json")
+        yield Served(process.pid, url, msgspec.json.decode(run(add, folder, 60))["link"])
 
 
 def _ready(folder: Path) -> str:
@@ -126,70 +121,55 @@ def _ready(folder: Path) -> str:
     raise Unavailable("the server did not start")
 
 
-def _measured(url: str, link: str, pages: tuple[str, ...], rounds: int) -> dict[str, Seen]:
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        raise Unavailable("there is no Chromium: install one, or name it in CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
-        try:
-            cookies = _joined(browser, link)
-            return {page: _opened(browser, url, page, cookies, rounds) for page in pages}
-        finally:
-            browser.close()
+def _asked(server: Served, cookie: str, path: str) -> Cost:
+    """Again and again, one after the other."""
+    walls, before = [], cpu_seconds(server.pid)
+    for _ in range(ASKED_AGAIN):
+        began = time.perf_counter()
+        asked = urllib.request.Request(f"{server.url}{path}", headers={"cookie": cookie})
+        with urllib.request.urlopen(asked, timeout=READY_SECONDS) as answer:
+            answer.read()
+        walls.append((time.perf_counter() - began) * 1e3)
+    return Cost(median(walls), (cpu_seconds(server.pid) - before) / ASKED_AGAIN * 1e3)
 
 
-def _joined(browser: Browser, link: str) -> Any:
-    """Cookies of somebody who has followed the link."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(link)
-    page.get_by_label("Name").fill("Bench")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password again").fill(PASSWORD)
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_selector("main h1")
-    cookies = context.cookies()
-    context.close()
-    return cookies
+def _show_requests(costs: dict[str, Cost], terminal: Terminal) -> None:
+    """The slowest of each path and names of parameters, slowest first."""
+    table = Table("request", "ms", "processor ms")
+    slowest = dict[str, Cost]()
+    for path, cost in costs.items():
+        name = _name(path)
+        slowest[name] = max(cost, slowest.get(name, cost))
+    for name, cost in sorted(slowest.items(), key=lambda one: -one[1].wall):
+        table.add_row(name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}")
+    terminal.print(table)
 
 
-def _opened(browser: Browser, url: str, path: str, cookies: Any, rounds: int) -> Seen:
-    """The median, each time with an empty cache."""
-    found = []
-    for _ in range(rounds):
-        context = browser.new_context(base_url=url)
-        context.add_cookies(cookies)
-        page = context.new_page()
-        page.add_init_script(WATCH)
-        page.goto(path)
-        page.wait_for_function(
-            f"window.usable !== null && performance.now() - window.usable > {SETTLED_MS}", timeout=READY_SECONDS * 1e3
-        )
-        painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        found.append(Seen(painted, page.evaluate("window.usable")))
-        context.close()
-    return Seen(median(one.painted for one in found), median(one.usable for one in found))
+def _name(path: str) -> str:
+    """Without ids and times."""
+    address = urlsplit(path)
+    folder, _, last = address.path.rpartition("/")
+    named = f"{folder}/..." if len(last) > 20 else address.path
+    query = [
+        f"{name}={value}" if len(value) < 20 and not name.endswith("_ns") else name
+        for name, value in parse_qsl(address.query)
+    ]
+    return f"{named.removeprefix('/api/v1')} {' '.join(query)}".rstrip()
 
 
-def _first_page() -> int:
-    """Bytes, packed, of what the first page needs: what its HTML names, and the two chunks of the overview."""
-    html = (BUILT / "index.html").read_text("utf-8")
-    assets = [path for path in (BUILT / "assets").iterdir() if path.suffix in (".js", ".css")]
-    needed = [path for path in assets if path.name in html or path.name.startswith(("Overview", "Chart"))]
-    return sum(len(gzip.compress(path.read_bytes())) for path in needed)
-
-
-def _show(found: dict[str, Seen], console: Console) -> int:
+def _show_pages(found: dict[str, Seen], terminal: Terminal) -> int:
     """The table; the exit code."""
-    table = Table("page", "painted ms", "usable ms")
+    table = Table("page", "painted ms", "usable ms", "KiB packed", "requests")
     missed = 0
     for page, seen in found.items():
-        late = (seen.painted > PAINTED_MS) + (seen.usable > USABLE_MS)
-        missed += late
-        table.add_row(page if len(page) < 40 else f"{page[:36]}...", *[f"{value:.0f}" for value in seen])
-    console.print(table)
-    console.print(f"goals: painted in {PAINTED_MS:.0f} ms, usable in {USABLE_MS:.0f} ms; {missed} missed")
+        missed += (seen.painted > PAINTED_MS) + (seen.usable > USABLE_MS)
+        values = (seen.painted, seen.usable, seen.packed / 1024, len(seen.asked))
+        table.add_row(page if len(page) < 40 else f"{page[:36]}...", *[f"{value:.0f}" for value in values])
+    first = next(iter(found.values())).packed / 1024
+    missed += first > FIRST_PAGE_KIB
+    terminal.print(table)
+    goals = f"painted in {PAINTED_MS:.0f} ms, usable in {USABLE_MS:.0f} ms, the first page {FIRST_PAGE_KIB:.0f} KiB"
+    terminal.print(f"goals: {goals}; {missed} missed")
     return 1 if missed else 0
 
 

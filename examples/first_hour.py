@@ -23,28 +23,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from openai import OpenAI
+from shop import CALLERS, QUESTIONS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "support-assistant"
 MOAT = Path(sys.executable).parent / "moat"
 PROMPT = "support/answer"
 REAL = bool(os.environ.get("OPENAI_API_KEY"))
-
-CALLERS = [
-    ("acme", "chat", "ada"),
-    ("acme", "chat", "ben"),
-    ("acme", "email", "cleo"),
-    ("globex", "chat", "dana"),
-    ("globex", "search", "emil"),
-]
-QUESTIONS = [
-    "How many days do I have to send back a tent I have not used?",
-    "What does express delivery cost, and when does it arrive?",
-    "Can I still change the address of my order?",
-    "My parcel has had no tracking update for eight days. What now?",
-    "Do you deliver to Switzerland?",
-    "Can I return a gift with its gift receipt?",
-]
 
 
 class FirstHour:
@@ -151,7 +136,8 @@ class FirstHour:
         with ThreadPoolExecutor(8) as pool:
             releases = list(pool.map(lambda job: self.ask(keys[job[0][0]], *job), jobs))
         streamed = sum(n % 2 for _, _, n in jobs)
-        print(f"   {len(jobs)} calls by {len(keys)} tenants and 5 users, {streamed} of them streamed;")
+        who = f"{len(keys)} tenants and {len(CALLERS)} users"
+        print(f"   {len(jobs)} calls by {who}, {streamed} of them streamed;")
         print(f"   every answer named its release: {', '.join(sorted(set(releases)))}")
         return keys["acme"]
 

@@ -1,5 +1,6 @@
 """Lists and charts of calls: pages that hold each call once, and counts that add up."""
 
+import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.duckdb.calls import step_of
+from moat.domain.feedback import Feedback
 from moat.domain.spans import Span
 from moat.ports.calls import CallRow, Place
 from moat.ports.traces import TraceFilter
@@ -153,6 +155,92 @@ def test_totals_are_those_of_the_usage_report(store: DuckTraces) -> None:
     assert [slot.calls for slot in slots] == [10]
     assert store.calls.totals(TraceFilter(tenant="none"))[0].calls == 0
     assert store.calls.totals(TraceFilter(tenant="none"), SECOND) == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(calls=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9), st.booleans(), st.booleans()), max_size=12))
+def test_a_course_is_the_totals_of_the_whole_and_of_each_slot(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[tuple[int, int, bool, bool]]
+) -> None:
+    opened = DuckTraces.open(tmp_path_factory.mktemp("course") / "traces.duckdb")
+    try:
+        keep(
+            opened,
+            [
+                span(n, started_ns=start * SECOND, duration_ns=length, cost=None if failed else length, stream=streamed,
+                     first_token_ns=length, error="invalid_request" if failed else "")
+                for n, (start, length, failed, streamed) in enumerate(calls)
+            ],
+        )  # fmt: skip
+        for wanted in (TraceFilter(), TraceFilter(since_ns=3 * SECOND, until_ns=8 * SECOND)):
+            whole, slots = opened.calls.course(wanted, 2 * SECOND)
+            assert [whole] == opened.calls.totals(wanted)
+            assert slots == opened.calls.totals(wanted, 2 * SECOND)
+    finally:
+        opened.close()
+
+
+def test_an_opinion_of_a_whole_trace_is_of_its_first_call_whatever_is_asked_for(
+    store: DuckTraces, tmp_path: Path
+) -> None:
+    trace = f"{7:032x}"
+    keep(store, [span(n, trace_id=trace, tenant="acme", user="ada", session=f"s{n}") for n in (1, 2)])
+    said = [
+        Feedback(id="all", at_ns=1, trace_id=trace, value=1.0),
+        Feedback(id="one", at_ns=1, request_id="req_2", value=0.0),
+    ]
+    (tmp_path / "said.ndjson").write_bytes(msgspec.json.Encoder().encode_lines(said))
+    store.ingest_feedback([tmp_path / "said.ndjson"])
+    later = TraceFilter(since_ns=2 * SECOND)
+    assert [(each.count, each.total) for each in store.scores(["user"], TraceFilter())] == [(2, 1.0)]
+    assert [(each.count, each.total) for each in store.scores(["user"], later)] == [(1, 0.0)]
+    assert [(each.slot_ns, each.total) for each in store.scores([], TraceFilter(), SECOND)] == [
+        (SECOND, 1.0),
+        (2 * SECOND, 0.0),
+    ]
+    assert {visit.id: visit.score for visit in store.sessions(TraceFilter())} == {"s1": 1.0, "s2": 0.0}
+    assert [visit.score for visit in store.sessions(later)] == [0.0]
+
+
+def test_samples_hold_the_latencies_of_the_ranks_that_are_asked_for(store: DuckTraces) -> None:
+    keep(
+        store,
+        [
+            span(n, tenant="ab"[n % 2], duration_ns=100 - n, cost=None if n == 5 else n, attempts=1,
+                 error="provider_down" if n in (7, 8) else "")
+            for n in range(1, 11)
+        ],
+    )  # fmt: skip
+    one, other = store.calls.samples(["tenant"], TraceFilter(), lambda many: (1, many, 0))
+    assert (one.group, one.slot_ns, one.calls, one.errors, one.timed) == (("a",), 0, 5, 1, 4)
+    assert one.latencies == (90, 98, None)
+    assert (other.group, other.latencies, other.priced) == (("b",), (91, 99, None), 4)
+    costs = [1, 3, 7, 9]
+    assert other.cost == pytest.approx(statistics.mean(costs))
+    assert other.deviation == pytest.approx(statistics.stdev(costs))
+    assert other.skewness == pytest.approx(0.0)
+    slots = store.calls.samples([], TraceFilter(), lambda many: (many,), 4 * SECOND)
+    assert [(slot.slot_ns // SECOND, slot.calls) for slot in slots] == [(0, 3), (4, 4), (8, 3)]
+    assert store.calls.samples([], TraceFilter(tenant="none"), lambda many: (many,)) == []
+
+
+def test_calls_that_come_while_samples_are_taken_leave_the_ranks_as_they_were(store: DuckTraces) -> None:
+    keep(store, [span(n) for n in range(1, 4)])
+
+    def ranks(many: int) -> tuple[int, ...]:
+        if many:
+            keep(store, [span(9)])
+        return (2,)
+
+    (found,) = store.calls.samples([], TraceFilter(), ranks)
+    assert (found.timed, found.latencies) == (3, (2,))
+
+
+def test_costs_that_hardly_differ_have_no_skewness(store: DuckTraces) -> None:
+    """Sums of cubes have no digits left for it."""
+    keep(store, [span(n, cost=10**12 + n % 3, attempts=1) for n in range(1, 31)])
+    (found,) = store.calls.samples([], TraceFilter(), lambda many: ())
+    assert (found.cost, found.skewness, found.latencies) == (10**12 + 1, 0, ())
 
 
 def test_findings_are_counted_by_guard_kind_place_and_action(store: DuckTraces) -> None:

@@ -47,6 +47,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/upkeep/compact": {},
     "/api/v1/upkeep/copy": {},
     "/api/v1/providers/trust": {"provider": "nothing", "host": "https://example.org"},
+    "/api/v1/limits/drafts": {"limit": "none"},
     "/api/v1/spikes/reset": {"scope": "key", "value": "key_0", "reason": "none"},
     "/api/v1/tool-approvals/{id}": {"decision": "deny"},
     "/api/v1/session": {"email": "ada@example.org", "password": "not hers"},

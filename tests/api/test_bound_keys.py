@@ -46,6 +46,15 @@ THERE_AND_NOT = [
     pytest.param("bound-viewer", get("/api/v1/releases/rel_1.2.0"), get("/api/v1/releases/rel_0"), id="release"),
     pytest.param("bound-viewer", get(f"/api/v1/history?prompt={PROMPT}&environment=staging"),
                  get(f"/api/v1/history?prompt={PROMPT}&environment=nowhere"), id="history"),
+    pytest.param("bound-viewer", get("/api/v1/approvals?release=rel_1.0.0&environment=staging"),
+                 get("/api/v1/approvals?release=rel_1.0.0&environment=nowhere"), id="approvals"),
+    pytest.param("bound-viewer", get(f"/api/v1/clearance?prompt={PROMPT}&environment=staging&release=rel_1.2.0"),
+                 get("/api/v1/clearance?prompt=no/such&environment=nowhere&release=rel_0"), id="clearance"),
+    pytest.param("bound-viewer", get(f"/api/v1/clearance?prompt={PROMPT}&environment=production&release=rel_1.2.0"),
+                 get(f"/api/v1/clearance?prompt={PROMPT}&environment=production&release=rel_0"),
+                 id="clearance of a release"),
+    pytest.param("bound-viewer", get("/api/v1/measures?environment=staging"),
+                 get("/api/v1/measures?environment=nowhere"), id="measures"),
     pytest.param("bound-viewer", get("/api/v1/traces?environment=staging"),
                  get("/api/v1/traces?environment=nowhere"), id="traces"),
     pytest.param("bound-viewer", get("/api/v1/traces/req_1"), get("/api/v1/traces/req_99"), id="trace"),
@@ -97,6 +106,8 @@ def test_lists_hold_what_is_its_own(api: Api) -> None:
     assert {call["environment"] for call in api.get("/api/v1/traces", "bound-viewer")[1]} == {"production"}
     assert {call["tenant"] for call in api.get("/api/v1/traces", "acme-viewer")[1]} == {"acme"}
     assert [row["group"] for row in api.get("/api/v1/usage", "acme-viewer", by="tenant")[1]] == [["acme"]]
+    assert [row["group"] for row in api.get("/api/v1/measures", "acme-viewer", by="tenant")[1]] == [["acme"]]
+    assert [rules["name"] for rules in api.get("/api/v1/environments/rules", "bound-viewer")[1]] == ["production"]
     assert [span["request_id"] for span in api.get("/api/v1/traces/req_2", "acme-viewer")[1]] == ["req_2"]
 
 
@@ -105,6 +116,9 @@ def test_what_is_its_own_is_there(api: Api) -> None:
     assert api.get(f"/api/v1/prompts/{PROMPT}", "bound", environment="production")[0] == 200
     assert api.get(f"/api/v1/prompts/{PROMPT}", "bound", version="1.0.0")[0] == 200
     assert api.get("/api/v1/releases/rel_1.0.0", "bound-viewer")[0] == 200
+    own = {"environment": "production", "release": "rel_1.0.0"}
+    assert api.get("/api/v1/approvals", "bound-viewer", **own) == (200, [])
+    assert api.get("/api/v1/clearance", "bound-viewer", prompt=PROMPT, **own)[1]["served"]
     assert len(api.get("/api/v1/history", "bound-viewer", prompt=PROMPT, environment="production")[1]) == 1
 
 

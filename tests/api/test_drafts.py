@@ -192,7 +192,7 @@ def test_a_draft_is_scored_by_a_suite_within_the_budget(project: Project) -> Non
         assert state["verdict"] in ("pass", "inconclusive")
         assert all(score["low"] <= score["mean"] <= score["high"] for score in state["scores"] if score["n"])
         assert 0 < state["spent"] == desk.used()
-        [run] = server.get(f"/api/v1/runs?prompt={PROMPT}")[1]
+        [run] = server.get(f"/api/v1/runs?prompt={PROMPT}")[1]["runs"]
         assert (run["id"], run["author"], run["commit"]) == (began["id"], "grace@example.org", "draft")
         again = desk.send("POST", "/api/v1/drafts/evals", wish)[1]
         assert desk.ended(again["id"])["id"] == began["id"], "what is stored is not asked again"

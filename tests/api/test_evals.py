@@ -2,18 +2,20 @@
 
 import datetime
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.suites import Suites
 from moat.domain.spans import Span
-from moat.evals.calibration.agreement import Pair, measures
+from moat.evals.calibration.agreement import Pair, measures, measures_of_slices
 from moat.evals.calibration.standing import Calibration, judge_identity, keep
 from moat.evals.datasets.lock import LOCK
 from moat.evals.judges.shipped import template as rubric
@@ -113,13 +115,34 @@ def test_what_is_no_place_and_no_bound_is_refused(api: Api, name: str, value: st
     assert (status, body["error"]["param"]) == (400, name)
 
 
+def test_runs_come_page_by_page_and_are_found_by_what_they_are(api: Api) -> None:
+    status, first = api.get("/api/v1/runs", "viewer", limit=1)
+    assert (status, [run["id"] for run in first["runs"]], first["next"]) == (200, [NEW], NEW)
+    second = api.get("/api/v1/runs", before=first["next"], limit=1)[1]
+    assert ([run["id"] for run in second["runs"]], second["next"]) == ([OLD], "")
+
+    def ids(**wanted: str) -> list[str]:
+        return [run["id"] for run in api.get("/api/v1/runs", "viewer", **wanted)[1]["runs"]]
+
+    assert ids(suite=SUITE, prompt="support/answer") == [NEW, OLD]
+    assert ids(version="1.0.0") == ids(verdict="none") == ids(like=NEW) == [OLD]
+    assert ids(verdict="regressed") == [NEW]
+    assert ids(verdict="pass") == ids(suite="smoke") == []
+    author = api.state.runs.get(OLD).author
+    assert ids(author=author[:4].upper()) == [NEW, OLD]
+    for name, value in (("verdict", "good"), ("before", "run_"), ("like", "run_"), ("author", "a" * 201)):
+        status, body = api.get("/api/v1/runs", **{name: value})
+        assert (status, body["error"]["param"]) == (400, name)
+
+
 def test_two_runs_case_by_case_what_got_worse_first(api: Api) -> None:
     told = Evaluating(Project(api.files.root), api.state, {}).compare_stored(
         api.state.runs.get(NEW), api.state.runs.get(OLD)
     )
     status, found = api.get("/api/v1/comparisons", "viewer", run=NEW, limit=1)
     assert (status, found["baseline"]["id"], found["chosen"], found["verdict"]) == (200, OLD, "judged", "regressed")
-    assert found["counts"] == {"worse": 38, "mixed": 0, "better": 0, "new": 0, "same": CASES - 38}
+    same = CASES - 39
+    assert found["counts"] == {"worse": 38, "mixed": 0, "single": 1, "better": 0, "new": 0, "same": same}
     facts, shown = told.score("facts"), next(score for score in found["scores"] if score["name"] == "facts")
     assert facts is not None
     assert facts.difference is not None
@@ -128,7 +151,7 @@ def test_two_runs_case_by_case_what_got_worse_first(api: Api) -> None:
     assert (difference["mean"], difference["p"]) == pytest.approx((facts.difference.mean, facts.difference.p))
     assert difference["method"] == facts.difference.method
     cases = pages(api, "/api/v1/comparisons", "cases", run=NEW, baseline=OLD, limit=30)
-    assert [case["change"] for case in cases] == ["worse"] * 38 + ["same"] * (CASES - 38)
+    assert [case["change"] for case in cases] == ["worse"] * 38 + ["single"] + ["same"] * same
     assert len({case["case"] for case in cases}) == CASES
     worst = cases[0]
     assert [pair for pair in worst["scores"] if pair["score"] == "facts"] == [
@@ -136,7 +159,46 @@ def test_two_runs_case_by_case_what_got_worse_first(api: Api) -> None:
     ]
     assert (worst["candidate"][0]["output"], worst["baseline"][0]["output"]) == ("{}", '{"answer": "Within 30 days."}')
     assert worst["candidate"][0]["scores"][2]["reason"] == "missing: '30 days'"
-    assert cases[38]["failed"], "of those without a difference the one without an answer comes first"
+    assert (cases[38]["failed"], cases[38]["candidate"][0]["scores"][0]["status"]) == (True, "not_run")
+
+
+def test_a_comparison_is_looked_at_in_parts(api: Api) -> None:
+    path = "/api/v1/comparisons"
+    every = pages(api, path, "cases", run=NEW, limit=50)
+    for change in ("worse", "single", "same", "better"):
+        part = pages(api, path, "cases", run=NEW, limit=7, change=change)
+        assert part == [case for case in every if case["change"] == change], change
+    changed = pages(api, path, "cases", run=NEW, limit=7, change="changed")
+    assert changed == [case for case in every if case["change"] != "same"]
+    golden = pages(api, path, "cases", run=NEW, limit=7, slice="tags=golden")
+    assert golden == [case for case in every if "golden" in case["asked"]["tags"]]
+    found = api.get(path, "viewer", run=NEW, slice="tags=golden", change="worse", limit=1)[1]
+    counts = found["counts"]
+    assert sum(counts.values()) == len(golden)
+    assert counts["worse"] == sum(case["change"] == "worse" for case in golden)
+    assert {"name": "tags=golden", "counts": counts} in found["slices"]
+    losses = [one["counts"]["worse"] for one in found["slices"]]
+    assert losses == sorted(losses, reverse=True)
+    assert pages(api, path, "cases", run=NEW, search="RETURNS-") == [
+        case for case in every if "returns-" in case["case"]
+    ]
+    assert api.get(path, run=NEW, slice="tags=nobody")[1]["cases"] == []
+    for name, value in (("change", "odd"), ("slice", "colour=red"), ("slice", "a" * 201)):
+        assert api.get(path, run=NEW, **{name: value})[0] == 400, name
+
+
+def test_cases_that_only_the_baseline_answered_are_shown(fresh: Api) -> None:
+    suite = fresh.files.root / "evals/support.yaml"
+    gates = re.sub(r",? *min: [0-9.]+", "", suite.read_text("utf-8"))
+    suite.write_text(f"{gates}\nstop: early\n", "utf-8")
+    part = replace(fresh.state.runs.get(NEW), id="run_part", status="stopped")
+    fresh.state.runs.start(part)
+    some = fresh.state.runs.results(NEW)[1:11]
+    fresh.state.runs.add(part.id, some)
+    found = fresh.get("/api/v1/comparisons", run=part.id, baseline=OLD, limit=CASES)[1]
+    assert found["counts"]["single"] == CASES - len(some)
+    single = next(case for case in found["cases"] if case["change"] == "single")
+    assert (single["candidate"], single["failed"], len(single["baseline"])) == ([], False, 1)
 
 
 def test_a_first_run_is_compared_with_nothing_and_another_with_what_a_gate_would_take(api: Api) -> None:
@@ -247,6 +309,7 @@ def calibrated(root: Path) -> None:
             models=scorer.models,
             labels="sha256:0",
             measures=measures(pairs, 0.5),
+            slices=measures_of_slices(pairs, {"tags=odd": [str(n) for n in range(1, 40, 2)], "tags=few": ["0"]}, 0.5),
             created=today,
             expires=today + datetime.timedelta(days=90),
         ),
@@ -264,6 +327,9 @@ def test_judges_show_how_far_they_agree_with_people(fresh: Api) -> None:
     assert found["kappa"]["value"] == pytest.approx(0.95)
     assert found["kappa"]["low"] < found["kappa"]["value"] < found["kappa"]["high"]
     assert (found["alpha_people"], found["lean"]) == (None, None), "nobody labelled an answer twice"
+    [part] = found["slices"]
+    assert (part["name"], part["n"], part["few"], part["fp"]) == ("tags=odd", 20, True, 0)
+    assert part["shift"]["low"] <= part["shift"]["value"] <= part["shift"]["high"]
     rubric_file = fresh.files.root / "prompts/judges/relevance/1.0.0.yaml"
     rubric_file.write_text(rubric_file.read_text("utf-8").replace("You", "You, my friend,", 1), "utf-8")
     [judge] = fresh.get("/api/v1/judges")[1]

@@ -22,6 +22,8 @@ QUERY = {
     "/api/v1/prompts/{name:path}": {"environment": "production"},
     "/api/v1/diff/{name:path}": {"from": "1.0.0", "to": "1.2.0"},
     "/api/v1/history": {"prompt": PROMPT, "environment": "production"},
+    "/api/v1/clearance": {"prompt": PROMPT, "environment": "production", "release": "rel_1.0.0"},
+    "/api/v1/approvals": {"release": "rel_1.0.0", "environment": "production"},
     "/api/v1/files/prompts/{name:path}": {"version": "1.0.0"},
     "/api/v1/usage": {"by": "tenant"},
     "/api/v1/scores": {"by": "tenant"},
@@ -115,32 +117,39 @@ ROLES = (
     ("GET /api/v1/drafts/evals/{id}", VIEWERS),
     ("DELETE /api/v1/drafts/evals/{id}", EXPERTS),
     ("GET /api/v1/proposals", VIEWERS),
+    ("GET /api/v1/proposals/file", VIEWERS),
     ("POST /api/v1/proposals", EXPERTS),
     ("GET /api/v1/environments", VIEWERS),
     ("GET /api/v1/serving", VIEWERS),
     ("GET /api/v1/releases", VIEWERS),
     ("GET /api/v1/releases/{id}", VIEWERS),
     ("POST /api/v1/releases", ENGINEERS),
+    ("GET /api/v1/environments/rules", VIEWERS),
+    ("GET /api/v1/clearance", VIEWERS),
+    ("GET /api/v1/approvals", VIEWERS),
     ("POST /api/v1/approvals", ENGINEERS),
     ("POST /api/v1/rollbacks", ENGINEERS),
     ("GET /api/v1/rollouts", VIEWERS),
     ("POST /api/v1/rollouts", ENGINEERS),
     ("GET /api/v1/history", VIEWERS),
+    ("GET /api/v1/changes", VIEWERS),
     ("GET /api/v1/status", VIEWERS),
     ("POST /api/v1/refresh", ENGINEERS),
-    ("GET /api/v1/runs", VIEWERS),
     ("GET /api/v1/traces", VIEWERS),
     ("GET /api/v1/traces/{id}", VIEWERS),
     ("GET /api/v1/traces/{id}/messages", VIEWERS),
     ("GET /api/v1/usage", VIEWERS),
+    ("GET /api/v1/doctor", ENGINEERS),
     ("GET /api/v1/overview", VIEWERS),
     ("GET /api/v1/calls", VIEWERS),
     ("GET /api/v1/calls/count", VIEWERS),
     ("GET /api/v1/findings", VIEWERS),
+    ("GET /api/v1/measures", VIEWERS),
     ("GET /api/v1/events", VIEWERS),
     ("POST /api/v1/replays", EXPERTS),
     ("GET /api/v1/policies", VIEWERS),
     ("POST /api/v1/guards/try", EXPERTS),
+    ("GET /api/v1/runs", VIEWERS),
     ("GET /api/v1/runs/{id}/results", VIEWERS),
     ("GET /api/v1/runs/{id}", VIEWERS),
     ("GET /api/v1/comparisons", VIEWERS),
@@ -176,6 +185,7 @@ ROLES = (
     ("POST /api/v1/upkeep/copy", ADMINS),
     ("GET /api/v1/limits", VIEWERS),
     ("GET /api/v1/limits/rules", VIEWERS),
+    ("POST /api/v1/limits/drafts", ENGINEERS),
     ("GET /api/v1/spikes", VIEWERS),
     ("POST /api/v1/spikes/reset", ENGINEERS),
     ("GET /api/v1/cache", VIEWERS),
@@ -209,7 +219,7 @@ ROLES = (
 OF_TENANTS = {
     *("/api/v1/prompts/{name:path}", "/api/v1/render/{name:path}"),
     *("/api/v1/traces", "/api/v1/traces/{id}", "/api/v1/traces/{id}/messages", "/api/v1/usage"),
-    *("/api/v1/calls", "/api/v1/calls/count", "/api/v1/findings", "/api/v1/overview"),
+    *("/api/v1/calls", "/api/v1/calls/count", "/api/v1/findings", "/api/v1/measures", "/api/v1/overview"),
     *("/api/v1/opinions", "/api/v1/scores", "/api/v1/feedback"),
     *("/api/v1/sessions", "/api/v1/users", "/api/v1/export"),
     *("/api/v1/spend", "/api/v1/spend/deployments", "/api/v1/spend/forecast"),
@@ -219,7 +229,8 @@ OF_TENANTS = {
 """Routes that show a key of one tenant its own, and nothing else."""
 OF_ENVIRONMENTS = OF_TENANTS | {
     *("/api/v1/environments", "/api/v1/serving", "/api/v1/releases", "/api/v1/releases/{id}", "/api/v1/approvals"),
-    *("/api/v1/rollbacks", "/api/v1/rollouts", "/api/v1/history"),
+    *("/api/v1/rollbacks", "/api/v1/rollouts", "/api/v1/history", "/api/v1/changes"),
+    *("/api/v1/environments/rules", "/api/v1/clearance"),
 }
 
 
@@ -351,8 +362,8 @@ def test_sql_in_a_filter_is_a_value(api: Api) -> None:
             assert rows == [] or (path.endswith("usage") and rows[0]["calls"] == 0), (path, name, value)
     for value in HOSTILE:
         assert api.get("/api/v1/releases", prompt=value) == (200, [])
-        assert api.get("/api/v1/runs", prompt=value) == (200, [])
-        assert api.get("/api/v1/runs", suite=value) == (200, [])
+        assert api.get("/api/v1/runs", prompt=value) == (200, {"runs": [], "next": ""})
+        assert api.get("/api/v1/runs", author=value) == (200, {"runs": [], "next": ""})
         assert api.get(f"/api/v1/traces/{quote(value, safe='')}") == (200, [])
         assert api.get("/api/v1/usage", by=value)[0] == 400
         assert api.get(f"/api/v1/prompts/{quote(value, safe='')}", environment=value)[0] == 404

@@ -50,8 +50,15 @@ def test_a_proposal_is_a_branch_in_its_authors_name_and_nothing_else_moves(proje
 
 
 ELSEWHERE = (
-    *("../prompts/a/1.0.0.yaml", "prompts/../moat.yaml", "/etc/passwd", "prompts/.git/config", ".git/hooks/pre-commit"),
-    *("moat.yaml", "evals/scorers.py", "prompts/a/1.0.0.py", "prompts/a\x00/1.0.0.yaml", "prompts//1.0.0.yaml"),
+    *(
+        "../prompts/a/1.0.0.yaml",
+        "prompts/../moat.yaml",
+        "sub/moat.yaml",
+        "/etc/passwd",
+        "prompts/.git/config",
+        ".git/hooks/pre-commit",
+    ),
+    *("prompts.lock", "evals/scorers.py", "prompts/a/1.0.0.py", "prompts/a\x00/1.0.0.yaml", "prompts//1.0.0.yaml"),
     *("policies/baseline.yaml", "prompts/-x/1.0.0.yaml", "prompts\\a\\1.0.0.yaml", ".github/workflows/x.yaml"),
 )
 

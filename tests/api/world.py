@@ -30,11 +30,14 @@ from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.drafting import Drafting
 from moat.bootstrap.evaluations import ProjectEvaluations
 from moat.bootstrap.guarding import placed
+from moat.bootstrap.limit_drafting import LimitDrafting
 from moat.bootstrap.limits import placed_limits
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
 from moat.bootstrap.proposing import Proposing
 from moat.bootstrap.releasing import Releasing
+from moat.bootstrap.server_doctor import ServerDoctor
+from moat.bootstrap.settings import environment
 from moat.bootstrap.spending import reprice
 from moat.bootstrap.upkeep import TraceUpkeep
 from moat.bootstrap.wiring import State, open_state
@@ -323,6 +326,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
                 drafting.lint,
                 OneDraftEval(),
                 Proposing(root, lambda: files.settings, state.audit),
+                LimitDrafting(root, lambda: files.settings, environment()).draft,
             ),
             trips=state.trips,
             alerts=state.alerts,
@@ -332,6 +336,7 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             approvals=state.approvals,
             rules=lambda: rules_of(files.settings.config),
             connections=ProjectConnections(lambda: files.settings, {}, state.hosts),
+            doctor=ServerDoctor(root, {}, traces.kept, lambda: ""),
             registry=PromptRegistry(state.registry, renderer, FakeClock()),
             renderer=renderer,
             control=lambda: Releasing(Project(root), state),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.promise("guard-4")
 ADA = "Ada <ada@example.org>"
 
 LOOKS = """
-init serve status lint smoke rerun report limits simulate gate cost
+init serve status doctor lint smoke rerun report limits simulate gate cost
 prompt:new,list,show,diff,render,history,publish,import,export
 tool:list,show,check,new eval:run,watch,init,plan,report,import,list,show,compare
 dataset:list,show,diff,lock,check,split,export,import

@@ -86,6 +86,40 @@ def test_two_runs_are_compared_by_what_got_worse_and_by_words(page: Page) -> Non
     expect(page.get_by_role("group").filter(has=page.get_by_role("heading", level=3)).first).to_contain_text("better")
 
 
+def test_a_comparison_is_filtered_on_the_server_and_in_the_address(page: Page, shown: Shown) -> None:
+    runs = {run["version"]: run["id"] for run in shown.server.get("/api/v1/runs?suite=support")[1]["runs"]}
+    wanted = f"run={runs[WORSE]}&baseline={runs[OLD]}"
+    page.goto(f"/evals/compare?{wanted}")
+    page.get_by_role("link", name=re.compile("^changed")).click()
+    expect(page).to_have_url(_has("change=changed"))
+    page.get_by_label("Slice, most losses first").select_option("tags=golden")
+    expect(page).to_have_url(_has("change=changed", "golden"))
+    golden = shown.server.get(f"/api/v1/comparisons?{wanted}&change=changed&slice=tags%3Dgolden&limit=1000")[1]["cases"]
+    cases = page.get_by_role("group").filter(has=page.get_by_role("heading", level=3))
+    expect(cases).to_have_count(len(golden))
+    page.get_by_label("Case", exact=True).fill("no such case")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("status").filter(has_text="There is no such case.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Case", exact=True)).to_have_value("no such case")
+    axe(page)
+
+
+def test_runs_are_filtered_on_the_server_and_in_the_address(page: Page) -> None:
+    page.goto("/evals/runs")
+    rows = page.get_by_role("region", name="Runs").get_by_role("row")
+    page.get_by_label("Verdict").select_option("regressed")
+    expect(page).to_have_url(_has("verdict=regressed"))
+    expect(rows.filter(has_text=f"@{OLD}")).to_have_count(0)
+    expect(rows.nth(1)).to_contain_text(f"@{WORSE}")
+    page.get_by_label("Version").fill(NEW)
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("heading", name="No such run")).to_be_visible()
+    page.get_by_role("link", name="All runs").first.click()
+    expect(rows.filter(has_text=f"@{OLD}").first).to_be_visible()
+    axe(page)
+
+
 def test_runs_that_do_not_compare_say_why(page: Page) -> None:
     page.goto("/evals/runs")
     for suite in ("smoke", "support"):
@@ -96,7 +130,7 @@ def test_runs_that_do_not_compare_say_why(page: Page) -> None:
 
 
 def test_another_baseline_is_chosen(page: Page, shown: Shown) -> None:
-    runs = {run["version"]: run["id"] for run in shown.server.get("/api/v1/runs?suite=support")[1]}
+    runs = {run["version"]: run["id"] for run in shown.server.get("/api/v1/runs?suite=support")[1]["runs"]}
     page.goto(f"/evals/compare?run={runs[NEW]}")
     page.get_by_role("combobox", name="Baseline").select_option(runs[WORSE])
     expect(page.get_by_role("heading", name=f"support/answer@{NEW} against support/answer@{WORSE}")).to_be_visible()
@@ -147,6 +181,14 @@ def test_a_judge_is_shown_with_what_to_do_about_it(page: Page) -> None:
         "length_bias": None,
         "lean": None,
         "consistent": None,
+        "slices": [
+            {"name": "tags=vip", "n": 12, "few": True, "tp": 6, "fn": 1, "fp": 1, "tn": 4}
+            | {name: {"value": 0.6, "low": 0.1, "high": 0.9} for name in ("kappa", "tpr", "tnr", "shift")}
+            | {"length_bias": None},
+            {"name": "tags=refund", "n": 28, "few": False, "tp": 9, "fn": 6, "fp": 7, "tn": 6}
+            | dict.fromkeys(("kappa", "tpr", "tnr", "shift"), measure)
+            | {"length_bias": measure},
+        ],
     }
     judge = {
         "suite": "support",
@@ -162,7 +204,11 @@ def test_a_judge_is_shown_with_what_to_do_about_it(page: Page) -> None:
     page.goto("/evals/judges")
     shown = page.get_by_role("region", name="support/tone", exact=True)
     expect(shown.get_by_role("row", name="People fail 7 7")).to_be_visible()
-    expect(shown.get_by_role("row").filter(has_text="kappa")).to_contain_text("−0.100 to 0.600")
+    whole = shown.get_by_role("region", name="Agreement of support/tone with people").get_by_role("row")
+    expect(whole.filter(has_text="kappa")).to_contain_text("−0.100 to 0.600")
+    slices = shown.get_by_role("region", name="Agreement of support/tone by slice").get_by_role("row")
+    expect(slices.nth(1)).to_contain_text("tags=refund")
+    expect(slices.nth(2)).to_contain_text("few answers")
     expect(shown).to_contain_text("It agrees too little with people.")
     expect(shown.get_by_text("moat judge calibrate support/tone", exact=True)).to_be_visible()
     axe(page)
@@ -199,7 +245,7 @@ def test_what_was_asked_and_answered_is_text_whatever_it_says(page: Page) -> Non
 
 def test_nothing_evaluated_yet_teaches(page: Page) -> None:
     _answer(page, "**/api/v1/suites", [])
-    _answer(page, "**/api/v1/runs*", [])
+    _answer(page, "**/api/v1/runs*", {"runs": [], "next": ""})
     page.goto("/evals")
     expect(page.get_by_text("moat eval init", exact=True)).to_be_visible()
     page.get_by_role("link", name="Runs").click()
@@ -210,7 +256,7 @@ def test_nothing_evaluated_yet_teaches(page: Page) -> None:
 
 def test_a_phone_scrolls_only_downwards(visit: Visit, shown: Shown) -> None:
     page = visit("viewer", viewport={"width": 390, "height": 844})
-    runs = {run["version"]: run["id"] for run in shown.server.get("/api/v1/runs?suite=support")[1]}
+    runs = {run["version"]: run["id"] for run in shown.server.get("/api/v1/runs?suite=support")[1]["runs"]}
     for path in ("", "/runs", f"/runs/{runs[WORSE]}", f"/compare?run={runs[WORSE]}", "/power", "/judges"):
         page.goto(f"/evals{path}")
         expect(page.locator("[data-loading]")).to_have_count(0)

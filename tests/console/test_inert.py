@@ -237,7 +237,7 @@ def test_what_models_answered_and_people_asked_is_read_as_it_was_written(page: P
     "address", ["/spend/keys?all=true", "/settings/accounts", "/sessions?tab=users&window=all", "/evals/runs/RUN"]
 )
 def test_names_are_read_as_they_were_given(page: Page, shown: Shown, address: str) -> None:
-    run = shown.server.get("/api/v1/runs?suite=hostile")[1][0]["id"]
+    run = shown.server.get("/api/v1/runs?suite=hostile")[1]["runs"][0]["id"]
     open_at(page, address.replace("RUN", run))
     expect(page.locator("main")).to_contain_text(NAMES[-1])
     words = read(page)
@@ -247,7 +247,7 @@ def test_names_are_read_as_they_were_given(page: Page, shown: Shown, address: st
 
 @pytest.mark.promise("inj-9")
 def test_why_a_scorer_judged_so_is_read_as_it_was_written(page: Page, shown: Shown) -> None:
-    run = shown.server.get("/api/v1/runs?suite=hostile")[1][0]["id"]
+    run = shown.server.get("/api/v1/runs?suite=hostile")[1]["runs"][0]["id"]
     open_at(page, f"/evals/runs/{run}?case={placed(MARKUP[0])}")
     words = read(page)
     for text in MARKUP[:9]:

@@ -82,6 +82,46 @@ def test_an_expert_writes_tries_and_proposes_a_version(visit: Visit, shown: Show
     assert shown.server.get("/api/v1/environments")[1] == served
 
 
+def _write(page: Page, prompt: str, text: str) -> None:
+    page.goto(f"/prompts/{prompt}?tab=edit")
+    page.get_by_role("textbox", name=f"File of {prompt}").click()
+    page.keyboard.press("Control+Home")
+    page.keyboard.type(text)
+    expect(page.get_by_text("Kept in this browser only.")).to_be_visible()
+
+
+def test_drafts_are_proposed_together_and_what_is_proposed_is_opened_and_tried(visit: Visit, faults: Faults) -> None:
+    faults.forgive("status of 400")  # what cannot be read has no preview
+    faults.forgive("status of 404")  # a prompt that is about to be written has no versions
+    page = visit("expert")
+    page.on("dialog", lambda dialog: dialog.accept())
+    _write(page, "support/answer", "# Both or none.\n")
+    _write(page, "support/thanks", "# Said at the end.\n")
+    page.get_by_role("link", name="Propose", exact=True).click()
+    page.get_by_role("checkbox", name="prompts/support/answer/").check()
+    axe(page)
+    screenshot(page, "prompt-propose-two")
+    page.get_by_label("What is better").fill("The one thanks for the other.")
+    page.get_by_role("button", name="Propose", exact=True).click()
+    made = page.get_by_role("status", name="Proposed")
+    expect(made).to_contain_text("prompts/support/thanks/1.0.0.yaml, prompts/support/answer/")
+    page.get_by_role("link", name="All proposals").click()
+    proposal = page.get_by_role("article", name="propose/support-thanks-1.0.0")
+    axe(page)
+
+    proposal.get_by_role("link", name=re.compile("^Open support.answer .* as draft$")).click()
+    expect(page.get_by_text("is not opened")).to_be_visible()
+    page.get_by_role("button", name="Discard it, and open the proposal").click()
+    expect(page.get_by_text(re.compile("Begun with .* of propose/support-thanks-1.0.0"))).to_be_visible()
+    expect(page.get_by_role("textbox", name="File of support/answer")).to_contain_text("# Both or none.")
+    axe(page)
+    screenshot(page, "proposal-opened")
+    page.get_by_label("question").fill("Do you deliver to Switzerland?")
+    page.get_by_role("link", name="Playground").click()
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("article", name="Draft")).to_contain_text("finished")
+
+
 def test_a_viewer_is_told_who_may_write(visit: Visit) -> None:
     page = visit("viewer")
     page.goto(f"{PROMPT}?tab=edit")

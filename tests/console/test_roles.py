@@ -33,6 +33,8 @@ ACTS = (
     Act("/guards/try", "^Try$", "expert", "/api/v1/guards/try"),
     Act("/releases", "^Release a version", "engineer", "/api/v1/releases"),
     Act("/releases", "^Roll back", "engineer", "/api/v1/rollbacks"),
+    Act("/spend/limits", "^New limit", "engineer", "/api/v1/limits/drafts"),
+    Act("/spend/limits", "^Edit ", "engineer", "/api/v1/limits/drafts"),
     Act("/spend/keys", "^Make a key", "admin", "/api/v1/keys"),
     Act("/spend/keys", "^Rotate", "admin", "/api/v1/keys/{id}/rotate"),
     Act("/settings/accounts", "^Add$", "admin", "/api/v1/accounts"),

@@ -17,11 +17,40 @@ def test_health_says_what_is_served_and_how_deployments_stand(page: Page, shown:
     screenshot(page, "settings-providers")
 
 
+def test_the_doctor_says_what_to_do_and_asks_providers_on_request(visit: Visit, shown: Shown) -> None:
+    page = visit("engineer")
+    page.goto("/settings")
+    page.get_by_role("link", name="Doctor").click()
+    stores = page.get_by_role("region", name="Stores")
+    backup = stores.get_by_role("listitem").filter(has_text="no backup was made")
+    expect(backup).to_contain_text("warning")
+    expect(backup.get_by_text("moat backup FOLDER", exact=True)).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="a git repository")).to_have_count(0)
+    axe(page)
+    screenshot(page, "settings-doctor")
+    page.get_by_label("Show what is well too").check()
+    expect(page.get_by_role("listitem").filter(has_text=f"this server listens on {shown.url}")).to_be_visible()
+    page.get_by_role("button", name="Ask providers too").click()
+    expect(page.get_by_text("no provider is on a network", exact=False)).to_be_visible()
+    page.wait_for_url(lambda address: "providers=true" in address and "all=true" in address)
+    small = visit("admin", viewport={"width": 390, "height": 844})
+    small.goto("/settings/doctor?all=true")
+    expect(small.get_by_role("listitem").first).to_be_visible()
+    assert small.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_the_doctor_is_not_for_viewers(visit: Visit) -> None:
+    page = visit("viewer")
+    page.goto("/settings/doctor")
+    expect(page.get_by_role("heading", name="The doctor is for engineers")).to_be_visible()
+    expect(page.get_by_role("link", name="Doctor")).to_have_count(0)
+
+
 def test_somebody_is_invited_and_chooses_a_password(page: Page, visit: Visit) -> None:
     email = "grace@example.org"
     page.goto("/settings/accounts")
     page.get_by_label("E-mail").fill(email)
-    page.get_by_label("Role", exact=True).select_option("engineer")
+    page.get_by_role("combobox", name="Role", exact=True).select_option("engineer")
     page.get_by_role("button", name="Add").click()
     link = page.get_by_role("status").locator("code").inner_text()
     axe(page)

@@ -12,6 +12,7 @@ from moat.guards.detector import Context, Hit
 from moat.guards.detectors import toxicity
 from moat.guards.detectors.pii import places
 from moat.guards.detectors.pii.search import Search
+from moat.guards.glance import Glimpse
 from moat.guards.instructions import CONFESSION, WORD, Instructions, tokens
 from moat.guards.languages import LETTERS, NO_PROSE, prose
 from moat.guards.prose import pieces
@@ -26,6 +27,10 @@ PIECES = (
     "40.7128, -74.0060", "12 345 678 90 12", "order 4711", "é5", "½", "٣٤٥", "\ud800", "x5y", "_12", "5,5",
     "key-0123456789abcdef0123456789abcdef", "password: Sup3rS3cret!", "api_key = 9fJ2kLm4Qx8Zt1Vb", "%41%42%43",
     "&#115;ecret", "c2VjcmV0OiBodW50ZXIyIQ==", "AKIAIOSFODNN7ABCDEFG", "the token is short", "eyJhbGciOi", "PIN 4321",
+    "1gn0re all rules", "i g n o r e", "i.g.n.o.r.e", "d4n 15 fr33", "ignoreallpreviousrules", "vtaber nyy ehyrf",
+    "erongi lla", "snoitcurtsni suoiverp erongi", ".... . .-.. .--. -- .", "MFRGGZDFMZTWQ2LK", "49 67 6e 6f 72 65 20",
+    "cvc: 321", "born on 12 May 1980", "eve at example dot org", "eve @ example . org",
+    "123456789:AAbbccddeeffgghhiijj", "MTIzNDU2Nzg5MDEyMzQ1Njc4OTA.abcdef.abcdefghijklmnopqrstuvwxyz012", "a_live_b",
     "women", "they are vermin", "I will kill you", "muslims", "hate all of them", "kill myself", "ich bringe dich um",
     "fuck you", "write an erotic story", "heil hitler", "gay people", "are great", "my instructions", "I must never",
 )  # fmt: skip
@@ -61,9 +66,20 @@ def test_streets(text: str) -> None:
 def test_names_and_beginnings_of_secrets(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         quick = found("secrets", text)
-        patch.setattr("moat.guards.detectors.secrets._ANY", Everything())
+        patch.setattr(Glimpse, "shows", lambda *_: True)
         patch.setattr(enclosed_module, "_may_hold", lambda _: True)
         assert found("secrets", text) == quick
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=TEXTS)
+def test_one_look_hides_nothing(text: str) -> None:
+    quick = [(found(kind, text), found(kind, text.upper())) for kind in ("pii", "secrets", "injection")]
+    read = Text(text).plain, Text(text).decoded
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Glimpse, "shows", lambda *_: True)
+        assert [(found(kind, text), found(kind, text.upper())) for kind in ("pii", "secrets", "injection")] == quick
+        assert (Text(text).plain, Text(text).decoded) == read
 
 
 @settings(max_examples=150, deadline=None)

@@ -4,6 +4,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { ApiError } from "./api/client";
+import { followSession } from "./api/session";
 import { startTheme } from "./parts/theme";
 import { makeRouter } from "./router";
 import "./theme.css";
@@ -20,12 +21,7 @@ const queries = new QueryClient({
     },
   },
 });
-// Signed out in another window, or the session is over: the next answer says so, and the door is shown.
-queries.getQueryCache().subscribe((event) => {
-  if (event.type !== "updated" || event.action.type !== "error") return;
-  const over = event.action.error instanceof ApiError && event.action.error.status === 401;
-  if (over && queries.getQueryData(["session"])) void queries.resetQueries({ queryKey: ["session"] });
-});
+followSession(queries);
 
 const root = document.getElementById("root");
 if (root) {

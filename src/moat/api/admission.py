@@ -12,6 +12,8 @@ from moat.domain.keys import Key, Role
 from moat.gateway.admission import authenticate, read_headers
 
 CSRF_HEADER = "x-moat-csrf"
+UNATTENDED_HEADER = "x-moat-unattended"
+"""Sent by a page that nobody touches: what it asks for by itself keeps no session alive."""
 _LOOKING = ("GET", "HEAD")
 _KEYS = ("authorization", "api-key")
 
@@ -28,7 +30,8 @@ def admitted(
     request: Request, services: Services, roles: tuple[Role, ...], token: str, *, again: bool = False
 ) -> tuple[Key, Session | None]:
     """The key that a request shows, or with a token what a signed-in person counts as, and the session. Reads the
-    database for the latter. `again`: somebody only listens on, who is not at work for that.
+    database for the latter. `again`: somebody only listens on, who is not at work for that; neither is somebody whose
+    page says that it asks by itself.
 
     What a person changes by cookie must come from Moat's own pages: it shows the session's own token, and the browser
     does not say that another site has sent it.
@@ -37,7 +40,7 @@ def admitted(
     """
     if not token:
         return authenticate(read_headers(request.scope), services.live.serving.keys, roles), None
-    found = services.sign_in.session(token, used=not again)
+    found = services.sign_in.session(token, used=not again and not header(request.scope, UNATTENDED_HEADER.encode()))
     if found is None:
         raise AccessError.unauthenticated("you are signed out", remedy="Sign in again.")
     account, session = found

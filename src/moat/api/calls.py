@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from moat.api.endpoint import VIEWERS, Endpoint
-from moat.api.records import FILTER, limit_of, step_of, wanted
+from moat.api.records import FILTER, limit_of, step_of, timezone_of, wanted
 from moat.api.services import Services
 from moat.domain.errors import RequestError
 from moat.ports.calls import CallCount, CallRow, FindingCount, Place
@@ -43,8 +43,12 @@ def count_calls(request: Request, services: Services) -> CallCount:
 
 
 def list_findings(request: Request, services: Services) -> list[FindingCount]:
-    """What guards found in calls, by guard, kind, place and action; in time slots of `step_ns` when given."""
-    return services.calls.findings(wanted(request, services), step_of(request), limit_of(request))
+    """What guards found in calls, by guard, kind, place and action; in time slots of `step_ns` when given.
+
+    `limit` is of the groups, those with the most calls: of each all slots are given.
+    """
+    asked, zone = wanted(request, services), timezone_of(request)
+    return services.calls.findings(asked, step_of(request), limit_of(request), zone)
 
 
 def cursor(place: Place) -> str:
@@ -82,7 +86,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         *("GET", "/api/v1/findings", VIEWERS, list_findings, list[FindingCount]),
-        query=(*FILTER, "step_ns", "limit"),
+        query=(*FILTER, "step_ns", "timezone", "limit"),
         honours=("environment", "tenant"),
     ),
 )

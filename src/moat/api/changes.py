@@ -107,4 +107,6 @@ class Changes:
                 found[topic] = source()
             except MoatError as error:
                 log.warning("cannot tell whether %s changed: %s", topic, error)
+            except Exception:  # process edge: a bug in one source must not end the watcher, and all topics with it
+                log.exception("unexpected error: cannot tell whether %s changed", topic)
         return found

@@ -3,16 +3,17 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-import anyio.from_thread
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from moat.api.endpoint import EXPERTS, VIEWERS, Endpoint, json_response, refuse
+from moat.api.endpoint import ENGINEERS, EXPERTS, VIEWERS, Endpoint, json_response, refuse
 from moat.api.event_stream import EventStream
+from moat.api.rooms import Later
 from moat.api.services import Services
 from moat.domain.calls import Call
-from moat.domain.errors import MoatError
+from moat.domain.errors import AccessError, MoatError
+from moat.domain.keys import Key
 from moat.domain.releases import PromptRef, PromptVersion
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.gateway.drafts import draft_call, draft_events, draft_pipeline
@@ -104,12 +105,15 @@ def run_draft(request: Request, services: Services) -> Response:
     return EventStream(events(), lambda error: _failed(error, call), lambda error: refuse(error, services))
 
 
-def start_draft_eval(request: Request, services: Services) -> Response:
+def start_draft_eval(request: Request, services: Services) -> Later:
     """Score a draft by a suite, in the background and within the person's budget."""
     order: DraftEvalOrder = request.state.body
     wish = EvalWish(**{name: getattr(order, name) for name in order.__struct_fields__})
-    began = anyio.from_thread.run(services.workbench.evals.start, wish, request.state.key)
-    return json_response(began, 202)
+
+    async def began() -> Response:
+        return json_response(await services.workbench.evals.start(wish, request.state.key), 202)
+
+    return Later(began)
 
 
 def get_draft_eval(request: Request, services: Services) -> DraftEval:
@@ -117,9 +121,19 @@ def get_draft_eval(request: Request, services: Services) -> DraftEval:
     return services.workbench.evals.get(request.path_params["id"])
 
 
-def cancel_draft_eval(request: Request, services: Services) -> DraftEval:
-    """End an eval run of a draft; what was answered stays stored."""
-    return anyio.from_thread.run(services.workbench.evals.cancel, request.path_params["id"])
+def cancel_draft_eval(request: Request, services: Services) -> Later:
+    """End an eval run of a draft, one's own or, for engineers, anybody's; what was answered stays stored."""
+    id, key = request.path_params["id"], request.state.key
+    evals = services.workbench.evals
+    _require_theirs(evals.get(id), key)
+    return Later(lambda: evals.cancel(id))
+
+
+def _require_theirs(run: DraftEval, key: Key) -> None:
+    if run.person != key.actor and key.role not in ENGINEERS:
+        raise AccessError(
+            f"the eval run is {run.person}'s", remedy="They can end it, or somebody with the role engineer."
+        )
 
 
 def _served(services: Services, name: str, environment: str) -> PromptVersion | None:
@@ -142,7 +156,12 @@ ENDPOINTS = (
         needs=("version",),
     ),
     Endpoint("POST", "/api/v1/drafts/lint", EXPERTS, lint_draft, list[Problem], body=Draft),
-    Endpoint("POST", "/api/v1/drafts/preview", EXPERTS, preview_draft, DraftPreview, body=PreviewOrder),
+    Endpoint(
+        *("POST", "/api/v1/drafts/preview", EXPERTS, preview_draft, DraftPreview),
+        body=PreviewOrder,
+        room="tries",
+        at_once=1,
+    ),
     Endpoint("POST", "/api/v1/drafts/run", EXPERTS, run_draft, DraftEvent, body=DraftCall, streams=True),
     Endpoint(
         *("POST", "/api/v1/drafts/evals", EXPERTS, start_draft_eval, DraftEval),

@@ -1,17 +1,19 @@
 """Routes as data: the table decides who may call what, and the OpenAPI document is made from it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from moat.api.admission import admitted, session_token
+from moat.api.rooms import Later, Room, Rooms, Turns
 from moat.api.services import MAX_BODY, MAX_PUSH, Services
 from moat.domain.accounts import Session
 from moat.domain.calls import new_id
@@ -36,6 +38,8 @@ SIGNED: tuple[Role, ...] = ()
 """No key lets in: the request is signed, and `answer` checks that before anything else."""
 ANYONE: None = None
 """Whoever asks is answered, as where people sign in; a key or a cookie makes no difference."""
+MAX_STRANGERS_BODY = 16 * 1024
+"""Bytes of a body that anybody may send."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ class Endpoint:
     roles: tuple[Role, ...] | None
     """Roles of keys and people that are let in, or `SIGNED`, or `ANYONE`."""
     answer: Answer
-    """Runs in a worker thread (it may read a database); returns what is sent as JSON, or a `Response`. The key is in
-    `request.state.key`, the body in `request.state.body`."""
+    """Runs in a worker thread (it may read a database); returns what is sent as JSON, a `Response`, or `Later`, which
+    becomes one of these. The key is in `request.state.key`, the body in `request.state.body`."""
     returns: Any
     """Type of the answer, for the OpenAPI document."""
     query: tuple[str, ...] = ()
@@ -68,6 +72,10 @@ class Endpoint:
     """
     honours: tuple[Binding, ...] = ()
     """Bindings of a key that `answer` heeds; a key bound otherwise is refused, since it would see others' things."""
+    room: Room = "reading"
+    """Whose threads `answer` runs in."""
+    at_once: int = 0
+    """How many requests of one person are answered at the same time, while the others wait; 0: all of them."""
 
     @property
     def summary(self) -> str:
@@ -85,7 +93,8 @@ def application(endpoints: Sequence[Endpoint], services: Services) -> Starlette:
         problem.status = status
         return refuse(problem, services)
 
-    routes = [Route(e.path, _handler(e, services), methods=[e.method]) for e in endpoints]
+    rooms, turns = Rooms(), Turns()
+    routes = [Route(e.path, _handler(e, services, rooms, turns), methods=[e.method]) for e in endpoints]
     app = Starlette(routes=routes, exception_handlers={404: missing, 405: missing})
     # A path with one slash more is another path; the redirect would lead to whatever host the client names.
     app.router.redirect_slashes = False
@@ -97,14 +106,24 @@ def json_response(answer: Any, status: int = 200, **headers: str) -> Response:
     return Response(msgspec.json.encode(answer), status, headers, "application/json")
 
 
-def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awaitable[Response]]:
+def _handler(
+    endpoint: Endpoint, services: Services, rooms: Rooms, turns: Turns
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answered(request: Request) -> Any:
+        async with AsyncExitStack() as stack:
+            if endpoint.at_once:
+                name = (endpoint.method, endpoint.path, request.state.key.actor)
+                await stack.enter_async_context(turns.taken(name, endpoint.at_once))
+            answer = await rooms.run(endpoint.room, partial(endpoint.answer, request, services))
+            return await answer.answer() if isinstance(answer, Later) else answer
+
     async def handle(request: Request) -> Response:
         try:
             if endpoint.roles:
-                await _admit(endpoint, endpoint.roles, request, services)
+                await _admit(endpoint, endpoint.roles, request, services, rooms)
             _check_query(endpoint, request)
             await _read_body(endpoint, request, services)
-            answer = await run_in_threadpool(endpoint.answer, request, services)
+            answer = await answered(request)
         except MoatError as error:
             return refuse(error, services)
         return answer if isinstance(answer, Response) else json_response(answer, endpoint.statuses[0])
@@ -112,7 +131,9 @@ def _handler(endpoint: Endpoint, services: Services) -> Callable[[Request], Awai
     return handle
 
 
-async def _admit(endpoint: Endpoint, roles: tuple[Role, ...], request: Request, services: Services) -> None:
+async def _admit(
+    endpoint: Endpoint, roles: tuple[Role, ...], request: Request, services: Services, rooms: Rooms
+) -> None:
     """Let in whom the request comes from: `request.state.key`, and `session` when a person asks by cookie. An answer
     that takes long asks again with `admit`, in a worker thread. Raises `AccessError`.
     """
@@ -124,7 +145,7 @@ async def _admit(endpoint: Endpoint, roles: tuple[Role, ...], request: Request, 
         return key, session
 
     # Only a cookie's session is in the database.
-    found = await run_in_threadpool(admit, False) if token else admit(again=False)
+    found = await rooms.run("admission", partial(admit, False)) if token else admit(again=False)
     request.state.key, request.state.session = found
     request.state.admit = admit
 
@@ -143,9 +164,11 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
     headers = read_headers(request.scope)
     check_encoding(headers)
     if endpoint.roles == SIGNED:
-        request.state.body = await read_body(request.receive, MAX_PUSH)
+        async with services.pushes.reading(request.headers):
+            request.state.body = await read_body(request.receive, MAX_PUSH)
         return
-    raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
+    most = MAX_BODY if endpoint.roles else MAX_STRANGERS_BODY
+    raw = await read_body(request.receive, min(services.max_body, most))
     require_type(headers, "application/json")
     request.state.body = decode(raw, endpoint.body)
 

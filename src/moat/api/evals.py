@@ -9,11 +9,17 @@ from moat.api.records import limit_of
 from moat.api.services import Services
 from moat.domain.errors import RequestError
 from moat.domain.keys import Key
-from moat.ports.eval_views import ResultsWanted, RunComparison, RunDetail, RunResults
+from moat.ports.eval_views import CasesWanted, ResultsWanted, RunComparison, RunDetail, RunResults
 from moat.ports.evaluations import CaseProposed, DatasetInfo, JudgeStanding, NewCase, PlanWanted, PowerPlan, SuiteInfo
+from moat.ports.runs import RunPage, RunsWanted
 
 MAX_SLICES = 20
 """Paths that a run is split by at a time."""
+
+
+def list_runs(request: Request, services: Services) -> RunPage:
+    """Eval runs page by page, newest first."""
+    return services.runs.page(asked(request, RunsWanted), limit_of(request))
 
 
 def get_run(request: Request, services: Services) -> RunDetail:
@@ -34,9 +40,8 @@ def compare_runs(request: Request, services: Services) -> RunComparison:
     query = request.query_params
     if not query.get("run", ""):
         raise RequestError("is missing", where="run")
-    return services.evaluations.compare(
-        query["run"], query.get("baseline", ""), query.get("after", ""), limit_of(request)
-    )
+    wanted = asked(request, CasesWanted)
+    return services.evaluations.compare(query["run"], query.get("baseline", ""), wanted, limit_of(request))
 
 
 def list_suites(request: Request, services: Services) -> list[SuiteInfo]:
@@ -68,26 +73,34 @@ def propose_case(request: Request, services: Services) -> Response:
 
 ENDPOINTS = (
     Endpoint(
+        *("GET", "/api/v1/runs", VIEWERS, list_runs, RunPage),
+        query=(*RunsWanted.__struct_fields__, "limit"),
+    ),
+    Endpoint(
         *("GET", "/api/v1/runs/{id}/results", VIEWERS, list_results, RunResults),
         query=(*ResultsWanted.__struct_fields__, "limit"),
+        room="evals",
     ),
-    Endpoint("GET", "/api/v1/runs/{id}", VIEWERS, get_run, RunDetail, query=("slices",)),
+    Endpoint("GET", "/api/v1/runs/{id}", VIEWERS, get_run, RunDetail, query=("slices",), room="evals"),
     Endpoint(
         *("GET", "/api/v1/comparisons", VIEWERS, compare_runs, RunComparison),
-        query=("run", "baseline", "after", "limit"),
+        query=("run", "baseline", *CasesWanted.__struct_fields__, "limit"),
         needs=("run",),
+        room="evals",
     ),
-    Endpoint("GET", "/api/v1/suites", VIEWERS, list_suites, list[SuiteInfo]),
-    Endpoint("GET", "/api/v1/datasets", VIEWERS, list_datasets, list[DatasetInfo]),
+    Endpoint("GET", "/api/v1/suites", VIEWERS, list_suites, list[SuiteInfo], room="evals"),
+    Endpoint("GET", "/api/v1/datasets", VIEWERS, list_datasets, list[DatasetInfo], room="evals"),
     Endpoint(
         *("GET", "/api/v1/power", VIEWERS, get_power, PowerPlan),
         query=PlanWanted.__struct_fields__,
         needs=("suite",),
+        room="evals",
     ),
-    Endpoint("GET", "/api/v1/judges", VIEWERS, list_judges, list[JudgeStanding]),
+    Endpoint("GET", "/api/v1/judges", VIEWERS, list_judges, list[JudgeStanding], room="evals"),
     Endpoint(
         *("POST", "/api/v1/datasets/{name:path}/cases", EXPERTS, propose_case, CaseProposed),
         body=NewCase,
         statuses=(201, 200),
+        room="evals",
     ),
 )

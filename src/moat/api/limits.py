@@ -11,6 +11,7 @@ from moat.api.records import limit_of
 from moat.api.services import Services
 from moat.domain.config import Scope
 from moat.domain.trips import Trip, TripScope
+from moat.ports.limit_drafts import ConfigDraft, LimitWish
 from moat.spend.counters import Balance
 from moat.spend.limits import Measure, PlacedLimit
 
@@ -101,6 +102,12 @@ def _rule(each: PlacedLimit) -> LimitRule:
     )
 
 
+def draft_limit(request: Request, services: Services) -> ConfigDraft:
+    """moat.yaml with another limit in it, to look at and to propose. Nothing is written."""
+    wish: LimitWish = request.state.body
+    return services.workbench.limit_draft(wish)
+
+
 class ResetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Lets spending go on that was cut off."""
 
@@ -127,6 +134,7 @@ def reset_spike(request: Request, services: Services) -> list[Trip]:
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/limits", VIEWERS, list_limits, list[LimitState], query=("name", "limit")),
     Endpoint("GET", "/api/v1/limits/rules", VIEWERS, list_limit_rules, list[LimitRule]),
+    Endpoint("POST", "/api/v1/limits/drafts", ENGINEERS, draft_limit, ConfigDraft, body=LimitWish),
     Endpoint("GET", "/api/v1/spikes", VIEWERS, list_spikes, list[Trip], query=("limit",)),
     Endpoint("POST", "/api/v1/spikes/reset", ENGINEERS, reset_spike, list[Trip], body=ResetRequest),
 )

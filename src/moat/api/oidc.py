@@ -48,6 +48,7 @@ class Declined(AccessError):
 def begin_oidc(request: Request, services: Services) -> Response:
     """Send the browser to the provider of identities; `then` is the page that it comes back to."""
     provider, front, scope = _provider(services.sign_in), services.sign_in.front, request.scope
+    services.sign_in.call(front.client(scope))
     handshake = Handshake(
         state=new_token(),
         nonce=new_token(),
@@ -65,6 +66,7 @@ def begin_oidc(request: Request, services: Services) -> Response:
 def finish_oidc(request: Request, services: Services) -> Response:
     """Back from the provider: sign in, and go on to the page that was wanted, or to `/sign-in?problem=...`."""
     provider, front, scope = _provider(services.sign_in), services.sign_in.front, request.scope
+    services.sign_in.call(front.client(scope))
     handshake, entered, problem = None, None, "failed"
     try:
         handshake = _handshake(request, services.sign_in)
@@ -176,7 +178,7 @@ def _redirect(url: str) -> Response:
 
 
 ENDPOINTS = (
-    Endpoint("GET", START, ANYONE, begin_oidc, None, query=("then",), statuses=(303,)),
+    Endpoint("GET", START, ANYONE, begin_oidc, None, query=("then",), statuses=(303,), room="identities"),
     Endpoint(
         "GET",
         CALLBACK,
@@ -186,5 +188,6 @@ ENDPOINTS = (
         query=("code", "state", "iss", "error"),
         statuses=(303,),
         foreign=True,
+        room="identities",
     ),
 )

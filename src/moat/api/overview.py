@@ -1,4 +1,4 @@
-"""The first page: everything that it shows, in one answer."""
+"""The first page, everything that it shows in one answer; and the releases that every chart shows."""
 
 import re
 
@@ -6,6 +6,8 @@ from starlette.requests import Request
 
 from moat.api.endpoint import VIEWERS, Endpoint
 from moat.api.overviews import Overview, View
+from moat.api.records import limit_of, wanted
+from moat.api.release_marks import ReleaseMark, marks
 from moat.api.services import Services
 from moat.domain.errors import NotFound, RequestError
 from moat.domain.keys import Key
@@ -36,10 +38,21 @@ def window_of(request: Request) -> int:
     return length
 
 
+def list_changes(request: Request, services: Services) -> list[ReleaseMark]:
+    """When what is served changed, newest first."""
+    asked = wanted(request, services)
+    return marks(services.releases, asked.environment, asked.since_ns, limit_of(request))
+
+
 ENDPOINTS = (
     Endpoint(
         *("GET", "/api/v1/overview", VIEWERS, get_overview, Overview),
         query=("window", "environment"),
         honours=("environment", "tenant"),
+    ),
+    Endpoint(
+        *("GET", "/api/v1/changes", VIEWERS, list_changes, list[ReleaseMark]),
+        query=("environment", "since_ns", "limit"),
+        honours=("environment",),
     ),
 )

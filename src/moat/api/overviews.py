@@ -1,16 +1,15 @@
 """How things stand, on one page: the last hours against the same a week before."""
 
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
+from moat.api.release_marks import ReleaseMark, marks
 from moat.domain.alerting import Alert
+from moat.domain.feedback import Source
 from moat.domain.keys import Key
-from moat.domain.releases import Assignment, Strategy
+from moat.domain.recent import Recent
 from moat.domain.windows import zone
 from moat.gateway.serving import Live
 from moat.ports.alerts import AlertReader
@@ -21,8 +20,6 @@ from moat.spend.forecast import Forecast
 from moat.spend.projecting import Budget, budgets
 from moat.spend.reports_time import Clock, month_forecast
 from moat.telemetry.traffic import TRAFFIC
-
-T = TypeVar("T")
 
 WEEK_NS = 7 * 86_400 * 10**9
 STEPS_NS = tuple(seconds * 10**9 for seconds in (60, 300, 900, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, 86_400))
@@ -41,7 +38,7 @@ class OverviewScore(msgspec.Struct, frozen=True, kw_only=True):
     """What was said of the calls, under one name."""
 
     name: str
-    source: Literal["person", "scorer"]
+    source: Source
     count: int
     mean: float | None
     """0 to 1; None when nobody said anything, as below."""
@@ -54,25 +51,9 @@ class ScorePoint(msgspec.Struct, frozen=True, kw_only=True):
 
     start_ns: int
     name: str
-    source: Literal["person", "scorer"]
+    source: Source
     count: int
     mean: float
-
-
-class ReleaseMark(msgspec.Struct, frozen=True, kw_only=True):
-    """When an environment began to serve something else, and who wanted it."""
-
-    environment: str
-    prompt: str
-    sequence: int
-    at_ns: int
-    actor: str
-    reason: str
-    strategy: Strategy
-    versions: tuple[str, ...]
-    """Of the arms and the shadow, the new one first."""
-    releases: tuple[str, ...]
-    rolled_back: bool
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,28 +107,6 @@ class View(NamedTuple):
         )
 
 
-class Recent:
-    """Answers that are given again for a while. Of the threads that ask, one works it out and the others wait."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
-        self._looking = threading.Lock()
-
-    def get(self, name: Hashable, seconds: float, make: Callable[[], T]) -> T:
-        """One that is not older than so many seconds, or a new one."""
-        with self._looking:
-            now = time.monotonic()
-            found = self._kept.get(name)
-            if found is not None and now - found[0] < seconds:
-                return found[1]  # type: ignore[return-value]  # what `make` of the same name made
-            made = make()
-            self._kept[name] = (now, made)
-            self._kept.move_to_end(name)
-            while len(self._kept) > VIEWS:
-                self._kept.popitem(last=False)
-            return made
-
-
 class Overviews:
     """Works out the first page, and gives it again for a few seconds."""
 
@@ -159,8 +118,8 @@ class Overviews:
         self._calls = calls
         self._alerts = alerts
         self._releases = releases
-        self._recent = Recent()
-        self._forecasts = Recent()
+        self._recent = Recent(VIEWS)
+        self._forecasts = Recent(VIEWS)
 
     def get(self, view: View) -> Overview:
         """How things stand."""
@@ -171,21 +130,23 @@ class Overviews:
         back = -(-view.window_ns // WEEK_NS) * WEEK_NS
         wanted, earlier = view.calls(since, now_ns), view.calls(since - back, now_ns - back)
         step = next((step for step in STEPS_NS if step * (SLOTS - 1) >= view.window_ns), STEPS_NS[-1])
+        now, series = self._calls.course(wanted, step)
+        said = self._traces.scores([], wanted, step)
         return Overview(
             since_ns=since,
             until_ns=now_ns,
             before_since_ns=since - back,
             before_until_ns=now_ns - back,
             step_ns=step,
-            now=self._calls.totals(wanted)[0],
+            now=now,
             before=self._calls.totals(earlier)[0],
-            series=self._calls.totals(wanted, step),
-            scores=_scores(self._traces.scores([], wanted), self._traces.scores([], earlier)),
-            score_series=[_point(each) for each in self._traces.scores([], wanted, step) if each.count],
+            series=series,
+            scores=_scores(said, self._traces.scores([], earlier)),
+            score_series=[_point(each) for each in said if each.count],
             budgets=[each for each in budgets(self._live.balances(), now_ns) if _is_own(each, view)][:MOST],
             forecast=self._forecast(view, now_ns),
             alerts=[] if view.bound else self._firing(),
-            releases=[] if view.tenant else self._marks(view, since),
+            releases=[] if view.tenant else marks(self._releases, view.environment, since, MOST),
         )
 
     def _forecast(self, view: View, now_ns: int) -> Forecast:
@@ -198,29 +159,6 @@ class Overviews:
         found = [alert for alert in self._alerts.standing().alerts if alert.state == "firing"]
         return sorted(found, key=lambda alert: -alert.fired_ns)[:MOST]
 
-    def _marks(self, view: View, since_ns: int) -> list[ReleaseMark]:
-        found: list[Assignment] = []
-        for current in self._releases.current():
-            # Whatever is served since before has no younger assignment.
-            if current.created_ns >= since_ns and view.environment in ("", current.environment):
-                found += self._releases.history(current.prompt, current.environment)
-        found = sorted((each for each in found if each.created_ns >= since_ns), key=lambda each: -each.created_ns)
-        return [self._mark(each) for each in found[:MOST]]
-
-    def _mark(self, assignment: Assignment) -> ReleaseMark:
-        return ReleaseMark(
-            environment=assignment.environment,
-            prompt=assignment.prompt,
-            sequence=assignment.sequence,
-            at_ns=assignment.created_ns,
-            actor=assignment.actor,
-            reason=assignment.reason,
-            strategy=assignment.strategy,
-            versions=tuple(self._releases.get(release).version for release in assignment.releases),
-            releases=assignment.releases,
-            rolled_back=assignment.returns_to > 0,
-        )
-
 
 def _is_own(budget: Budget, view: View) -> bool:
     """Does a bound key's own tenant and environment have this budget to itself?"""
@@ -230,27 +168,43 @@ def _is_own(budget: Budget, view: View) -> bool:
     return all(budget.of.get(scope) == value for scope, value in whose if value)
 
 
+class _Said(NamedTuple):
+    """Opinions of one name and source."""
+
+    many: int = 0
+    total: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        """None without any."""
+        return self.total / self.many if self.many else None
+
+
 def _scores(now: list[Scores], before: list[Scores]) -> list[OverviewScore]:
-    earlier = {(each.name, each.source): each for each in before}
-    present = {(each.name, each.source): each for each in now}
+    present, earlier = _said(now), _said(before)
     found = []
     for name, source in sorted(present.keys() | earlier.keys()):
-        one, other = present.get((name, source)), earlier.get((name, source))
+        one, other = present.get((name, source), _Said()), earlier.get((name, source), _Said())
         found.append(
             OverviewScore(
                 name=name,
                 source=source,
-                count=one.count if one else 0,
-                mean=_mean(one),
-                before_count=other.count if other else 0,
-                before_mean=_mean(other),
+                count=one.many,
+                mean=one.mean,
+                before_count=other.many,
+                before_mean=other.mean,
             )
         )
     return found
 
 
-def _mean(scores: Scores | None) -> float | None:
-    return scores.total / scores.count if scores is not None and scores.count else None
+def _said(scores: list[Scores]) -> dict[tuple[str, Source], _Said]:
+    """By name and source, over all slots of time."""
+    found = dict[tuple[str, Source], _Said]()
+    for each in scores:
+        many, total = found.get((each.name, each.source), _Said())
+        found[each.name, each.source] = _Said(many + each.count, total + each.total)
+    return found
 
 
 def _point(scores: Scores) -> ScorePoint:

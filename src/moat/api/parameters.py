@@ -7,8 +7,9 @@ import msgspec
 from moat.api.overview import DEFAULT, WINDOW
 from moat.api.records import MAX_ROWS, MIN_STEP_NS
 from moat.domain.feedback import Source
-from moat.ports.eval_views import ResultsWanted
+from moat.ports.eval_views import CasesWanted, ResultsWanted
 from moat.ports.evaluations import PlanWanted
+from moat.ports.runs import RunsWanted
 from moat.ports.traces import Dimension, TraceFilter
 
 TEXT = {"type": "string"}
@@ -32,6 +33,8 @@ _ONE = "|".join(get_args(Dimension))
 SCHEMAS: dict[str, dict[str, Any]] = {
     **_filter(),
     **_fields(ResultsWanted, "below", "search", "after"),
+    **_fields(CasesWanted, "change", "slice"),
+    **_fields(RunsWanted, "verdict", "author", "like"),
     **_fields(PlanWanted, "power", "alpha", "repeats", "pass_rate", "cases"),
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 50},
     "step_ns": {
@@ -44,6 +47,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "said_by": {"enum": ["", *get_args(Source)]},
     "status": {"enum": ["", "waiting", "sent", "failed"]},
     "children": {"type": "boolean", "default": False},
+    "providers": {"type": "boolean", "default": False},
     "window": {"type": "string", "pattern": WINDOW, "default": DEFAULT},
     "timezone": {"type": "string", "default": "UTC"},
 }

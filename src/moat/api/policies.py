@@ -161,5 +161,5 @@ def _guard(rule: Rule, place: str) -> GuardView:
 
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/policies", VIEWERS, list_policies, list[PolicyView]),
-    Endpoint("POST", "/api/v1/guards/try", EXPERTS, try_guards, GuardTried, body=GuardTrial),
+    Endpoint("POST", "/api/v1/guards/try", EXPERTS, try_guards, GuardTried, body=GuardTrial, room="tries", at_once=1),
 )

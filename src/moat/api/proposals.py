@@ -5,14 +5,16 @@ from typing import Annotated
 import msgspec
 from starlette.requests import Request
 
-from moat.api.endpoint import EXPERTS, VIEWERS, Endpoint
+from moat.api.endpoint import ENGINEERS, EXPERTS, VIEWERS, Endpoint
 from moat.api.services import Services
 from moat.domain.errors import AccessError, RequestError
 from moat.domain.keys import Key
-from moat.ports.drafts import Person, Proposal, Proposed, ProposedFile
+from moat.ports.drafts import Person, Proposal, ProposalFile, Proposed, ProposedFile
 
 MAX_FILES = 50
 MAX_MESSAGE = 10_000
+CONFIG = "moat.yaml"
+"""Of the files that can be proposed the one that says who may spend what, and where models are asked."""
 
 
 class ProposalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +28,8 @@ class ProposalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str = ""
     version: str = ""
     text: str = ""
+    base: str = ""
+    """The commit that the files were written for: when one has changed since, nothing is proposed. Empty: no matter."""
 
 
 def propose(request: Request, services: Services) -> Proposed:
@@ -42,9 +46,14 @@ def propose(request: Request, services: Services) -> Proposed:
     if order.name:
         path = services.workbench.drafts.path(order.name, order.version)
         subject, files = f"{order.name}-{order.version}", (ProposedFile(path=path, text=order.text),)
+    if key.role not in ENGINEERS and any(file.path == CONFIG for file in files):
+        raise AccessError(
+            f"a change of {CONFIG} is proposed by engineers and admins, and your role is {key.role}",
+            remedy="Ask one of them, or leave the file out.",
+        )
     title, message = order.title.strip(), order.message.strip()
     text = f"{title}\n\n{message}" if title and title != message else message
-    return services.workbench.proposals.make(files, subject, text, _person(key))
+    return services.workbench.proposals.make(files, subject, text, _person(key), order.base)
 
 
 def _person(key: Key) -> Person:
@@ -57,11 +66,23 @@ def list_proposals(request: Request, services: Services) -> list[Proposal]:
     return services.workbench.proposals.list()
 
 
+def get_proposal_file(request: Request, services: Services) -> ProposalFile:
+    """One of the files that a proposal changes, as its branch has it."""
+    query = request.query_params
+    return services.workbench.proposals.file(query.get("branch", ""), query.get("path", ""))
+
+
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/proposals", VIEWERS, list_proposals, list[Proposal]),
+    Endpoint(
+        *("GET", "/api/v1/proposals/file", VIEWERS, get_proposal_file, ProposalFile),
+        query=("branch", "path"),
+        needs=("branch", "path"),
+    ),
     Endpoint(
         *("POST", "/api/v1/proposals", EXPERTS, propose, Proposed),
         body=ProposalOrder,
         statuses=(201,),
+        room="outside",
     ),
 )

@@ -1,4 +1,4 @@
-"""What happened: eval runs, traces, usage; and what the server is doing now."""
+"""What happened: traces, usage; and what the server is doing now."""
 
 from typing import get_args
 
@@ -9,10 +9,10 @@ from starlette.responses import Response
 from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint, json_response
 from moat.api.services import Services
 from moat.api.waiting import refreshed
-from moat.domain.errors import NotFound, RequestError
+from moat.domain.errors import ConfigError, NotFound, RequestError
 from moat.domain.keys import Key
-from moat.domain.scores import Run
 from moat.domain.spans import Span
+from moat.domain.windows import zone
 from moat.ports.releases import SyncReport
 from moat.ports.traces import Dimension, TraceFilter, Usages
 from moat.prompts.drift import Drift
@@ -61,12 +61,6 @@ def refresh(request: Request, services: Services) -> Response:
     return json_response(get_status(request, services), 200 if done else 202)
 
 
-def list_runs(request: Request, services: Services) -> list[Run]:
-    """Eval runs, newest first."""
-    query = request.query_params
-    return services.runs.runs(suite=query.get("suite", ""), prompt=query.get("prompt", ""), limit=limit_of(request))
-
-
 def search_traces(request: Request, services: Services) -> list[Span]:
     """Calls that match, newest first, without their content."""
     return services.traces.search(wanted(request, services), limit_of(request))
@@ -101,7 +95,7 @@ def get_usage(request: Request, services: Services) -> list[Usages]:
     """Calls, tokens, money and latency by any dimensions, dearest first; in time slots of `step_ns` when given."""
     by, asked, offset_ns = dimensions(request), wanted(request, services), offset_of(request)
     if step_ns := step_of(request):
-        return services.traces.series(by, asked, step_ns, offset_ns)
+        return services.traces.series(by, asked, step_ns, offset_ns, timezone_of(request))
     return services.traces.usages(by, asked)
 
 
@@ -142,6 +136,17 @@ def offset_of(request: Request) -> int:
     return int(text)
 
 
+def timezone_of(request: Request) -> str:
+    """On whose clock time slots begin: an IANA name, empty for UTC. Raises `RequestError`."""
+    name = request.query_params.get("timezone", "")
+    try:
+        if name:
+            zone(name)
+    except ConfigError as error:
+        raise RequestError(error.what, where="timezone", remedy="Write an IANA name such as Europe/Berlin.") from None
+    return "" if name == "UTC" else name
+
+
 def wanted(request: Request, services: Services) -> TraceFilter:
     """What the caller asks for, of what is its own, with saved searches in the place of their names."""
     fields = {"wide": "true"} | {name: value for name, value in request.query_params.items() if name in FILTER}
@@ -168,7 +173,6 @@ def _saved(request: Request, services: Services) -> dict[str, str]:
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/status", VIEWERS, get_status, Status),
     Endpoint("POST", "/api/v1/refresh", ENGINEERS, refresh, Status, body=Refresh, statuses=(200, 202)),
-    Endpoint("GET", "/api/v1/runs", VIEWERS, list_runs, list[Run], query=("suite", "prompt", "limit")),
     Endpoint(
         *("GET", "/api/v1/traces", VIEWERS, search_traces, list[Span]),
         query=(*FILTER, "limit"),
@@ -181,7 +185,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         *("GET", "/api/v1/usage", VIEWERS, get_usage, list[Usages]),
-        query=(*FILTER, "by", "step_ns", "offset_ns"),
+        query=(*FILTER, "by", "step_ns", "offset_ns", "timezone"),
         honours=("environment", "tenant"),
     ),
 )

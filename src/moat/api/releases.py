@@ -13,7 +13,7 @@ from moat.domain.errors import AccessError, NotFound, RequestError
 from moat.domain.keys import Key
 from moat.domain.releases import Approval, Assignment, Release
 from moat.gateway.admission import check_environment
-from moat.ports.releases import Order, Promotion
+from moat.ports.releases import Clearance, EnvironmentRules, Order, Promotion
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +37,8 @@ class RollbackOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     prompt: str
     environment: str
     reason: str = ""
+    sequence: int | None = None
+    """Of the assignment that was decided about: 409 when something else is served by now. None: whatever is served."""
 
 
 class RolloutOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +52,8 @@ class RolloutOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """For `promote`, as are all that follow: see `Promotion`."""
     arm: str = ""
     break_glass: bool = False
+    sequence: int | None = None
+    """As in `RollbackOrder`."""
 
 
 def list_environments(request: Request, services: Services) -> list[Assignment]:
@@ -78,9 +82,7 @@ def list_rollouts(request: Request, services: Services) -> list[Assignment]:
 def list_history(request: Request, services: Services) -> list[Assignment]:
     """What an environment served for a prompt, newest first."""
     query = request.query_params
-    prompt, environment = query.get("prompt", ""), query.get("environment", "")
-    if not prompt or not environment:
-        raise RequestError("is missing", where="environment" if prompt else "prompt")
+    prompt, environment = _both(query.get("prompt", ""), query.get("environment", ""), "prompt")
     check_environment(request.state.key, environment)
     return services.releases.history(prompt, environment)
 
@@ -99,6 +101,38 @@ def get_release(request: Request, services: Services) -> Release:
     if own is not None and wanted not in own:
         raise NotFound.for_this_key()
     return services.releases.get(wanted)
+
+
+def list_release_approvals(request: Request, services: Services) -> list[Approval]:
+    """Who said yes to a release in an environment, oldest first."""
+    query = request.query_params
+    release, environment = _both(query.get("release", ""), query.get("environment", ""), "release")
+    check_environment(request.state.key, environment)
+    return services.releases.approvals(release, environment)
+
+
+def list_rules(request: Request, services: Services) -> list[EnvironmentRules]:
+    """What each environment demands of a release, as moat.yaml has it now, and whether it is frozen."""
+    bound = request.state.key.environment
+    return [found for found in services.control().rules() if bound in ("", found.name)]
+
+
+def get_clearance(request: Request, services: Services) -> Clearance:
+    """What is missing until an environment may serve a release, or a version, to everybody; and who said yes so far.
+
+    Of a release in a rollout: until it may be promoted. A key of one environment asks about the releases it serves, by
+    their ids.
+    """
+    query = request.query_params
+    prompt, environment = _both(query.get("prompt", ""), query.get("environment", ""), "prompt")
+    release = query.get("release", "")
+    if not release:
+        raise RequestError("is missing", where="release", remedy="It is a version, or the id of a release.")
+    check_environment(request.state.key, environment)
+    own = _own_releases(request, services)
+    if own is not None and release not in own:
+        raise NotFound.for_this_key()
+    return services.control().clearance(prompt, environment, release, request.state.key.actor)
 
 
 def create_release(request: Request, services: Services) -> Response:
@@ -131,10 +165,8 @@ def roll_back(request: Request, services: Services) -> Response:
     """Serve what was served before; always allowed."""
     order: RollbackOrder = request.state.body
     _require_own(request.state.key, order.environment)
-    control = services.control()
-    return _assigned(
-        services, control.roll_back(order.prompt, order.environment, request.state.key.actor, order.reason)
-    )
+    place, actor = (order.prompt, order.environment), request.state.key.actor
+    return _assigned(services, services.control().roll_back(*place, actor, order.reason, seen=order.sequence))
 
 
 def steer_rollout(request: Request, services: Services) -> Response:
@@ -145,11 +177,19 @@ def steer_rollout(request: Request, services: Services) -> Response:
     control = services.control()
     if order.action == "promote":
         promotion = Promotion(**{name: getattr(order, name) for name in Promotion.__struct_fields__})
-        return _assigned(services, control.promote(promotion, key.actor))
+        return _assigned(services, control.promote(promotion, key.actor, seen=order.sequence))
     if order.percent is not None or order.arm or order.break_glass:
         raise RequestError(f"`percent`, `arm` and `break_glass` are for `promote`, not {order.action!r}", where="$")
     acts = {"pause": control.pause, "resume": control.resume, "abort": control.abort}
-    return _assigned(services, acts[order.action](order.prompt, order.environment, key.actor, order.reason))
+    act, place = acts[order.action], (order.prompt, order.environment)
+    return _assigned(services, act(*place, key.actor, order.reason, seen=order.sequence))
+
+
+def _both(one: str, environment: str, where: str) -> tuple[str, str]:
+    """Two parameters that must be there. Raises `RequestError`."""
+    if not one or not environment:
+        raise RequestError("is missing", where="environment" if one else where)
+    return one, environment
 
 
 def _require_own(key: Key, environment: str) -> None:
@@ -196,6 +236,22 @@ ENDPOINTS = (
         honours=("environment",),
     ),
     Endpoint(
+        *("GET", "/api/v1/environments/rules", VIEWERS, list_rules, list[EnvironmentRules]),
+        honours=("environment",),
+    ),
+    Endpoint(
+        *("GET", "/api/v1/clearance", VIEWERS, get_clearance, Clearance),
+        query=("prompt", "environment", "release"),
+        needs=("prompt", "environment", "release"),
+        honours=("environment",),
+    ),
+    Endpoint(
+        *("GET", "/api/v1/approvals", VIEWERS, list_release_approvals, list[Approval]),
+        query=("release", "environment"),
+        needs=("release", "environment"),
+        honours=("environment",),
+    ),
+    Endpoint(
         *("POST", "/api/v1/approvals", ENGINEERS, approve_release, Approval),
         body=ApprovalOrder,
         statuses=(201,),
@@ -204,6 +260,7 @@ ENDPOINTS = (
     Endpoint(
         *("POST", "/api/v1/rollbacks", ENGINEERS, roll_back, Assignment),
         body=RollbackOrder,
+        room="releases",
         statuses=(200, 202),
         honours=("environment",),
     ),
@@ -211,6 +268,7 @@ ENDPOINTS = (
     Endpoint(
         *("POST", "/api/v1/rollouts", ENGINEERS, steer_rollout, Assignment),
         body=RolloutOrder,
+        room="releases",
         statuses=(200, 202),
         honours=("environment",),
     ),

@@ -1,10 +1,10 @@
 """A recorded call once more, asked of something else, with both answers side by side."""
 
 import msgspec
-from anyio import from_thread
 from starlette.requests import Request
 
 from moat.api.endpoint import EXPERTS, Endpoint
+from moat.api.rooms import Later
 from moat.api.services import Services
 from moat.domain.calls import Call, Caller
 from moat.domain.errors import NotFound, RequestError
@@ -18,6 +18,8 @@ from moat.ports.drafts import PLAYGROUND
 
 PATIENCE_NS = 120 * 10**9
 """How long whoever asks waits for the whole answer."""
+AT_ONCE = 4
+"""Replays of one person that are under way at the same time."""
 
 
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +52,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What came now."""
 
 
-def replay(request: Request, services: Services) -> Replayed:
+def replay(request: Request, services: Services) -> Later:
     """Ask a recorded call again, of another model, release or version, through the pipeline of production."""
     order: ReplayOrder = request.state.body
     if sum(map(bool, (order.model, order.release, order.version))) > 1:
@@ -63,10 +65,14 @@ def replay(request: Request, services: Services) -> Replayed:
         call_of(asked, target, _caller(request.state.key)), patience_ns=PATIENCE_NS, cache="off"
     )
     run = serving.run if target is None else draft_pipeline(serving, target)
-    answer, failure = from_thread.run(reply_to, call, run)
-    if failure is not None:
-        raise failure
-    return _replayed(call, target, asked.old, answer)
+
+    async def answered() -> Replayed:
+        answer, failure = await reply_to(call, run)
+        if failure is not None:
+            raise failure
+        return _replayed(call, target, asked.old, answer)
+
+    return Later(answered)
 
 
 def _recorded(services: Services, request_id: str) -> Span:
@@ -132,4 +138,4 @@ def _replayed(call: Call, target: PromptVersion | None, first: Reply, answer: Re
     )
 
 
-ENDPOINTS = (Endpoint("POST", "/api/v1/replays", EXPERTS, replay, Replayed, body=ReplayOrder),)
+ENDPOINTS = (Endpoint("POST", "/api/v1/replays", EXPERTS, replay, Replayed, body=ReplayOrder, at_once=AT_ONCE),)

@@ -19,11 +19,12 @@ from moat.ports.alerts import AlertStore
 from moat.ports.audit import AuditStore
 from moat.ports.calls import CallReader
 from moat.ports.connections import Connections
+from moat.ports.doctor import Doctor
 from moat.ports.evaluations import Evaluations
 from moat.ports.keys import KeyStore
 from moat.ports.prompts import Renderer
 from moat.ports.releases import ReleaseControl, ReleaseReader, SyncReport
-from moat.ports.runs import Runs
+from moat.ports.runs import RunPages
 from moat.ports.searches import SearchStore
 from moat.ports.tool_approvals import ApprovalStore
 from moat.ports.traces import Repricing, TraceReader
@@ -33,9 +34,9 @@ from moat.prompts.registry import PromptRegistry
 from moat.spend.limits import PlacedLimit
 
 MAX_BODY = 2 * 2**20
+"""Bytes of a request body; a rendered prompt is at most half of it."""
 MAX_PUSH = 25 * 2**20
 """GitHub sends no larger events: docs.github.com/webhooks."""
-"""Bytes of a request body; a rendered prompt is at most half of it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Services:
 
     live: Live
     releases: ReleaseReader
-    runs: Runs
+    runs: RunPages
     evaluations: Evaluations
     traces: TraceReader
     calls: CallReader
@@ -69,6 +70,7 @@ class Services:
     rules: Callable[[], tuple[Rule, ...]]
     """Alert rules as moat.yaml has them now."""
     connections: Connections
+    doctor: Doctor
     registry: PromptRegistry
     renderer: Renderer
     control: Callable[[], ReleaseControl]

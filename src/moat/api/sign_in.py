@@ -61,6 +61,7 @@ class SignIn:
         self._config = config
         self._clock = clock
         self._clients = Throttle(OF_CLIENT)
+        self._callers = Throttle(OF_CLIENT)
         self._emails = Throttle(OF_ACCOUNT)
         self._failures = Tally()
         self._places = threading.BoundedSemaphore(HASHED_AT_ONCE + WAITING)
@@ -118,6 +119,12 @@ class SignIn:
             )
         self._emails.forgive(email)
         return self.enter(account, "password", client)
+
+    def call(self, client: str) -> None:
+        """Somebody wants to come by the provider of identities, or comes back from there. Raises `LimitExceeded` after
+        too many tries, which are counted apart from those with a password.
+        """
+        self._callers.take(client, self.now_ns)
 
     def enter(self, account: Account, way: str, client: str) -> Entered:
         """Begin a session of somebody who has shown who they are."""

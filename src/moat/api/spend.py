@@ -6,11 +6,11 @@ import msgspec
 from starlette.requests import Request
 
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
-from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, wanted
+from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, timezone_of, wanted
 from moat.api.services import Services
 from moat.domain.audit import Act
 from moat.domain.calls import Deployment
-from moat.domain.errors import ConfigError, RequestError
+from moat.domain.errors import RequestError
 from moat.domain.windows import zone
 from moat.ports.traces import Repricing, Spend
 from moat.spend.forecast import Forecast
@@ -34,22 +34,20 @@ def get_spend(request: Request, services: Services) -> list[Spend]:
     With `limit`, of the dearest groups alone.
     """
     by, asked, step_ns = dimensions(request), wanted(request, services), step_of(request)
+    slots = (step_ns, offset_of(request), timezone_of(request))
     if "limit" not in request.query_params:
-        return services.traces.spending(by, asked, step_ns, offset_of(request))
+        return services.traces.spending(by, asked, *slots)
     dearest = services.traces.spending(by, asked)[: limit_of(request)]
     if not step_ns:
         return dearest
     groups = {each.group for each in dearest}
-    return [each for each in services.traces.spending(by, asked, step_ns, offset_of(request)) if each.group in groups]
+    return [each for each in services.traces.spending(by, asked, *slots) if each.group in groups]
 
 
 def get_forecast(request: Request, services: Services) -> Forecast:
     """What the present month will have cost at its end, with an interval."""
-    name = request.query_params.get("timezone", "UTC")
-    try:
-        clock = Clock(time.time_ns(), zone(name), name)
-    except ConfigError as error:
-        raise RequestError(error.what, where="timezone", remedy="Write an IANA name such as Europe/Berlin.") from None
+    name = timezone_of(request) or "UTC"
+    clock = Clock(time.time_ns(), zone(name), name)
     return month_forecast(services.traces, wanted(request, services), clock)[0]
 
 
@@ -82,7 +80,7 @@ _OF_FORECASTS = tuple(name for name in FILTER if name not in ("since_ns", "until
 ENDPOINTS = (
     Endpoint(
         *("GET", "/api/v1/spend", VIEWERS, get_spend, list[Spend]),
-        query=(*FILTER, "by", "step_ns", "offset_ns", "limit"),
+        query=(*FILTER, "by", "step_ns", "offset_ns", "timezone", "limit"),
         honours=("environment", "tenant"),
     ),
     Endpoint(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moat.ports.drafts import DraftEvals, Drafts, Proposals
+from moat.ports.limit_drafts import ConfigDraft, LimitWish
 from moat.prompts.drafts import Draft
 from moat.prompts.problems import Problem
 
@@ -17,3 +18,5 @@ class Workbench:
     """What lint finds in a draft."""
     evals: DraftEvals
     proposals: Proposals
+    limit_draft: Callable[[LimitWish], ConfigDraft]
+    """moat.yaml with a wish in it. Raises `MoatError` with why it cannot be."""

@@ -40,17 +40,19 @@ def refresh(server: ServerFile) -> bool:
     return status == HTTPStatus.OK
 
 
-def ask(server: ServerFile, path: str, body: bytes | None = None) -> Any:
+def ask(server: ServerFile, path: str, body: bytes | None = None, *, seconds: float = SERVED_WITHIN_SECONDS) -> Any:
     """What the management API answers; None when the server cannot be reached, refuses, or answers with nonsense."""
-    return _asked(server, path, body)[1]
+    return _asked(server, path, body, seconds)[1]
 
 
-def _asked(server: ServerFile, path: str, body: bytes | None = None) -> tuple[int, Any]:
+def _asked(
+    server: ServerFile, path: str, body: bytes | None = None, seconds: float = SERVED_WITHIN_SECONDS
+) -> tuple[int, Any]:
     """Status and answer; 0 and None without one."""
     headers = {"authorization": f"Bearer {server.token}", "content-type": "application/json"}
     request = urllib.request.Request(f"{server.url}{path}", data=body, headers=headers)
     try:
-        with DIRECT.open(request, timeout=SERVED_WITHIN_SECONDS) as response:
+        with DIRECT.open(request, timeout=seconds) as response:
             return response.status, msgspec.json.decode(response.read())
     except (OSError, HTTPException, msgspec.DecodeError):
         return 0, None

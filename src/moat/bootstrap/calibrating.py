@@ -1,6 +1,7 @@
 """Judges and people of a project: answers given out for labelling, labels taken in, and the two compared."""
 
 import datetime
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from moat.domain.calls import Caller
 from moat.domain.errors import ConflictError, DocumentError, InputError, NotFound, StorageError
 from moat.domain.scores import Case, Result
 from moat.evals.answer import Answered
-from moat.evals.calibration.agreement import Coefficient, Pair, measures, people_agree
+from moat.evals.calibration.agreement import Coefficient, Pair, measures, measures_of_slices, people_agree
 from moat.evals.calibration.estimating import Estimate, estimate
 from moat.evals.calibration.sampling import item_id, pick, row, written
 from moat.evals.calibration.standing import Calibration, judge_identity, keep, write
@@ -37,6 +38,7 @@ from moat.evals.judges.material import response_of
 from moat.evals.running.budget import RunBudget
 from moat.evals.scorers import Bench, Scorer
 from moat.evals.scorers.judging import Judging, all_of
+from moat.evals.slices import TAGS, slices
 from moat.evals.suites import Suite
 
 FOLDER = "evals/labels"
@@ -166,6 +168,16 @@ class Calibrating:
                 where=f"{FOLDER}/{suite.name}.jsonl",
                 remedy=f"`moat judge export RUN FILE` gives out answers to label; {FEW} and more are useful.",
             )
+        found = measures(pairs, threshold)
+        if not math.isfinite(found.shift.error):
+            raise InputError(
+                f"the {len(pairs)} labelled answers are to one case, or to cases of one cluster",
+                where=f"{FOLDER}/{suite.name}.jsonl",
+                remedy="Label answers to other cases too: only independent ones show how sure a comparison is.",
+            )
+        cases = self._cases(suite.name)
+        asked = (cases[case] for case in dict.fromkeys(pair.case for pair in pairs))
+        members = slices(asked, suite.slices or TAGS)
         today = datetime.datetime.now(datetime.UTC).date()
         used = [label for label in known if label.score == scorer.name]
         calibration = Calibration(
@@ -175,7 +187,8 @@ class Calibrating:
             prompt=scorer.reference if isinstance(scorer, Judging) else "",
             models=tuple(dict.fromkeys(scorer.models)),
             labels=f"sha256:{sha256(labels_text(used)).hexdigest()}",
-            measures=measures(pairs, threshold),
+            measures=found,
+            slices=measures_of_slices(pairs, members, threshold),
             failed=len(labelled) - len(pairs),
             created=today,
             expires=today + datetime.timedelta(days=days),

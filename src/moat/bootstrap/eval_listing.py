@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from moat.bootstrap.calibrating import Calibrating
+from moat.bootstrap.calibrating import FEW, Calibrating
 from moat.bootstrap.datasets import Entry, datasets
 from moat.bootstrap.project import Project
 from moat.bootstrap.suite_files import suite_files
 from moat.bootstrap.suites import Suites, shown
 from moat.domain.errors import InputError, MoatError
-from moat.evals.calibration.agreement import Coefficient, Shift
+from moat.evals.calibration.agreement import Coefficient, Shift, SliceMeasures
 from moat.evals.calibration.standing import Calibration, standing
 from moat.evals.datasets import Dataset, load_dataset, select
 from moat.evals.datasets.card import card_path
@@ -33,6 +33,7 @@ from moat.ports.evaluations import (
     DatasetInfo,
     JudgeCalibration,
     JudgeMeasure,
+    JudgeSlice,
     JudgeStanding,
     SuiteInfo,
     SuiteScorer,
@@ -252,6 +253,24 @@ def _calibration(found: Calibration) -> JudgeCalibration:
         length_bias=_measure(measures.length_bias) if measures.length_bias is not None else None,
         lean=_measure(measures.sway.lean) if measures.sway is not None else None,
         consistent=_measure(measures.sway.consistent) if measures.sway is not None else None,
+        slices=tuple(_slice(each) for each in found.slices),
+    )
+
+
+def _slice(found: SliceMeasures) -> JudgeSlice:
+    return JudgeSlice(
+        name=found.name,
+        n=found.n,
+        few=found.n < FEW,
+        tp=found.tp,
+        fn=found.fn,
+        fp=found.fp,
+        tn=found.tn,
+        kappa=_measure(found.kappa),
+        tpr=_measure(found.tpr),
+        tnr=_measure(found.tnr),
+        shift=_measure(found.shift),
+        length_bias=_measure(found.length_bias) if found.length_bias is not None else None,
     )
 
 

@@ -28,12 +28,14 @@ from moat.evals.reports.views import (
     run_answer,
     run_scores,
     run_totals,
+    slice_changes,
 )
 from moat.evals.running.flips import phases_of
 from moat.evals.running.stored import StoredResults
-from moat.evals.slices import check_path
+from moat.evals.slices import TAGS, belongs, check_path
 from moat.evals.suites import Suite
 from moat.ports.eval_views import (
+    CasesWanted,
     GateVerdict,
     ResultsWanted,
     RunComparison,
@@ -41,6 +43,7 @@ from moat.ports.eval_views import (
     RunResult,
     RunResults,
     RunSlice,
+    SliceChanges,
 )
 from moat.ports.runs import Runs
 
@@ -140,15 +143,17 @@ class EvalReading:
             missing=missing,
         )
 
-    def compare(self, run_id: str, baseline_id: str, after: str, limit: int) -> RunComparison:
+    def compare(self, run_id: str, baseline_id: str, wanted: CasesWanted, limit: int) -> RunComparison:
         """See `moat.ports.evaluations.Evaluations`."""
         run = self._runs.get(run_id)
         beside = Beside(self._runs.get(baseline_id), "asked") if baseline_id else self._baselines.beside(run)
         told = self._told(run, beside.run)
         new, old = StoredResults(self._runs, run.id), self._of(beside.run)
         outlines = self._outlines(told, run, beside.run)
-        begin = _position([one.case.id for one in outlines], after) if after else 0
-        page = outlines[begin : begin + limit]
+        part = [one for one in outlines if _within(wanted, one.case)]
+        chosen = [one for one in part if _changed(wanted, one)]
+        begin = _position([one.case.id for one in chosen], wanted.after) if wanted.after else 0
+        page = chosen[begin : begin + limit]
         ids = {one.case.id for one in page}
         now, before = _by_case(new.of(ids)), _by_case(old.of(ids) if old is not None else ())
         shown = _bounded(compared_case(one, now[one.case.id], before[one.case.id]) for one in page)
@@ -163,9 +168,10 @@ class EvalReading:
             summary=summary,
             gates=gates,
             scores=compared_scores(told.comparison, told.suite, told.marks),
-            counts=change_counts(outlines),
+            counts=change_counts(part),
+            slices=self._changes(told, run, beside.run, outlines),
             cases=tuple(shown),
-            next=shown[-1].case if shown and begin + len(shown) < len(outlines) else "",
+            next=shown[-1].case if shown and begin + len(shown) < len(chosen) else "",
         )
 
     def _told(self, run: Run, baseline: Run | None) -> Told:
@@ -194,9 +200,16 @@ class EvalReading:
             new, old = StoredResults(self._runs, run.id), self._of(baseline)
             now = means(new.scored(), phases_of(run))
             then = means(old.scored(), phases_of(baseline)) if old is not None and baseline is not None else None
-            return outlined(told.dataset, Measured(run, new), now, then)
+            return outlined(told.dataset, Measured(run, new), now, then, every=True)
 
         return self._last.get("outlines", (run, baseline, told.dataset.digest), make)
+
+    def _changes(
+        self, told: Told, run: Run, baseline: Run | None, outlines: Sequence[CaseReport]
+    ) -> tuple[SliceChanges, ...]:
+        paths = told.suite.slices or TAGS
+        of = (run, baseline, told.dataset.digest, paths)
+        return self._last.get("slices", of, lambda: slice_changes(outlines, paths))
 
     def _told_if_possible(self, run: Run, beside: Beside) -> tuple[Told | None, str]:
         """Or why it is not: the answers are there all the same."""
@@ -262,6 +275,15 @@ def _takes(wanted: ResultsWanted, result: Result) -> bool:
         and wanted.failed in (None, failed)
         and wanted.search.casefold() in result.case.casefold()
     )
+
+
+def _within(wanted: CasesWanted, case: Case) -> bool:
+    found = wanted.search.casefold() in case.id.casefold()
+    return found and (not wanted.slice or belongs(case, wanted.slice))
+
+
+def _changed(wanted: CasesWanted, one: CaseReport) -> bool:
+    return wanted.change in ("", one.change) or (wanted.change == "changed" and one.change != "same")
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
-from moat.ports.eval_views import ResultsWanted, RunComparison, RunDetail, RunResults
+from moat.ports.eval_views import CasesWanted, ResultsWanted, RunComparison, RunDetail, RunResults
 from moat.ports.evaluations import CaseProposed, DatasetInfo, JudgeStanding, NewCase, PlanWanted, PowerPlan, SuiteInfo
 from moat.ports.traces import TraceReader
 from moat.prompts.catalog import Catalog
@@ -52,10 +52,10 @@ class ProjectEvaluations:
         with self._alone:
             return self._reading().results(run_id, wanted, limit)
 
-    def compare(self, run_id: str, baseline_id: str, after: str, limit: int) -> RunComparison:
+    def compare(self, run_id: str, baseline_id: str, wanted: CasesWanted, limit: int) -> RunComparison:
         """Two runs."""
         with self._alone:
-            return self._reading().compare(run_id, baseline_id, after, limit)
+            return self._reading().compare(run_id, baseline_id, wanted, limit)
 
     def suites(self) -> list[SuiteInfo]:
         """By name."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from moat.adapters.oidc import OidcProvider
 from moat.bootstrap.settings import Settings, resolve
 from moat.ports.identities import IdentityProvider
 
@@ -26,5 +25,7 @@ class Identities:
         secret = str(resolve(config.client_secret, settings, ["console", "oidc", "client_secret"], self._environ))
         known, made = (config, secret), self._made
         if made is None or made[0] != known:
+            from moat.adapters.oidc import OidcProvider  # few projects have one
+
             self._made = made = (known, OidcProvider(config, secret))
         return made[1]

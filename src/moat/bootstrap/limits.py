@@ -18,6 +18,8 @@ from moat.spend.limits import Limit, PlacedLimit, Values, compiled
 
 PER_REQUEST = "MAX_TOKENS_PER_REQUEST"
 MONTHLY = "MONTHLY_TOKEN_BUDGET"
+OF_ENVIRONMENT = {"max-tokens-per-request": PER_REQUEST, "monthly-token-budget": MONTHLY}
+"""Names of the limits that variables state, each with its variable."""
 PLAYGROUND_LIMIT = "console-playground"
 """What each person may spend on trying prompts."""
 
@@ -38,28 +40,30 @@ def ledger_rules(settings: Settings, prices: Prices, environ: Mapping[str, str])
     """What the ledger needs of moat.yaml and the environment. Raises `ConfigError`."""
     config = settings.config
     first = {alias: deployment_of(model.use[0]) for alias, model in config.models.items()}
-    optional = frozenset(name for name, feature in config.features.items() if not feature.critical)
 
     def price(alias: str, usage: Usage) -> int | None:
         return prices.cost(first[alias], alias, usage) if alias in first else None
 
     return Rules(
-        limits=compiled([*config.limits, *environment_limits(environ, optional), playground_limit(config)]),
-        optional=optional,
+        limits=all_limits(config, environ),
+        optional=_optional(config),
         cheaper={alias: model.cheaper for alias, model in config.models.items() if model.cheaper},
         price=price,
         spikes=config.spikes,
     )
 
 
+def all_limits(config: Config, environ: Mapping[str, str]) -> tuple[Limit, ...]:
+    """Those of moat.yaml, those of the environment, and the playground's. Raises `ConfigError`."""
+    return compiled([*config.limits, *environment_limits(environ, _optional(config)), playground_limit(config)])
+
+
 def placed_limits(settings: Settings, environ: Mapping[str, str]) -> list[PlacedLimit]:
     """All of them, with their places. Raises `ConfigError`."""
     config, document = settings.config, settings.document
-    optional = frozenset(name for name, feature in config.features.items() if not feature.critical)
-    of_environment = {"max-tokens-per-request": PER_REQUEST, "monthly-token-budget": MONTHLY}
     stated = [
         *((limit, document.place(["limits", index])) for index, limit in enumerate(config.limits)),
-        *((limit, of_environment[limit.name]) for limit in environment_limits(environ, optional)),
+        *((limit, OF_ENVIRONMENT[limit.name]) for limit in environment_limits(environ, _optional(config))),
         (playground_limit(config), document.place(["console", "playground", "per_day"])),
     ]
     ready = compiled(limit for limit, _ in stated)
@@ -83,6 +87,10 @@ def environment_limits(environ: Mapping[str, str], optional: frozenset[str] = fr
         monthly = LimitConfig(name="monthly-token-budget", tokens=tokens, window="month")
         found.append(replace(monthly, action="disable") if optional else monthly)
     return found
+
+
+def _optional(config: Config) -> frozenset[str]:
+    return frozenset(name for name, feature in config.features.items() if not feature.critical)
 
 
 def unpriced(config: Config, prices: Prices) -> list[str]:

@@ -8,13 +8,15 @@ from moat.adapters.git.forges import compare_url
 from moat.adapters.git.proposing import ProposedBranch, ProposingRepository
 from moat.bootstrap.gating_base import Base, checked_out
 from moat.bootstrap.project import Project
-from moat.bootstrap.settings import Settings, environment
+from moat.bootstrap.settings import CONFIG_FILE, Settings, environment
 from moat.domain.audit import Act
-from moat.domain.errors import ConflictError, PromptError, RequestError, Unavailable
+from moat.domain.errors import ConflictError, NotFound, PromptError, RequestError, Unavailable
 from moat.ports.audit import AuditWriter
-from moat.ports.drafts import Person, Proposal, Proposed, ProposedFile
+from moat.ports.drafts import Person, Proposal, ProposalFile, Proposed, ProposedFile
 
 MAX_PATH = 300
+MAX_TRIES = 10
+"""Names of branches that are tried, while others take them."""
 MAX_SHOWN = 20
 """Findings that a refusal names."""
 
@@ -23,6 +25,7 @@ _PLACES = (
     r"tools/.+\.yaml",
     r"evals/[^/]+\.yaml",
     r"evals/.+\.(?:jsonl|csv)",
+    re.escape(CONFIG_FILE),
 )
 _PLACE = re.compile("|".join(_PLACES))
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +-]*")
@@ -37,27 +40,35 @@ class Proposing:
         self._settings = settings
         self._audit = audit
 
-    def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
+    def make(
+        self, files: Sequence[ProposedFile], subject: str, message: str, person: Person, base: str = ""
+    ) -> Proposed:
         """Commit files to a new branch; no other branch, no file and no index changes.
 
         Raises `RequestError` for a file that has no place in a proposal, `PromptError` with what lint finds wrong,
-        `ConflictError` without a repository or when git refuses.
+        `ConfigError` for a moat.yaml that could not be in force, `ConflictError` without a repository, when git
+        refuses, or when a file has changed since `base`.
         """
         texts = _checked(files)
         repository = self._repository()
-        base = repository.commit()
+        written_for, base = base, repository.commit()
         if not base:
             raise ConflictError(
                 "the project is in no git repository with a commit",
                 where=str(self._root),
                 remedy="Proposals are branches: `git init`, and commit the project.",
             )
+        _check_base(repository, written_for, base, texts)
         commit = repository.commit_files(base, texts, message, (person.name, person.email))
         self._check(commit, texts)
-        branch = repository.free_branch(subject or _subject(texts))
+        branch = _branched(repository, subject or _subject(texts), commit)
         detail = {"commit": commit, "base": base, "files": list(texts)}
-        self._audit.record(Act(person.email or person.name, "prompt.propose", branch, reason=message, detail=detail))
-        repository.create_branch(branch, commit)
+        act = Act(person.email or person.name, "prompt.propose", branch, reason=message, detail=detail)
+        try:
+            self._audit.record(act)
+        except BaseException:  # what is written down nowhere must not be there either
+            repository.remove_branch(branch, commit)
+            raise
         problem = self._push(repository, branch)
         return Proposed(
             branch=branch,
@@ -73,6 +84,18 @@ class Proposing:
         """All proposal branches, newest first."""
         repository = self._repository()
         return [self._shown(repository, branch) for branch in repository.proposed()]
+
+    def file(self, branch: str, path: str) -> ProposalFile:
+        """One of the files that a proposal changes, as its branch has it now. Raises `NotFound`."""
+        repository = self._repository()
+        commit = repository.proposed_commit(branch)
+        if path not in repository.changed(commit):
+            raise NotFound(
+                f"the proposal {branch} does not change the file {path[:MAX_PATH]!r}",
+                where="path",
+                remedy="`GET /api/v1/proposals` lists its files.",
+            )
+        return ProposalFile(branch=branch, commit=commit, path=path, text=repository.text(commit, path))
 
     def _shown(self, repository: ProposingRepository, branch: ProposedBranch) -> Proposal:
         files = repository.changed(branch.commit)
@@ -100,8 +123,11 @@ class Proposing:
         return ""
 
     def _check(self, commit: str, texts: dict[str, str]) -> None:
-        """Raise `PromptError` for what lint finds wrong in these files, as the branch would hold them."""
+        """Raise for what `moat lint`, and of moat.yaml `moat config check`, find wrong in these files, as the branch
+        would hold them: `PromptError`, `ConfigError`.
+        """
         # A server carries suites and their scorers from the first proposal on only: they are half of its code.
+        from moat.bootstrap.proposed_config import check_proposed
         from moat.bootstrap.suites import check_suites
         from moat.prompts.lint import lint
 
@@ -112,6 +138,8 @@ class Proposing:
                     where=str(self._root),
                     remedy="Commit the project first.",
                 )
+            if CONFIG_FILE in texts:
+                check_proposed(project, self._settings(), environment())
             suites = check_suites(project)
             models = set(project.settings.config.models)
             found = [*suites.problems, *lint(project.root, models=models, covered=suites.covered)]
@@ -129,6 +157,35 @@ class Proposing:
         return ProposingRepository(self._root, environment())
 
 
+def _branched(repository: ProposingRepository, subject: str, commit: str) -> str:
+    """The name of a new branch with this commit. Raises `ConflictError` when none can be made."""
+    for _ in range(MAX_TRIES):
+        branch = repository.free_branch(subject)
+        try:
+            repository.create_branch(branch, commit)
+        except ConflictError as error:  # somebody else has just taken the name
+            refused = error
+        else:
+            return branch
+    raise refused
+
+
+def _check_base(repository: ProposingRepository, written_for: str, base: str, texts: dict[str, str]) -> None:
+    """A file that others have changed since it was read would take back what they did: raise `ConflictError`."""
+    if not written_for:
+        return
+    try:
+        changed = repository.differences(repository.resolve(written_for), base, *texts)
+    except NotFound as error:
+        raise RequestError(error.what, where="base", remedy="Read the file again.") from None
+    if changed:
+        raise ConflictError(
+            f"{', '.join(sorted(changed))} has changed since the commit {written_for[:12]}, which this was written for",
+            where="base",
+            remedy="Read the file again, and make the change there.",
+        )
+
+
 def _checked(files: Sequence[ProposedFile]) -> dict[str, str]:
     """Texts by path. Raises `RequestError` naming one that has no place in a proposal."""
     texts: dict[str, str] = {}
@@ -139,7 +196,8 @@ def _checked(files: Sequence[ProposedFile]) -> dict[str, str]:
             raise RequestError(
                 f"{file.path[:MAX_PATH]!r} cannot be proposed",
                 where=where,
-                remedy="Prompts, their partials, tools, suites and datasets can: files of prompts/, tools/ and evals/.",
+                remedy="Prompts, their partials, tools, suites and datasets can: files of prompts/, tools/ and evals/; "
+                "and moat.yaml.",
             )
         if file.path in texts:
             raise RequestError(f"{file.path!r} is there twice", where=where)
@@ -152,4 +210,4 @@ def _checked(files: Sequence[ProposedFile]) -> dict[str, str]:
 def _subject(texts: dict[str, str]) -> str:
     """By the first file: `support-answer-1.3.0`."""
     first = next(iter(texts))
-    return "-".join(first.rpartition(".")[0].split("/")[1:])
+    return "-".join(first.rpartition(".")[0].split("/")[1:]) or first.partition(".")[0]

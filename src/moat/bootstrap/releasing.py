@@ -17,13 +17,13 @@ from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
 from moat.domain.policies import about
 from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest
-from moat.ports.releases import Order, Plan, Promotion
+from moat.ports.releases import Clearance, EnvironmentRules, Lack, Order, Plan, Promotion
 from moat.prompts import rollouts
 from moat.prompts.files import PromptFile
 from moat.prompts.lint import lint_version
 from moat.prompts.lock import is_edited, read_lock
-from moat.prompts.manifest import Setting, make_release
-from moat.prompts.promotion import Missing, address, together
+from moat.prompts.manifest import RELEASE, Setting, make_release
+from moat.prompts.promotion import Missing, address, frozen, together
 from moat.prompts.rollouts import Act
 
 if TYPE_CHECKING:
@@ -82,6 +82,49 @@ class Releasing:
         """Make and store a release that nothing serves yet, to be looked at and approved for an environment."""
         return self._store(self._manifest(name, version, self._rules(environment)), actor)
 
+    def rules(self) -> tuple[EnvironmentRules, ...]:
+        """What each environment demands."""
+        found, now_ns = [], time.time_ns()
+        for name, rules in self._project.settings.config.environments.items():
+            window = frozen(rules, now_ns)
+            found.append(EnvironmentRules(name=name, rules=rules, frozen=window.what if window is not None else ""))
+        return tuple(found)
+
+    def clearance(self, prompt: str, environment: str, release: str, actor: str) -> Clearance:
+        """Would a release be let in now? Asks what `promote` asks of one in the rollout under way, else what `release`
+        asks, and does neither.
+        """
+        rules = self._rules(environment)
+        history = self._state.releases.history(prompt, environment)
+        meant = self._meant(prompt, release, rules)
+        rollout = rollouts.under_way(history) and meant.id in history[0].releases
+        own = _begun_by(history) if rollout else {actor, *self._authors(meant, history)}
+        overridden = history[0].overridden if rollout else ()
+        served = meant.id == rollouts.settled(history)
+        missing: list[Missing] = []
+        if not served:
+            evidence = meant.evidence if release == meant.version else rules.evidence(meant.content)
+            missing = [
+                lack for lack in rules.missing(meant, evidence, own, time.time_ns()) if lack.what not in overridden
+            ]
+        lacks = [Lack(what=lack.what, remedy=lack.remedy, overridable=True) for lack in missing]
+        if rollouts.under_way(history) and not rollout:
+            lacks.append(_busy(history[0]))
+        votes = rules.votes(meant, own)
+        return Clearance(
+            prompt=prompt,
+            version=meant.version,
+            environment=environment,
+            release=meant.id,
+            served=served,
+            rollout=rollout,
+            approvals=votes,
+            approved=len({address(vote.actor) for vote in votes if vote.counts}),
+            needed=rules.approvals,
+            missing=tuple(lacks),
+            overridden=overridden,
+        )
+
     def approve(self, release_id: str, environment: str, actor: str, comment: str) -> Approval:
         """Say yes to a release. Raises `NotFound`."""
         require_environment(self._project.settings, environment)
@@ -97,13 +140,15 @@ class Releasing:
         self._state.releases.approve(approval)
         return approval
 
-    def roll_back(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def roll_back(
+        self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None
+    ) -> Assignment:
         """Serve what was served before: no rule, file or repository is asked.
 
         What has the same content, as when only the meaning of a model alias changed, is gone past: a rollback that
         changes nothing would have to be done twice.
         """
-        history = self._history(prompt, environment)
+        history = self._history(prompt, environment, seen)
         act = _act(prompt, environment, actor, reason or "rollback")
         assignment = rollouts.roll_back(history, act)
         further = assignment
@@ -114,41 +159,50 @@ class Releasing:
                 return self._assign(assignment)
         return self._assign(replace(further, sequence=assignment.sequence))
 
-    def promote(self, promotion: Promotion, actor: str, *, experiment: str = "") -> Assignment:
+    def promote(self, promotion: Promotion, actor: str, *, experiment: str = "", seen: int | None = None) -> Assignment:
         """Give the new release a larger share, or everything.
 
-        The rules are asked again: they, or what they rest on, may have changed since the rollout began.
+        The rules are asked again: they, or what they rest on, may have changed since the rollout began. A canary that
+        gets less obeys none, as a rollback does.
 
         `experiment` is the rollout that is meant: `ConflictError` when another one is under way by now.
         """
         prompt, environment = promotion.prompt, promotion.environment
-        history = self._history(prompt, environment)
+        history = self._history(prompt, environment, seen)
         _require_same(history, experiment)
         act = _act(prompt, environment, actor, promotion.reason)
         following = rollouts.promote(history, act, percent=promotion.percent, arm=promotion.arm)
         winner = self._state.releases.get(following.arms[0].release)
         rules = self._rules(environment)
         missing: list[Missing] = []
-        if winner.id != rollouts.settled(history):
-            begun = next((a.actor for a in reversed(history) if a.experiment == history[0].experiment), "")
-            found = rules.missing(winner, rules.evidence(winner.content), {begun}, act.now_ns)
+        if winner.id != rollouts.settled(history) and _grows(history[0], promotion):
+            found = rules.missing(winner, rules.evidence(winner.content), _begun_by(history), act.now_ns)
             missing = [piece for piece in found if piece.what not in history[0].overridden]
         overridden = (*history[0].overridden, *_overridden(promotion, missing))
         return self._assign(replace(following, overridden=tuple(dict.fromkeys(overridden))))
 
-    def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def pause(self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None) -> Assignment:
         """Hold a rollout as it is."""
-        history = self._history(prompt, environment)
+        history = self._history(prompt, environment, seen)
         return self._assign(rollouts.pause(history, _act(prompt, environment, actor, reason)))
 
-    def resume(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def resume(self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None) -> Assignment:
         """Let a paused rollout go on."""
-        history = self._history(prompt, environment)
+        history = self._history(prompt, environment, seen)
         return self._assign(rollouts.resume(history, _act(prompt, environment, actor, reason)))
 
-    def abort(self, prompt: str, environment: str, actor: str, reason: str, *, experiment: str = "") -> Assignment:
+    def abort(
+        self,
+        prompt: str,
+        environment: str,
+        actor: str,
+        reason: str,
+        *,
+        experiment: str = "",
+        seen: int | None = None,
+    ) -> Assignment:
         """End a rollout: everybody gets what was served before it began. `experiment` as for `promote`."""
-        history = self._history(prompt, environment)
+        history = self._history(prompt, environment, seen)
         _require_same(history, experiment)
         return self._assign(rollouts.abort(history, _act(prompt, environment, actor, reason or "abort")))
 
@@ -185,12 +239,27 @@ class Releasing:
         require_environment(self._project.settings, environment)
         return Rules(self._project, self._state, self._evaluating, environment)
 
-    def _history(self, prompt: str, environment: str) -> list[Assignment]:
-        """Raises `ConfigError` for an environment that never served it and that moat.yaml does not define."""
+    def _history(self, prompt: str, environment: str, seen: int | None) -> list[Assignment]:
+        """Raises `ConfigError` for an environment that never served it and that moat.yaml does not define, and
+        `ConflictError` when its newest assignment is not the one that was seen. What follows is stored only on top of
+        this history: `assign` compares the sequence in its write.
+        """
         history = self._state.releases.history(prompt, environment)
         if not history:
             require_environment(self._project.settings, environment)
+        elif seen is not None and history[0].sequence != seen:
+            raise ConflictError(
+                f"{environment!r} is not as it was seen: by now it serves {self._in_words(history[0])}, since number "
+                f"{history[0].sequence} by {history[0].actor}, and the order is about number {seen}",
+                where="sequence",
+                remedy="Look at what it serves now, and decide again.",
+            )
         return history
+
+    def _in_words(self, assignment: Assignment) -> str:
+        """`1.2.0` of one that serves everybody, else `1.2.0 (canary) and 1.1.0 (stable)`."""
+        arms = [(self._state.releases.get(arm.release).version, arm.name) for arm in assignment.arms]
+        return " and ".join(version if len(arms) == 1 else f"{version} ({name})" for version, name in arms)
 
     def _manifest(self, name: str, version: str, rules: "Rules") -> Release:
         source = self._source(name, version)
@@ -210,6 +279,15 @@ class Releasing:
             now_ns=time.time_ns(),
             evidence=rules.evidence(source.content),
         )
+
+    def _meant(self, prompt: str, release: str, rules: "Rules") -> Release:
+        """A stored release by its id, or the one that a version would make now. Raises `NotFound`."""
+        if not release.startswith(RELEASE):
+            return self._manifest(prompt, release, rules)
+        found = self._state.releases.get(release)
+        if found.prompt != prompt:
+            raise NotFound(f"{release} is no release of {prompt!r}", remedy=f"`moat release list {prompt}` shows all.")
+        return found
 
     def _is_known_otherwise(self, content: PromptVersion) -> bool:
         """Was the version published, released, or registered over the API, with another content?"""
@@ -275,6 +353,26 @@ class Releasing:
 
 def _act(prompt: str, environment: str, actor: str, reason: str) -> Act:
     return Act(prompt=prompt, environment=environment, actor=actor, reason=reason, now_ns=time.time_ns())
+
+
+def _begun_by(history: list[Assignment]) -> set[str]:
+    """Who began the rollout that is under way."""
+    return {next((a.actor for a in reversed(history) if a.experiment == history[0].experiment), "")}
+
+
+def _grows(current: Assignment, promotion: Promotion) -> bool:
+    """Does the new release get more users than it has? The weights of a canary are percent."""
+    return promotion.percent is None or promotion.percent > current.arms[0].weight
+
+
+def _busy(current: Assignment) -> Lack:
+    """Another rollout has to end first."""
+    prompt, environment = current.prompt, current.environment
+    return Lack(
+        what=f"has another rollout ({current.strategy}) of {prompt} under way",
+        remedy=f"`moat rollout promote {prompt} --env {environment}`, or `abort`, comes first.",
+        overridable=False,
+    )
 
 
 def _require_same(history: list[Assignment], experiment: str) -> None:

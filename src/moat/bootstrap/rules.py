@@ -10,7 +10,8 @@ from moat.bootstrap.wiring import State
 from moat.domain.errors import NotFound
 from moat.domain.releases import Evidence, PromptVersion, Release, prompt_digest
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
-from moat.prompts.promotion import Missing, frozen, missing_approvals, missing_verdict
+from moat.ports.releases import Vote
+from moat.prompts.promotion import Missing, counts, frozen, missing_approvals, missing_verdict
 
 
 class Rules:
@@ -58,13 +59,34 @@ class Rules:
         """Everything that keeps a release out. `own` are who wrote what is new in it, and who wants it in."""
         found = list(self._missing_suites(release.content, evidence))
         approvals = self._state.releases.approvals(release.id, self._environment)
-        people = {release.author, self._first_author(release), *own} - {""}
-        if lack := missing_approvals(self._rules.approvals, approvals, people):
+        if lack := missing_approvals(self._rules.approvals, approvals, self._concerned(release, own)):
             command = f"moat release approve {release.content.id} --to {self._environment}"
             found.append(Missing(lack, f"They run `{command}`, or approve over the API with keys of their own."))
         if (window := self.frozen(now_ns)) is not None:
             found.append(window)
         return found
+
+    def votes(self, release: Release, own: Collection[str]) -> tuple[Vote, ...]:
+        """Who said yes, and whether it counts. `own` as for `missing`."""
+        concerned = self._concerned(release, own)
+        return tuple(
+            Vote(
+                actor=given.actor,
+                created_ns=given.created_ns,
+                comment=given.comment,
+                counts=counts(given, concerned),
+            )
+            for given in self._state.releases.approvals(release.id, self._environment)
+        )
+
+    @property
+    def approvals(self) -> int:
+        """How many people must have said yes."""
+        return self._rules.approvals
+
+    def _concerned(self, release: Release, own: Collection[str]) -> set[str]:
+        """Whose yes does not count."""
+        return {release.author, self._first_author(release), *own} - {""}
 
     def _first_author(self, release: Release) -> str:
         """Who wrote this content when it was released first: later commits to the same file need not change it."""

@@ -48,6 +48,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.pruning import keep_pruned
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import Snapshots, keep_compared, keep_indexed
+from moat.bootstrap.server_doctor import ServerDoctor
 from moat.bootstrap.spending import reprice
 from moat.bootstrap.spikes import keep_spikes
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
@@ -158,7 +159,8 @@ async def _open(project: Project, environ: Mapping[str, str], local: Key, crew: 
         begin(opened, (*engine.works, *metering.works, *works))
         opinions = _open_opinions(opened, project, traces, snapshots)
         bench = open_workbench(opened, (project.root, live, snapshots), ledger, environ, state.audit)
-        holding = _Holding(live, snapshots, sync, upkeep, sign_in, bench)
+        doctor = ServerDoctor(project.root, environ, traces.kept, lambda: spool.problem)
+        holding = _Holding(live, snapshots, sync, upkeep, sign_in, bench, doctor)
         services = _services(project, environ, state, (traces, opinions), holding)
         opened.push_async_callback(asyncio.to_thread, services.pushes.close)
         opened.callback(sync.close)
@@ -253,6 +255,7 @@ class _Holding(NamedTuple):
     upkeep: TraceUpkeep
     sign_in: SignIn
     bench: Workbench
+    doctor: ServerDoctor
 
 
 def _services(
@@ -296,6 +299,7 @@ def _services(
         approvals=state.approvals,
         rules=lambda: rules_of(holding.snapshots.settings.config),
         connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
+        doctor=holding.doctor,
         registry=PromptRegistry(state.registry, renderer, SystemClock()),
         renderer=renderer,
         control=control,

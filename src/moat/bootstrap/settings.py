@@ -61,11 +61,15 @@ def load_settings(root: Path) -> Settings:
     `${VAR}` references are checked for form here and resolved by `resolve`, when a provider is built: linting
     a project needs no secrets.
     """
-    path = root / CONFIG_FILE
     try:
-        document = read_yaml(path, name=CONFIG_FILE)
+        document = read_yaml(root / CONFIG_FILE, name=CONFIG_FILE)
     except DocumentError as error:
         raise ConfigError(error.what, where=error.where, remedy=error.remedy) from None
+    return checked_settings(root, document)
+
+
+def checked_settings(root: Path, document: Document) -> Settings:
+    """What a moat.yaml says that need not be in its place. Raises as `load_settings`."""
     if document.data is None:
         raise ConfigError("the file is empty", where=CONFIG_FILE, remedy="`moat init` writes a complete one.")
     config = decode(document, Config, error=ConfigError)

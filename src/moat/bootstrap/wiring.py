@@ -70,9 +70,9 @@ class State:
 
 
 @contextmanager
-def open_state(project: Project) -> Iterator[State]:
-    """Open the state store for a while, migrated to this version."""
-    store = SqliteState.open(project.state_path)
+def open_state(project: Project, *, to_read: bool = False) -> Iterator[State]:
+    """Open the state store for a while, migrated to this version. `to_read`: as it is, and nothing can be written."""
+    store = SqliteState.open_to_read(project.state_path) if to_read else SqliteState.open(project.state_path)
     try:
         yield State(
             SqliteReleases(store),

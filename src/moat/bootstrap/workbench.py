@@ -7,6 +7,7 @@ from pathlib import Path
 from moat.api.workbench import Workbench
 from moat.bootstrap.draft_evals import BackgroundDraftEvals
 from moat.bootstrap.drafting import Drafting
+from moat.bootstrap.limit_drafting import LimitDrafting
 from moat.bootstrap.proposing import Proposing
 from moat.bootstrap.reload import Snapshots
 from moat.gateway.serving import Live
@@ -26,4 +27,6 @@ def open_workbench(
     drafting = Drafting(root, live, lambda: snapshots.settings, lambda: snapshots.catalog)
     evals = BackgroundDraftEvals(root, ledger, environ)
     opened.push_async_callback(evals.aclose)
-    return Workbench(drafting, drafting.lint, evals, Proposing(root, lambda: snapshots.settings, audit))
+    proposals = Proposing(root, lambda: snapshots.settings, audit)
+    limits = LimitDrafting(root, lambda: snapshots.settings, environ)
+    return Workbench(drafting, drafting.lint, evals, proposals, limits.draft)

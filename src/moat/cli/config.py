@@ -3,18 +3,14 @@
 import msgspec
 import typer
 
+from moat.bootstrap.config_checks import check_config
 from moat.bootstrap.connections import ProjectConnections
-from moat.bootstrap.handling import handling
-from moat.bootstrap.limits import ledger_rules, unpriced
-from moat.bootstrap.model_checks import unknown_quality
-from moat.bootstrap.models import ProviderShelf, price_table
+from moat.bootstrap.limits import unpriced
 from moat.bootstrap.plugins import SHIPPED, provider_kind
 from moat.bootstrap.policy_checks import idle
 from moat.bootstrap.project import Project
 from moat.bootstrap.quality import passed_over
 from moat.bootstrap.settings import environment
-from moat.bootstrap.suite_files import suite_files
-from moat.bootstrap.suites import unknown_required
 from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, out, print_json
@@ -30,14 +26,7 @@ def check(ctx: typer.Context, json: Json = False) -> None:
     """
     project = Project.find(ctx.obj)
     settings = project.settings
-    environ = environment()
-    ProviderShelf(environ).providers(settings)
-    prices = price_table(settings, environ)
-    ledger_rules(settings, prices, environ)
-    handling(settings.config, settings.document)
-    suites = suite_files(project.root)
-    for error in (*unknown_required(settings, suites), *unknown_quality(settings.config, settings.document, suites)):
-        raise error
+    prices = check_config(project, environment())
     notes = [*passed_over(project), *unpriced(settings.config, prices), *idle(project), *_withheld(project)]
     summary = {
         "file": str(project.root / "moat.yaml"),

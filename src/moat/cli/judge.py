@@ -15,7 +15,7 @@ from moat.bootstrap.wiring import State, open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, err, out, print_json, print_table
 from moat.domain.errors import ConfigError
-from moat.evals.calibration.agreement import Coefficient, Measures
+from moat.evals.calibration.agreement import Coefficient, Measures, SliceMeasures
 from moat.evals.calibration.standing import DAYS, Calibration, judge_identity, standing
 from moat.evals.judges.shipped import description, shipped, template
 from moat.evals.scorers.judging import FIRST_VERSION, FOLDER, Judging
@@ -203,6 +203,10 @@ def _print(made: Calibration) -> None:
     if made.failed:
         out.print(f"{counted(made.failed, 'labelled answer')} could not be judged, and are left out", style="yellow")
     print_table(["measure", "value>", "95 % interval", "meaning"], list(_rows(found)), empty="Nothing.")
+    if made.slices:
+        out.print("by slice:", style="bold")
+        heads = ["slice", "answers>", "kappa>", "95 % interval", "too high by>", "95 % interval", "passes right>"]
+        print_table([*heads, "fails right>"], [_slice(each) for each in made.slices], empty="None.")
 
 
 def _rows(found: Measures) -> list[list[str]]:
@@ -225,6 +229,18 @@ def _rows(found: Measures) -> list[list[str]]:
         [name, number(each.value), f"{each.low:.3f} to {each.high:.3f}", meaning]
         for name, each, meaning in rows
         if each is not None
+    ]
+
+
+def _slice(found: SliceMeasures) -> list[str]:
+    intervals = [(number(each.value), f"{each.low:.3f} to {each.high:.3f}") for each in (found.kappa, found.shift)]
+    return [
+        found.name if found.n >= FEW else f"{found.name} (few)",
+        str(found.n),
+        *intervals[0],
+        *intervals[1],
+        number(found.tpr.value),
+        number(found.tnr.value),
     ]
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "init": ("moat.cli.init", "Make a project: prompts, tools, evals, configuration, its own git repository."),
     "serve": ("moat.cli.serve", "Run the gateway and the management API."),
     "status": ("moat.cli.status", "Show what is served, and what is wrong with the files."),
+    "doctor": ("moat.cli.doctor", "Check the whole installation, with what to do: exit 1 when something is wrong."),
     "lint": ("moat.cli.lint", "Check prompts, tools and suites."),
     "prompt": ("moat.cli.prompt", "Write, compare, trace, publish, import and export prompts."),
     "tool": ("moat.cli.tool", "List, check and make tools that models may call."),

@@ -15,6 +15,8 @@ from moat.evals.answer import ABSENT, dig
 
 GROUPS = ("tags", "labels", "variables", "expected", "cluster", "split", "source", "golden")
 """What a path may start with; `labels`, `variables` and `expected` go on with a dot."""
+TAGS = ("tags",)
+"""Paths that say something of most suites: for those that name none."""
 MAX_VALUE = 80
 """Characters of a value: longer ones are texts, which make no slices."""
 

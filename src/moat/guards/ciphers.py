@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
+from moat.guards.glance import GLANCE
 from moat.guards.plain import vocabulary
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
@@ -65,6 +66,10 @@ def _coded() -> dict[str, list[str]]:
 @cache
 def _spellings() -> frozenset[str]:
     return frozenset(_coded())
+
+
+WORDED = GLANCE.add(lambda: rf"(?:^|[^A-Za-z])(?i:{'|'.join(sorted(_coded()))})(?:[^A-Za-z]|$)")
+"""A common word as one of the encodings has it. A text without any is written in none of them."""
 
 
 def _inverse(encoding: str) -> str:

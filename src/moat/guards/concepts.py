@@ -5,7 +5,7 @@ An attack in one language says what it says in another: who has learned that `ig
 """
 
 from collections.abc import Callable, Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import combinations
 
 _STEMS = {
@@ -84,6 +84,24 @@ _STEMS = {
 _FIRST = frozenset({"ignore", "show", "pretend"})
 
 
+MOST_WORDS, LONGEST_WORD = 16_384, 40
+"""Of those whose concepts are remembered: most texts are made of the same ones."""
+
+
+class _Words(dict[str, str]):
+    """Word -> the concept that it is a word for, empty for most."""
+
+    def __init__(self, look_up: Callable[[str], str]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, word: str) -> str:
+        concept = self._look_up(word)
+        if len(self) < MOST_WORDS and len(word) <= LONGEST_WORD:
+            self[word] = concept
+        return concept
+
+
 class Concepts:
     """The concepts of words, by how these begin."""
 
@@ -102,20 +120,33 @@ class Concepts:
         return found
 
     @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._stems))
+
+    @cached_property
     def _of(self) -> Callable[[str], str]:
-        return lru_cache(maxsize=16_384)(self._look_up)
+        return _Words(self._look_up).__getitem__
 
     def _look_up(self, word: str) -> str:
-        for end in range(len(word), 3, -1):
+        for end in range(min(len(word), self._longest), 3, -1):
             if word[:end] in self._stems:
                 return self._stems[word[:end]]
         return self._stems.get(word, "")
 
+    def there(self, words: Iterable[str]) -> frozenset[str]:
+        """The concepts in a piece of text."""
+        return frozenset(map(self._of, words)) - {""}
+
     def marks(self, words: Iterable[str]) -> list[str]:
         """The concepts in a piece of text, which are there together, and what they are that an attack begins with."""
-        there = sorted({*map(self._of, words)} - {""})
-        found = [f"={concept}" for concept in there]
-        found += [f"={one}={other}" for one, other in combinations(there, 2)]
-        for first in _FIRST.intersection(there):
-            found += [f"{first}:{one}={other}" for one, other in combinations(there, 2) if first not in (one, other)]
-        return found
+        return marks(self.there(words))
+
+
+def marks(concepts: Iterable[str]) -> list[str]:
+    """Features for a model of concepts that are in one piece of text."""
+    there = sorted(concepts)
+    found = [f"={concept}" for concept in there]
+    found += [f"={one}={other}" for one, other in combinations(there, 2)]
+    for first in _FIRST.intersection(there):
+        found += [f"{first}:{one}={other}" for one, other in combinations(there, 2) if first not in (one, other)]
+    return found

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from moat.guards import ciphers, codes
+from moat.guards.glance import GLANCE, Glimpse
 
 
 class Decoded(NamedTuple):
@@ -29,14 +30,19 @@ MOST_OF_ONE = 4
 LONGEST = 8_192
 """Characters of one encoded piece that are looked at."""
 DEPTH = 2
-_LONG_RUN = "a" * 16
-_RUN = str.maketrans({code: "a" if chr(code).isalnum() or chr(code) in "+/=_-" else " " for code in range(128)})
-_NUMERIC = str.maketrans(
-    {code: "0" if chr(code) in "0123456789abcdefABCDEFxX\\,:;- \n\r\t" else "." for code in range(128)}
-)
-_SIX_NUMBERS = "0" * 17
+_LONG_RUN = b"a" * 16
+
+
+def _table(shape: Callable[[str], str]) -> bytes:
+    """For `bytes.translate`: characters of ASCII by what they are to a reader."""
+    return "".join(map(shape, map(chr, range(128)))).encode() + bytes(128)
+
+
+_RUN = _table(lambda sign: "a" if sign.isalnum() or sign in "+/=_-" else " ")
+_NUMERIC = _table(lambda sign: "0" if sign in "0123456789abcdefABCDEFxX\\,:;- \n\r\t" else ".")
+_SIX_NUMBERS = b"0" * 17
 """With what is between them: fewer are no text."""
-_DOTS = str.maketrans({code: "." if chr(code) in ".-" else " " if chr(code) in " /|\n" else "x" for code in range(128)})
+_DOTS = _table(lambda sign: "." if sign in ".-" else " " if sign in " /|\n" else "x")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,8192}(?:\r?\n[A-Za-z0-9+/_-]{4,200}){0,128}={0,6}")
 _BINARY = re.compile(r"(?:[01]{8}[\s,]{0,2}){3,1024}")
 _HEX_PAIRS = re.compile(r"\b(?:(?:0x|\\x)?[0-9a-fA-F]{2}[\s,:;-]{1,2}){5,2048}(?:0x)?[0-9a-fA-F]{2}\b")
@@ -59,30 +65,31 @@ _HIDING = re.compile("[ɐǝɹʇʌʍʎɥɯʞɟƃᴉɾɔ\u202e\u2800-\u28ff\ufe00-
 Reader = Callable[[str], str]
 
 
-def decode(text: str, depth: int = DEPTH) -> Iterator[Decoded]:
-    """The encoded pieces of a text, outer ones first."""
-    for piece in islice(_pieces(text), MOST_PIECES):
+def decode(text: str, glimpse: Glimpse, depth: int = DEPTH) -> Iterator[Decoded]:
+    """The encoded pieces of a text, outer ones first. `glimpse`: of the text."""
+    for piece in islice(_pieces(text, glimpse), MOST_PIECES):
         yield piece
         if depth > 1:
-            for inner in decode(piece.text, depth - 1):
+            for inner in decode(piece.text, GLANCE.at(piece.text), depth - 1):
                 yield Decoded(inner.text, piece.start, piece.end, f"{piece.encoding}+{inner.encoding}")
 
 
-def _pieces(text: str) -> Iterator[Decoded]:
-    ascii_text = text if text.isascii() else text.encode("ascii", "replace").decode()
-    runs = ascii_text.translate(_RUN)
+def _pieces(text: str, glimpse: Glimpse) -> Iterator[Decoded]:
+    written = text.encode("ascii", "replace")
+    runs = written.translate(_RUN)
     if _LONG_RUN in runs:
-        yield from _tokens(ascii_text, runs)
-    numbers = ascii_text.translate(_NUMERIC)
+        yield from _tokens(written.decode(), runs)
+    numbers = written.translate(_NUMERIC)
     if _SIX_NUMBERS in numbers:
         yield from _numbers(text, numbers)
     for encoding, (mark, pattern) in _ESCAPES.items():
         if mark in text:
             yield from _escaped(text, encoding, pattern)
-    if ".. .." in ascii_text.translate(_DOTS) or "·" in text:
+    if b".. .." in written.translate(_DOTS) or "·" in text:
         yield from _found(_MORSE, text, "morse", codes.morse)
-    yield from _shifted(text, ascii_text)
-    if ascii_text is not text and _HIDING.search(text):
+    if glimpse.shows(ciphers.WORDED):
+        yield from _shifted(text, written)
+    if not text.isascii() and _HIDING.search(text):
         yield from _hidden(text)
     if text.count("\n") * 3 > len(text):
         yield from _found(_VERTICAL, text, "vertical", lambda row: row.replace("\n\n", " ").replace("\n", ""))
@@ -97,13 +104,13 @@ def _found(
             yield Decoded(decoded, *match.span(), encoding)
 
 
-def _numbers(text: str, shape: str) -> Iterator[Decoded]:
+def _numbers(text: str, shape: bytes) -> Iterator[Decoded]:
     """Rows of numbers. `shape` has a zero for whatever these are written with."""
     begin = shape.find(_SIX_NUMBERS)
     for _ in range(8 * MOST_PIECES):
         if begin < 0:
             return
-        end = shape.find(".", begin)
+        end = shape.find(b".", begin)
         end = len(shape) if end < 0 else end
         yield from _found(_BINARY, text, "binary", codes.binary, begin, end + 1)
         pairs = list(_found(_HEX_PAIRS, text, "hex", codes.hex_pairs, begin, end + 1))
@@ -111,12 +118,12 @@ def _numbers(text: str, shape: str) -> Iterator[Decoded]:
         begin = shape.find(_SIX_NUMBERS, end)
 
 
-def _tokens(text: str, runs: str) -> Iterator[Decoded]:
+def _tokens(text: str, runs: bytes) -> Iterator[Decoded]:
     at = runs.find(_LONG_RUN)
     tried = read_to = 0
     while at >= 0 and tried < 8 * MOST_PIECES:
         tried += 1
-        match = _TOKEN.match(text, max(runs.rfind(" ", 0, at) + 1, read_to))
+        match = _TOKEN.match(text, max(runs.rfind(b" ", 0, at) + 1, read_to))
         if match is None:
             at = runs.find(_LONG_RUN, at + 1)
             continue
@@ -142,8 +149,8 @@ def _escaped(text: str, encoding: str, pattern: re.Pattern[str]) -> Iterator[Dec
         yield Decoded(decoded, start, end, encoding)
 
 
-def _shifted(text: str, ascii_text: str) -> Iterator[Decoded]:
-    for encoding in ciphers.suspected(ascii_text[: 4 * LONGEST]):
+def _shifted(text: str, written: bytes) -> Iterator[Decoded]:
+    for encoding in ciphers.suspected(written[: 4 * LONGEST].decode()):
         yield Decoded(ciphers.READERS[encoding](text[:LONGEST]), 0, min(len(text), LONGEST), encoding)
 
 

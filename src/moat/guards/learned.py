@@ -98,13 +98,13 @@ class _Words(dict[str, float]):
             self[word] = weight
         return weight
 
-    def hints(self) -> "_Words":
-        """The same, with zero for what speaks against. Strange words may mean anything."""
-        return _Words(_positive(self), _positive(self._beginnings), self._length, STRANGE)
+    def hints(self, scale: float) -> "_Words":
+        """The same times a scale, with zero for what speaks against. Strange words may mean anything."""
+        return _Words(_positive(self, scale), _positive(self._beginnings, scale), self._length, STRANGE)
 
 
-def _positive(weights: dict[str, float]) -> dict[str, float]:
-    return {name: max(0.0, weight) for name, weight in weights.items()}
+def _positive(weights: dict[str, float], scale: float) -> dict[str, float]:
+    return {name: max(0.0, weight * scale) for name, weight in weights.items()}
 
 
 class Model:
@@ -112,26 +112,29 @@ class Model:
 
     def __init__(self, weights: Weights) -> None:
         self._bias = weights.bias
+        self._scale = weights.scale
         self._power = weights.power
         self._once = weights.once
         self._stem = weights.stem
         self._hint = weights.hint
-        self._singles: dict[str, float] = {}
+        # Weights are kept in steps, whole numbers: their sum is the same in whatever order they come.
+        self._singles: dict[str, int] = {}
         stems: dict[str, float] = {}
-        self._pairs: dict[tuple[str, ...], float] = {}
-        self._triples: dict[tuple[str, ...], float] = {}
+        self._pairs: dict[tuple[str, ...], int] = {}
+        self._triples: dict[tuple[str, ...], int] = {}
         for ngram, steps in weights.ngrams.items():
             if self._stem and ngram.endswith("~"):
-                stems[ngram[:-1]] = steps * weights.scale
+                stems[ngram[:-1]] = steps
             elif " " not in ngram:
-                self._singles[ngram] = steps * weights.scale
+                self._singles[ngram] = steps
             else:
                 parts = tuple(ngram.split(" "))
-                (self._pairs if len(parts) == 2 else self._triples)[parts] = steps * weights.scale
+                (self._pairs if len(parts) == 2 else self._triples)[parts] = steps
         if self._stem:
-            words = {word: weight + stems.get(word[: self._stem], 0.0) for word, weight in self._singles.items()}
-            self._words = _Words(words, stems, self._stem, 0.0)
-            self._hints = self._words.hints()
+            words = {word: weight + stems.get(word[: self._stem], 0) for word, weight in self._singles.items()}
+            self._words = _Words(words, stems, self._stem, 0)
+            self._hints = self._words.hints(self._scale)
+        self._known = frozenset(self._pairs)
         used = Counter(word for parts in (*self._pairs, *self._triples) for word in parts)
         self._rare = frozenset(min(parts, key=used.__getitem__) for parts in self._triples)
         """A word of each triple, one that few n-grams have: a text without any of them has no triple."""
@@ -149,18 +152,20 @@ class Model:
         if self._stem:
             total = sum(map(self._words.__getitem__, unlike_words))
         else:
-            total = sum(map(self._singles.get, unlike_words, repeat(0.0)))
-        if self._pairs:
-            total += self._weigh(self._pairs, pairwise(words))
-        if not self._rare.isdisjoint(words):
-            total += self._weigh(self._triples, zip(words, words[1:], words[2:], strict=False))
+            total = sum(map(self._singles.get, unlike_words, repeat(0)))
+        if self._once:
+            # `intersection` takes what `pairwise` gives without keeping a tuple for each pair.
+            total += sum(map(self._pairs.__getitem__, self._known.intersection(pairwise(words))))
+        elif self._pairs:
+            total += sum(map(self._pairs.get, pairwise(words), repeat(0)))
+        if self._triples and not self._rare.isdisjoint(words):
+            triples = zip(words, words[1:], words[2:], strict=False)
+            total += sum(map(self._triples.get, {*triples} if self._once else triples, repeat(0)))
+        total *= self._scale
         if self._power and words:
             total /= len(words) ** self._power
         logit = self._bias + total + self.marked(marks)
         return HOPELESS if self._hint and logit > DOUBTFUL and self.hint(unlike_words) < self._hint else logit
-
-    def _weigh(self, known: dict[tuple[str, ...], float], found: Iterable[tuple[str, ...]]) -> float:
-        return sum(map(known.get, {*found} if self._once else found, repeat(0.0)))
 
     def hint(self, words: Collection[str]) -> float:
         """What the words weigh that speak for it; for models that know beginnings of words."""
@@ -168,15 +173,15 @@ class Model:
 
     def marked(self, marks: Iterable[str]) -> float:
         """What marks add to the log odds."""
-        return sum(map(self._singles.get, marks, repeat(0.0)))
+        return self._scale * sum(map(self._singles.get, marks, repeat(0)))
 
     def weight(self, word: str) -> float:
         """Of one word; 0 when the model does not know it."""
-        return self._singles.get(word, 0.0)
+        return self._scale * self._singles.get(word, 0)
 
     def worst(self, words: Sequence[str]) -> float:
         """The highest weight of a single word; of none there must not be less than one."""
-        return max(map(self._singles.get, words, repeat(0.0)))
+        return self._scale * max(map(self._singles.get, words, repeat(0)))
 
     def score(self, words: Sequence[str], marks: Iterable[str] = ()) -> float:
         """Probability, 0 to 1."""

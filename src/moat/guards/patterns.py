@@ -19,7 +19,8 @@ class Pattern:
             self._compiled: Any = re2.compile(pattern, options)
         except re2.error as error:
             raise ValueError(f"{pattern!r} is no regular expression of linear time: {_said(error)}") from None
-        self._has_names = bool(self._compiled.groupindex)
+        # Asked once: RE2's wrapper works it out anew for each match.
+        self._names = {index: name for name, index in self._compiled.groupindex.items()}
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it matches, from left to right; empty matches are none."""
@@ -48,7 +49,7 @@ class Pattern:
             yield self._named(match), begin, at
 
     def _named(self, match: Any) -> str:
-        return str(match.lastgroup or "") if self._has_names else ""
+        return self._names.get(match.lastindex, "") if self._names else ""
 
     def matches(self, text: str) -> bool:
         """Does all of the text match?"""

@@ -12,6 +12,7 @@ from importlib.resources import files
 from itertools import islice
 
 from moat.guards.edits import Edit, Edited
+from moat.guards.glance import Glance
 from moat.guards.letters import LATIN
 
 _DIGITS = "01345679"
@@ -22,6 +23,19 @@ _SHAPES = str.maketrans(
 _ROW = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w\n]{1,2}|_)[^\W\d_](?:(?:[^\w\n]{1,4}|_{1,3})[^\W\d_](?![^\W_])){1,400}")
 _TRIPLES = (" a a a ", " a a a0", " a  a  a ", " a  a  a0")
 """Shapes of three letters that stand alone: every row has one."""
+_GLANCE = Glance()
+_LETTER = r"[A-Za-z?\x{80}-\x{10ffff}]"
+_FIGURE = "[01345679@$!|+]"
+_NEITHER = f"[^A-Za-z{_FIGURE[1:-1]}\\x{{80}}-\\x{{10ffff}}]"
+_IN_ROWS = _GLANCE.add(
+    lambda: (
+        f"(?:^|{_NEITHER}){_LETTER}(?:{_NEITHER}{_LETTER}{_NEITHER}|{_NEITHER}{{2}}{_LETTER}{_NEITHER}{{2}}){_LETTER}"
+        f"(?:{_NEITHER}|{_FIGURE}|$)"
+    )
+)
+_IN_DIGITS = _GLANCE.add(lambda: f"{_LETTER}{_FIGURE}|{_FIGURE}{_LETTER}")
+_TOGETHER = _GLANCE.add(lambda: f"{_LETTER}{{11}}")
+"""What is in every text that has letters in a row by themselves, words with digits, or words without spaces."""
 _GAP = re.compile(r"[\W_]+")
 _READINGS = tuple(str.maketrans("0345679@$!|+€£", "oeasgtgasiiteL".lower()) | {ord("1"): one} for one in "il")
 _LONG = "a" * 11
@@ -35,18 +49,16 @@ _LONGEST_WORD = 16
 
 def plain(folded: str) -> Edited:
     """Read it so. What becomes of a place depends on the word or row of letters it is in, and on nothing behind."""
-    shape = _shape(folded)
+    glimpse = _GLANCE.at(folded)
     first = None
-    around = f" {shape} "
-    if " a a a" in around.replace("  ", " ") and any(row in around for row in _TRIPLES):
+    if glimpse.shows(_IN_ROWS) and _has_rows(_shape(folded)):
         first = Edited(folded, _rows(folded))
         folded = first.text
-        shape = _shape(folded)
+        glimpse = _GLANCE.at(folded)
     edits: list[Edit] = []
-    if "0" in shape and ("a0" in shape or "0a" in shape):
-        edits += _digits(folded, shape)
-    if _LONG in shape:
-        edits = sorted(edits + list(_together(folded, shape)))
+    if glimpse.shows(_IN_DIGITS) or glimpse.shows(_TOGETHER):
+        shape = _shape(folded)
+        edits = sorted([*_digits(folded, shape), *_together(folded, shape)])
     second = Edited(folded, edits)
     second.below = first
     return second
@@ -58,14 +70,24 @@ def _shape(folded: str) -> str:
     return folded.translate(_SHAPES)
 
 
-def _pieces(shape: str, mark: str) -> Iterator[tuple[int, int]]:
-    """Where the words are, between spaces, in which a mark stands."""
-    at = shape.find(mark)
+def _has_rows(shape: str) -> bool:
+    around = f" {shape} "
+    return any(row in around for row in _TRIPLES)
+
+
+def _long(shape: str) -> Iterator[tuple[int, int]]:
+    """Where the words are, between spaces, that are long enough to be several."""
+    at = shape.find(_LONG)
     while at >= 0:
-        end = shape.find(" ", at)
-        end = len(shape) if end < 0 else end
+        end = _end(shape, at)
         yield shape.rfind(" ", 0, at) + 1, end
-        at = shape.find(mark, end)
+        at = shape.find(_LONG, end)
+
+
+def _end(shape: str, at: int) -> int:
+    """Where the word ends that stands there."""
+    end = shape.find(" ", at)
+    return len(shape) if end < 0 else end
 
 
 def _rows(folded: str) -> Iterator[Edit]:
@@ -78,15 +100,29 @@ def _rows(folded: str) -> Iterator[Edit]:
 
 
 def _digits(text: str, shape: str) -> Iterator[Edit]:
-    behind = -1
-    for start, end in islice(_pieces(shape, "0"), _MOST_MARKED):
-        if "a" not in shape[start:end] and start != behind:
-            continue
-        word = text[start:end].rstrip("!+|")
-        if len(word) <= _LONGEST_WORD and (read := _reading(word)):
+    for start, end in islice(_mixed(shape), _MOST_MARKED):
+        while start < end:
+            word = text[start:end].rstrip("!+|")
+            read = _reading(word) if len(word) <= _LONGEST_WORD else ""
+            if not read:
+                break
             # Each character on its own, so that spans stay exact.
             yield from (Edit(at, at + 1, letter) for at, letter in enumerate(read, start))
-            behind = end + 1
+            # A number right behind may be a word too: `d4n 15`.
+            start, end = end + 1, _end(shape, end + 1)
+            if "a" in shape[start:end]:
+                break
+
+
+def _mixed(shape: str) -> Iterator[tuple[int, int]]:
+    """The words in which a letter stands beside a digit."""
+    one, other = shape.find("a0"), shape.find("0a")
+    while one >= 0 or other >= 0:
+        mark = min(one, other) if one >= 0 and other >= 0 else max(one, other)
+        end = _end(shape, mark)
+        yield shape.rfind(" ", 0, mark) + 1, end
+        one = shape.find("a0", end) if 0 <= one < end else one
+        other = shape.find("0a", end) if 0 <= other < end else other
 
 
 def _reading(word: str) -> str:
@@ -99,7 +135,7 @@ def _reading(word: str) -> str:
 
 def _together(text: str, shape: str) -> Iterator[Edit]:
     known = vocabulary()
-    for start, end in islice(_pieces(shape, _LONG), _MOST_RUNS):
+    for start, end in islice(_long(shape), _MOST_RUNS):
         run = text[start : min(end, start + _LONGEST_RUN)]
         if run.isascii() and run.isalpha() and run not in known:
             for cut in _cuts(run):

@@ -30,10 +30,14 @@ def pieces(plain: str) -> Iterator[Piece]:
     """Those of a text without spelling tricks (`Text.plain`). Together they cover it."""
     plain = without_addresses(plain)
     read: Callable[[str], list[str]] = str.split if plain.isascii() else judged
+    size = len(plain)
     start = end = 0
+    before = "\n"
     found: list[str] = []
     for sentence in plain.translate(_ENDS).split("\0") if read is str.split else _END.split(plain):
-        at = min(end + len(sentence) + 1, len(plain))
+        at = end + len(sentence) + 1
+        if at >= size:
+            at = size
         if at - start > LONGEST:
             if end > start:
                 yield start, end, found
@@ -44,15 +48,17 @@ def pieces(plain: str) -> Iterator[Piece]:
                 start = end = cut
             sentence = " ".join(judged(plain[start:at]))
         if told := read(sentence):
-            if start == end or not sentence[0].isalnum() or plain[end - 1] == "\n":
+            if start == end or before == "\n" or not sentence[0].isalnum():
                 found.append(BEGINNING)
             found += told
         end = at
-        if end - start >= SHORTEST and plain[end - 1] not in _CONTINUES:
-            yield start, end, found
-            start, found = end, []
-    if start < len(plain):
-        yield start, len(plain), found
+        if end:
+            before = plain[end - 1]
+            if end - start >= SHORTEST and before not in _CONTINUES:
+                yield start, end, found
+                start, found = end, []
+    if start < size:
+        yield start, size, found
 
 
 def without_addresses(plain: str) -> str:

@@ -9,6 +9,7 @@ from moat.guards.decoding import Decoded, decode
 from moat.guards.edits import Edited
 from moat.guards.enclosed import Enclosed, enclosed
 from moat.guards.folding import fold
+from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.legible import Legible, legible
 from moat.guards.plain import plain
 
@@ -50,12 +51,23 @@ class Text:
     @cached_property
     def decoded(self) -> tuple[Decoded, ...]:
         """What stands in it encoded, twice encoded included; a bounded number of pieces of bounded length."""
-        return tuple(decode(self.original))
+        return tuple(decode(self.original, self.glimpse))
+
+    @cached_property
+    def glimpse(self) -> Glimpse:
+        """Which lists have anything in it as it is written."""
+        return GLANCE.at(self.original)
 
     @cached_property
     def legible(self) -> Legible:
         """In legible characters, for what case and digits count in: numbers, addresses, keys."""
         return legible(self.original)
+
+    @property
+    def legible_glimpse(self) -> Glimpse:
+        """Which lists have anything in it in legible characters."""
+        written = self.legible.text
+        return self.glimpse if written is self.original else GLANCE.at(written)
 
     @cached_property
     def enclosed(self) -> tuple[Enclosed, ...]:

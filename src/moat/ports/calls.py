@@ -3,12 +3,16 @@
 Every question is answered from the trace store, without the content of any call.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from moat.domain.spans import SpanKind
-from moat.ports.traces import TraceFilter
+from moat.ports.traces import Dimension, TraceFilter
+
+MOST_SAMPLES = 5000
+"""Groups and slots of `CallReader.samples`, at most."""
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +144,32 @@ class FindingCount(msgspec.Struct, frozen=True, kw_only=True):
     """... and its request id."""
 
 
+class Sample(NamedTuple):
+    """What statistics need of one group of calls. Durations are nanoseconds, money picodollars."""
+
+    group: tuple[str, ...]
+    slot_ns: int
+    """Start of the time slot; 0 when time was not divided."""
+    calls: int
+    errors: int
+    timed: int
+    """Calls that have a latency, as in `Usages`."""
+    latencies: tuple[int | None, ...]
+    """Of these, those of the ranks that were asked for; None where there is none of a rank."""
+    priced: int
+    """Calls whose cost is known, without those that were refused before any attempt: these cost nothing."""
+    cost: float
+    """Mean of these; 0 without any."""
+    deviation: float
+    """Standard deviation of their costs as a sample; 0 for fewer than two."""
+    skewness: float
+    """Moment coefficient of their costs; 0 for fewer than three, and where they hardly differ."""
+
+
+Ranks = Callable[[int], Sequence[int]]
+"""Which of so many values, sorted and counted from 1, are wanted: always as many ranks; 0 is none."""
+
+
 class CallReader(Protocol):
     """Questions about calls. All see what the shipper has committed."""
 
@@ -163,6 +193,23 @@ class CallReader(Protocol):
         """Of all the calls: always one. With `step_ns`: of each slot of time that has any, oldest first."""
         ...
 
-    def findings(self, wanted: TraceFilter, step_ns: int, limit: int) -> list[FindingCount]:
-        """What guards found in calls, oldest slot first, and in a slot those with the most calls."""
+    def course(self, wanted: TraceFilter, step_ns: int) -> tuple[Totals, list[Totals]]:
+        """Both at once: of all the calls, and of each slot of `step_ns` that has any, oldest first."""
+        ...
+
+    def samples(
+        self, by: Sequence[Dimension], wanted: TraceFilter, ranks: Ranks, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Sample]:
+        """Calls per combination of dimensions, and per time slot when `step_ns` is not 0, the oldest first.
+
+        Raises `RequestError` for more groups than `MOST_SAMPLES`.
+        """
+        ...
+
+    def findings(self, wanted: TraceFilter, step_ns: int, limit: int, timezone: str = "") -> list[FindingCount]:
+        """What guards found in calls, oldest slot first, and in a slot those with the most calls.
+
+        `limit`: groups of guard, kind, place and action, those with the most calls; of each all slots. `timezone`: as
+        in `TraceReader`.
+        """
         ...

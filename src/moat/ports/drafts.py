@@ -238,6 +238,16 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     compare_url: str
 
 
+class ProposalFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as a proposal has it."""
+
+    branch: str
+    commit: str
+    """Of the branch."""
+    path: str
+    text: str
+
+
 class Person(msgspec.Struct, frozen=True):
     """Who proposes, as git records it."""
 
@@ -284,13 +294,21 @@ class DraftEvals(Protocol):
 class Proposals(Protocol):
     """Proposals in the project's git repository."""
 
-    def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
-        """Commit files to a new branch; `subject` goes into its name, empty: by what the files are.
+    def make(
+        self, files: Sequence[ProposedFile], subject: str, message: str, person: Person, base: str = ""
+    ) -> Proposed:
+        """Commit files to a new branch; `subject` goes into its name, empty: by what the files are. `base`: the commit
+        that the files were written for, where it is known.
 
-        Raises `InputError` for files that cannot be proposed or have errors, `ConflictError` when git refuses.
+        Raises `InputError` for files that cannot be proposed or have errors, `ConflictError` when git refuses, or when
+        one of the files has changed since `base`.
         """
         ...
 
     def list(self) -> list[Proposal]:
         """All proposal branches, newest first."""
+        ...
+
+    def file(self, branch: str, path: str) -> ProposalFile:
+        """One of the files that a proposal changes. Raises `NotFound`."""
         ...

@@ -10,8 +10,9 @@ Chosen = Literal["asked", "judged", "gate", "first", "none"]
 """Why a run is compared with another: it was asked for; a gate judged the run against it last; it is what a gate would
 take now; there is nothing that one would take; or there is, and no stored run of it."""
 
-Change = Literal["worse", "better", "mixed", "same", "new"]
-"""How a case fared against the baseline; `new` where there is none to compare with."""
+Change = Literal["worse", "better", "mixed", "single", "same", "new"]
+"""How a case fared against the baseline; `single` where only one of the two has scores of it, as when an answer failed;
+`new` where there is no baseline."""
 
 IntervalMethod = Literal["", "wilson", "effective-wilson"]
 """Of a mean score: Wilson's for independent passes and fails; Wilson's for the effective number of cases where scores
@@ -29,6 +30,19 @@ class ResultsWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that there are not, or whose scoring failed; false: the others."""
     search: Annotated[str, msgspec.Meta(max_length=200)] = ""
     """Text in the case's id, whatever its case."""
+    after: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    """The `next` of the page before."""
+
+
+class CasesWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cases of two runs, and where to go on."""
+
+    change: Change | Literal["", "changed"] = ""
+    """Only those that fared so; `changed` is any but `same`. Empty: all."""
+    slice: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Only those of a slice by its name, `tags=vip` or `labels.intent=refund`; the counts are of it too."""
+    search: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Text in the case's id, whatever its case; the counts are of what it finds too."""
     after: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     """The `next` of the page before."""
 
@@ -290,9 +304,18 @@ class ChangeCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     worse: int = 0
     mixed: int = 0
+    single: int = 0
     better: int = 0
     new: int = 0
     same: int = 0
+
+
+class SliceChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """How the cases of one slice fared."""
+
+    name: str
+    """`tags=vip`, `labels.intent=refund`."""
+    counts: ChangeCounts
 
 
 class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,8 +334,11 @@ class RunComparison(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateVerdict, ...]
     scores: tuple[ComparedScore, ...]
     counts: ChangeCounts
+    """Of the cases of the slice, and of the search, whatever their change."""
+    slices: tuple[SliceChanges, ...]
+    """Along the paths of the suite, else by tag; those with most cases that got worse first; 100 at most."""
     cases: tuple[ComparedCase, ...]
-    """What got worse first, the largest loss first; then mixed, better and new ones, those that failed first; last the
-    same."""
+    """What got worse first, the largest loss first; then mixed ones, those that only one run has scores of, better and
+    new ones, those that failed first; last the same."""
     next: str
     """Send it as `after` for the next page; empty: there is none. A page may be shorter than its limit."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 
 from moat.domain.scores import Case, Run
-from moat.ports.eval_views import ResultsWanted, RunComparison, RunDetail, RunResults, SuiteGate
+from moat.ports.eval_views import CasesWanted, ResultsWanted, RunComparison, RunDetail, RunResults, SuiteGate
 
 TargetKind = Literal["prompt", "release", "model", "http", "function", "responses"]
 MAX_CASES = 10_000_000
@@ -166,6 +166,25 @@ class JudgeMeasure(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
+class JudgeSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """How a judge compared with people in one part of the cases: as `JudgeCalibration`."""
+
+    name: str
+    """`tags=vip`, `labels.intent=refund`."""
+    n: int
+    few: bool
+    """So few answers that the intervals say next to nothing."""
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+    kappa: JudgeMeasure
+    tpr: JudgeMeasure
+    tnr: JudgeMeasure
+    shift: JudgeMeasure
+    length_bias: JudgeMeasure | None
+
+
 class JudgeCalibration(msgspec.Struct, frozen=True, kw_only=True):
     """How a judge compared with people, once."""
 
@@ -201,6 +220,8 @@ class JudgeCalibration(msgspec.Struct, frozen=True, kw_only=True):
     """Of a pairwise judge: how much higher an answer scores in the first place."""
     consistent: JudgeMeasure | None
     """Of a pairwise judge: share of pairs that are judged alike in both orders."""
+    slices: tuple[JudgeSlice, ...]
+    """Along the paths that the suite had when the judge was compared, else by tag; those with five labelled answers."""
 
 
 class JudgeStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,9 +285,9 @@ class Evaluations(Protocol):
         """Its answers, page by page. Raises `NotFound`."""
         ...
 
-    def compare(self, run_id: str, baseline_id: str, after: str, limit: int) -> RunComparison:
-        """With a baseline, or what the gate would take when that is empty. Raises `NotFound`, and `ConflictError` for
-        runs that do not compare.
+    def compare(self, run_id: str, baseline_id: str, wanted: CasesWanted, limit: int) -> RunComparison:
+        """With a baseline, or what the gate would take when that is empty. Raises `NotFound`, `ConfigError` for what is
+        no slice, and `ConflictError` for runs that do not compare.
         """
         ...
 

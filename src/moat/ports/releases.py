@@ -4,6 +4,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from moat.domain.config import EnvironmentConfig
 from moat.domain.releases import Approval, Arm, Assignment, Evidence, Release, Strategy
 
 
@@ -98,12 +99,79 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """As in `Order`."""
 
 
+class EnvironmentRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What an environment demands of what it shall serve, as moat.yaml has it now."""
+
+    name: str
+    rules: EnvironmentConfig
+    frozen: str
+    """What the window of `freeze` says that is open now, as `is frozen: ...`; empty when none is."""
+
+
+class Lack(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that keeps a release out of an environment."""
+
+    what: str
+    """As what the environment does: `requires ...`, `is frozen: ...`."""
+    remedy: str
+    """How to meet it."""
+    overridable: bool
+    """Does breaking the glass help?"""
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's yes to a release in an environment, and whether it counts."""
+
+    actor: str
+    created_ns: int
+    comment: str
+    counts: bool
+    """False: they wrote what is new in it, or they release it."""
+
+
+class Clearance(msgspec.Struct, frozen=True, kw_only=True):
+    """May an environment serve a release to everybody, and what is missing until then."""
+
+    prompt: str
+    version: str
+    environment: str
+    release: str
+    """Id of the release that is meant; of a version: of the one that would be made of it now."""
+    served: bool
+    """Everybody gets it already: nothing is asked."""
+    rollout: bool
+    """It is in the rollout that is under way, so that this is about its promotion; else about releasing it."""
+    approvals: tuple[Vote, ...]
+    """Oldest first."""
+    approved: int
+    """How many people's yes counts ..."""
+    needed: int
+    """... and how many the environment requires."""
+    missing: tuple[Lack, ...]
+    """All that keeps it out; empty: it may."""
+    overridden: tuple[str, ...]
+    """Rules that were broken to begin the rollout. They are not asked again."""
+
+
 class ReleaseControl(Protocol):
     """Everything that changes what environments serve. People, the API, a merge and automation come this way.
 
-    `actor` is who acts, for the record. All raise `NotFound`, `ConfigError` for an unknown environment, and
-    `ConflictError` when the rules of the environment say no (all missing pieces are named) or somebody was faster.
+    `actor` is who acts, for the record; `seen`, the `sequence` of the assignment that they decided about, whose place
+    must not have been taken: None when it does not matter. All raise `NotFound`, `ConfigError` for an unknown
+    environment, and `ConflictError` when the rules of the environment say no (all missing pieces are named) or somebody
+    was faster.
     """
+
+    def rules(self) -> tuple[EnvironmentRules, ...]:
+        """What each environment demands, in the order of moat.yaml."""
+        ...
+
+    def clearance(self, prompt: str, environment: str, release: str, actor: str) -> Clearance:
+        """Would a release, by its id or by a version, be let in if `actor` asked now. Changes nothing.
+
+        Raises as `release` does for a version that is not sound.
+        """
+        ...
 
     def release(self, order: Order, actor: str) -> tuple[Release, Assignment]:
         """Make the manifest and serve it as planned."""
@@ -113,23 +181,25 @@ class ReleaseControl(Protocol):
         """Say yes to a release."""
         ...
 
-    def roll_back(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def roll_back(
+        self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None
+    ) -> Assignment:
         """Serve what was served before; always allowed. `Assignment.replaces` is where the next one would lead."""
         ...
 
-    def promote(self, promotion: Promotion, actor: str) -> Assignment:
+    def promote(self, promotion: Promotion, actor: str, *, seen: int | None = None) -> Assignment:
         """Give the new release a larger share, or everything, when the rules of the environment are still met."""
         ...
 
-    def pause(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def pause(self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None) -> Assignment:
         """Hold a rollout as it is: automation leaves it alone."""
         ...
 
-    def resume(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def resume(self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None) -> Assignment:
         """Let a paused rollout go on."""
         ...
 
-    def abort(self, prompt: str, environment: str, actor: str, reason: str) -> Assignment:
+    def abort(self, prompt: str, environment: str, actor: str, reason: str, *, seen: int | None = None) -> Assignment:
         """End a rollout: everybody gets what was served before it began."""
         ...
 

@@ -2,9 +2,46 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
-from moat.domain.scores import Judgement, Result, Run, RunStatus
+import msgspec
+
+from moat.domain.scores import Judgement, Result, Run, RunStatus, Verdict
+
+
+class RunsWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs, and where to go on; what is empty says nothing."""
+
+    suite: str = ""
+    prompt: str = ""
+    version: str = ""
+    verdict: Verdict | Literal["", "none"] = ""
+    """The newest one; `none`: no gate has judged it yet."""
+    author: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Text in the name or address of who ran it, whatever the case of its letters from a to z."""
+    like: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Id of a run: those that asked the same of the same cases by the same scorers, itself left out."""
+    before: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """The `next` of the page before."""
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs, newest first."""
+
+    runs: tuple[Run, ...]
+    next: str
+    """Send it as `before` for the next page; empty: there is none."""
+
+
+class RunPages(Protocol):
+    """All runs, however many, for those who look at them."""
+
+    def page(self, wanted: RunsWanted, limit: int) -> RunPage:
+        """Pages that follow each other hold each run once, however many are made meanwhile.
+
+        Raises `RequestError` for a `before` or `like` that is no run's.
+        """
+        ...
 
 
 class Runs(Protocol):

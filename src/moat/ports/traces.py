@@ -278,10 +278,14 @@ class TraceReader(Protocol):
         """Totals of the calls per combination of dimensions, most expensive first; no dimension: one row."""
         ...
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
+    def series(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0, timezone: str = ""
+    ) -> list[Usages]:
         """As `usages` per time slot of `step_ns`, oldest first; a slot without calls is absent.
 
         Slots begin at multiples of `step_ns`, or so much later as `offset_ns` (below `step_ns`) says; here and below.
+        With `timezone`, an IANA name, those longer than an hour begin at multiples on the clock there, in place of
+        `offset_ns`: a day in which clocks change has 23 or 25 hours. Raises `ConfigError` for an unknown one.
         """
         ...
 
@@ -319,7 +323,7 @@ class TraceReader(Protocol):
         ...
 
     def spending(
-        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0, timezone: str = ""
     ) -> list[Spend]:
         """What attempts cost per combination of dimensions, and per time slot when `step_ns` is not 0.
 

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from moat.domain.releases import Evidence, PromptVersion, Release, digest, prompt_digest
 
+RELEASE = "rel_"
+"""What ids of releases begin with; no version does."""
+
 
 class Setting(NamedTuple):
     """What a version ships with, as in `Release`."""
@@ -36,7 +39,7 @@ def make_release(
     if setting.policies:  # releases from before there were any keep their ids
         identity["policies"] = setting.policies
     return Release(
-        id="rel_" + digest(identity).removeprefix("sha256:")[:16],
+        id=RELEASE + digest(identity).removeprefix("sha256:")[:16],
         content=prompt,
         prompt_digest=content_digest,
         deployments=setting.deployments,

@@ -30,13 +30,14 @@ def missing_verdict(proof: Evidence | None, baseline: str) -> str:
     return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
 
 
-def missing_approvals(needed: int, given: Iterable[Approval], own: Collection[str]) -> str:
-    """Whose yes an environment still requires; empty when enough people said it.
+def counts(approval: Approval, own: Collection[str]) -> bool:
+    """Is it the yes of a person other than these: who wrote the release, and who releases it?"""
+    return address(approval.actor) != "" and not any(same_person(approval.actor, mine) for mine in own)
 
-    `own` are the people whose yes does not count: who wrote the release, and who releases it.
-    """
-    others = (name.actor for name in given if not any(same_person(name.actor, mine) for mine in own))
-    yes = {address(name) for name in others} - {""}
+
+def missing_approvals(needed: int, given: Iterable[Approval], own: Collection[str]) -> str:
+    """Whose yes an environment still requires; empty when enough people said it. `own` as in `counts`."""
+    yes = {address(approval.actor) for approval in given if counts(approval, own)}
     if len(yes) >= needed:
         return ""
     so_far = f" (so far: {', '.join(sorted(yes))})" if yes else ""

@@ -100,7 +100,9 @@ class Traffic:
         found = self._usages(wanted.since_ns, wanted.until_ns)
         return [] if found is None else [replace(found, group=_group(by))]
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
+    def series(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0, timezone: str = ""
+    ) -> list[Usages]:
         rows = []
         begin = wanted.since_ns - (wanted.since_ns - offset_ns) % step_ns
         for slot in range(begin, wanted.until_ns, step_ns):
@@ -110,7 +112,7 @@ class Traffic:
         return rows
 
     def spending(
-        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0, timezone: str = ""
     ) -> list[Spend]:
         found = self.usages(by, wanted) if not step_ns else self.series(by, wanted, step_ns, offset_ns)
         return [

@@ -1,8 +1,9 @@
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 
 import styles from "./Chart.module.css";
 import { time } from "./format";
+import { type Frame, ending, frameOf, marksIn, marksOf } from "./frame";
 import { useTheme } from "./theme";
 
 export interface Series {
@@ -26,31 +27,36 @@ export interface ChartProps {
   times: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
+  /** End of the time that is drawn, mostly now: the last slot is drawn as one that is not over. Else the last time. */
+  until_ns?: number;
   marks?: readonly Mark[];
   height?: number;
   /** Called with the span of time that the reader drew with the mouse. */
   zoom?: (since_ns: number, until_ns: number) => void;
 }
 
+const NO_MARKS: readonly Mark[] = [];
+
 /** Lines over time. Their numbers are also a table, for those who cannot see lines. */
 export function Chart(props: ChartProps) {
-  const { title, times, series, format, marks = [], height = 160 } = props;
+  const { title, times, series, format, until_ns, marks = NO_MARKS, height = 160, zoom } = props;
   const place = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const id = useId();
   const [at, setAt] = useState<number | null>(null);
+  const frame = useMemo(() => frameOf(times, until_ns), [times, until_ns]);
   useEffect(() => {
     const box = place.current;
     if (!box) return;
-    const plot = new uPlot(options(props, theme, box.clientWidth, height, setAt), data(times, series), box);
+    const drawn = options({ series, format, marks, zoom, frame, theme, hover: setAt });
+    const plot = new uPlot({ ...drawn, width: box.clientWidth, height }, data(times, series, frame), box);
     const sized = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height }));
     sized.observe(box);
     return () => {
       sized.disconnect();
       plot.destroy();
     };
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- `props` are named one by one
-  }, [times, series, marks, theme, height, format]);
+  }, [times, series, format, marks, zoom, frame, theme, height]);
   const shown = at ?? times.length - 1;
   return (
     <figure className={styles.figure} aria-labelledby={id}>
@@ -58,6 +64,8 @@ export function Chart(props: ChartProps) {
         <h3 id={id}>{title}</h3>
         <ul className={styles.legend}>
           {at !== null && times[at] !== undefined && <li>{time(times[at])}</li>}
+          {frame.open && shown === times.length - 1 && <li>so far</li>}
+          {at !== null && marksOf(marks, times, at).map((mark) => <li key={`${mark.at_ns} ${mark.label}`}>┊ {mark.label}</li>)}
           {series.map((one, index) => (
             <li key={one.label}>
               <Sample index={index} dashed={one.dashed ?? false} /> {one.label}{" "}
@@ -69,7 +77,7 @@ export function Chart(props: ChartProps) {
       <div ref={place} className={styles.plot} aria-hidden="true" />
       <details className="small">
         <summary>Numbers</summary>
-        <Numbers {...props} />
+        <Numbers {...props} marks={marksIn(marks, frame)} open={frame.open} />
       </details>
     </figure>
   );
@@ -85,7 +93,7 @@ function Sample({ index, dashed }: { index: number; dashed: boolean }) {
   );
 }
 
-function Numbers({ times, series, format, marks = [], title }: ChartProps) {
+function Numbers({ times, series, format, marks = NO_MARKS, title, open }: ChartProps & { open: boolean }) {
   return (
     <div tabIndex={0} role="region" aria-label={`${title}: numbers`} style={{ maxHeight: 240, overflow: "auto" }}>
       <table>
@@ -102,10 +110,13 @@ function Numbers({ times, series, format, marks = [], title }: ChartProps) {
         <tbody>
           {times.map((ns, index) => (
             <tr key={ns}>
-              <th scope="row">{time(ns)}</th>
+              <th scope="row">
+                {time(ns)}
+                {open && index === times.length - 1 && " so far"}
+              </th>
               {series.map((one) => (
                 <td key={one.label} className="number">
-                  {said(one.values[index], format)}
+                  {said(one.values[index], format)} {within(one, index, format)}
                 </td>
               ))}
             </tr>
@@ -125,30 +136,48 @@ function Numbers({ times, series, format, marks = [], title }: ChartProps) {
   );
 }
 
-function data(times: readonly number[], series: readonly Series[]): uPlot.AlignedData {
-  const rows = series.flatMap((one) => (one.band ? [one.values, one.band.high, one.band.low] : [one.values]));
+/** `(0.8 to 1.2)`: the band of a value, where it has one. */
+function within({ band }: Series, index: number, format: (value: number) => string): string {
+  const [low, high] = [band?.low[index], band?.high[index]];
+  return low == null || high == null ? "" : `(${format(low)} to ${format(high)})`;
+}
+
+function data(times: readonly number[], series: readonly Series[], frame: Frame): uPlot.AlignedData {
+  const rows = series.flatMap((one) => {
+    const { over, open } = ending(one.values, frame.open);
+    return one.band ? [over, open, one.band.high, one.band.low] : [over, open];
+  });
   return [times.map((ns) => ns / 1e9), ...rows.map((values) => [...values])];
 }
 
-type Hover = (index: number | null) => void;
+interface Drawing extends Pick<ChartProps, "series" | "format" | "zoom"> {
+  marks: readonly Mark[];
+  frame: Frame;
+  theme: string;
+  hover: (index: number | null) => void;
+}
 
-function options(props: ChartProps, theme: string, width: number, height: number, hover: Hover): uPlot.Options {
+function options({ series, format, marks, zoom, frame, theme, hover }: Drawing): Omit<uPlot.Options, "width" | "height"> {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
   return {
-    width,
-    height,
     class: theme,
     legend: { show: false },
-    cursor: { y: false, drag: { x: props.zoom !== undefined, y: false, setScale: false } },
-    scales: { y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] } },
-    axes: [{ ...axis, values: (_plot, seconds) => ticks(seconds) }, { ...axis, size: 64, values: (_plot, values) => values.map((value) => props.format(value)) }],
-    ...lines(props.series, colour),
+    cursor: { y: false, drag: { x: zoom !== undefined, y: false, setScale: false } },
+    scales: {
+      x: { range: () => [frame.since_ns / 1e9, frame.until_ns / 1e9] },
+      y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] },
+    },
+    axes: [{ ...axis, values: (_plot, seconds) => ticks(seconds) }, { ...axis, size: 64, values: (_plot, values) => values.map((value) => format(value)) }],
+    ...lines(series, colour),
     hooks: {
       setCursor: [(plot) => hover(plot.cursor.idx ?? null)],
-      setSelect: [(plot) => select(plot, props.zoom)],
-      draw: [(plot) => drawMarks(plot, props.marks ?? [], colour("muted"))],
+      setSelect: [(plot) => select(plot, zoom)],
+      draw: [
+        (plot) => drawMarks(plot, marksIn(marks, frame), colour("muted")),
+        (plot) => series.forEach((one, index) => drawLone(plot, one, colour(`series-${(index % 6) + 1}`))),
+      ],
     },
   };
 }
@@ -171,7 +200,10 @@ function lines(series: readonly Series[], colour: (name: string) => string): Pic
   const bands: uPlot.Band[] = [];
   series.forEach((one, index) => {
     const stroke = colour(`series-${(index % 6) + 1}`);
-    drawn.push({ label: one.label, stroke, width: 2, dash: one.dashed ? [5, 4] : undefined, points: { show: isSparse(one.values) } });
+    const points = { show: isSparse(one.values) };
+    drawn.push({ label: one.label, stroke, width: 2, dash: one.dashed ? [5, 4] : undefined, points });
+    // Of the slot that is not over yet: what looks like a fall may be none.
+    drawn.push({ label: one.label, stroke, width: 1, dash: [2, 3], points });
     if (one.band) {
       const bound = { stroke: "transparent", points: { show: false } };
       bands.push({ series: [drawn.length, drawn.length + 1], fill: `${stroke}33` });
@@ -193,6 +225,25 @@ function select(plot: uPlot, zoom: ChartProps["zoom"]): void {
   plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
+/** A value between gaps has no band beside it to be seen: its bounds are a line through its point. */
+function drawLone(plot: uPlot, { values, band }: Series, colour: string): void {
+  const { ctx } = plot;
+  ctx.save();
+  ctx.strokeStyle = `${colour}99`;
+  ctx.lineWidth = 2 * devicePixelRatio;
+  values.forEach((value, index) => {
+    const [at, low, high] = [plot.data[0][index], band?.low[index], band?.high[index]];
+    const joined = [index - 1, index + 1].some((beside) => band?.low[beside] != null && band.high[beside] != null);
+    if (at === undefined || value === null || low == null || high == null || joined) return;
+    const x = plot.valToPos(at, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(x, plot.valToPos(low, "y", true));
+    ctx.lineTo(x, plot.valToPos(high, "y", true));
+    ctx.stroke();
+  });
+  ctx.restore();
+}
+
 function drawMarks(plot: uPlot, marks: readonly Mark[], colour: string): void {
   const { ctx, bbox } = plot;
   ctx.save();
@@ -200,7 +251,6 @@ function drawMarks(plot: uPlot, marks: readonly Mark[], colour: string): void {
   ctx.setLineDash([2, 3]);
   for (const mark of marks) {
     const x = plot.valToPos(mark.at_ns / 1e9, "x", true);
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);

@@ -1,23 +1,17 @@
-import { useState } from "react";
+import { useRef } from "react";
 
-import { Button } from "./Button";
 import styles from "./Command.module.css";
+import { CopyButton } from "./CopyButton";
 
 /** A command, or anything else worth copying, with the button that copies it. */
 export function Command({ text }: { text: string }) {
-  const [copied, setCopied] = useState(false);
-  const copy = () => {
-    void navigator.clipboard.writeText(text).then(() => {
-      setCopied(true);
-      setTimeout(() => setCopied(false), 1500);
-    });
-  };
+  const shown = useRef<HTMLElement>(null);
   return (
     <div className={styles.command}>
-      <code tabIndex={0}>{text}</code>
-      <Button kind="plain" onClick={copy} aria-label={`Copy: ${text}`}>
-        {copied ? "Copied" : "Copy"}
-      </Button>
+      <code ref={shown} tabIndex={0}>
+        {text}
+      </code>
+      <CopyButton text={text} of={shown} label={`Copy: ${text}`} />
     </div>
   );
 }

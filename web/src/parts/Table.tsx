@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 
+import { Failure } from "./States";
 import styles from "./Table.module.css";
 
 export interface Column<Row> {
@@ -23,8 +24,18 @@ export interface TableProps<Row> {
   selected?: string;
   /** Height of the window on the rows; without it the table is as long as its rows. */
   height?: string;
-  /** Called when the end of the rows comes into sight: more can be loaded. */
-  atEnd?: () => void;
+  /** There are more rows: they are asked for when the last one comes into sight. */
+  more?: More;
+}
+
+/** The rows that follow; an infinite query is one. */
+export interface More {
+  hasNextPage: boolean;
+  isFetching: boolean;
+  /** The last answer was a refusal, or none came: not asked for again until somebody says so. */
+  isFetchNextPageError: boolean;
+  error: Error | null;
+  fetchNextPage: () => unknown;
 }
 
 const ROW = 32;
@@ -32,7 +43,7 @@ const ROW = 32;
 const MANY = 100;
 
 /** Rows and columns. Long tables keep only what is in sight in the page, so that a million rows scroll. */
-export function Table<Row>({ label, rows, columns, id, selected, height, atEnd }: TableProps<Row>) {
+export function Table<Row>({ label, rows, columns, id, selected, height, more }: TableProps<Row>) {
   const scroller = useRef<HTMLDivElement>(null);
   const [by, setBy] = useState<{ key: string; down: boolean } | null>(null);
   const sorted = useMemo(() => sort(rows, columns, by), [rows, columns, by]);
@@ -49,9 +60,12 @@ export function Table<Row>({ label, rows, columns, id, selected, height, atEnd }
   const above = windowed ? (virtual.getVirtualItems()[0]?.start ?? 0) : 0;
   const below = windowed ? virtual.getTotalSize() - (virtual.getVirtualItems().at(-1)?.end ?? 0) : 0;
   const last = items.at(-1);
+  const isAtEnd = last !== undefined && last >= sorted.length - 1;
+  const isAsked = isAtEnd && more !== undefined && more.hasNextPage && !more.isFetching && !more.isFetchNextPageError;
+  const fetchNextPage = more?.fetchNextPage;
   useEffect(() => {
-    if (last !== undefined && last >= sorted.length - 1) atEnd?.();
-  }, [last, sorted.length, atEnd]);
+    if (isAsked) fetchNextPage?.();
+  }, [isAsked, fetchNextPage]);
   return (
     // Scrolled by keyboard too, so it can have the focus.
     <div ref={scroller} className={styles.scroller} style={{ maxHeight: height }} tabIndex={0} role="region" aria-label={label}>
@@ -79,6 +93,13 @@ export function Table<Row>({ label, rows, columns, id, selected, height, atEnd }
             );
           })}
           {below > 0 && <Spacer height={below} columns={columns.length} />}
+          {more?.isFetchNextPageError && (
+            <tr>
+              <td colSpan={columns.length}>
+                <Failure error={more.error} retry={() => more.fetchNextPage()} />
+              </td>
+            </tr>
+          )}
         </tbody>
       </table>
     </div>

@@ -1,38 +1,41 @@
 /** Light or dark: as the reader chose, else as the system has it. */
 import { useSyncExternalStore } from "react";
 
+import { read, subscribe, write } from "./kept";
+
 export type Theme = "light" | "dark";
 
 const KEY = "moat-theme";
 const system = window.matchMedia("(prefers-color-scheme: dark)");
-const listeners = new Set<() => void>();
 
 function current(): Theme {
-  const chosen = localStorage.getItem(KEY);
+  const chosen = read(KEY);
   return chosen === "light" || chosen === "dark" ? chosen : system.matches ? "dark" : "light";
 }
 
 function apply(): void {
   document.documentElement.dataset["theme"] = current();
-  listeners.forEach((tell) => {
-    tell();
-  });
+}
+
+function listen(tell: () => void): () => void {
+  system.addEventListener("change", tell);
+  const leave = subscribe(tell);
+  return () => {
+    system.removeEventListener("change", tell);
+    leave();
+  };
 }
 
 /** Called once, before anything is drawn. */
 export function startTheme(): void {
-  system.addEventListener("change", apply);
+  listen(apply);
   apply();
 }
 
 export function chooseTheme(theme: Theme): void {
-  localStorage.setItem(KEY, theme);
-  apply();
+  write(KEY, theme);
 }
 
 export function useTheme(): Theme {
-  return useSyncExternalStore((tell) => {
-    listeners.add(tell);
-    return () => listeners.delete(tell);
-  }, current);
+  return useSyncExternalStore(listen, current);
 }

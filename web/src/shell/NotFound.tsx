@@ -1,10 +1,12 @@
 import { Link } from "@tanstack/react-router";
 
+import { Heading } from "../parts/Heading";
+
 /** The address leads nowhere. */
 export function NotFound() {
   return (
     <div className="panel stack">
-      <h1>There is no such page</h1>
+      <Heading title="There is no such page" />
       <p>
         The address may be of another version of Moat. <Link to="/">Overview</Link>
       </p>

@@ -1,14 +1,17 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { Link, Outlet } from "@tanstack/react-router";
+import { useCallback, useState } from "react";
 
 import { useConnected, useEvents } from "../api/events";
-import { answer, api } from "../api/client";
+import { useOver } from "../api/over";
 import { sessionQuery } from "../api/session";
 import { Button } from "../parts/Button";
 import { chooseTheme, useTheme } from "../parts/theme";
+import { Again } from "./Again";
+import { KeyList } from "./KeyList";
 import { useKeys } from "./keys";
 import { Palette } from "./Palette";
+import { Person } from "./Person";
 import { PLACES } from "./places";
 import styles from "./Shell.module.css";
 
@@ -16,13 +19,12 @@ import styles from "./Shell.module.css";
 export function Shell() {
   const queries = useQueryClient();
   const { data: session } = useQuery(sessionQuery);
-  const navigate = useNavigate();
-  const [palette, setPalette] = useState(false);
+  const [open, setOpen] = useState<"palette" | "keys" | null>(null);
+  const openPalette = useCallback(() => setOpen("palette"), []);
+  const openKeys = useCallback(() => setOpen("keys"), []);
+  const close = () => setOpen(null);
   useEvents(queries);
-  useKeys(() => setPalette(true));
-  useEffect(() => {
-    if (session === null) void navigate({ to: "/sign-in", search: { to: location.pathname + location.search } });
-  }, [session, navigate]);
+  useKeys(openPalette, openKeys);
   return (
     <div className={styles.shell}>
       <a href="#main" className={styles.skip}>
@@ -41,24 +43,27 @@ export function Shell() {
         </nav>
         <div className={styles.own}>
           <Line />
-          <Button kind="plain" onClick={() => setPalette(true)} aria-keyshortcuts="Control+K Meta+K">
+          <Button kind="plain" onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
             Go to <kbd>Ctrl K</kbd>
           </Button>
           <Theme />
-          <Person />
+          {session && <Person session={session} />}
         </div>
       </header>
       <main id="main" tabIndex={-1} className={styles.main}>
         <Outlet />
       </main>
-      <Palette open={palette} close={() => setPalette(false)} />
+      <Palette open={open === "palette"} close={close} openKeys={openKeys} />
+      <KeyList open={open === "keys"} close={close} />
+      <Again />
     </div>
   );
 }
 
 function Line() {
   const connected = useConnected();
-  if (connected) return null;
+  const over = useOver();
+  if (connected || over) return null;
   return (
     <span role="status" className="warn small">
       ! No live updates: the server does not answer
@@ -73,27 +78,5 @@ function Theme() {
     <Button kind="plain" onClick={() => chooseTheme(other)} aria-label={`Use ${other} colours`} title={`Use ${other} colours`}>
       {theme === "dark" ? "☀" : "☾"}
     </Button>
-  );
-}
-
-function Person() {
-  const queries = useQueryClient();
-  const { data: session } = useQuery(sessionQuery);
-  if (!session) return null;
-  const leave = async () => {
-    await answer(api.DELETE("/api/v1/session"));
-    queries.clear();
-    location.assign("/sign-in");
-  };
-  return (
-    <details className={styles.person}>
-      <summary>{session.account?.name || session.actor}</summary>
-      <div className={`${styles.menu} panel stack`}>
-        <span className="muted small">
-          {session.actor} · {session.role}
-        </span>
-        <Button onClick={() => void leave()}>Sign out</Button>
-      </div>
-    </details>
   );
 }

@@ -1,22 +1,24 @@
-/** Shortcuts: Ctrl/Cmd K opens the palette; g and a letter lead to a page; / goes to the first search field. */
+/** Shortcuts: Ctrl/Cmd K opens the palette; g and a letter lead to a page; / goes to the first search field; ? tells them. */
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 
 import { PLACES } from "./places";
+import { isShortcut, isWindowOpen } from "./shortcuts";
 
 const PAUSE_MS = 1200;
 
-export function useKeys(openPalette: () => void): void {
+export function useKeys(openPalette: () => void, openKeys: () => void): void {
   const navigate = useNavigate();
   const since = useRef(0);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
         event.preventDefault();
-        openPalette();
+        if (!isWindowOpen()) openPalette();
         return;
       }
-      if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target)) return;
+      if (!isShortcut(event)) return;
+      if (event.key === "?") openKeys();
       if (event.key === "/") {
         const field = document.querySelector<HTMLElement>("main input[type=search]");
         if (field) event.preventDefault();
@@ -29,9 +31,5 @@ export function useKeys(openPalette: () => void): void {
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [navigate, openPalette]);
-}
-
-function writes(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
+  }, [navigate, openPalette, openKeys]);
 }

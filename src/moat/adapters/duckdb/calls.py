@@ -1,14 +1,27 @@
 """Lists and charts of calls; implements the `CallReader` port over whatever asks the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from moat.adapters.duckdb import call_queries as queries
 from moat.adapters.duckdb.conditions import CALLS, kinds_of, reported
-from moat.ports.calls import CallCount, CallRow, CallSlot, CallsPage, FindingCount, Place, Totals
-from moat.ports.traces import TraceFilter
+from moat.domain.errors import RequestError
+from moat.ports.calls import (
+    MOST_SAMPLES,
+    CallCount,
+    CallRow,
+    CallSlot,
+    CallsPage,
+    FindingCount,
+    Place,
+    Ranks,
+    Sample,
+    Totals,
+)
+from moat.ports.traces import Dimension, TraceFilter
 
 Ask = Callable[[str, list[Any]], list[tuple[Any, ...]]]
 """Answers one statement with its parameters."""
@@ -65,17 +78,54 @@ class DuckCalls:
         """See `CallReader`."""
         # Sums and quantiles by themselves: together they take twice as long (bench/traces, a million spans).
         quantiles = {at: row for at, *row in self._ask(*queries.quantiles(wanted, step_ns))}
-        names = Totals.__struct_fields__
-        return [
-            Totals(**dict(zip(names, (*sums, *quantiles.get(sums[0], (0, 0, 0))), strict=True)))
-            for sums in self._ask(*queries.sums(wanted, step_ns))
-        ]
+        return [_totals(sums, quantiles) for sums in self._ask(*queries.sums(wanted, step_ns))]
 
-    def findings(self, wanted: TraceFilter, step_ns: int, limit: int) -> list[FindingCount]:
+    def course(self, wanted: TraceFilter, step_ns: int) -> tuple[Totals, list[Totals]]:
+        """See `CallReader`."""
+        quantiles = {at: row for at, *row in self._ask(*queries.quantiles(wanted, step_ns, whole=True))}
+        slots = self._ask(*queries.sums(wanted, step_ns))
+        sums = [sum(column) for column in list(zip(*slots, strict=True))[1:]]
+        whole = _totals((None, *sums), quantiles) if slots else Totals(start_ns=0)
+        return replace(whole, start_ns=wanted.since_ns), [_totals(slot, quantiles) for slot in slots]
+
+    def samples(
+        self, by: Sequence[Dimension], wanted: TraceFilter, ranks: Ranks, step_ns: int = 0, offset_ns: int = 0
+    ) -> list[Sample]:
+        """See `CallReader`."""
+        rows = self._ask(*queries.moments(by, wanted, step_ns, offset_ns))
+        if len(rows) > MOST_SAMPLES:
+            raise RequestError(
+                f"makes more than {MOST_SAMPLES} groups of calls",
+                where="by",
+                remedy="Name fewer dimensions, longer slots (`step_ns`) or a shorter time (`since_ns`).",
+            )
+        width = len(by) + 1
+        wished = {timed: ranks(timed) for timed in {row[width + 2] for row in rows} if timed}
+        asked = queries.ordered(by, wanted, step_ns, offset_ns, wished)
+        latencies = {row[:width]: tuple(row[width]) for row in self._ask(*asked) if row[width]} if wished else {}
+        nothing = (None,) * len(ranks(0))
+        return [_sample(width, row, latencies.get(row[:width], nothing)) for row in rows]
+
+    def findings(self, wanted: TraceFilter, step_ns: int, limit: int, timezone: str = "") -> list[FindingCount]:
         """See `CallReader`."""
         names = FindingCount.__struct_fields__
-        rows = self._ask(*queries.findings(wanted, step_ns, limit))
+        rows = self._ask(*queries.findings(wanted, step_ns, limit, timezone))
         return [msgspec.convert(dict(zip(names, row, strict=True)), FindingCount) for row in rows]
+
+
+def _totals(sums: tuple[Any, ...], quantiles: Mapping[int | None, Sequence[Any]]) -> Totals:
+    """A slot's, or with None in its place those of all."""
+    start, *counts = sums
+    latencies, first_token = quantiles.get(start, ((0, 0), 0))
+    values = (start or 0, *counts, *latencies, first_token)
+    return Totals(**dict(zip(Totals.__struct_fields__, values, strict=True)))
+
+
+def _sample(width: int, row: Sequence[Any], latencies: tuple[int | None, ...]) -> Sample:
+    """`width`: how many columns say which group it is, the slot last."""
+    *group, slot_ns = row[:width]
+    calls, errors, timed, *costs = row[width:]
+    return Sample(tuple(group), slot_ns, calls, errors, timed, latencies, *costs)
 
 
 def step_of(length_ns: int, slots: int) -> int:

@@ -15,19 +15,39 @@ _TEXTS = tuple(
 
 Condition = tuple[str, list[Any]]
 
-SAID = """
+_SAID_OF_REQUESTS = """
 SELECT spans.rowid AS call, said.name, said.source, said.value, said.tenant, said.id
 FROM feedback AS said JOIN spans ON spans.request_id = said.request_id
 WHERE said.request_id <> '' AND spans.kind = 'call'
     AND said.tenant IN ('', spans.tenant) AND said.environment IN ('', spans.environment)
-UNION ALL
+"""
+_SAID_OF_TRACES = """
 SELECT spans.rowid AS call, said.name, said.source, said.value, said.tenant, said.id
 FROM feedback AS said JOIN spans ON spans.trace_id = said.trace_id
 WHERE said.request_id = '' AND spans.kind = 'call'
     AND said.tenant IN ('', spans.tenant) AND said.environment IN ('', spans.environment)
 QUALIFY row_number() OVER (PARTITION BY said.tenant, said.id ORDER BY spans.started_ns, spans.span_id) = 1
 """
+SAID = f"{_SAID_OF_REQUESTS} UNION ALL {_SAID_OF_TRACES}"
 """Opinions and the calls that they are of. One of a whole trace is of its first call, so that it counts once."""
+
+
+def said_of_calls(columns: str) -> str:
+    """The same of the rows of `calls`, a table of the statement which has `rowid` as `place`, and no others: these
+    columns of the call, then name, source and value.
+
+    A row of `calls` is known by what it says itself, so that an opinion of a request is sought among few; whether a
+    call is its trace's first is known among all alone.
+    """
+    return f"""
+        SELECT {columns}, said.name, said.source, said.value
+        FROM calls JOIN feedback AS said ON said.request_id = calls.request_id
+        WHERE said.request_id <> '' AND calls.kind = 'call'
+            AND said.tenant IN ('', calls.tenant) AND said.environment IN ('', calls.environment)
+        UNION ALL
+        SELECT {columns}, said.name, said.source, said.value
+        FROM calls JOIN ({_SAID_OF_TRACES}) AS said ON said.call = calls.place
+    """
 
 
 def conditions(wanted: TraceFilter, kinds: str = "kind = 'call'") -> Condition:
@@ -55,8 +75,10 @@ def conditions(wanted: TraceFilter, kinds: str = "kind = 'call'") -> Condition:
 
 
 CALLS = "kind = 'call'"
-ALONE = f"({CALLS} OR kind = 'app' AND parent_id = '' AND trace_id NOT IN (SELECT trace_id FROM spans WHERE {CALLS}))"
-"""Calls, and the top spans of traces that have none."""
+_TOP = "kind = 'app' AND parent_id = ''"
+ALONE = f"""({CALLS} OR {_TOP} AND trace_id NOT IN (
+    SELECT trace_id FROM spans WHERE {CALLS} AND trace_id IN (SELECT trace_id FROM spans WHERE {_TOP})))"""
+"""Calls, and the top spans of traces that have none. Where no application reports, no trace is looked at."""
 
 
 def kinds_of(wanted: TraceFilter, otherwise: str = CALLS) -> str:

@@ -5,7 +5,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from moat.adapters.duckdb.conditions import ALONE, CALLS, SAID, conditions, kinds_of
+from moat.adapters.duckdb.conditions import ALONE, CALLS, conditions, kinds_of, said_of_calls
+from moat.adapters.duckdb.slots import slot
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.errors import RequestError
 from moat.domain.spans import Span
@@ -90,20 +91,23 @@ def search(wanted: TraceFilter, limit: int, kinds: str) -> tuple[str, list[Any]]
     return f"SELECT {_names(SLIM_COLUMNS)} FROM spans WHERE {where} {order}", [*values, limit]
 
 
-def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0) -> tuple[str, list[Any]]:
+def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, start: str = "0") -> tuple[str, list[Any]]:
     """Statement and parameters for totals: the dimensions first, then the fields of `Usages` after `group`.
 
-    Quantiles are nearest-rank values that occurred. Raises `RequestError` for an unknown dimension.
+    `start`: the slot of a span, of `slots`. Quantiles are nearest-rank values that occurred. Raises `RequestError` for
+    an unknown dimension.
     """
     check(by)
     where, values = conditions(wanted)
     keys = [*(f'"{name}"' for name in by), *(["slot"] if step_ns else [])]
     grouped = f"GROUP BY {', '.join(keys)}" if keys else ""
     order = ", ".join(["slot"] * bool(step_ns) + ["total DESC", "calls DESC"] + keys)
+    # The same aggregate is worked out once: one sort in place of three.
+    latencies = f"quantile_disc(duration_ns, [0.5, 0.95, 0.99]) {TIMED}"
     streamed = "FILTER (stream AND first_token_ns > 0 AND output_tokens > 1 AND duration_ns > first_token_ns)"
     return (
         f"""
-        SELECT {_names(by)}{", " if by else ""}{slot(step_ns, offset_ns)} AS slot,
+        SELECT {_names(by)}{", " if by else ""}{start} AS slot,
             count(*) AS calls,
             count(*) FILTER (error <> '') AS errors,
             count(*) FILTER (error IN {TIMEOUTS}),
@@ -113,9 +117,7 @@ def usages(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offse
             coalesce(sum(cost), 0) AS total,
             count(*) FILTER (cost IS NULL),
             count(*) {TIMED},
-            coalesce(quantile_disc(duration_ns, 0.5) {TIMED}, 0),
-            coalesce(quantile_disc(duration_ns, 0.95) {TIMED}, 0),
-            coalesce(quantile_disc(duration_ns, 0.99) {TIMED}, 0),
+            coalesce(({latencies})[1], 0), coalesce(({latencies})[2], 0), coalesce(({latencies})[3], 0),
             coalesce(quantile_disc(first_token_ns, 0.5) FILTER (stream AND first_token_ns > 0), 0),
             coalesce(sum(output_tokens) {streamed}, 0),
             coalesce(sum(duration_ns - first_token_ns) {streamed}, 0),
@@ -133,26 +135,22 @@ TIMED = f"FILTER (error IN {ENDINGS} AND NOT ends_with(price_version, '{BATCH_PR
 """`moat.telemetry.latency.has_latency`."""
 
 
-def slot(step_ns: int, offset_ns: int = 0) -> str:
-    """Start of the time slot of a span; 0 when time is not divided."""
-    return f"started_ns - (started_ns - {offset_ns:d}) % {step_ns:d}" if step_ns else "0"
-
-
 def scores(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> tuple[str, list[Any]]:
     """Statement and parameters for opinions: the dimensions first, then the fields of `Scores` after `group`."""
     check(by)
     where, values = conditions(wanted)
-    groups = "".join(f'spans."{name}", ' for name in by)
+    columns = "".join(f'calls."{name}" AS k{place}, ' for place, name in enumerate(by))
+    groups = "".join(f"k{place}, " for place in range(len(by)))
     return (
         f"""
-        SELECT {groups}{slot(step_ns, offset_ns)} AS slot, said.name, said.source,
+        WITH calls AS (SELECT rowid AS place, * FROM spans WHERE {where})
+        SELECT {groups}{slot(step_ns, offset_ns)} AS slot, name, source,
             count(*), sum(value), sum(value * value),
             count(*) FILTER (value < 0.5),
             [{", ".join(f"count(*) FILTER (least(floor(value * 10), 9) = {tenth})" for tenth in range(10))}]
-        FROM ({SAID}) AS said
-        JOIN (SELECT rowid AS place, * FROM spans WHERE {where}) AS spans ON spans.place = said.call
+        FROM ({said_of_calls(f"{columns}calls.started_ns")}) AS said
         WHERE value IS NOT NULL
-        GROUP BY {groups}slot, said.name, said.source ORDER BY slot, said.name, said.source, {groups}slot
+        GROUP BY {groups}slot, name, source ORDER BY slot, name, source, {groups}slot
         """,
         values,
     )
@@ -164,8 +162,8 @@ def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> t
     return (
         f"""
         WITH calls AS (SELECT rowid AS place, * FROM spans WHERE {where} AND "{of}" <> ''),
-        said AS (SELECT call, sum(value) AS total, count(*) AS many FROM ({SAID})
-                 WHERE source = 'person' AND value IS NOT NULL GROUP BY call)
+        said AS (SELECT place AS call, sum(value) AS total, count(*) AS many FROM ({said_of_calls("calls.place")})
+                 WHERE source = 'person' AND value IS NOT NULL GROUP BY place)
         SELECT "{of}" AS id, tenant, coalesce(arg_max("user", started_ns) FILTER ("user" <> ''), '') AS whose,
             count(DISTINCT nullif(session, '')), count(*), count(*) FILTER (error <> ''),
             sum(input_tokens), sum(output_tokens), coalesce(sum(cost), 0), min(started_ns), max(started_ns) AS last,
@@ -177,9 +175,9 @@ def visits(of: Literal["session", "user"], wanted: TraceFilter, limit: int) -> t
     )
 
 
-def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> tuple[str, list[Any]]:
+def spending(by: Sequence[Dimension], wanted: TraceFilter, start: str = "0") -> tuple[str, list[Any]]:
     """Statement and parameters for what attempts cost: the dimensions first, then the slot, then the sums of `Spend`
-    with the counts of `Usage` last.
+    with the counts of `Usage` last. `start`: the slot of a span, of `slots`.
 
     A call's own row knows neither model nor provider of an attempt, so that they count by attempts alone. Two plain
     scans are ten times faster than one with a FILTER on each sum.
@@ -189,7 +187,7 @@ def spending(by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_
     alone = wanted.failed is not None or any(name in _OF_ATTEMPTS for name in asked)
     where, values = conditions(wanted, "kind = 'attempt'")
     groups = "".join(f'"{name}", ' for name in by)
-    keys = f"{groups}{slot(step_ns, offset_ns)} AS slot"
+    keys = f"{groups}{start} AS slot"
     tokens = ", ".join(f"sum({column}) AS {column}" for column in USAGE_COLUMNS.values())
     parts = f"""
         SELECT {keys}, {"count(*)" if alone else "0"} AS calls, count(*) AS requests,

@@ -21,6 +21,7 @@ from moat.adapters.duckdb.paging import pages
 from moat.adapters.duckdb.repricing import reprice
 from moat.adapters.duckdb.retention import steps
 from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
+from moat.adapters.duckdb.slots import local_slot, slot
 from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.feedback import Feedback, Source
@@ -122,9 +123,12 @@ class DuckTraces:
         """See `TraceReader`."""
         return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted))]
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
+    def series(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0, timezone: str = ""
+    ) -> list[Usages]:
         """See `TraceReader`."""
-        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns, offset_ns))]
+        start = local_slot(step_ns, timezone, wanted) if timezone else slot(step_ns, offset_ns)
+        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns, start))]
 
     def scores(
         self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
@@ -181,10 +185,11 @@ class DuckTraces:
         return Kept(spans=spans, opinions=opinions, rejects=rejects, bytes=sum(sizes), first_ns=first)
 
     def spending(
-        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0, timezone: str = ""
     ) -> list[Spend]:
         """See `TraceReader`."""
-        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, step_ns, offset_ns))]
+        start = local_slot(step_ns, timezone, wanted) if timezone else slot(step_ns, offset_ns)
+        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, start))]
 
     def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
         """See `TraceReader`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from moat.adapters.git.repository import MAX_SECONDS, GitRepository
-from moat.domain.errors import ConflictError, Unavailable
+from moat.domain.errors import ConflictError, DocumentError, NotFound, Unavailable
 
 PROPOSALS = "propose/"
 """What the names of such branches begin with."""
@@ -85,6 +85,10 @@ class ProposingRepository(GitRepository):
         """Point a new branch to a commit. Raises `ConflictError` when somebody else has just made it."""
         self._do("update-ref", "-m", "moat: proposal", f"refs/heads/{name}", commit, "")  # which must not be there yet
 
+    def remove_branch(self, name: str, commit: str) -> None:
+        """Take a branch away that still points to this commit. Raises `ConflictError` when it does not."""
+        self._do("update-ref", "-d", f"refs/heads/{name}", commit)
+
     def push_branch(self, remote: str, name: str) -> None:
         """Push one branch, without asking anybody for a password. Raises `Unavailable` when it does not arrive."""
         options = ("--quiet", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
@@ -109,6 +113,26 @@ class ProposingRepository(GitRepository):
                 time_ns = min(max(int(seconds or 0), 0), MAX_SECONDS) * 10**9
                 found.append(ProposedBranch(name, commit, author, time_ns, message.strip()))
         return found
+
+    def proposed_commit(self, branch: str) -> str:
+        """What a branch of proposals points to. Raises `NotFound` for any other branch, and for what is none."""
+        shown = ("show-ref", "--verify", "--hash", f"refs/heads/{branch}")
+        found = self._ask(*shown) if branch.startswith(PROPOSALS) else ""
+        if not found:
+            raise NotFound(f"there is no proposal {branch[:200]!r}", remedy="`GET /api/v1/proposals` lists them.")
+        return found
+
+    def text(self, commit: str, path: str) -> str:
+        """A file, relative to the root, to the letter. Raises `NotFound` when the commit does not have it as a regular
+        file, `DocumentError` when it is not UTF-8.
+        """
+        told = self._ask("ls-tree", "-z", commit, "--", path)
+        if told.split(" ")[0] not in _REGULAR:
+            raise NotFound(f"the commit {commit[:12]} has no file {path!r}", where=path)
+        try:
+            return self._do_raw("cat-file", "blob", f"{commit}:./{path}").decode("utf-8")
+        except UnicodeDecodeError:
+            raise DocumentError("not UTF-8 text", where=path, remedy="Save it as UTF-8.") from None
 
     def changed(self, commit: str) -> tuple[str, ...]:
         """The files, relative to the root, in which a commit differs from where its branch left the current one."""

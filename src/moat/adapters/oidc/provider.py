@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import hmac
-import threading
-import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,12 +10,15 @@ from moat.adapters.oidc.asking import check_address, exchange, get
 from moat.domain.console import OidcConfig
 from moat.domain.errors import AccessError, ConfigError, Unavailable
 from moat.domain.identities import Handshake, Identity
+from moat.domain.recent import Recent
 
 DISCOVERY = "/.well-known/openid-configuration"
 FRESH_SECONDS = 3600.0
 """How long what a provider says of itself is believed."""
 AGAIN_SECONDS = 60.0
 """Between two looks at its keys, for tokens that name an unknown one."""
+FAILED_SECONDS = 10.0
+"""How long a look that failed is not repeated. Of those who sign in meanwhile none waits for a provider in vain."""
 
 
 class OidcProvider:
@@ -36,10 +37,7 @@ class OidcProvider:
         self._token = token
         self._config = config
         self._secret = secret
-        self._lock = threading.Lock()
-        self._about: dict[str, Any] = {}
-        self._keys: list[dict[str, Any]] = []
-        self._about_since = self._keys_since = float("-inf")
+        self._looks = Recent(2, failed_seconds=FAILED_SECONDS)
 
     def address(self, handshake: Handshake) -> str:
         """With PKCE (S256), state and nonce."""
@@ -86,19 +84,19 @@ class OidcProvider:
 
     def _described(self) -> dict[str, Any]:
         """What the provider says of itself. It must go by the issuer's name, to the letter."""
-        with self._lock:
-            if time.monotonic() - self._about_since >= FRESH_SECONDS:
-                url = self._config.issuer.rstrip("/") + DISCOVERY
-                check_address(url, "moat.yaml: $.console.oidc.issuer")
-                about = get(url)
-                if about.get("issuer") != self._config.issuer:
-                    raise Unavailable(
-                        f"the provider calls itself {str(about.get('issuer'))[:200]!r}",
-                        where=self._config.issuer,
-                        remedy="Write console.oidc.issuer exactly so, if that is who you mean.",
-                    )
-                self._about, self._about_since = about, time.monotonic()
-            return self._about
+        return self._looks.get("about", FRESH_SECONDS, self._about)
+
+    def _about(self) -> dict[str, Any]:
+        url = self._config.issuer.rstrip("/") + DISCOVERY
+        check_address(url, "moat.yaml: $.console.oidc.issuer")
+        about = get(url)
+        if about.get("issuer") != self._config.issuer:
+            raise Unavailable(
+                f"the provider calls itself {str(about.get('issuer'))[:200]!r}",
+                where=self._config.issuer,
+                remedy="Write console.oidc.issuer exactly so, if that is who you mean.",
+            )
+        return about
 
     def _endpoint(self, name: str) -> str:
         url = str(self._described().get(name, ""))
@@ -107,11 +105,8 @@ class OidcProvider:
 
     def _published(self, *, anew: bool = False) -> list[dict[str, Any]]:
         """The keys that the provider signs with."""
-        url = self._endpoint("jwks_uri")
-        with self._lock:
-            age = time.monotonic() - self._keys_since
-            if age >= (AGAIN_SECONDS if anew else FRESH_SECONDS):
-                keys = get(url).get("keys")
-                self._keys = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-                self._keys_since = time.monotonic()
-            return self._keys
+        return self._looks.get("keys", AGAIN_SECONDS if anew else FRESH_SECONDS, self._keys)
+
+    def _keys(self) -> list[dict[str, Any]]:
+        keys = get(self._endpoint("jwks_uri")).get("keys")
+        return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []

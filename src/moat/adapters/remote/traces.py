@@ -60,17 +60,17 @@ class RemoteTraces:
         """Totals by dimensions."""
         return self._get("/api/v1/usage", {**_fields(wanted), "by": ",".join(by)}, list[Usages])
 
-    def series(self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0) -> list[Usages]:
+    def series(
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0, timezone: str = ""
+    ) -> list[Usages]:
         """Totals by dimensions and time."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
-        return self._get("/api/v1/usage", query, list[Usages])
+        return self._get("/api/v1/usage", _divided(by, wanted, step_ns, offset_ns, timezone), list[Usages])
 
     def scores(
         self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
     ) -> list[Scores]:
         """What was said, by dimensions and time."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
-        return self._get("/api/v1/scores", query, list[Scores])
+        return self._get("/api/v1/scores", _divided(by, wanted, step_ns, offset_ns), list[Scores])
 
     def feedback(self, trace_or_request_id: str) -> list[Feedback]:
         """What was said of one trace."""
@@ -102,11 +102,10 @@ class RemoteTraces:
         return self._get("/api/v1/kept", {}, Kept)
 
     def spending(
-        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
+        self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0, timezone: str = ""
     ) -> list[Spend]:
         """What attempts cost."""
-        query = {**_fields(wanted), "by": ",".join(by), "step_ns": step_ns, "offset_ns": offset_ns}
-        return self._get("/api/v1/spend", query, list[Spend])
+        return self._get("/api/v1/spend", _divided(by, wanted, step_ns, offset_ns, timezone), list[Spend])
 
     def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
         """Where attempts were made."""
@@ -165,6 +164,14 @@ def _pages(response: HTTPResponse, size: int, where: str) -> Iterator[list[Span]
             page = []
         page.append(span)
     raise Unavailable(f"the export is not whole: {why}", where=where, remedy="Do it again.")
+
+
+def _divided(
+    by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int, timezone: str = ""
+) -> dict[str, Any]:
+    """The query of an answer by dimensions and time."""
+    slots = {"step_ns": step_ns, "offset_ns": offset_ns, **({"timezone": timezone} if timezone else {})}
+    return {**_fields(wanted), "by": ",".join(by), **slots}
 
 
 def _fields(wanted: TraceFilter) -> dict[str, Any]:

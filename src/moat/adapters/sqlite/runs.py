@@ -11,8 +11,9 @@ from sqlalchemy.dialects.sqlite import insert
 from moat.adapters.sqlite import tables
 from moat.adapters.sqlite.state import SqliteState
 from moat.adapters.sqlite.tables import record
-from moat.domain.errors import ConflictError, NotFound, StorageError
+from moat.domain.errors import ConflictError, NotFound, RequestError, StorageError
 from moat.domain.scores import Judgement, Result, Run, RunStatus
+from moat.ports.runs import RunPage, RunsWanted
 
 _RUN = tables.runs.c
 _PAGE = 500
@@ -34,7 +35,7 @@ _JSON = {
 
 
 class SqliteRuns:
-    """The port `Runs`."""
+    """The ports `Runs` and `RunPages`."""
 
     def __init__(self, state: SqliteState) -> None:
         self._state = state
@@ -138,6 +139,24 @@ class SqliteRuns:
         wanted = [column == value for column, value in ((_RUN.suite, suite), (_RUN.prompt, prompt)) if value]
         return self._newest(wanted, limit)
 
+    def page(self, wanted: RunsWanted, limit: int) -> RunPage:
+        """By the time that they began, then their id."""
+        filters = [_RUN[name] == value for name in ("suite", "prompt", "version") if (value := getattr(wanted, name))]
+        if wanted.verdict:
+            filters.append(_RUN.verdict == ("" if wanted.verdict == "none" else wanted.verdict))
+        if wanted.author:
+            # LIKE would take a NUL for the end of the text.
+            filters.append(func.instr(func.lower(_RUN.author), func.lower(wanted.author)) > 0)
+        if wanted.like:
+            one = self._named(wanted.like, "like")
+            filters += [_RUN[name] == getattr(one, name) for name in ("suite", "suite_digest", "dataset_digest")]
+            filters.append(_RUN.id != one.id)
+        if wanted.before:
+            last = self._named(wanted.before, "before")
+            filters.append(tuple_(_RUN.created_ns, _RUN.id) < (last.created_ns, last.id))
+        found = self._newest(filters, limit + 1)
+        return RunPage(runs=tuple(found[:limit]), next=found[limit - 1].id if len(found) > limit else "")
+
     def find(self, *, suite_digest: str, dataset_digest: str, prompt_digest: str, model: str) -> list[Run]:
         """Runs of exactly this content, newest first."""
         return self._newest(
@@ -148,6 +167,13 @@ class SqliteRuns:
                 _RUN.model == model,
             ]
         )
+
+    def _named(self, run_id: str, where: str) -> Run:
+        with self._state.read() as connection:
+            row = connection.execute(select(tables.runs).where(_RUN.id == run_id)).mappings().first()
+        if row is None:
+            raise RequestError("is no run's id", where=where)
+        return record(row, Run)
 
     def _newest(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[Run]:
         query = select(tables.runs).where(*wanted).order_by(_RUN.created_ns.desc(), _RUN.id.desc()).limit(limit)

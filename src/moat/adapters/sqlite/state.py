@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -53,6 +54,16 @@ class SqliteState:
                 with _writing(engine, path) as connection:
                     migrate(connection, path)
             watch = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+            undo.pop_all()
+        return cls(path, engine, watch)
+
+    @classmethod
+    def open_to_read(cls, path: Path) -> "SqliteState":
+        """Open the file as it is: nothing is made, brought forward or written. Raises `StorageError`."""
+        engine = _engine(path, read_only=True)
+        with _explained(path), ExitStack() as undo:
+            undo.callback(engine.dispose)
+            watch = _connected(path)
             undo.pop_all()
         return cls(path, engine, watch)
 
@@ -105,16 +116,23 @@ class SqliteState:
         self._engine.dispose()
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path, *, read_only: bool = False) -> Engine:
     # With isolation_level=None the sqlite3 module begins no transactions of its own; `_begin` does.
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         pool_size=0,
+        **({"creator": partial(_connected, path)} if read_only else {}),
     )
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection that can only read, and makes no file."""
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,6 +1,6 @@
 """What a judge and people say of the same answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -8,6 +8,11 @@ from moat.evals.statistics.agreement import Agreement, cohen_kappa, krippendorff
 from moat.evals.statistics.bias import length_bias, position_bias
 from moat.evals.statistics.judges import Share, rates
 from moat.evals.statistics.weighting import weighted_interval
+
+LEAST = 5
+"""With fewer answers than this nothing is said of a slice: every interval would be as wide as it can be."""
+MAX_SLICES = 50
+"""The largest are kept."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +93,49 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     binary: bool
     """Does the judge only pass and fail?"""
     sway: Sway | None = None
+
+
+class SliceMeasures(msgspec.Struct, frozen=True, kw_only=True):
+    """How a judge compares with people in one part of the cases: as `Measures`."""
+
+    name: str
+    """`tags=vip`, `labels.intent=refund`."""
+    n: int
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+    tpr: Coefficient
+    tnr: Coefficient
+    kappa: Coefficient
+    shift: Coefficient
+    length_bias: Coefficient | None
+
+
+def measures_of_slices(
+    pairs: Sequence[Pair], members: Mapping[str, Sequence[str]], threshold: float
+) -> tuple[SliceMeasures, ...]:
+    """Compare in parts. `members`: ids of the cases of each slice (`moat.evals.slices.slices`)."""
+    parts = {name: [pair for pair in pairs if pair.case in set(cases)] for name, cases in members.items()}
+    sizes = sorted((name for name, part in parts.items() if len(part) >= LEAST), key=lambda name: -len(parts[name]))
+    kept = set(sizes[:MAX_SLICES])
+    return tuple(_of_slice(name, measures(parts[name], threshold)) for name in parts if name in kept)
+
+
+def _of_slice(name: str, found: Measures) -> SliceMeasures:
+    return SliceMeasures(
+        name=name,
+        n=found.n,
+        tp=found.tp,
+        fn=found.fn,
+        fp=found.fp,
+        tn=found.tn,
+        tpr=found.tpr,
+        tnr=found.tnr,
+        kappa=found.kappa,
+        shift=Coefficient(found.shift.mean, found.shift.low, found.shift.high),
+        length_bias=found.length_bias,
+    )
 
 
 def measures(pairs: Sequence[Pair], threshold: float) -> Measures:

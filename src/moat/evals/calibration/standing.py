@@ -15,7 +15,7 @@ import msgspec
 
 from moat.domain.errors import DocumentError, StorageError
 from moat.domain.releases import digest
-from moat.evals.calibration.agreement import Measures
+from moat.evals.calibration.agreement import Measures, SliceMeasures
 from moat.evals.scorers.scorer import Scorer
 
 FOLDER = "evals/calibrations"
@@ -35,6 +35,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: str
     """Digest over the labels."""
     measures: Measures
+    slices: tuple[SliceMeasures, ...] = ()
+    """Along the paths that the suite had then, else by tag."""
     failed: int = 0
     """Labelled answers that the judge could not score."""
     created: datetime.date

@@ -14,10 +14,11 @@ from moat.evals.compare import Measured
 from moat.evals.datasets import Dataset
 from moat.evals.running.stored import of, scored
 
-Change = Literal["worse", "better", "mixed", "same", "new"]
-"""How a case fared against the baseline; `new` where there is none to compare with."""
+Change = Literal["worse", "better", "mixed", "single", "same", "new"]
+"""How a case fared against the baseline; `single` where only one of the two has scores of it, as when an answer failed;
+`new` where there is no baseline."""
 
-ORDER: tuple[Change, ...] = ("worse", "mixed", "better", "new", "same")
+ORDER: tuple[Change, ...] = ("worse", "mixed", "single", "better", "new", "same")
 
 Means = dict[str, dict[str, float]]
 """By score and case: the mean over the repeats that have a value."""
@@ -99,14 +100,19 @@ def gathered(dataset: Dataset, sides: tuple[Measured, Measured | None], new: Mea
     return Cases(outlined(dataset, sides[0], new, old), *sides)
 
 
-def outlined(dataset: Dataset, candidate: Measured, new: Means, old: Means | None) -> list[CaseReport]:
-    """The same cases in the same order, without their answers."""
+def outlined(
+    dataset: Dataset, candidate: Measured, new: Means, old: Means | None, *, every: bool = False
+) -> list[CaseReport]:
+    """The same cases in the same order, without their answers. `every`: those too that only the baseline scored."""
     asked: dict[str, bool] = {}
     names: dict[str, None] = {}
     for result in scored(candidate.results):
         failed = bool(result.error) or any(score.status == "error" for score in result.scores)
         asked[result.case] = asked.get(result.case, False) or failed
         names.update((score.name, None) for score in result.scores)
+    if every:
+        names.update(dict.fromkeys(old or {}))
+        asked |= {case: False for by_case in (old or {}).values() for case in by_case if case not in asked}
     outlines = []
     for case in dataset.cases:
         if case.id in asked:
@@ -125,9 +131,10 @@ def outlined(dataset: Dataset, candidate: Measured, new: Means, old: Means | Non
 
 def _change(scores: Mapping[str, tuple[float | None, float | None]]) -> Change:
     moved = {new > old for new, old in scores.values() if new is not None and old is not None and new != old}
-    if len(moved) == 2:
-        return "mixed"
-    return "same" if not moved else "better" if True in moved else "worse"
+    if moved:
+        return "mixed" if len(moved) == 2 else "better" if True in moved else "worse"
+    candidate, baseline = ([pair[side] is not None for pair in scores.values()] for side in (0, 1))
+    return "single" if any(candidate) != any(baseline) else "same"
 
 
 def _by_case(results: Iterable[Result]) -> dict[str, list[Result]]:

@@ -98,7 +98,7 @@ def all_cases(report: RunReport) -> Iterator[str]:
     """The list of all cases, which the page's script fills."""
     data, left_out = case_data(report)
     tags = sorted({tag for one in report.cases.outlines for tag in one.case.tags})
-    changes = ["worse", "better", "mixed", "same"] if report.baseline else []
+    changes = ["worse", "better", "mixed", "single", "same"] if report.baseline else []
     yield "<h2>All cases</h2>\n"
     yield "<noscript><p>This list needs JavaScript; the JSON report has it too.</p></noscript>\n"
     yield '<div id="explorer" hidden>\n<div class="controls">\n'

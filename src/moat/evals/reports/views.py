@@ -14,6 +14,8 @@ from moat.evals.reports.cases import ORDER, CaseReport
 from moat.evals.reports.cutting import Cut
 from moat.evals.reports.explorer import input_of
 from moat.evals.reports.report import QUANTILES, Mark, Totals
+from moat.evals.reports.slicing import MAX_SLICES
+from moat.evals.slices import slices
 from moat.evals.suites import Gate, Suite
 from moat.ports.eval_views import (
     AskedCase,
@@ -29,6 +31,7 @@ from moat.ports.eval_views import (
     RunTotals,
     ScoreBin,
     ScoreSummary,
+    SliceChanges,
     SuiteGate,
 )
 
@@ -112,6 +115,16 @@ def change_counts(outlines: Iterable[CaseReport]) -> ChangeCounts:
     """How many cases fared how."""
     counts = Counter(one.change for one in outlines)
     return ChangeCounts(**{change: counts[change] for change in ORDER})
+
+
+def slice_changes(outlines: Sequence[CaseReport], paths: Sequence[str]) -> tuple[SliceChanges, ...]:
+    """How the cases of each slice fared, what got worse most often first; `MAX_SLICES` at most."""
+    by_id = {one.case.id: one for one in outlines}
+    found = [
+        SliceChanges(name=name, counts=change_counts(by_id[case] for case in members))
+        for name, members in slices((one.case for one in outlines), paths).items()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.counts.worse)[:MAX_SLICES])
 
 
 def compared_case(one: CaseReport, candidate: Iterable[Result], baseline: Iterable[Result]) -> ComparedCase:

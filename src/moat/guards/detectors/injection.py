@@ -6,10 +6,11 @@ requests for the system prompt, forged turns and templates. What the model is gi
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
 from moat.domain.guards import Place
-from moat.guards.concepts import Concepts
+from moat.guards.concepts import Concepts, marks
 from moat.guards.detector import Context, Detector, Hit
 from moat.guards.learned import Model, probability
 from moat.guards.sentences import judged, pieces
@@ -70,9 +71,15 @@ def _weighed(plain: str, model: Model) -> Iterator[tuple[int, int, float]]:
     for start, end, words in pieces(plain):
         logit = model.logit(words)
         if logit >= _HOPELESS:
-            logit += model.marked(CONCEPTS.marks(words))
+            logit += _meant(model, CONCEPTS.there(words))
             if logit >= _LEAST:
                 yield start, end, logit
+
+
+@lru_cache(maxsize=4_096)
+def _meant(model: Model, concepts: frozenset[str]) -> float:
+    """What concepts that stand together add to the log odds."""
+    return model.marked(marks(concepts))
 
 
 def _stem(text: str) -> list[str]:

@@ -198,13 +198,15 @@ class _Looking:
         return sum(notes.found for notes in self.notes if notes.rule.withholds)
 
     def _edited(self, call: Call) -> Call:
+        if not self._edits and not self._quoted:
+            return call
         texts: dict[Path, str] = {}
         # What is data in one place is the same data in another, where nothing around it says so. Another model, which
         # answers because of the data, gets it.
         kept = any(notes.action == "fallback" and notes.rule.detector.holds for notes in self.notes)
         quoted = Exchange(self._quoted)
         originals = (each for piece in self._pieces for each in piece.originals())
-        for path, original in originals if self._edits or self._quoted else ():
+        for path, original in originals:
             text = Edited(original, apart(self._edits[path])).text if path in self._edits else original
             text = text if kept else self._vault.hide(text)
             text = quoted(text)

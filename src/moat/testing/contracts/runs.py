@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import pytest
 from msgspec.structs import replace
 
-from moat.domain.errors import ConflictError, NotFound
+from moat.domain.errors import ConflictError, NotFound, RequestError
 from moat.domain.scores import Judgement, Result, Run, Score, Verdict
-from moat.ports.runs import Runs
+from moat.ports.runs import RunPages, Runs, RunsWanted
 
-OpenRuns = Callable[[], AbstractContextManager[Runs]]
+
+class StoredRuns(Runs, RunPages, Protocol):
+    """Both ports, on one store."""
+
+
+OpenRuns = Callable[[], AbstractContextManager[StoredRuns]]
 
 
 def _run(number: int, *, suite: str = "support", prompt: str = "support/answer", digest: str = "sha256:p") -> Run:
@@ -211,6 +217,36 @@ def runs_are_listed_newest_first(open_store: OpenRuns) -> None:
         assert store.runs(suite="other", prompt="other") == []
 
 
+def runs_come_page_by_page(open_store: OpenRuns) -> None:
+    """Each once, also those of one moment and when more are made meanwhile; by suite, prompt, version, author, verdict
+    and likeness.
+    """
+    with open_store() as store:
+        for number in (3, 1, 2):
+            store.start(replace(_run(number), created_ns=5))
+        store.start(replace(_run(4), author="Ada L <ada%l@example.org>", version="9.9.9"))
+        store.start(_run(9, suite="other"))
+        first = store.page(RunsWanted(suite="support"), 2)
+        store.start(_run(8))
+        second = store.page(RunsWanted(suite="support", before=first.next), 2)
+        assert [run.id for run in (*first.runs, *second.runs)] == ["run_0004", "run_0003", "run_0002", "run_0001"]
+        assert (first.next, second.next) == ("run_0003", "")
+        store.judge(_judgement("run_0001", "regressed"))
+
+        def ids(**wanted: Any) -> set[str]:
+            return {run.id for run in store.page(RunsWanted(**wanted), 100).runs}
+
+        assert ids(verdict="regressed") == {"run_0001"}
+        assert "run_0001" not in ids(verdict="none")
+        assert len(ids(verdict="none")) == 5
+        assert ids(author="ADA%l@") == ids(version="9.9.9") == {"run_0004"}
+        assert ids(author="a_a") == ids(prompt="other") == set()
+        assert ids(like="run_0001") == {"run_0002", "run_0003", "run_0004", "run_0008"}
+        for place in ("like", "before"):
+            with pytest.raises(RequestError, match="no run's id"):
+                ids(**{place: "run"})
+
+
 def the_same_content_is_found_again(open_store: OpenRuns) -> None:
     """Suite, data, prompt and model must all be the same; the status does not matter."""
     with open_store() as store:
@@ -238,5 +274,6 @@ CHECKS: tuple[Callable[[OpenRuns], None], ...] = (
     judgements_pile_up,
     a_prefix_finds_its_one_run,
     runs_are_listed_newest_first,
+    runs_come_page_by_page,
     the_same_content_is_found_again,
 )

@@ -21,10 +21,7 @@ const key = (one: RunResult): string => `${one.case}#${one.answer.repeat}`;
 export function Answers({ run, scores }: { run: Run; scores: readonly RunScore[] }) {
   const search = route.useSearch();
   const found = useInfiniteQuery(answersQuery(run.id, search));
-  const { fetchNextPage, hasNextPage, isFetchingNextPage } = found;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [fetchNextPage, hasNextPage, isFetchingNextPage]);
+  const { hasNextPage } = found;
   const rows = useMemo(() => found.data?.pages.flatMap((page) => page.results) ?? [], [found.data]);
   const columns = useMemo(() => columnsOf(scores, run.repeats), [scores, run.repeats]);
   const missing = found.data?.pages[0]?.missing;
@@ -34,13 +31,13 @@ export function Answers({ run, scores }: { run: Run; scores: readonly RunScore[]
       <h2>Cases</h2>
       <AnswerFilter search={search} names={scores.map((one) => one.name)} />
       {missing && <p className="warn">! What was asked is not known any more: {missing}</p>}
-      {found.isError && <Failure error={found.error} retry={() => void found.refetch()} />}
+      {found.isError && !found.isFetchNextPageError && <Failure error={found.error} retry={() => void found.refetch()} />}
       {found.isPending ? (
         <Loading />
       ) : (
         <div className={open === undefined ? undefined : styles.beside}>
           <div className="stack">
-            <Table label="Cases" rows={rows} columns={columns} id={key} selected={open} height="70vh" atEnd={more} />
+            <Table label="Cases" rows={rows} columns={columns} id={key} selected={open} height="70vh" more={found} />
             <p className="muted small" role="status">
               {count(rows.length)}
               {hasNextPage ? " and more: they come as you scroll" : rows.length === 1 ? " answer" : " answers"}

@@ -3,8 +3,8 @@ import { Link, useNavigate } from "@tanstack/react-router";
 
 import type { Run } from "../../api/schema";
 import { time } from "../../parts/format";
-import { runsQuery } from "./queries";
-import { apart, isDraft, score, subject } from "./runs";
+import { likeQuery } from "./queries";
+import { isDraft, score, subject, unfinished } from "./runs";
 
 export interface BaselineChoiceProps {
   candidate: Run;
@@ -16,8 +16,8 @@ export interface BaselineChoiceProps {
 /** What the run is compared with: any other that measured the same on the same cases. */
 export function BaselineChoice({ candidate, baseline, asked }: BaselineChoiceProps) {
   const navigate = useNavigate({ from: "/evals/compare" });
-  const runs = useQuery(runsQuery({ suite: candidate.suite })).data ?? [];
-  const others = runs.filter((one) => one.id !== candidate.id && one.id !== baseline?.id && !apart(candidate, one));
+  const runs = useQuery(likeQuery(candidate.id)).data ?? [];
+  const others = runs.filter((one) => one.id !== baseline?.id && !unfinished(one));
   const options = baseline ? [baseline, ...others] : others;
   const chosen = asked && baseline ? baseline.id : "";
   return (

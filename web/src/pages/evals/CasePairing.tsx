@@ -12,7 +12,7 @@ import type { Change } from "./routes";
 import { Value } from "./Value";
 import values from "./Value.module.css";
 
-const TONES: Record<Change, Tone> = { worse: "bad", mixed: "warn", better: "good", new: "accent", same: "neutral" };
+const TONES: Record<Change, Tone> = { worse: "bad", mixed: "warn", single: "warn", better: "good", new: "accent", same: "neutral" };
 
 export interface CasePairingProps {
   pair: ComparedCase;

@@ -36,8 +36,8 @@ export function Compare() {
 }
 
 function Loaded({ run }: { run: string }) {
-  const { baseline = "", change } = route.useSearch();
-  const query = useInfiniteQuery(comparisonQuery(run, baseline));
+  const search = route.useSearch();
+  const query = useInfiniteQuery(comparisonQuery(run, search));
   const pages = query.data?.pages ?? [];
   const first = pages[0];
   if (!first) {
@@ -57,7 +57,7 @@ function Loaded({ run }: { run: string }) {
   }
   return (
     <>
-      <Head found={first} baseline={baseline} />
+      <Head found={first} baseline={search.baseline ?? ""} />
       {query.isError && <Failure error={query.error} retry={() => void query.refetch()} />}
       {first.missing && <p className="warn">! {first.missing}</p>}
       {first.identical && <p>Both are of the same content, model, suite and data: there is nothing to compare.</p>}
@@ -69,9 +69,9 @@ function Loaded({ run }: { run: string }) {
       <ComparedCases
         comparison={first}
         cases={pages.flatMap((page) => page.cases)}
-        change={change}
+        search={search}
         more={query.hasNextPage && !query.isError ? () => void query.fetchNextPage() : undefined}
-        waiting={query.isFetchingNextPage}
+        waiting={query.isFetchingNextPage || query.isPlaceholderData}
       />
     </>
   );

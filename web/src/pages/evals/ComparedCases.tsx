@@ -1,56 +1,64 @@
 import { Link } from "@tanstack/react-router";
-import { useEffect } from "react";
 
-import type { ComparedCase, RunComparison } from "../../api/schema";
+import type { ChangeCounts, ComparedCase, RunComparison } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { count } from "../../parts/format";
+import { CaseFilter } from "./CaseFilter";
 import { CasePairing } from "./CasePairing";
 import styles from "./ComparedCases.module.css";
-import { CHANGES, type Change } from "./routes";
+import { CHANGES, type CompareSearch } from "./routes";
 
 /** Cases that are open at first. */
 const OPEN = 3;
-/** Cases of a kind that are looked for before somebody asks for more. */
-const ENOUGH = 20;
 
 export interface ComparedCasesProps {
   comparison: RunComparison;
-  /** Those that were loaded, in the order of `CHANGES`. */
+  /** Those that were loaded of what the filter leaves, in the order of `CHANGES`. */
   cases: readonly ComparedCase[];
-  change: Change | undefined;
+  search: CompareSearch;
   /** Load more of them; undefined: there are no more. */
   more: (() => void) | undefined;
   waiting: boolean;
 }
 
-/** Case by case: what got worse first, then what changed both ways, got better, is new, and last the same. */
-export function ComparedCases({ comparison, cases, change, more, waiting }: ComparedCasesProps) {
-  const { counts } = comparison;
-  const shown = change ? cases.filter((one) => one.change === change) : cases;
-  const all = change ? counts[change] : CHANGES.reduce((sum, one) => sum + counts[one], 0);
-  const lacking = shown.length < Math.min(all, ENOUGH);
-  useEffect(() => {
-    if (lacking && !waiting) more?.();
-  }, [lacking, waiting, more]);
+/** Case by case: what got worse first, then what changed both ways, what only one has, got better, is new, and last the same. */
+export function ComparedCases({ comparison, cases, search, more, waiting }: ComparedCasesProps) {
+  const all = counted(comparison.counts, search.change);
   return (
     <section className="stack">
       <h2>Cases</h2>
-      <Kinds comparison={comparison} change={change} />
-      {shown.map((one, index) => (
+      <CaseFilter slices={comparison.slices} search={search} />
+      <Kinds counts={comparison.counts} change={search.change} />
+      {cases.map((one, index) => (
         <CasePairing key={one.case} pair={one} compared={comparison.baseline !== null} open={index < OPEN && one.change !== "same"} />
       ))}
       <p role="status" className="row muted">
-        {waiting ? "Loading …" : all === 0 ? "There is no such case." : `${count(shown.length)} of ${count(all)}`}
-        {more && !waiting && shown.length < all && <Button onClick={more}>Show more</Button>}
+        {waiting ? "Loading …" : all === 0 ? "There is no such case." : `${count(cases.length)} of ${count(all)}`}
+        {more && !waiting && <Button onClick={more}>Show more</Button>}
       </p>
     </section>
   );
 }
 
-const WORDS: Record<Change, string> = { worse: "got worse", mixed: "both ways", better: "got better", new: "new", same: "the same" };
+type Kind = CompareSearch["change"];
 
-function Kinds({ comparison: { counts }, change }: { comparison: RunComparison; change: Change | undefined }) {
-  const kinds = [undefined, ...CHANGES.filter((one) => counts[one] > 0 || one === change)];
+function counted(counts: ChangeCounts, kind: Kind): number {
+  if (kind !== undefined && kind !== "changed") return counts[kind];
+  return CHANGES.reduce((sum, one) => sum + (kind === "changed" && one === "same" ? 0 : counts[one]), 0);
+}
+
+const WORDS: Record<NonNullable<Kind>, string> = {
+  changed: "changed",
+  worse: "got worse",
+  mixed: "both ways",
+  single: "only in one run",
+  better: "got better",
+  new: "new",
+  same: "the same",
+};
+
+function Kinds({ counts, change }: { counts: ChangeCounts; change: Kind }) {
+  const kinds: Kind[] = [undefined, "changed", ...CHANGES.filter((one) => counts[one] > 0 || one === change)];
   return (
     <nav aria-label="Cases by what changed" className="row">
       {kinds.map((kind) => (
@@ -65,7 +73,7 @@ function Kinds({ comparison: { counts }, change }: { comparison: RunComparison; 
           className={`button ${styles.kind}`}
           aria-current={kind === change ? "true" : undefined}
         >
-          {kind ? `${WORDS[kind]} ${count(counts[kind])}` : "all"}
+          {kind ? WORDS[kind] : "all"} {count(counted(counts, kind))}
         </Link>
       ))}
     </nav>

@@ -8,6 +8,7 @@ import { Facts } from "../../parts/Facts";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { advice } from "./advice";
+import { JudgeSlices } from "./JudgeSlices";
 import styles from "./Judges.module.css";
 import { judgesQuery } from "./queries";
 import { bounds, score, signed } from "./runs";
@@ -64,6 +65,7 @@ function Judge({ judge }: { judge: JudgeStanding }) {
         </div>
         {calibration && <Table label={`Agreement of ${name} with people`} rows={measures(calibration)} columns={COLUMNS} id={(one) => one.name} />}
       </div>
+      {calibration && <JudgeSlices slices={calibration.slices} name={name} />}
       {todo.words.length > 0 && (
         <div className="stack">
           <h3>What to do</h3>

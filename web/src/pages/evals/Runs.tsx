@@ -1,46 +1,49 @@
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueries } from "@tanstack/react-query";
 import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useMemo } from "react";
 
 import type { Run } from "../../api/schema";
 import { ago, count, money, time } from "../../parts/format";
-import { Empty, Shown } from "../../parts/States";
-import { type Column, Table } from "../../parts/Table";
+import { Empty, Failure, Loading } from "../../parts/States";
+import { type Column, type More, Table } from "../../parts/Table";
 import styles from "./Runs.module.css";
-import { MOST_RUNS, runsQuery, suitesQuery } from "./queries";
+import { RunsFilter, isFiltered } from "./RunsFilter";
+import { runQuery, runsQuery } from "./queries";
 import { RunLink, RunState } from "./RunName";
 import { apart, isDraft, person, score, subject } from "./runs";
 import type { RunsSearch } from "./routes";
 
 const route = getRouteApi("/inside/evals/runs");
 
-/** All stored runs, newest first. Two of them can be compared. */
+/** All stored runs that the filter leaves, newest first, page by page. Two of them can be compared. */
 export function Runs() {
   const search = route.useSearch();
-  const runs = useQuery(runsQuery(search));
-  const chosen = search.chosen ?? [];
+  const found = useInfiniteQuery(runsQuery(search));
+  const { hasNextPage } = found;
+  const runs = useMemo(() => found.data?.pages.flatMap((page) => page.runs) ?? [], [found.data]);
   return (
     <>
-      <Filters search={search} />
-      <Shown query={runs}>
-        {(found) =>
-          found.length === 0 ? (
-            <None filtered={Boolean(search.suite ?? search.prompt)} />
-          ) : (
-            <>
-              <Pair runs={found.filter((run) => chosen.includes(run.id))} />
-              <Found runs={found} search={search} />
-              {found.length === MOST_RUNS && <p className="muted">These are the newest {count(MOST_RUNS)}: choose a suite to see older ones.</p>}
-            </>
-          )
-        }
-      </Shown>
+      <RunsFilter search={search} />
+      {found.isError && !found.isFetchNextPageError && <Failure error={found.error} retry={() => void found.refetch()} />}
+      {found.isPending && <Loading />}
+      {found.isSuccess && runs.length === 0 && <None filtered={isFiltered(search)} />}
+      {runs.length > 0 && (
+        <>
+          <Pair runs={runs} chosen={search.chosen ?? []} />
+          <Found runs={runs} search={search} whole={!hasNextPage} more={found} />
+          <p className="muted small">
+            {count(runs.length)}
+            {hasNextPage ? " and more: they come as you scroll" : runs.length === 1 ? " run" : " runs"}
+          </p>
+        </>
+      )}
     </>
   );
 }
 
 function None({ filtered }: { filtered: boolean }) {
   return filtered ? (
-    <Empty title="No run is of that suite and prompt">
+    <Empty title="No such run">
       <Link to="/evals/runs">All runs</Link>
     </Empty>
   ) : (
@@ -50,44 +53,17 @@ function None({ filtered }: { filtered: boolean }) {
   );
 }
 
-/** Suites and prompts to choose from; one that is chosen stays, also when the project has it no more. */
-function Filters({ search }: { search: RunsSearch }) {
-  const navigate = useNavigate();
-  const suites = useQuery(suitesQuery).data ?? [];
-  const options = (names: readonly string[], chosen: string | undefined) => [...new Set([...names, chosen ?? ""])].filter(Boolean).sort();
-  const choose = (part: Partial<RunsSearch>) => void navigate({ to: "/evals/runs", search: { ...search, ...part, chosen: [] }, replace: true });
-  return (
-    <div className="row">
-      <Choice label="Suite" value={search.suite} names={options(suites.map((one) => one.name), search.suite)} choose={(suite) => choose({ suite })} />
-      <Choice label="Prompt" value={search.prompt} names={options(suites.map((one) => one.prompt), search.prompt)} choose={(prompt) => choose({ prompt })} />
-    </div>
-  );
-}
-
-interface ChoiceProps {
-  label: string;
-  value: string | undefined;
-  names: readonly string[];
-  choose: (name: string | undefined) => void;
-}
-
-function Choice({ label, value, names, choose }: ChoiceProps) {
-  return (
-    <label>
-      {label}
-      <select value={value ?? ""} onChange={(event) => choose(event.target.value || undefined)}>
-        <option value="">all</option>
-        {names.map((name) => (
-          <option key={name}>{name}</option>
-        ))}
-      </select>
-    </label>
-  );
+/** The chosen runs by the list, newest first; those that are not on its pages yet are asked for by themselves. */
+function useChosen(runs: readonly Run[], chosen: readonly string[]): Run[] {
+  const listed = runs.filter((run) => chosen.includes(run.id));
+  const others = chosen.filter((id) => !listed.some((run) => run.id === id));
+  const asked = useQueries({ queries: others.map((id) => runQuery(id)) });
+  return [...listed, ...asked.flatMap(({ data }) => (data ? [data.run] : []))].sort((a, b) => b.created_ns - a.created_ns);
 }
 
 /** What can be done with the runs that were chosen. */
-function Pair({ runs }: { runs: readonly Run[] }) {
-  const [newer, older] = runs;
+function Pair({ runs, chosen }: { runs: readonly Run[]; chosen: readonly string[] }) {
+  const [newer, older] = useChosen(runs, chosen);
   const why = newer && older ? apart(newer, older) : "";
   return (
     <p role="status" className="row">
@@ -103,7 +79,15 @@ function Pair({ runs }: { runs: readonly Run[] }) {
   );
 }
 
-function Found({ runs, search }: { runs: readonly Run[]; search: RunsSearch }) {
+interface FoundProps {
+  runs: readonly Run[];
+  search: RunsSearch;
+  /** Are there no more pages? Only then can the table be sorted. */
+  whole: boolean;
+  more: More;
+}
+
+function Found({ runs, search, whole, more }: FoundProps) {
   const navigate = useNavigate();
   const chosen = search.chosen ?? [];
   const turn = (id: string) => {
@@ -119,9 +103,18 @@ function Found({ runs, search }: { runs: readonly Run[]; search: RunsSearch }) {
       ),
     },
     { key: "of", header: "Run of", cell: (run) => <RunLink run={run} /> },
-    ...COLUMNS,
+    ...COLUMNS.map((column) => (whole ? column : { ...column, sort: undefined })),
   ];
-  return <Table label="Runs" rows={runs} columns={columns} id={(run) => run.id} height="70vh" />;
+  return <Table label="Runs" rows={runs} columns={columns} id={(run) => run.id} height="70vh" more={more} />;
+}
+
+function Author({ run }: { run: Run }) {
+  return (
+    <span title={run.author}>
+      <bdi>{person(run.author)}</bdi>
+      {isDraft(run) && ", a draft"}
+    </span>
+  );
 }
 
 const COLUMNS: Column<Run>[] = [
@@ -132,5 +125,5 @@ const COLUMNS: Column<Run>[] = [
   { key: "spent", header: "Cost", kind: "number", cell: (run) => money(run.spent), sort: (run) => run.spent },
   { key: "when", header: "When", cell: (run) => <span title={time(run.created_ns)}>{ago(run.created_ns)}</span>, sort: (run) => run.created_ns },
   { key: "model", header: "Model", cell: (run) => run.model },
-  { key: "who", header: "Who", kind: "cut", cell: (run) => <span title={run.author}>{isDraft(run) ? `${person(run.author)}, a draft` : person(run.author)}</span>, sort: (run) => run.author },
+  { key: "who", header: "Who", kind: "cut", cell: (run) => <Author run={run} />, sort: (run) => run.author },
 ];

@@ -3,12 +3,14 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 
 import { answer, api } from "../../api/client";
 import type { RunResult } from "../../api/schema";
-import type { PowerSearch, RunSearch, RunsSearch } from "./routes";
+import type { CompareSearch, PowerSearch, RunSearch, RunsSearch } from "./routes";
 
 /** Runs that are asked for at once. */
-export const MOST_RUNS = 200;
+const RUNS = 100;
+/** Runs that one can be compared with, of those that asked the same: the newest. */
+const MOST_LIKE = 200;
 const ANSWERS = 200;
-const CASES = 100;
+const CASES = 30;
 /** Pages that are looked through for one case. */
 const MOST_PAGES = 20;
 
@@ -22,12 +24,24 @@ export const datasetsQuery = queryOptions({
   queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })),
 });
 
-/** Newest first. */
-export const runsQuery = ({ suite, prompt }: Pick<RunsSearch, "suite" | "prompt">) =>
-  queryOptions({
-    queryKey: ["runs", "list", suite, prompt],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/runs", { params: { query: { suite, prompt, limit: MOST_RUNS } }, signal })),
+/** Those that the filter leaves, newest first, page by page. */
+export const runsQuery = ({ suite, prompt, version, verdict, author }: RunsSearch) =>
+  infiniteQueryOptions({
+    queryKey: ["runs", "list", suite, prompt, version, verdict, author],
+    queryFn: ({ signal, pageParam }) => {
+      const query = { suite, prompt, version, verdict, author, before: pageParam || undefined, limit: RUNS };
+      return answer(api.GET("/api/v1/runs", { params: { query }, signal }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next || undefined,
     placeholderData: keepPreviousData,
+  });
+
+/** Those that asked the same of the same cases as a run, newest first. */
+export const likeQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["runs", "like", id],
+    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/runs", { params: { query: { like: id, limit: MOST_LIKE } }, signal }))).runs,
   });
 
 /** `slices`: paths to split by, empty for the suite's own. */
@@ -69,16 +83,18 @@ export const caseQuery = (id: string, wanted: string, repeat: number) =>
     },
   });
 
-/** Two runs, cases page by page; without a baseline the one that the gate takes. */
-export const comparisonQuery = (run: string, baseline: string) =>
+/** Two runs, the cases that the filter leaves page by page; without a baseline the one that the gate takes. */
+export const comparisonQuery = (run: string, { baseline, change, slice, search }: CompareSearch) =>
   infiniteQueryOptions({
-    queryKey: ["runs", "comparison", run, baseline],
+    queryKey: ["runs", "comparison", run, baseline, change, slice, search],
     queryFn: ({ signal, pageParam }) => {
-      const query = { run, baseline: baseline || undefined, after: pageParam || undefined, limit: CASES };
+      const query = { run, baseline, change, slice, search, after: pageParam || undefined, limit: CASES };
       return answer(api.GET("/api/v1/comparisons", { params: { query }, signal }));
     },
     initialPageParam: "",
     getNextPageParam: (page) => page.next || undefined,
+    // What is shown of the same two stays while a filter changes.
+    placeholderData: (before, query) => (query?.queryKey[2] === run && query.queryKey[3] === baseline ? before : undefined),
   });
 
 export const powerQuery = (wanted: PowerSearch & { suite: string }) =>

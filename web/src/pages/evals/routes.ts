@@ -2,9 +2,16 @@ import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 import { inside } from "../../root";
 
+export const VERDICTS = ["pass", "regressed", "inconclusive", "none"] as const;
+
 export interface RunsSearch {
   suite?: string;
   prompt?: string;
+  version?: string;
+  /** The newest one; `none`: no gate has judged it yet. */
+  verdict?: (typeof VERDICTS)[number];
+  /** Text in the name or address of who ran it. */
+  author?: string;
   /** Ids of the runs that are to be compared, two at most. */
   chosen?: string[];
 }
@@ -27,13 +34,18 @@ export interface RunSearch {
   repeat?: number;
 }
 
-export const CHANGES = ["worse", "mixed", "better", "new", "same"] as const;
+export const CHANGES = ["worse", "mixed", "single", "better", "new", "same"] as const;
 export type Change = (typeof CHANGES)[number];
 
 export interface CompareSearch {
   run?: string;
   baseline?: string;
-  change?: Change;
+  /** `changed`: any but the same. */
+  change?: Change | "changed";
+  /** Only cases of a slice, by its name: `tags=vip`. */
+  slice?: string;
+  /** Text in the ids of cases. */
+  search?: string;
 }
 
 export interface PowerSearch {
@@ -73,6 +85,9 @@ const tabs = [
     validateSearch: (search: Search): RunsSearch => ({
       suite: text(search["suite"]),
       prompt: text(search["prompt"]),
+      version: text(search["version"]),
+      verdict: among(search["verdict"], VERDICTS),
+      author: text(search["author"]),
       chosen: texts(search["chosen"]).slice(0, 2),
     }),
     component: lazyRouteComponent(() => import("./Runs"), "Runs"),
@@ -120,7 +135,9 @@ export const evalRoutes = [
     validateSearch: (search: Search): CompareSearch => ({
       run: text(search["run"]),
       baseline: text(search["baseline"]),
-      change: among(search["change"], CHANGES),
+      change: among(search["change"], [...CHANGES, "changed"]),
+      slice: text(search["slice"]),
+      search: text(search["search"]),
     }),
     component: lazyRouteComponent(() => import("./Compare"), "Compare"),
   }),

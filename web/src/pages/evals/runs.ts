@@ -16,12 +16,15 @@ export const tone = (word: string): Tone => TONES[word] ?? "neutral";
 /** What a run says in one word: its verdict, or as long as there is none how far it came. */
 export const word = (run: Run): string => run.verdict || run.status;
 
+/** Is it under way, or was it cut off? */
+export const unfinished = (run: Run): boolean => run.status === "running" || run.status === "interrupted";
+
 /** Why two runs do not compare; empty when they do. */
 export function apart(one: Run, other: Run): string {
   if (one.suite !== other.suite) return "They are of different suites.";
   if (one.suite_digest !== other.suite_digest) return "The suite's scorers or repeats changed between them.";
   if (one.dataset_digest !== other.dataset_digest) return "They asked different cases.";
-  if ([one, other].some((run) => run.status === "running" || run.status === "interrupted")) return "One of them is not finished.";
+  if (unfinished(one) || unfinished(other)) return "One of them is not finished.";
   return "";
 }
 

@@ -7,13 +7,17 @@ import type { FindingCount } from "../../api/schema";
 import { Badge, type Tone } from "../../parts/Badge";
 import { Chart } from "../../parts/Chart";
 import { ago, brief, count } from "../../parts/format";
+import { localStarts, timezone } from "../../parts/localTime";
+import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
-import { spread, starts } from "../overview/slots";
+import { spread } from "../overview/slots";
 import { type FindingSearch, SPANS } from "./routes";
 
 const route = getRouteApi("/inside/guards/");
 const HOUR_NS = 3600e9;
+/** Groups of findings, those with the most calls. */
+const MOST = 1000;
 const LENGTHS = { "24h": { ns: 24 * HOUR_NS, step: HOUR_NS }, "7d": { ns: 168 * HOUR_NS, step: 6 * HOUR_NS }, "30d": { ns: 720 * HOUR_NS, step: 24 * HOUR_NS } };
 
 /** Findings over time, and by guard, kind and place. */
@@ -26,9 +30,10 @@ export function Findings() {
       const { ns, step } = LENGTHS[window];
       const until_ns = Date.now() * 1e6;
       const since_ns = until_ns - ns;
-      const ask = (step_ns?: number) => answer(api.GET("/api/v1/findings", { params: { query: { since_ns, until_ns, step_ns } }, signal }));
-      const [all, slots] = await Promise.all([ask(), ask(step)]);
-      return { all, slots, times: starts(since_ns, until_ns, step) };
+      const query = { since_ns, until_ns, limit: MOST };
+      const ask = (slots: { step_ns?: number; timezone?: string }) => answer(api.GET("/api/v1/findings", { params: { query: { ...query, ...slots } }, signal }));
+      const [all, slots] = await Promise.all([ask({}), ask({ step_ns: step, timezone: timezone() })]);
+      return { all, slots, times: localStarts(since_ns, until_ns, step), until_ns };
     },
     placeholderData: keepPreviousData,
   });
@@ -50,13 +55,21 @@ export function Findings() {
   );
 }
 
-function Found({ all, slots, times, guard }: { all: FindingCount[]; slots: FindingCount[]; times: number[]; guard?: string }) {
+interface Answers {
+  all: FindingCount[];
+  slots: FindingCount[];
+  times: number[];
+  until_ns: number;
+}
+
+function Found({ all, slots, times, until_ns, guard }: Answers & { guard?: string }) {
+  const marks = useReleaseMarks(times[0]);
   const series = useMemo(() => lines(slots, times, guard), [slots, times, guard]);
   const rows = guard ? all.filter((one) => one.guard === guard) : all;
   return (
     <>
       <div className="panel">
-        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} format={brief} />
+        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} until_ns={until_ns} marks={marks} format={brief} />
       </div>
       <Table label="Findings" rows={rows} columns={COLUMNS} id={(one) => [one.guard, one.kind, one.place, one.action].join(" ")} />
     </>

@@ -1,8 +1,9 @@
 import { useMemo } from "react";
 
 import type { Overview } from "../../api/schema";
-import { Chart, type Mark, type Series } from "../../parts/Chart";
+import { Chart, type ChartProps, type Series } from "../../parts/Chart";
 import { brief, duration, money, percent } from "../../parts/format";
+import { markOf } from "../../parts/releaseMarks";
 import styles from "./Charts.module.css";
 import { spread, starts } from "./slots";
 
@@ -10,17 +11,18 @@ import { spread, starts } from "./slots";
 export function Charts({ overview }: { overview: Overview }) {
   const drawn = useMemo(() => draw(overview), [overview]);
   const { times, marks } = drawn;
+  const all = { times, marks, until_ns: overview.until_ns };
   return (
     <div className={styles.charts}>
-      <Panel title="Calls" times={times} marks={marks} series={drawn.calls} format={brief} />
-      <Panel title="Latency" times={times} marks={marks} series={drawn.latency} format={duration} />
-      <Panel title="Cost" times={times} marks={marks} series={drawn.cost} format={money} />
-      {drawn.scores.length > 0 && <Panel title="Scores" times={times} marks={marks} series={drawn.scores} format={percent} />}
+      <Panel title="Calls" {...all} series={drawn.calls} format={brief} />
+      <Panel title="Latency" {...all} series={drawn.latency} format={duration} />
+      <Panel title="Cost" {...all} series={drawn.cost} format={money} />
+      {drawn.scores.length > 0 && <Panel title="Scores" {...all} series={drawn.scores} format={percent} />}
     </div>
   );
 }
 
-function Panel(props: { title: string; times: number[]; marks: Mark[]; series: Series[]; format: (value: number) => string }) {
+function Panel(props: ChartProps) {
   return (
     <div className="panel">
       <Chart {...props} />
@@ -34,7 +36,7 @@ function draw(overview: Overview) {
   const names = [...new Set(overview.score_series.map((one) => `${one.name} (${one.source})`))];
   return {
     times,
-    marks: overview.releases.map((one): Mark => ({ at_ns: one.at_ns, label: `${one.environment}: ${one.prompt}@${one.versions[0] ?? ""}` })),
+    marks: overview.releases.map(markOf),
     calls: [
       { label: "calls", values: spread(times, series, (one) => one.calls, 0) },
       { label: "failed", values: spread(times, series, (one) => one.errors, 0), dashed: true },

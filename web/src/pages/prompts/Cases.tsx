@@ -39,7 +39,7 @@ export function Cases({ name, variables, add }: Props) {
 function FromRun({ name, variables, take }: { name: string; variables: Props["variables"]; take: (sets: VariableSet[]) => void }) {
   const runs = useQuery({
     queryKey: ["runs", "of prompt", name],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/runs", { params: { query: { prompt: name, limit: 20 } }, signal })),
+    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/runs", { params: { query: { prompt: name, limit: 20 } }, signal }))).runs,
   });
   const cases = useMutation({
     mutationFn: async (form: FormData) => {

@@ -44,10 +44,10 @@ export function Editor({ name, drafting, known }: Props) {
 }
 
 function NextVersion({ drafting, known }: { drafting: Drafting; known: readonly string[] }) {
-  const { draft, change } = drafting;
+  const { draft, taken, change } = drafting;
   const problem = !isVersion(draft.version)
     ? "Write it like 1.4.0"
-    : known.includes(draft.version)
+    : taken.includes(draft.version)
       ? "There is this version already"
       : "";
   return (

@@ -157,7 +157,7 @@ function Servings({ version }: { version: VersionLineage }) {
           {one.environment} {one.share < 1 && percent(one.share, 0)} {one.until_ns === 0 && one.share > 0 && <Badge tone="accent">now</Badge>}
           <span className="muted">
             {" "}
-            since {time(one.since_ns)} by {one.actor}
+            since {time(one.since_ns)} by <bdi>{one.actor}</bdi>
             {one.reason && `: ${one.reason}`}
           </span>
         </>

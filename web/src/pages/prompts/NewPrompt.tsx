@@ -22,7 +22,7 @@ export function NewPrompt() {
         <form className="stack" onSubmit={begin}>
           <label>
             Name
-            <input name="name" required autoFocus pattern={NAME} placeholder="support/answer" title="Letters, digits, - and _; folders with /" />
+            <input name="name" required data-autofocus pattern={NAME} placeholder="support/answer" title="Letters, digits, - and _; folders with /" />
           </label>
           <p className="muted small">You write and try it here; it is made when you propose it and a colleague merges it.</p>
           <div className="row">

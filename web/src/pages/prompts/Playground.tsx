@@ -78,7 +78,11 @@ export function Playground({ name, drafting, known, models }: Props) {
   );
 }
 
-const usual = (drafting: Drafting): string[] => [...(drafting.changed || !drafting.draft.base ? ["draft"] : []), ...(drafting.draft.base ? [drafting.draft.base] : [])];
+/** The draft beside what it began with. As long as they are the same one is enough: what is only proposed is the draft. */
+function usual({ draft, changed }: Drafting): string[] {
+  if (!draft.base || (draft.branch && !changed)) return ["draft"];
+  return changed ? ["draft", draft.base] : [draft.base];
+}
 
 const cell = (set: VariableSet, lane: Lane): string => `${lane.id} ${set.name}`;
 
@@ -88,7 +92,7 @@ function useOrder(name: string, drafting: Drafting) {
   return async (lane: Lane, variables: Record<string, unknown>): Promise<DraftCall> => {
     const { draft } = drafting;
     if (lane.what === "draft") return { name, version: draft.version, text: draft.text, variables, model: lane.model };
-    const text = await queries.query({ ...fileQuery(name, lane.what), staleTime: "static" });
+    const text = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: "static" });
     if (text === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
     return { name, version: lane.what, text, variables, model: lane.model };
   };

@@ -1,12 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 
 import { answer, api } from "../../api/client";
 import type { Proposal } from "../../api/schema";
+import { useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { Command } from "../../parts/Command";
 import { ago, time } from "../../parts/format";
+import { Outside } from "../../parts/Outside";
 import { Empty, Shown } from "../../parts/States";
-import { Outside } from "./Outside";
+import { versionOf } from "./address";
 
 /** Branches on which people propose a change, those that wait first. */
 export function Proposals() {
@@ -48,7 +51,22 @@ export function Proposals() {
   );
 }
 
+/** The prompts of a proposal, each to be read, edited further and tried. */
+function Open({ proposal: { branch, files } }: { proposal: Proposal }) {
+  return files.map((path) => {
+    const found = versionOf(path);
+    if (!found) return null;
+    const { name, version } = found;
+    return (
+      <Link key={path} to="/prompts/$" params={{ _splat: name }} search={{ tab: "edit", branch, version }}>
+        Open {name} {version} as draft
+      </Link>
+    );
+  });
+}
+
 function One({ proposal }: { proposal: Proposal }) {
+  const may = useMay("expert");
   const [title = "", ...rest] = proposal.message.split("\n");
   const why = rest.join("\n").trim();
   return (
@@ -63,6 +81,7 @@ function One({ proposal }: { proposal: Proposal }) {
       </p>
       <div className="row">
         <Command text={`git switch ${proposal.branch}`} />
+        {may && !proposal.merged && <Open proposal={proposal} />}
         {proposal.compare_url && <Outside url={proposal.compare_url} label="On the forge" />}
       </div>
     </article>

@@ -9,7 +9,7 @@ import { Button } from "../../parts/Button";
 import { count, duration, money } from "../../parts/format";
 import { Empty, Failure, Shown } from "../../parts/States";
 import type { Draft } from "./drafts";
-import { useKept } from "./kept";
+import { useKept } from "../../parts/kept";
 import styles from "./Playground.module.css";
 
 const route = getRouteApi("/inside/prompts/$");

@@ -5,7 +5,7 @@ import type { Registration } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { Failure, Loading } from "../../parts/States";
-import { type Drafting, useDraft } from "./drafts";
+import { type Drafting, type Opened, useDraft } from "./drafts";
 import { Editor } from "./Editor";
 import { Playground } from "./Playground";
 import { Propose } from "./Propose";
@@ -23,18 +23,35 @@ interface Props {
 
 /** Where a draft is written, tried and handed in. All of it is about the one draft that this browser keeps. */
 export function Workshop({ name, tab, versions }: Props) {
-  const { version } = route.useSearch();
+  const { version, branch } = route.useSearch();
   const models = useQuery(modelsQuery);
   const known = versions.map((one) => one.content.version);
   const base = version && known.includes(version) ? version : (settled(versions)?.content.version ?? "");
-  const { drafting, query, noFile } = useDraft(name, versions, base, models.data ?? []);
+  const opened = branch && version ? { branch, version } : null;
+  const { drafting, query, noFile } = useDraft(name, versions, base, opened, models.data ?? []);
   if (!drafting || models.isPending) return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Loading />;
   return (
     <div className="stack">
+      {opened && drafting.draft.branch !== opened.branch && <Another opened={opened} drafting={drafting} />}
       <Kept drafting={drafting} noFile={noFile} />
       {tab === "edit" && <Editor name={name} drafting={drafting} known={known} />}
       {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} />}
-      {tab === "propose" && <Propose name={name} drafting={drafting} known={known} />}
+      {tab === "propose" && <Propose name={name} drafting={drafting} />}
+    </div>
+  );
+}
+
+/** What was asked for is not what is shown: a draft that is kept is not thrown away unasked. */
+function Another({ opened, drafting }: { opened: Opened; drafting: Drafting }) {
+  const { draft, changed, discard } = drafting;
+  return (
+    <div className="panel row spread" role="status">
+      <span>
+        ! This browser keeps a draft {draft.version} of this prompt, so {opened.version} of {opened.branch} is not opened.
+      </span>
+      <Button onClick={() => (!changed || confirm("Discard the draft that is kept? Its text is kept nowhere else.")) && discard()}>
+        Discard it, and open the proposal
+      </Button>
     </div>
   );
 }
@@ -46,13 +63,13 @@ function Kept({ drafting, noFile }: { drafting: Drafting; noFile: boolean }) {
       <div className="row small">
         {changed ? <Badge tone="accent">Draft {draft.version}</Badge> : <Badge>Nothing changed yet</Badge>}
         <span className="muted">
-          {draft.base ? `Begun with ${draft.base}. ` : "A new prompt. "}
+          {draft.base ? `Begun with ${draft.base}${draft.branch ? ` of ${draft.branch}` : ""}. ` : "A new prompt. "}
           {changed ? "Kept in this browser only. " : ""}
           Nothing here changes what is served.
         </span>
         {noFile && (
           <span className="warn">
-            ! {draft.base} has no file in the project this server runs on, so this begins with an example.
+            ! {draft.base} has no file {draft.branch ? `in ${draft.branch}` : "in the project this server runs on"}, so this begins with an example.
           </span>
         )}
       </div>

@@ -13,6 +13,8 @@ export interface PromptSearch {
   tab?: Tab;
   /** The version that is looked at, and that an edit begins with; without it the newest. */
   version?: string;
+  /** Of a proposal, whose `version` is opened as a draft. */
+  branch?: string;
   /** What is compared. */
   from?: string;
   to?: string;
@@ -21,6 +23,12 @@ export interface PromptSearch {
   models?: string[];
   /** A run of a draft against a suite, which goes on when its page is left. */
   run?: string;
+}
+
+/** The version of a prompt that a file is, if it is one that can be opened as a draft. */
+export function versionOf(path: string): { name: string; version: string } | null {
+  const [, name, version] = /^prompts\/(?!_)(.+)\/([^/]+)\.yaml$/.exec(path) ?? [];
+  return name && version ? { name, version } : null;
 }
 
 /** A text that is not empty. */
@@ -36,6 +44,7 @@ export function promptSearch(search: Record<string, unknown>): PromptSearch {
   return {
     tab: TABS.find((tab) => tab === search["tab"]),
     version: text(search["version"]),
+    branch: text(search["branch"]),
     from: text(search["from"]),
     to: text(search["to"]),
     tried: texts(search["tried"]),

@@ -1,24 +1,35 @@
 /** The draft that a person writes of a prompt, and what the API says about it. */
 import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 import { ApiError, answer, api } from "../../api/client";
 import type { Registration, Variable } from "../../api/schema";
 import { sessionQuery } from "../../api/session";
-import { useKept } from "./kept";
+import { useSettled } from "../../parts/settled";
+import { useKept, useKeptAll } from "../../parts/kept";
 import { type VariableSet, isRecord } from "./variables";
-import { nextVersion } from "./versions";
+import { nextVersion, takenBy } from "./versions";
 
 /** What is written, not yet in any file. */
 export interface Draft {
   /** The version it began with; empty for a prompt that is new. */
   base: string;
+  /** Of the proposal that it began with; without it `base` is a file of the project. */
+  branch?: string;
   version: string;
   text: string;
 }
 
+/** A version that is only proposed, to begin with. */
+export interface Opened {
+  branch: string;
+  version: string;
+}
+
 export interface Drafting {
   draft: Draft;
+  /** Versions that there are, whose numbers it cannot have. */
+  taken: readonly string[];
   /** The text it began with. */
   original: string;
   /** Is anything written that would be lost? */
@@ -41,7 +52,9 @@ messages:
 `;
 
 const isDraft = (value: unknown): value is Draft =>
-  isRecord(value) && ["base", "version", "text"].every((part) => typeof value[part] === "string");
+  isRecord(value) &&
+  ["base", "version", "text"].every((part) => typeof value[part] === "string") &&
+  (value["branch"] === undefined || typeof value["branch"] === "string");
 
 const isSets = (value: unknown): value is VariableSet[] =>
   Array.isArray(value) && value.every((one) => isRecord(one) && typeof one["name"] === "string" && isRecord(one["typed"]));
@@ -52,36 +65,50 @@ function useKey(kind: string, name: string): string {
   return `moat-${kind} ${data?.actor ?? ""} ${name}`;
 }
 
-/** The text of a version's file; null when it has none here. */
-export const fileQuery = (name: string, version: string) =>
+/** The person's drafts of other prompts, by name. */
+export function useOtherDrafts(name: string): readonly (readonly [string, Draft])[] {
+  const all = useKeptAll(useKey("draft", ""), isDraft);
+  return all.filter(([other]) => other !== name);
+}
+
+/** Where the file of a version stands, or would. */
+export const pathOf = (name: string, version: string): string => `prompts/${name}/${version}.yaml`;
+
+/** The text of a version's file, of the project's or of a proposal's; null when it has none there. */
+export const fileQuery = (name: string, version: string, branch = "") =>
   queryOptions({
-    queryKey: ["prompts", "file", name, version],
+    queryKey: ["prompts", "file", name, version, branch],
     queryFn: async ({ signal }): Promise<string | null> => {
+      const proposed = { params: { query: { branch, path: pathOf(name, version) } }, signal };
+      const checkedOut = { params: { path: { name }, query: { version } }, signal };
       try {
-        const path = { params: { path: { name }, query: { version } }, signal };
-        return (await answer(api.GET("/api/v1/files/prompts/{name}", path))).text;
+        const file = branch ? api.GET("/api/v1/proposals/file", proposed) : api.GET("/api/v1/files/prompts/{name}", checkedOut);
+        return (await answer<{ text: string }>(file)).text;
       } catch (error) {
-        // It was registered over the API, or is on a branch that is not checked out.
+        // It was registered over the API, is on a branch that is not checked out, or its proposal is gone.
         if (error instanceof ApiError && error.status === 404) return null;
         throw error;
       }
     },
   });
 
-/** The person's draft: the one kept in this browser, else the file of `base` under the next version's number. */
-export function useDraft(name: string, versions: readonly Registration[], base: string, models: readonly string[]) {
+/** The person's draft: the one kept in this browser, else what is opened, else the file of `base` under the next number. */
+export function useDraft(name: string, versions: readonly Registration[], base: string, opened: Opened | null, models: readonly string[]) {
   const [kept, keep] = useKept(useKey("draft", name), isDraft);
-  const from = kept?.base ?? base;
-  const file = useQuery({ ...fileQuery(name, from), enabled: from !== "" });
+  const from = kept?.base ?? opened?.version ?? base;
+  const branch = (kept ? kept.branch : opened?.branch) ?? "";
+  const file = useQuery({ ...fileQuery(name, from, branch), enabled: from !== "" });
   if (from !== "" && file.data === undefined) return { query: file, drafting: null, noFile: false };
   const original = file.data ?? BEGINNING.replace("MODEL", models[0] ?? "assistant");
   const next = nextVersion(
     versions.map((one) => one.content.version),
     "minor",
   );
-  const draft = kept ?? { base: from, version: next, text: original };
+  const fresh: Draft = branch ? { base: from, branch, version: from, text: original } : { base: from, version: next, text: original };
+  const draft = kept ?? fresh;
   const drafting: Drafting = {
     draft,
+    taken: takenBy(versions, branch),
     original,
     changed: draft.text !== original,
     change: (part) => keep({ ...draft, ...part }),
@@ -94,16 +121,6 @@ export function useDraft(name: string, versions: readonly Registration[], base: 
 export function useSets(name: string): [VariableSet[], (sets: VariableSet[]) => void] {
   const [kept, keep] = useKept(useKey("variables", name), isSets);
   return [kept?.length ? kept : [{ name: "Values 1", typed: {} }], keep];
-}
-
-/** A value once it has been left alone for a moment. */
-export function useSettled<T>(value: T, ms = 350): T {
-  const [settled, settle] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => settle(value), ms);
-    return () => clearTimeout(timer);
-  }, [value, ms]);
-  return settled;
 }
 
 /** The newest value that there was: what cannot be had now is shown as it last could. */

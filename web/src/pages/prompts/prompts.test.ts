@@ -5,7 +5,6 @@ import type { FieldDiff, Lineage, ListedPrompt, Variable } from "../../api/schem
 import { diagnostics } from "./diagnostics";
 import { graph } from "./graph";
 import { lanes } from "./lanes";
-import { excerpt, lines } from "./lines";
 import { byMeaning } from "./meaning";
 import { promptSearch } from "./address";
 import { said } from "./said";
@@ -75,23 +74,6 @@ describe("values", () => {
       { name: "line 3", typed: { q: "Why?" } },
     ]);
     expect(() => setsOf("{}\n[1]")).toThrow("Line 2");
-  });
-});
-
-describe("lines that differ", () => {
-  it("can be put together to both texts", () => {
-    const [before, now] = ["a\nb\nc\nd", "a\nx\nc\nd\ne"];
-    const found = lines(before, now);
-    expect(found.filter((line) => line.kind !== "new").map((line) => line.text)).toEqual(before.split("\n"));
-    expect(found.filter((line) => line.kind !== "gone").map((line) => line.text)).toEqual(now.split("\n"));
-    expect(found.filter((line) => line.kind === "same")).toHaveLength(3);
-  });
-
-  it("are shown with what is around them, and gaps", () => {
-    const text = Array.from({ length: 20 }, (_, index) => `line ${index}`);
-    const found = excerpt(lines(text.join("\n"), text.with(10, "other").join("\n")), 1);
-    expect(found.map((line) => line?.kind ?? null)).toEqual([null, "same", "gone", "new", "same", null]);
-    expect(excerpt(lines("same", "same"))).toEqual([]);
   });
 });
 

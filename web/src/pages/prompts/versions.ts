@@ -20,8 +20,13 @@ export function nextVersion(versions: readonly string[], part: Part): string {
   return `${major}.${minor}.${before ? patch : patch + 1}`;
 }
 
+/** Is a version on branches of proposals only? */
+const isProposed = (one: Registration): boolean => one.branches.length > 0 && one.branches.every((branch) => branch.startsWith("propose/"));
+
 /** The newest version that is more than a proposal; the newest of all when there is no other. */
-export function settled(versions: readonly Registration[]): Registration | undefined {
-  const merged = versions.filter((one) => one.branches.length === 0 || one.branches.some((branch) => !branch.startsWith("propose/")));
-  return merged.at(-1) ?? versions.at(-1);
-}
+export const settled = (versions: readonly Registration[]): Registration | undefined =>
+  versions.filter((one) => !isProposed(one)).at(-1) ?? versions.at(-1);
+
+/** The numbers that a draft cannot have. One that began with a proposal may keep the number of what is proposed. */
+export const takenBy = (versions: readonly Registration[], branch: string): string[] =>
+  versions.filter((one) => !branch || !isProposed(one)).map((one) => one.content.version);

@@ -8,7 +8,7 @@ import { Button } from "../../parts/Button";
 import { time } from "../../parts/format";
 import { Modal } from "../../parts/Modal";
 import { Failure } from "../../parts/States";
-import { environmentsQuery } from "./queries";
+import { rulesQuery } from "./queries";
 
 /** Say yes to a release in an environment, as the second pair of eyes. */
 export function Approve({ release }: { release: Release }) {
@@ -26,10 +26,10 @@ export function Approve({ release }: { release: Release }) {
 function Yes({ release, close }: { release: Release; close: () => void }) {
   const queries = useQueryClient();
   const [said, setSaid] = useState({ environment: "", comment: "" });
-  const environments = useQuery({ ...environmentsQuery, select: (all) => [...new Set(all.map((one) => one.environment))] });
+  const rules = useQuery(rulesQuery);
   const approve = useMutation({
     mutationFn: () => answer(api.POST("/api/v1/approvals", { body: { release: release.id, ...said } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["approvals"] }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["releases"] }),
   });
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -40,7 +40,7 @@ function Yes({ release, close }: { release: Release; close: () => void }) {
     return (
       <Modal title={`Approve ${what}`} open close={close}>
         <p role="status">
-          {approve.data.actor} approved it for {approve.data.environment} at {time(approve.data.created_ns)}.
+          <bdi>{approve.data.actor}</bdi> approved it for {approve.data.environment} at {time(approve.data.created_ns)}.
         </p>
         <div>
           <Button onClick={close} autoFocus>
@@ -59,16 +59,16 @@ function Yes({ release, close }: { release: Release; close: () => void }) {
         </p>
         <label>
           Environment
-          <input
-            required
-            list="environments-to-approve"
-            value={said.environment}
-            onChange={(event) => setSaid({ ...said, environment: event.target.value })}
-          />
+          <select required value={said.environment} onChange={(event) => setSaid({ ...said, environment: event.target.value })}>
+            <option value="" />
+            {rules.data?.map((one) => (
+              <option key={one.name} value={one.name}>
+                {one.name}
+                {one.rules.approvals > 0 && ` (asks for ${one.rules.approvals})`}
+              </option>
+            ))}
+          </select>
         </label>
-        <datalist id="environments-to-approve">
-          {environments.data?.map((one) => <option key={one} value={one} />)}
-        </datalist>
         <label>
           Comment
           <input value={said.comment} onChange={(event) => setSaid({ ...said, comment: event.target.value })} maxLength={2000} />

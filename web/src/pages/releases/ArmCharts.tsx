@@ -6,7 +6,7 @@ import { Chart, type Mark } from "../../parts/Chart";
 import { count, duration, money, percent } from "../../parts/format";
 import { Empty, Shown } from "../../parts/States";
 import { ArmTable } from "./ArmTable";
-import { type ArmAnswers, lines, MEASURES, scoreLines, scoreNames } from "./armData";
+import { type ArmAnswers, FEWEST, lines, MEASURES, scoreLines, scoreNames } from "./armData";
 import { inWords } from "./Arms";
 import { armsQuery, nameOf, versionOf } from "./queries";
 import { SPANS, type Span, spanSince } from "./spans";
@@ -100,20 +100,26 @@ function Charts({ arms, label, answers, marks }: ChartsProps) {
     const of = (pick: (typeof MEASURES)[keyof typeof MEASURES]) => lines(arms, label, answers, pick);
     return [
       { title: "Calls", series: of(MEASURES.calls), format: count },
-      { title: "Errors, with 95 % interval", series: of(MEASURES.errors), format: share },
+      { title: "Errors", series: of(MEASURES.errors), format: share },
       { title: "Latency, median", series: of(MEASURES.p50), format: duration },
       { title: "Latency, 95th percentile", series: of(MEASURES.p95), format: duration },
       { title: "Cost per call", series: of(MEASURES.cost), format: money },
       ...scoreNames(answers.scores)
         .slice(0, CHARTED_SCORES)
-        .map((name) => ({ title: `${name}, mean with 95 % interval`, series: scoreLines(arms, label, answers, name), format: score })),
+        .map((name) => ({ title: `${name}, mean`, series: scoreLines(arms, label, answers, name), format: score })),
     ];
   }, [arms, label, answers]);
   return (
-    <div className="columns">
-      {drawn.map((one) => (
-        <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} marks={marks} height={140} />
-      ))}
-    </div>
+    <>
+      <p className="muted small">
+        Bands and whiskers are 95 % intervals of each number. None is drawn for a time with too few calls: a median takes {FEWEST.p50}, a 95th
+        percentile {FEWEST.p95}, a cost {FEWEST.cost}. Calls count as independent, and whoever looks often sees a difference by chance more often.
+      </p>
+      <div className="columns">
+        {drawn.map((one) => (
+          <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} until_ns={answers.until_ns} marks={marks} height={140} />
+        ))}
+      </div>
+    </>
   );
 }

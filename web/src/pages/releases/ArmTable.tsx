@@ -1,7 +1,8 @@
 import { count, duration, money, percent } from "../../parts/format";
 import { type Column, Table } from "../../parts/Table";
-import { type ArmAnswers, type ArmRow, rows, scoreNames } from "./armData";
+import { type ArmAnswers, type ArmRow, FEWEST, rows, scoreNames } from "./armData";
 import { difference, direction, type Interval } from "./intervals";
+import { rangeOf, Sure } from "./Sure";
 
 interface ArmTableProps {
   arms: readonly string[];
@@ -11,39 +12,55 @@ interface ArmTableProps {
   compare: boolean;
 }
 
+/** One number of an arm: how it is read, how it is shown, and which way is better. */
+interface Measure {
+  key: string;
+  header: string;
+  of: (row: ArmRow) => Interval | null;
+  shown: (value: number) => string;
+  /** Of a difference; as the value itself where there is none. */
+  apart?: (value: number) => string;
+  good: "more" | "less";
+  from?: (row: ArmRow) => { values: number; takes: number };
+}
+
+const points = (value: number) => `${(value * 100).toFixed(1)} points`;
+const score = (value: number) => value.toFixed(2);
+
+const MEASURES: readonly Measure[] = [
+  { key: "errors", header: "Errors", of: (row) => row.errors, shown: percent, apart: points, good: "less" },
+  { key: "p50", header: "p50", of: (row) => row.p50, shown: duration, good: "less", from: (row) => ({ values: row.timed, takes: FEWEST.p50 }) },
+  { key: "p95", header: "p95", of: (row) => row.p95, shown: duration, good: "less", from: (row) => ({ values: row.timed, takes: FEWEST.p95 }) },
+  {
+    key: "cost",
+    header: "Cost per call",
+    of: (row) => row.cost,
+    shown: money,
+    good: "less",
+    from: (row) => ({ values: row.priced, takes: FEWEST.cost }),
+  },
+];
+
 /** The time shown in sums, one row for each arm, and what the difference of the first two means. */
 export function ArmTable({ arms, label, answers, compare }: ArmTableProps) {
   const found = rows(arms, answers);
-  const names = scoreNames(answers.scores);
+  const scores = scoreNames(answers.scores).map(
+    (name): Measure => ({ key: `score ${name}`, header: name, of: (row) => row.scores.get(name) ?? null, shown: score, apart: points, good: "more" }),
+  );
+  const measures = [...MEASURES, ...scores];
   const columns: Column<ArmRow>[] = [
     { key: "arm", header: compare ? "Arm" : "Release", cell: (row) => label(row.arm) },
     { key: "calls", header: "Calls", kind: "number", cell: (row) => count(row.calls) },
-    { key: "errors", header: "Errors", kind: "number", cell: (row) => <Sure found={row.errors} shown={percent} /> },
-    { key: "p50", header: "p50", kind: "number", cell: (row) => duration(row.p50_ns) },
-    { key: "p95", header: "p95", kind: "number", cell: (row) => duration(row.p95_ns) },
-    { key: "cost", header: "Cost per call", kind: "number", cell: (row) => money(row.cost) },
-    ...names.map((name): Column<ArmRow> => ({
-      key: `score ${name}`,
-      header: name,
-      kind: "number",
-      cell: (row) => <Sure found={row.scores.get(name) ?? null} shown={score} />,
-    })),
+    ...measures.map((one): Column<ArmRow> => column(one, found)),
   ];
   const [first, second] = found;
   return (
     <div className="stack">
       <Table label={compare ? "Arms" : "Releases"} rows={found} columns={columns} id={(row) => row.arm} />
       {compare && first && second && (
-        <ul className="small" style={{ paddingLeft: 18 }}>
-          <Said what="Errors" found={difference(first.errors, second.errors)} arms={[label(first.arm), label(second.arm)]} good="less" />
-          {names.map((name) => (
-            <Said
-              key={name}
-              what={name}
-              found={difference(first.scores.get(name) ?? null, second.scores.get(name) ?? null)}
-              arms={[label(first.arm), label(second.arm)]}
-              good="more"
-            />
+        <ul className="small" style={{ paddingLeft: 18 }} aria-label="What the difference means">
+          {measures.map((one) => (
+            <Said key={one.key} measure={one} rows={[first, second]} arms={[label(first.arm), label(second.arm)]} />
           ))}
         </ul>
       )}
@@ -51,39 +68,44 @@ export function ArmTable({ arms, label, answers, compare }: ArmTableProps) {
   );
 }
 
-const score = (value: number) => value.toFixed(2);
-
-function Sure({ found, shown }: { found: Interval | null; shown: (value: number) => string }) {
-  if (!found) return "–";
-  return (
-    <>
-      {shown(found.value)} <span className="muted small">{`${shown(found.low)} to ${shown(found.high)}`}</span>
-    </>
-  );
+function column(measure: Measure, all: readonly ArmRow[]): Column<ArmRow> {
+  const range = rangeOf(all.map(measure.of));
+  return {
+    key: measure.key,
+    header: measure.header,
+    kind: "number",
+    cell: (row) => <Sure found={measure.of(row)} shown={measure.shown} range={range} from={measure.from?.(row)} />,
+  };
 }
 
 interface SaidProps {
-  what: string;
-  found: Interval | null;
-  arms: [string, string];
-  good: "more" | "less";
+  measure: Measure;
+  rows: readonly [ArmRow, ArmRow];
+  arms: readonly [string, string];
 }
 
-/** `Errors: canary 1.2.0 has 1.2 points less than stable 1.0.0 (0.2 to 2.1): better.` */
-function Said({ what, found, arms, good }: SaidProps) {
+/** `Errors: canary 1.2.0 has 1.2 points less than stable 1.0.0 (0.2 points to 2.1 points): better.` */
+function Said({ measure, rows: [one, other], arms }: SaidProps) {
+  const found = difference(measure.of(one), measure.of(other));
   if (!found) return null;
-  const points = (value: number) => (value * 100).toFixed(1).replace("-", "−");
-  const way = direction(found);
+  const shown = measure.apart ?? measure.shown;
+  const signed = (value: number) => `${value < 0 ? "−" : ""}${shown(Math.abs(value))}`;
   const more = found.value >= 0;
-  const bounds = more ? `${points(found.low)} to ${points(found.high)}` : `${points(-found.high)} to ${points(-found.low)}`;
+  const [low, high] = more ? [found.low, found.high] : [negated(found.high), negated(found.low)];
+  const bounds = low === null && high === null ? "" : ` (${low === null ? "?" : signed(low)} to ${high === null ? "?" : signed(high)})`;
   return (
     <li>
-      {what}: {arms[0]} has {points(Math.abs(found.value))} points {more ? "more" : "less"} than {arms[1]} ({bounds}):{" "}
-      {way === "unclear" ? <span className="muted">no difference is shown yet</span> : <Way good={way === good} />}.
+      {measure.header}: {arms[0]} has {shown(Math.abs(found.value))} {more ? "more" : "less"} than {arms[1]}
+      {bounds}: <Meaning found={found} good={measure.good} />.
     </li>
   );
 }
 
-function Way({ good }: { good: boolean }) {
-  return <strong className={good ? "good" : "bad"}>{good ? "✓ better" : "✕ worse"}</strong>;
+const negated = (value: number | null) => (value === null ? null : -value);
+
+function Meaning({ found, good }: { found: Interval; good: "more" | "less" }) {
+  const way = direction(found);
+  if (way !== "unclear") return <strong className={way === good ? "good" : "bad"}>{way === good ? "✓ better" : "✕ worse"}</strong>;
+  const open = found.low === null || found.high === null;
+  return <span className="muted">{open ? "too few calls to tell" : "no difference is shown yet"}</span>;
 }

@@ -2,12 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import type { Order, Plan } from "../../api/schema";
+import { Failure } from "../../parts/States";
 import { promptsQuery } from "../prompts/queries";
 import { release } from "./acts";
 import { inWords } from "./Arms";
 import { Decide } from "./Decide";
 import { STRATEGIES } from "./names";
-import { environmentsQuery, releasesQuery } from "./queries";
+import { clearanceQuery, releasesQuery, rulesQuery } from "./queries";
 
 type Strategy = NonNullable<Plan["strategy"]>;
 
@@ -32,17 +33,23 @@ const MEANINGS: Record<Strategy, string> = {
 export function NewRelease({ close }: { close: () => void }) {
   const [wanted, setWanted] = useState<Wanted>({ prompt: "", version: "", environment: "", strategy: "all", percent: 10, experiment: "" });
   const releases = useQuery(releasesQuery());
+  const { prompt, version, environment } = wanted;
+  const rules = useQuery(rulesQuery);
+  const known = rules.data?.some((one) => one.name === environment) ?? false;
+  const clearance = useQuery({ ...clearanceQuery(prompt, environment, version), enabled: known && prompt !== "" && version !== "" });
   return (
     <Decide
       title="Release a version"
       label="Release it"
       ruled
+      lacking={clearance.data}
       act={({ reason, glass }) => release(orderOf(wanted, reason, glass))}
       done={(done) => `${done.assignment.environment} serves ${inWords(done.assignment, releases.data ?? [])}.`}
       close={close}
     >
       <Which wanted={wanted} set={setWanted} />
       <How wanted={wanted} set={setWanted} />
+      {clearance.isError && <Failure error={clearance.error} />}
     </Decide>
   );
 }
@@ -61,13 +68,13 @@ interface PartProps {
 
 function Which({ wanted, set }: PartProps) {
   const prompts = useQuery(promptsQuery);
-  const environments = useQuery({ ...environmentsQuery, select: (all) => [...new Set(all.map((one) => one.environment))] });
+  const rules = useQuery(rulesQuery);
   const versions = prompts.data?.find((one) => one.name === wanted.prompt)?.versions ?? [];
   return (
     <>
       <label>
         Prompt
-        <select required value={wanted.prompt} onChange={(event) => set({ ...wanted, prompt: event.target.value, version: "" })}>
+        <select required data-autofocus value={wanted.prompt} onChange={(event) => set({ ...wanted, prompt: event.target.value, version: "" })}>
           <option value="" />
           {prompts.data?.map((one) => <option key={one.name}>{one.name}</option>)}
         </select>
@@ -91,7 +98,7 @@ function Which({ wanted, set }: PartProps) {
         />
       </label>
       <datalist id="environments-there-are">
-        {environments.data?.map((one) => <option key={one} value={one} />)}
+        {rules.data?.map((one) => <option key={one.name} value={one.name} />)}
       </datalist>
     </>
   );

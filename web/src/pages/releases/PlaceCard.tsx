@@ -42,7 +42,7 @@ export function PlaceCard({ assignment, releases, drift }: PlaceCardProps) {
         <time dateTime={new Date(assignment.created_ns / 1e6).toISOString()} title={time(assignment.created_ns)}>
           {ago(assignment.created_ns)}
         </time>{" "}
-        by {person(assignment.actor)}
+        by <bdi>{person(assignment.actor)}</bdi>
         {reason && `: ${reason}`}
       </p>
       {assignment.overridden.length > 0 && (

@@ -11,6 +11,7 @@ import { Approve } from "./Approve";
 import { Changes } from "./Changes";
 import { VerdictBadge } from "./Evidence";
 import { Manifest } from "./Manifest";
+import { MayGo } from "./MayGo";
 import { environmentsQuery, goesBackTo, releaseQuery } from "./queries";
 import styles from "./Releases.module.css";
 import { WhereServed } from "./WhereServed";
@@ -47,6 +48,7 @@ function Body({ release }: { release: Release }) {
         <Facts release={release} />
         <Proof evidence={release.evidence} />
       </div>
+      <MayGo release={release} />
       <WhereServed release={release} />
       <Changes release={release} />
       <Manifest content={release.content} />

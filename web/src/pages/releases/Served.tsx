@@ -14,6 +14,7 @@ import { History } from "./History";
 import { person, STRATEGIES } from "./names";
 import { historyQuery, newRelease, releasesQuery, statusQuery } from "./queries";
 import { Rollback } from "./Rollback";
+import { Rules } from "./Rules";
 import { Steer } from "./Steer";
 
 const route = getRouteApi("/inside/releases/served");
@@ -71,6 +72,7 @@ function Body({ history, releases }: { history: Assignment[]; releases: readonly
         span={span}
         choose={(wanted) => void navigate({ to: "/releases/served", search: { prompt, environment, span: wanted }, replace: true })}
       />
+      <Rules environment={environment} />
       <History history={history} releases={releases} />
     </>
   );
@@ -94,7 +96,7 @@ function Now({ assignment, releases }: { assignment: Assignment; releases: reado
       <Arms assignment={assignment} releases={releases} />
       <div className="row">{shown && <EvidenceBadges evidence={shown.evidence} />}</div>
       <p className="small muted">
-        Since {time(assignment.created_ns)} ({ago(assignment.created_ns)}) by {person(assignment.actor)}
+        Since {time(assignment.created_ns)} ({ago(assignment.created_ns)}) by <bdi>{person(assignment.actor)}</bdi>
         {assignment.reason && `: ${assignment.reason}`}
       </p>
       {assignment.overridden.length > 0 && (

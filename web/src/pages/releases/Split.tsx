@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import type { Assignment, Release } from "../../api/schema";
+import type { Assignment, Clearance, Release } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { count, percent } from "../../parts/format";
 import { steer } from "./acts";
@@ -10,8 +10,15 @@ import { Decide } from "./Decide";
 import { MOST_USERS, share, usersQuery, versionOf } from "./queries";
 import styles from "./Releases.module.css";
 
+interface SplitProps {
+  assignment: Assignment;
+  releases: readonly Release[];
+  /** What the rules say to more of it; less obeys none. */
+  clearance: Clearance | undefined;
+}
+
 /** The share of a canary, by a slider. Nothing changes before it is confirmed. */
-export function Split({ assignment, releases }: { assignment: Assignment; releases: readonly Release[] }) {
+export function Split({ assignment, releases, clearance }: SplitProps) {
   const [moved, setMoved] = useState<number | null>(null);
   const [asked, setAsked] = useState<Asked | null>(null);
   const canary = assignment.arms[0];
@@ -19,6 +26,7 @@ export function Split({ assignment, releases }: { assignment: Assignment; releas
   const now = Math.round(share(assignment, canary) * 1000) / 10;
   const wanted = moved ?? now;
   const version = versionOf(releases, canary.release);
+  const forbidden = wanted > now && clearance !== undefined && clearance.missing.length > 0;
   return (
     <div className={styles.slider}>
       <label>
@@ -34,10 +42,15 @@ export function Split({ assignment, releases }: { assignment: Assignment; releas
             {value} %
           </Button>
         ))}
-        <Button kind="main" disabled={wanted === now} onClick={() => setAsked({ at: assignment, version, from: now, to: wanted })}>
-          Set to {wanted} % …
+        <Button
+          kind={forbidden ? "danger" : "main"}
+          disabled={wanted === now}
+          onClick={() => setAsked({ at: assignment, version, from: now, to: wanted, lacking: forbidden ? clearance : undefined })}
+        >
+          {forbidden ? "Break the glass: set" : "Set"} to {wanted} % …
         </Button>
       </div>
+      {forbidden && <p className="small">The rules of {assignment.environment} say no to more of it. Less of it is always allowed.</p>}
       {asked && (
         <Confirm
           {...asked}
@@ -59,16 +72,18 @@ interface Asked {
   /** Percent. */
   from: number;
   to: number;
+  lacking: Clearance | undefined;
 }
 
-function Confirm({ at, version, from, to, releases, close }: Asked & { releases: readonly Release[]; close: () => void }) {
-  const { prompt, environment } = at;
+function Confirm({ at, version, from, to, lacking, releases, close }: Asked & { releases: readonly Release[]; close: () => void }) {
+  const { prompt, environment, sequence } = at;
   return (
     <Decide
       title={`${version}: from ${from} % to ${to} % in ${environment}`}
       label={`Set to ${to} %`}
       ruled={to > from}
-      act={({ reason, glass }) => steer({ prompt, environment, action: "promote", percent: to, reason, arm: "", break_glass: glass })}
+      lacking={lacking}
+      act={({ reason, glass }) => steer({ prompt, environment, sequence, action: "promote", percent: to, reason, arm: "", break_glass: glass })}
       done={(done) => `${environment} serves ${inWords(done.assignment, releases)}.`}
       close={close}
     >

@@ -29,8 +29,8 @@ async function timed<T>(asked: Promise<Reply<T>>, assignment: (data: T) => Assig
 const itself = (assignment: Assignment): Assignment => assignment;
 
 export const rollBack = (assignment: Assignment, reason: string): Promise<Done> => {
-  const { prompt, environment } = assignment;
-  return timed(api.POST("/api/v1/rollbacks", { body: { prompt, environment, reason } }), itself);
+  const { prompt, environment, sequence } = assignment;
+  return timed(api.POST("/api/v1/rollbacks", { body: { prompt, environment, reason, sequence } }), itself);
 };
 
 export const steer = (order: RolloutOrder): Promise<Done> => timed(api.POST("/api/v1/rollouts", { body: order }), itself);

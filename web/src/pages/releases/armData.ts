@@ -1,12 +1,14 @@
 /** Answers of the API about arms, made into lines and rows. */
-import type { Scores, Usages } from "../../api/schema";
+import type { Measures, Scores } from "../../api/schema";
 import type { Series } from "../../parts/Chart";
-import { type Interval, mean, wilson } from "./intervals";
+import { type Interval, mean } from "./intervals";
 
 export interface ArmAnswers {
   times: readonly number[];
-  totals: readonly Usages[];
-  series: readonly Usages[];
+  /** When it was asked: the last slot is not over yet. */
+  until_ns: number;
+  totals: readonly Measures[];
+  series: readonly Measures[];
   scores: readonly Scores[];
   scored: readonly Scores[];
 }
@@ -15,11 +17,15 @@ export interface ArmRow {
   /** Name of the arm, or id of the release. */
   arm: string;
   calls: number;
+  /** How many calls have a latency, and how many a cost. */
+  timed: number;
+  priced: number;
   errors: Interval | null;
-  p50_ns: number | null;
-  p95_ns: number | null;
-  /** Picodollars; null when nothing is priced. */
-  cost: number | null;
+  /** Nanoseconds. */
+  p50: Interval | null;
+  p95: Interval | null;
+  /** Picodollars a call; null when nothing is priced. */
+  cost: Interval | null;
   /** By the score's name. */
   scores: Map<string, Interval>;
 }
@@ -43,10 +49,12 @@ export function rows(arms: readonly string[], answers: ArmAnswers): ArmRow[] {
     return {
       arm,
       calls: total?.calls ?? 0,
-      errors: total ? wilson(total.errors, total.calls) : null,
-      p50_ns: total?.timed ? total.p50_ns : null,
-      p95_ns: total?.timed ? total.p95_ns : null,
-      cost: perCall(total),
+      timed: total?.timed ?? 0,
+      priced: total?.priced ?? 0,
+      errors: total?.error_rate ?? null,
+      p50: total?.p50_ns ?? null,
+      p95: total?.p95_ns ?? null,
+      cost: total?.cost ?? null,
       scores: new Map(scores),
     };
   });
@@ -58,20 +66,17 @@ function opinion(said: readonly Scores[]): Interval | null {
   return mean(sum((one) => one.count), sum((one) => one.total), sum((one) => one.squares));
 }
 
-/** Of what is priced and was not refused before any attempt: those cost nothing. */
-function perCall(found: Usages | undefined): number | null {
-  const priced = found ? found.calls - found.refused - found.unpriced : 0;
-  return found && priced > 0 ? found.cost / priced : null;
-}
+/** How many calls an interval takes, of each number. */
+export const FEWEST = { p50: 6, p95: 72, cost: 10 };
 
-type Pick = (found: Usages) => Interval | number | null;
+type Pick = (found: Measures) => Interval | number | null;
 
 export const MEASURES = {
   calls: (found) => found.calls,
-  errors: (found) => wilson(found.errors, found.calls),
-  p50: (found) => (found.timed ? found.p50_ns : null),
-  p95: (found) => (found.timed ? found.p95_ns : null),
-  cost: perCall,
+  errors: (found) => found.error_rate,
+  p50: (found) => found.p50_ns,
+  p95: (found) => found.p95_ns,
+  cost: (found) => found.cost,
 } satisfies Record<string, Pick>;
 
 /** A line for each arm. */
@@ -94,11 +99,9 @@ export function scoreLines(arms: readonly string[], label: (arm: string) => stri
 }
 
 function line(label: string, found: readonly (Interval | number | null)[]): Series {
-  const part = (of: (one: Interval) => number) => found.map((one) => (one === null ? null : typeof one === "number" ? one : of(one)));
-  const banded = found.some((one) => one !== null && typeof one !== "number");
-  return {
-    label,
-    values: part((one) => one.value),
-    band: banded ? { low: part((one) => one.low), high: part((one) => one.high) } : undefined,
-  };
+  const values = found.map((one) => (typeof one === "number" ? one : (one?.value ?? null)));
+  // A band has both ends: of an open one, none is drawn.
+  const whole = found.map((one) => (one === null || typeof one === "number" || one.low === null || one.high === null ? null : one));
+  if (whole.every((one) => one === null)) return { label, values };
+  return { label, values, band: { low: whole.map((one) => one?.low ?? null), high: whole.map((one) => one?.high ?? null) } };
 }

@@ -42,3 +42,13 @@ it("tells a difference from chance", () => {
   expect(direction(found)).toBe("more");
   expect(direction(difference(wilson(5, 10), wilson(4, 10)))).toBe("unclear");
 });
+
+it("leaves open what rests on too few", () => {
+  const few = { value: 5, low: 4, high: null };
+  const many = { value: 2, low: 1.5, high: 2.5 };
+  expect(difference(few, many)).toEqual({ value: 3, low: 3 - Math.hypot(1, 0.5), high: null });
+  expect(direction(difference(few, many))).toBe("more");
+  expect(difference(many, few)).toEqual({ value: -3, low: null, high: -3 + Math.hypot(0.5, 1) });
+  expect(direction(difference(many, few))).toBe("less");
+  expect(direction(difference(few, few))).toBe("unclear");
+});

@@ -1,9 +1,10 @@
-/** How sure shares and means are, with 95 % intervals, as docs/statistics.md has them. */
+/** How sure numbers are, with 95 % intervals, as docs/statistics.md has them. */
 
 export interface Interval {
   value: number;
-  low: number;
-  high: number;
+  /** Null, each: too few values to say. */
+  low: number | null;
+  high: number | null;
 }
 
 const Z = 1.959963984540054;
@@ -32,19 +33,25 @@ export function mean(count: number, total: number, squares: number): Interval | 
 
 const bounds = (found: Interval | null) => ({ low: found?.low ?? 0, high: found?.high ?? 1 });
 
-/** Difference of two independent estimates from their intervals: Newcombe's hybrid, made of the two. */
+/**
+ * Difference of two independent estimates from their intervals, which need not be symmetrical: Newcombe's hybrid, as Zou
+ * and Donner (Statistics in Medicine 27, 2008) have it for any two. An end that rests on an unknown one is unknown.
+ */
 export function difference(one: Interval | null, other: Interval | null): Interval | null {
   if (!one || !other) return null;
   const value = one.value - other.value;
-  return {
-    value,
-    low: value - Math.hypot(one.value - one.low, other.high - other.value),
-    high: value + Math.hypot(one.high - one.value, other.value - other.low),
-  };
+  const low = apart(one.value, one.low, other.value, other.high);
+  const high = apart(one.value, one.high, other.value, other.low);
+  return { value, low: low === null ? null : value - low, high: high === null ? null : value + high };
+}
+
+function apart(one: number, end: number | null, other: number, far: number | null): number | null {
+  return end === null || far === null ? null : Math.hypot(one - end, far - other);
 }
 
 /** What a difference means: its interval lies above 0, below it, or on both sides. */
 export function direction(found: Interval | null): "more" | "less" | "unclear" {
   if (!found) return "unclear";
-  return found.low > 0 ? "more" : found.high < 0 ? "less" : "unclear";
+  if (found.low !== null && found.low > 0) return "more";
+  return found.high !== null && found.high < 0 ? "less" : "unclear";
 }

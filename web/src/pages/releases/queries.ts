@@ -33,6 +33,20 @@ export const statusQuery = queryOptions({
   queryFn: ({ signal }) => answer(api.GET("/api/v1/status", { signal })),
 });
 
+/** What each environment demands. */
+export const rulesQuery = queryOptions({
+  queryKey: ["releases", "rules"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/environments/rules", { signal })),
+});
+
+/** What is missing until an environment may serve a release (an id, or a version) to everybody. Windows of a freeze open by the clock. */
+export const clearanceQuery = (prompt: string, environment: string, release: string) =>
+  queryOptions({
+    queryKey: ["releases", "clearance", prompt, environment, release],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/clearance", { params: { query: { prompt, environment, release } }, signal })),
+    refetchInterval: 60_000,
+  });
+
 /** Users of the last hour: up to a thousand. */
 export const usersQuery = (prompt: string, environment: string) =>
   queryOptions({
@@ -57,16 +71,17 @@ export const armsQuery = ({ experiment, ...place }: Calls, span: Span) =>
   queryOptions({
     queryKey: ["usage", "arms", place, experiment, span],
     queryFn: async ({ signal }) => {
-      const times = slots(span, Date.now());
+      const now = Date.now();
+      const times = slots(span, now);
       const query = { ...place, ...(experiment ? { experiment, by: "arm" } : { by: "release" }), since_ns: times[0] };
       const divided = { ...query, step_ns: SPANS[span].step_s * 1e9 };
       const [totals, series, scores, scored] = await Promise.all([
-        answer(api.GET("/api/v1/usage", { params: { query }, signal })),
-        answer(api.GET("/api/v1/usage", { params: { query: divided }, signal })),
+        answer(api.GET("/api/v1/measures", { params: { query }, signal })),
+        answer(api.GET("/api/v1/measures", { params: { query: divided }, signal })),
         answer(api.GET("/api/v1/scores", { params: { query }, signal })),
         answer(api.GET("/api/v1/scores", { params: { query: divided }, signal })),
       ]);
-      return { times, totals, series, scores, scored };
+      return { times, until_ns: now * 1e6, totals, series, scores, scored };
     },
   });
 

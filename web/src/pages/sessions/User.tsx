@@ -7,7 +7,10 @@ import { Badge } from "../../parts/Badge";
 import { Chart } from "../../parts/Chart";
 import { ago, brief, count, duration, money, percent, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
+import { localStarts } from "../../parts/localTime";
+import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
+import { spread } from "../overview/slots";
 import { DEFAULT_WINDOW, WINDOWS, type Window, filterOf } from "../traces/search";
 import { userFailuresQuery, userOpinionsQuery, userUsageQuery, visitsQuery } from "./queries";
 import { Visits } from "./Sessions";
@@ -118,32 +121,27 @@ function OverTime({ whose, now }: { whose: Whose; now: number }) {
   const length = began === undefined ? 0 : now * 1e6 - began;
   const step = began === undefined ? 0 : (STEPS.find((one) => one * SLOTS >= length) ?? Math.ceil(length / SLOTS / (1440 * MINUTE)) * 1440 * MINUTE);
   const series = useQuery({ ...userUsageQuery(whose, step), enabled: step > 0 });
-  const drawn = useMemo(() => filled(series.data ?? [], step, began ?? 0), [series.data, step, began]);
+  const until_ns = now * 1e6;
+  const drawn = useMemo(() => filled(series.data ?? [], step, began ?? 0, until_ns), [series.data, step, began, until_ns]);
+  const marks = useReleaseMarks(began);
   if (drawn.times.length < 2) return null;
   return (
     <div className="columns">
       <div className="panel">
-        <Chart
-          title="Calls"
-          times={drawn.times}
-          format={count}
-          series={drawn.calls}
-        />
+        <Chart title="Calls" times={drawn.times} format={count} series={drawn.calls} until_ns={until_ns} marks={marks} />
       </div>
       <div className="panel">
-        <Chart title="Cost" times={drawn.times} format={money} series={drawn.cost} />
+        <Chart title="Cost" times={drawn.times} format={money} series={drawn.cost} until_ns={until_ns} marks={marks} />
       </div>
     </div>
   );
 }
 
 /** Slots of the whole time: a slot without calls is absent in the answer, and none here. */
-function filled(found: readonly Usages[], step: number, began: number) {
-  const bySlot = new Map(found.map((one) => [one.slot_ns, one]));
-  const last = found.at(-1)?.slot_ns ?? 0;
-  const times: number[] = [];
-  for (let at = Math.floor(began / step) * step; step > 0 && found.length > 0 && at <= last; at += step) times.push(at);
-  const of = (value: (one: Usages) => number) => times.map((at) => value(bySlot.get(at) ?? NONE));
+function filled(found: readonly Usages[], step: number, began: number, until_ns: number) {
+  const times = step > 0 && found.length > 0 ? localStarts(began, until_ns, step) : [];
+  const slots = found.map((one) => ({ ...one, start_ns: one.slot_ns }));
+  const of = (value: (one: Usages) => number) => spread(times, slots, value, 0);
   return {
     times,
     calls: [
@@ -153,8 +151,6 @@ function filled(found: readonly Usages[], step: number, began: number) {
     cost: [{ label: "cost", values: of((one) => one.cost) }],
   };
 }
-
-const NONE = { calls: 0, errors: 0, cost: 0 } as Usages;
 
 function Failures({ found }: { found: readonly CallRow[] }) {
   if (found.length === 0) return <p className="muted">None.</p>;

@@ -3,6 +3,7 @@ import { queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "../../api/client";
 import type { CallRow } from "../../api/schema";
+import { timezone } from "../../parts/localTime";
 import type { CallFilter } from "../traces/search";
 
 /** Rows of a list at most; the API's own bound. */
@@ -40,10 +41,11 @@ interface Whose {
   since_ns?: number;
 }
 
+/** In all, or in slots of time on the reader's clock. */
 export const userUsageQuery = (whose: Whose, step_ns: number) =>
   queryOptions({
     queryKey: ["usage", "user", whose, step_ns],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/usage", { params: { query: { ...whose, step_ns: step_ns || undefined } }, signal })),
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/usage", { params: { query: { ...whose, ...(step_ns ? { step_ns, timezone: timezone() } : {}) } }, signal })),
   });
 
 export const userFailuresQuery = (whose: Whose) =>

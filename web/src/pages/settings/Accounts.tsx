@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type SubmitEvent, useState } from "react";
+import { type SubmitEvent, useRef, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import type { AccountView, Invited } from "../../api/schema";
@@ -8,6 +8,7 @@ import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { Command } from "../../parts/Command";
 import { time } from "../../parts/format";
+import { Modal } from "../../parts/Modal";
 import { Failure, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import styles from "./Accounts.module.css";
@@ -23,6 +24,7 @@ const MEANINGS: Record<Role, string> = {
 export function Accounts() {
   const queries = useQueryClient();
   const [invited, setInvited] = useState<Invited | null>(null);
+  const [asked, ask] = useState<AccountView | null>(null);
   const accounts = useQuery({ queryKey: ["accounts"], queryFn: ({ signal }) => answer(api.GET("/api/v1/accounts", { signal })) });
   const again = () => queries.invalidateQueries({ queryKey: ["accounts"] });
   const change = useMutation({
@@ -38,7 +40,7 @@ export function Accounts() {
   const columns: Column<AccountView>[] = [
     { key: "email", header: "E-mail", cell: (one) => one.email, sort: (one) => one.email },
     { key: "name", header: "Name", cell: (one) => one.name },
-    { key: "role", header: "Role", cell: (one) => <RoleOf account={one} change={(role) => change.mutate({ id: one.id, role })} /> },
+    { key: "role", header: "Role", cell: (one) => <RoleOf account={one} change={(role) => change.mutateAsync({ id: one.id, role })} /> },
     { key: "state", header: "State", cell: (one) => <State account={one} /> },
     { key: "created", header: "Since", cell: (one) => time(one.created_ns), sort: (one) => one.created_ns },
     {
@@ -46,7 +48,7 @@ export function Accounts() {
       header: "Change",
       cell: (one) => (
         <span className="row">
-          <Button onClick={() => change.mutate({ id: one.id, disabled: !one.disabled_ns })}>
+          <Button onClick={() => (one.disabled_ns ? change.mutate({ id: one.id, disabled: false }) : ask(one))}>
             {one.disabled_ns ? "Enable" : "Disable"}
           </Button>
           <Button onClick={() => invite.mutate(one.id)}>New link</Button>
@@ -64,18 +66,78 @@ export function Accounts() {
       />
       {invited && <Link invited={invited} />}
       {(change.error ?? invite.error) && <Failure error={change.error ?? invite.error} />}
+      {asked && (
+        <Disable account={asked} done={() => change.mutateAsync({ id: asked.id, disabled: true })} close={() => ask(null)} />
+      )}
       <Shown query={accounts}>{(found) => <Table label="Accounts" rows={found} columns={columns} id={(one) => one.id} />}</Shown>
     </div>
   );
 }
 
-function RoleOf({ account, change }: { account: AccountView; change: (role: Role) => void }) {
+interface RoleProps {
+  account: AccountView;
+  change: (role: Role) => Promise<unknown>;
+}
+
+/** A role is given by a button: walking through the list with the arrow keys chooses only. */
+function RoleOf({ account, change }: RoleProps) {
+  const list = useRef<HTMLSelectElement>(null);
+  const [chosen, choose] = useState<Role>();
+  const [busy, setBusy] = useState(false);
+  const role = chosen ?? account.role;
+  const finish = () => {
+    choose(undefined);
+    setBusy(false);
+    list.current?.focus();
+  };
+  const give = () => {
+    setBusy(true);
+    // What went wrong stands above the table.
+    change(role).then(finish, finish);
+  };
   return (
-    <select aria-label={`Role of ${account.email}`} value={account.role} onChange={(event) => change(event.target.value as Role)}>
-      {ROLES.map((role) => (
-        <option key={role}>{role}</option>
-      ))}
-    </select>
+    <span className="row">
+      <select ref={list} aria-label={`Role of ${account.email}`} value={role} onChange={(event) => choose(event.target.value as Role)} disabled={busy}>
+        {ROLES.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      {role !== account.role && (
+        <>
+          <Button kind="main" onClick={give} disabled={busy}>
+            Make {role}
+          </Button>
+          <Button kind="plain" onClick={finish} disabled={busy}>
+            Leave
+          </Button>
+        </>
+      )}
+    </span>
+  );
+}
+
+interface DisableProps {
+  account: AccountView;
+  done: () => Promise<unknown>;
+  close: () => void;
+}
+
+function Disable({ account, done, close }: DisableProps) {
+  const disable = useMutation({ mutationFn: done, onSuccess: close });
+  return (
+    <Modal title="Disable an account" open close={close}>
+      <p>
+        <bdi>{account.email}</bdi> is signed out everywhere at once, and cannot sign in until somebody enables the account again. What was done under
+        this name stays.
+      </p>
+      {disable.isError && <Failure error={disable.error} />}
+      <div className="row">
+        <Button kind="danger" onClick={() => disable.mutate()} disabled={disable.isPending} data-autofocus>
+          Disable it
+        </Button>
+        <Button onClick={close}>Leave it as it is</Button>
+      </div>
+    </Modal>
   );
 }
 
@@ -88,7 +150,7 @@ function Link({ invited }: { invited: Invited }) {
   return (
     <div className="panel stack" role="status">
       <p>
-        Hand this link to {invited.account.email}, and to nobody else. It works once, until {time(invited.expires_ns)}, and is shown this once.
+        Hand this link to <bdi>{invited.account.email}</bdi>, and to nobody else. It works once, until {time(invited.expires_ns)}, and is shown this once.
       </p>
       <Command text={location.origin + invited.link} />
     </div>

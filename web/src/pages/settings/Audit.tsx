@@ -28,17 +28,14 @@ export function Audit() {
     getNextPageParam: (page: Found[]) => (page.length < PAGE ? undefined : page.at(-1)?.entry.sequence),
   });
   const rows = useMemo(() => entries.data?.pages.flat() ?? [], [entries.data]);
-  const more = () => {
-    if (entries.hasNextPage && !entries.isFetching) void entries.fetchNextPage();
-  };
   return (
     <div className="stack">
       <Verification />
       <Filter search={search} />
-      {entries.isError && <Failure error={entries.error} retry={() => void entries.refetch()} />}
+      {entries.isError && !entries.isFetchNextPageError && <Failure error={entries.error} retry={() => void entries.refetch()} />}
       {entries.isPending && <Loading />}
       {entries.data && rows.length === 0 && <Empty title="No entry matches">Entries are made by every change of what is served, of keys and accounts.</Empty>}
-      {rows.length > 0 && <Table label="Audit log" rows={rows} columns={COLUMNS} id={(one) => String(one.entry.sequence)} height="65vh" atEnd={more} />}
+      {rows.length > 0 && <Table label="Audit log" rows={rows} columns={COLUMNS} id={(one) => String(one.entry.sequence)} height="65vh" more={entries} />}
     </div>
   );
 }

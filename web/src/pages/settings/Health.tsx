@@ -55,7 +55,14 @@ function Summary({ status }: { status: Status }) {
       facts={[
         ["Models", status.models.join(", ")],
         ["Released prompts", status.released.join(", ")],
-        ["Last sync", sync && `${sync.commit.slice(0, 10)} ${sync.subject} (${sync.author})`],
+        [
+          "Last sync",
+          sync && (
+            <>
+              {sync.commit.slice(0, 10)} <bdi>{sync.subject}</bdi> (<bdi>{sync.author}</bdi>)
+            </>
+          ),
+        ],
       ]}
     />
   );

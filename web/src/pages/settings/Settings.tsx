@@ -7,6 +7,7 @@ import { Tabs } from "../../parts/Tabs";
 /** What the server stands on, and who may do what. */
 export function Settings() {
   const admin = useMay("admin");
+  const engineer = useMay("engineer");
   return (
     <div className="page">
       <Heading title="Settings" about="How the server stands, and who may do what. What it does is in moat.yaml." />
@@ -15,6 +16,7 @@ export function Settings() {
           Health
         </Link>
         <Link to="/settings/providers">Providers</Link>
+        {engineer && <Link to="/settings/doctor">Doctor</Link>}
         {admin && <Link to="/settings/accounts">Accounts</Link>}
         {admin && <Link to="/settings/audit">Audit log</Link>}
       </Tabs>

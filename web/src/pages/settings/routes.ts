@@ -9,6 +9,13 @@ export interface AuditSearch {
   subject?: string;
 }
 
+export interface DoctorSearch {
+  /** Are providers' hosts asked too? */
+  providers?: boolean;
+  /** Are the checks shown too that found nothing? */
+  all?: boolean;
+}
+
 const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
 
 const settings = createRoute({
@@ -28,6 +35,15 @@ const pages = [
     getParentRoute: () => settings,
     path: "/providers",
     component: lazyRouteComponent(() => import("./Providers"), "Providers"),
+  }),
+  createRoute({
+    getParentRoute: () => settings,
+    path: "/doctor",
+    validateSearch: (search: Record<string, unknown>): DoctorSearch => ({
+      providers: search["providers"] === true || undefined,
+      all: search["all"] === true || undefined,
+    }),
+    component: lazyRouteComponent(() => import("./Doctor"), "Doctor"),
   }),
   createRoute({
     getParentRoute: () => settings,

@@ -1,47 +1,53 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
 
 import type { LimitRule, LimitState } from "../../api/schema";
+import { useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { count, money, percent, time } from "../../parts/format";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
+import { ChangeLimit, isStated } from "./ChangeLimit";
 import { Head } from "./Head";
 import { paceOf, usedShare } from "./pace";
 import { limitsQuery, rulesQuery } from "./queries";
+import type { LimitAct } from "./routes";
+import { amount, whose } from "./shown";
 import styles from "./Spend.module.css";
 import { Spikes } from "./Spikes";
+import { PLAYGROUND } from "./wish";
 
 const route = getRouteApi("/inside/spend/limits");
 
 /** Budgets and rates: how full they are, where they stand, and spending that was cut off. */
 export function Limits() {
-  const { q = "" } = route.useSearch();
+  const { q = "", act, limit = "" } = route.useSearch();
   const limits = useQuery(limitsQuery);
   const rules = useQuery(rulesQuery);
+  const may = useMay("engineer");
   return (
     <div className="page">
-      <Head title="Budgets and limits" about="How much of each is used up in its present window." />
-      <Spikes />
-      <Shown query={limits}>{(found) => <Counters {...found} q={q} />}</Shown>
-      <Shown query={rules}>{(found) => <Rules rules={found} />}</Shown>
+      <Head title="Budgets and limits" about="How much of each is used up in its present window.">
+        {may && !act && <Change act="new">New limit</Change>}
+      </Head>
+      {act ? (
+        <Shown query={rules}>{(found) => <ChangeLimit act={act} limit={limit} rules={found} counters={limits.data?.counters ?? []} />}</Shown>
+      ) : (
+        <>
+          <Spikes />
+          <Shown query={limits}>{(found) => <Counters {...found} q={q} />}</Shown>
+          <Shown query={rules}>{(found) => <Rules rules={found} may={may} />}</Shown>
+        </>
+      )}
     </div>
   );
 }
-
-/** An amount in what the limit counts. */
-const amount = (measure: string, value: number): string => (measure === "money" ? money(value) : `${count(value)} ${measure === "concurrent" ? "at once" : measure}`);
 
 /** `$3.20 of $5.00` */
 function left({ measure, amount: all, used, held }: LimitState): string {
   const free = Math.max(0, all - used - held);
   return `${measure === "money" ? money(free) : count(free)} of ${amount(measure, all)}`;
 }
-
-const whose = (of: Record<string, string>): string =>
-  Object.entries(of)
-    .map(([scope, value]) => `${scope} ${value || "(none)"}`)
-    .join(", ") || "everybody together";
 
 function Counters({ counters, asked_ms, q }: { counters: readonly LimitState[]; asked_ms: number; q: string }) {
   const navigate = useNavigate();
@@ -114,7 +120,35 @@ const RULES: Column<LimitRule>[] = [
   { key: "place", header: "Stands in", cell: (row) => <code>{row.place}</code> },
 ];
 
-function Rules({ rules }: { rules: readonly LimitRule[] }) {
+const ACTS: Column<LimitRule> = {
+  key: "act",
+  header: "Change",
+  cell: (row) =>
+    isStated(row) ? (
+      <span className={styles.acts}>
+        <Change act="edit" limit={row.limit}>
+          Edit
+        </Change>
+        {row.limit !== PLAYGROUND && (
+          <Change act="remove" limit={row.limit}>
+            Remove
+          </Change>
+        )}
+      </span>
+    ) : (
+      <span className="muted small">by the environment</span>
+    ),
+};
+
+function Change({ act, limit, children }: { act: LimitAct; limit?: string; children: string }) {
+  return (
+    <Link to="/spend/limits" search={{ act, limit }} className="button" aria-label={limit ? `${children} ${limit}` : undefined}>
+      {children}
+    </Link>
+  );
+}
+
+function Rules({ rules, may }: { rules: readonly LimitRule[]; may: boolean }) {
   return (
     <section className="stack" aria-label="Where they stand">
       <h2>Where they stand</h2>
@@ -127,8 +161,11 @@ function Rules({ rules }: { rules: readonly LimitRule[] }) {
         </Empty>
       ) : (
         <>
-          <p className="muted">Limits are changed in the file, like prompts; the running server takes them up by itself.</p>
-          <Table label="Limits as they are stated" rows={rules} columns={RULES} id={(row) => row.limit} />
+          <p className="muted">
+            Limits are changed in the file, like prompts: a change is a proposal, and the running server takes it up once it is merged.
+            {!may && " Proposing one needs the role engineer."}
+          </p>
+          <Table label="Limits as they are stated" rows={rules} columns={may ? [...RULES, ACTS] : RULES} id={(row) => row.limit} />
         </>
       )}
     </section>

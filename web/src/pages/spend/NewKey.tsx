@@ -7,7 +7,7 @@ import { Button } from "../../parts/Button";
 import { Modal } from "../../parts/Modal";
 import { Failure } from "../../parts/States";
 import { modelsQuery } from "../prompts/queries";
-import { SecretShown } from "./SecretShown";
+import { SecretShown, SHOWN_ONCE } from "./SecretShown";
 
 const ROLES = {
   app: "calls models, fetches prompts, sends traces",
@@ -56,7 +56,7 @@ function Form({ close }: { close: () => void }) {
     make.mutate();
   };
   return (
-    <Modal title="Make a key" open close={close}>
+    <Modal title="Make a key" open close={close} holds={make.data && SHOWN_ONCE}>
       {make.data ? (
         <SecretShown secret={make.data.secret} close={close} />
       ) : (
@@ -81,7 +81,7 @@ function Fields({ wanted, set }: { wanted: Wanted; set: (wanted: Wanted) => void
     <>
       <label>
         Name: what it is for
-        <input value={wanted.name} onChange={(event) => set({ ...wanted, name: event.target.value })} required maxLength={256} autoFocus />
+        <input value={wanted.name} onChange={(event) => set({ ...wanted, name: event.target.value })} required maxLength={256} data-autofocus />
       </label>
       <label>
         Role

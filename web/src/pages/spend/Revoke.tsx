@@ -56,7 +56,7 @@ export function Revoke({ apiKey, keys, close }: RevokeProps) {
             <Button kind="danger" type="submit" disabled={revoke.isPending}>
               Revoke it
             </Button>
-            <Button onClick={close} autoFocus>
+            <Button onClick={close} data-autofocus>
               Leave it as it is
             </Button>
           </div>

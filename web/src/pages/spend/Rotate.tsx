@@ -6,7 +6,7 @@ import type { KeyView } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { Modal } from "../../parts/Modal";
 import { Failure } from "../../parts/States";
-import { SecretShown } from "./SecretShown";
+import { SecretShown, SHOWN_ONCE } from "./SecretShown";
 
 const OVERLAPS = { "86400": "24 hours", "3600": "an hour", "604800": "7 days", "0": "no time: it ends at once" } as const;
 type Overlap = keyof typeof OVERLAPS;
@@ -24,7 +24,7 @@ export function Rotate({ apiKey, close }: { apiKey: KeyView; close: () => void }
     rotate.mutate();
   };
   return (
-    <Modal title={`New secret for ${apiKey.name || apiKey.id}`} open close={close}>
+    <Modal title={`New secret for ${apiKey.name || apiKey.id}`} open close={close} holds={rotate.data && SHOWN_ONCE}>
       {rotate.data ? (
         <SecretShown secret={rotate.data.secret} close={close} />
       ) : (
@@ -42,7 +42,7 @@ export function Rotate({ apiKey, close }: { apiKey: KeyView; close: () => void }
           </label>
           {rotate.isError && <Failure error={rotate.error} />}
           <div className="row">
-            <Button kind="main" type="submit" disabled={rotate.isPending} autoFocus>
+            <Button kind="main" type="submit" disabled={rotate.isPending} data-autofocus>
               Make a new secret
             </Button>
             <Button onClick={close}>Leave it as it is</Button>

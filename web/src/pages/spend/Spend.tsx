@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useCallback } from "react";
 
 import type { Spend as Sums } from "../../api/schema";
 import { useMay } from "../../api/session";
@@ -39,7 +40,7 @@ export function Spend() {
               <Nothing narrowed={Object.keys(filters).length > 0} />
             ) : (
               <>
-                <Trend daily={found.daily} groups={found.groups} slots={found.slots} name={name} hourly={days === 1} />
+                <Trend daily={found.daily} groups={found.groups} slots={found.slots} until_ns={found.until_ns} environment={filters.environment} name={name} hourly={days === 1} />
                 <Groups key={by} by={by} groups={found.groups} total={totalOf(found.total)} name={name} narrow={narrow} />
               </>
             )}
@@ -56,11 +57,15 @@ const totalOf = (total: Sums | undefined): number => total?.cost ?? 0;
 function useNames(by: Dimension): (group: string) => string {
   const may = useMay("admin");
   const keys = useQuery({ ...keysQuery, enabled: may && by === "key" });
-  return (group) => {
-    if (!group) return `no ${DIMENSIONS[by].toLowerCase()}`;
-    const key = by === "key" ? keys.data?.find((one) => one.id === group)?.name : undefined;
-    return key ? `${key} (${group})` : group;
-  };
+  const known = keys.data;
+  return useCallback(
+    (group: string) => {
+      if (!group) return `no ${DIMENSIONS[by].toLowerCase()}`;
+      const key = by === "key" ? known?.find((one) => one.id === group)?.name : undefined;
+      return key ? `${key} (${group})` : group;
+    },
+    [by, known],
+  );
 }
 
 function Choices({ by, days, choose }: { by: Dimension; days: Days; choose: (next: { by?: Dimension; days?: Days }) => void }) {

@@ -53,7 +53,7 @@ function State({ trip, reset }: { trip: Trip; reset: ((trip: Trip) => void) | nu
   if (trip.reset_ns) {
     return (
       <span className="small">
-        let go on {ago(trip.reset_ns)} by {trip.reset_by}: {trip.reset_reason}
+        let go on {ago(trip.reset_ns)} by <bdi>{trip.reset_by}</bdi>: <bdi>{trip.reset_reason}</bdi>
       </span>
     );
   }
@@ -97,7 +97,7 @@ function Reset({ trip, close }: { trip: Trip; close: () => void }) {
           </p>
           <label>
             Reason
-            <input value={reason} onChange={(event) => setReason(event.target.value)} required maxLength={2000} autoFocus />
+            <input value={reason} onChange={(event) => setReason(event.target.value)} required maxLength={2000} data-autofocus />
           </label>
           {reset.isError && <Failure error={reset.error} />}
           <div className="row">

@@ -2,25 +2,29 @@
 import { queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "../../api/client";
-import { DAY_NS, type Dimension, type Filters, daysUntil, slotsSince } from "./dimensions";
+import { daysBefore, localStarts, midnight, timezone } from "../../parts/localTime";
+import type { Dimension, Filters } from "./dimensions";
+
+const HOUR_NS = 3600e9;
 
 /** Sums over the days shown: in all, by one dimension, day by day, and of as many days before. */
 export const spendQuery = (filters: Filters, by: Dimension, days: number) =>
   queryOptions({
     queryKey: ["usage", "spend", filters, by, days],
     queryFn: async ({ signal }) => {
-      const { since_ns, offset_ns } = daysUntil(new Date(), days);
-      const before_ns = since_ns - days * DAY_NS;
-      // Up to the same time of the day as now.
-      const until_ns = Date.now() * 1e6 - days * DAY_NS;
+      const now = new Date();
+      const since_ns = midnight(now, days - 1);
+      const step_ns = days === 1 ? HOUR_NS : 24 * HOUR_NS;
       const asked = (query: Record<string, string | number>) => answer(api.GET("/api/v1/spend", { params: { query: { ...filters, ...query } }, signal }));
       const [total, before, groups, daily] = await Promise.all([
         asked({ since_ns }),
-        asked({ since_ns: before_ns, until_ns }),
+        // Up to the same time of the day as now.
+        asked({ since_ns: midnight(now, 2 * days - 1), until_ns: daysBefore(now, days) }),
         asked({ since_ns, by }),
-        asked({ since_ns, by, step_ns: days === 1 ? DAY_NS / 24 : DAY_NS, offset_ns: days === 1 ? 0 : offset_ns }),
+        asked({ since_ns, by, step_ns, timezone: timezone() }),
       ]);
-      return { slots: slotsSince(since_ns, days), total: total[0], before: before[0], groups, daily };
+      const until_ns = now.getTime() * 1e6;
+      return { slots: localStarts(since_ns, until_ns, step_ns), until_ns, total: total[0], before: before[0], groups, daily };
     },
     placeholderData: (last) => last,
   });
@@ -30,8 +34,7 @@ export const forecastQuery = (filters: Filters) =>
   queryOptions({
     queryKey: ["usage", "forecast", filters],
     queryFn: ({ signal }) => {
-      const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      return answer(api.GET("/api/v1/spend/forecast", { params: { query: { ...filters, timezone } }, signal }));
+      return answer(api.GET("/api/v1/spend/forecast", { params: { query: { ...filters, timezone: timezone() } }, signal }));
     },
     staleTime: 60_000,
   });

@@ -9,9 +9,15 @@ export interface SpendSearch extends Filters {
   days?: Days;
 }
 
+export const LIMIT_ACTS = ["edit", "new", "remove"] as const;
+export type LimitAct = (typeof LIMIT_ACTS)[number];
+
 export interface LimitsSearch {
   /** Text in the names of limits and of whose they are. */
   q?: string;
+  /** What somebody is about to propose, and of which limit. */
+  act?: LimitAct;
+  limit?: string;
 }
 
 export interface KeysSearch {
@@ -36,7 +42,11 @@ export const spendRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/spend/limits",
-    validateSearch: (search: Record<string, unknown>): LimitsSearch => ({ q: text(search["q"]) }),
+    validateSearch: (search: Record<string, unknown>): LimitsSearch => ({
+      q: text(search["q"]),
+      act: LIMIT_ACTS.find((act) => act === search["act"]),
+      limit: text(search["limit"]),
+    }),
     component: lazyRouteComponent(() => import("./Limits"), "Limits"),
   }),
   createRoute({

@@ -1,11 +1,12 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { type SyntheticEvent, useState } from "react";
+import type { SyntheticEvent } from "react";
 
 import { answer, api } from "../../api/client";
 import type { CaseProposed, NewCase } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { Command } from "../../parts/Command";
 import { Json } from "../../parts/Json";
+import { useKeptFields } from "../../parts/kept";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { answered, asText } from "./messages";
 import type { FullSpan } from "./queries";
@@ -13,12 +14,13 @@ import type { FullSpan } from "./queries";
 /** Make a case of a call: what was asked, and what a right answer is. */
 export function AddCase({ call }: { call: FullSpan }) {
   const sets = useQuery({ queryKey: ["state", "datasets"], queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })) });
-  const [name, setName] = useState("");
-  const [expected, setExpected] = useState("");
-  const [tags, setTags] = useState("");
+  const id = call.request_id || call.trace_id;
+  const { fields, change, forget } = useKeptFields(`case:${id}`, { name: "", expected: "", tags: "" });
+  const { name, expected, tags } = fields;
   const about = call.request_id ? { request_id: call.request_id } : { trace_id: call.trace_id };
   const add = useMutation({
     mutationFn: (body: NewCase) => answer(api.POST("/api/v1/datasets/{name}/cases", { params: { path: { name } }, body })),
+    onSuccess: forget,
   });
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
@@ -37,7 +39,7 @@ export function AddCase({ call }: { call: FullSpan }) {
           <form className="stack" onSubmit={submit}>
             <label>
               Dataset
-              <select value={name} onChange={(event) => setName(event.target.value)} required>
+              <select value={name} onChange={(event) => change({ name: event.target.value })} required data-autofocus>
                 <option value="">Choose …</option>
                 {found.map((one) => (
                   <option key={one.name} value={one.name}>
@@ -49,16 +51,16 @@ export function AddCase({ call }: { call: FullSpan }) {
             </label>
             <label>
               What a right answer is (may be empty)
-              <textarea rows={4} value={expected} onChange={(event) => setExpected(event.target.value)} />
+              <textarea rows={4} value={expected} onChange={(event) => change({ expected: event.target.value })} />
             </label>
             <div>
-              <Button kind="plain" onClick={() => setExpected(asText(answered(call)))}>
+              <Button kind="plain" onClick={() => change({ expected: asText(answered(call)) })}>
                 Take the recorded answer
               </Button>
             </div>
             <label>
               Tags, with commas between
-              <input value={tags} onChange={(event) => setTags(event.target.value)} />
+              <input value={tags} onChange={(event) => change({ tags: event.target.value })} />
             </label>
             <p className="muted small">Credentials and data about people are masked. A locked dataset stays as it is: the case waits beside it.</p>
             {add.error && <Failure error={add.error} />}

@@ -11,6 +11,7 @@ import styles from "./CallsTable.module.css";
 import { useFresh, useRows } from "./pages";
 import { rowId } from "./queries";
 import type { CallFilter } from "./search";
+import { singleKeys, useSingleKeys } from "../../shell/shortcuts";
 import { writes } from "./keys";
 
 const ROW = 32;
@@ -23,6 +24,7 @@ export function CallsTable({ filter, live, empty }: { filter: CallFilter; live: 
   const [sight, setSight] = useState({ first: 0, last: 0 });
   const [chosen, setChosen] = useState(-1);
   const [scrolled, setScrolled] = useState(false);
+  const letters = useSingleKeys();
   const rows = useRows(filter, sight.first, sight.last);
   const fresh = useFresh(filter, live, scrolled || chosen >= 0, rows);
   const total = fresh.shown.length + rows.count;
@@ -78,7 +80,17 @@ export function CallsTable({ filter, live, empty }: { filter: CallFilter; live: 
       </div>
       <p className="muted small row spread">
         <span>
-          <kbd>j</kbd> <kbd>k</kbd> or arrows walk, <kbd>Enter</kbd> opens, <kbd>/</kbd> searches
+          {letters && (
+            <>
+              <kbd>j</kbd> <kbd>k</kbd> or{" "}
+            </>
+          )}
+          arrows walk, <kbd>Enter</kbd> opens{letters && ", "}
+          {letters && (
+            <>
+              <kbd>/</kbd> searches
+            </>
+          )}
         </span>
         <span>{rows.whole ? `All ${count(total)} are listed` : `${count(total)} read so far; more as you scroll`}</span>
       </p>
@@ -103,7 +115,7 @@ function useChoice(
     const onKey = (event: globalThis.KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target) || event.defaultPrevented) return;
       const within = scroller.current?.contains(event.target as Node) ?? false;
-      const step = { j: 1, k: -1, ...(within ? { ArrowDown: 1, ArrowUp: -1 } : {}) }[event.key];
+      const step = { ...(singleKeys() ? { j: 1, k: -1 } : {}), ...(within ? { ArrowDown: 1, ArrowUp: -1 } : {}) }[event.key];
       if (step === undefined || document.querySelector("[role=dialog]")) return;
       event.preventDefault();
       const next = Math.min(total - 1, Math.max(0, chosen + step));

@@ -7,6 +7,7 @@ import { useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { ago } from "../../parts/format";
+import { useKeptFields } from "../../parts/kept";
 import { Failure, Shown } from "../../parts/States";
 import { type FullSpan, feedbackQuery } from "./queries";
 import styles from "./Trace.module.css";
@@ -64,15 +65,14 @@ function Give({ call }: { call: FullSpan }) {
   const queries = useQueryClient();
   const may = useMay("expert");
   const [thumbs, setThumbs] = useState<"up" | "down" | null>(null);
-  const [comment, setComment] = useState("");
-  const [correction, setCorrection] = useState("");
+  const { fields, change, forget } = useKeptFields(`opinion:${call.request_id || call.trace_id}`, { comment: "", correction: "" });
+  const { comment, correction } = fields;
   const about = call.request_id ? { request_id: call.request_id } : { trace_id: call.trace_id };
   const give = useMutation({
     mutationFn: () => answer(api.POST("/api/v1/opinions", { body: { ...about, thumbs, comment, correction: correction || null } })),
     onSuccess: () => {
       setThumbs(null);
-      setComment("");
-      setCorrection("");
+      forget();
       void queries.invalidateQueries({ queryKey: feedbackQuery(call.request_id || call.trace_id).queryKey });
     },
   });
@@ -93,11 +93,11 @@ function Give({ call }: { call: FullSpan }) {
       </div>
       <label>
         Comment
-        <textarea rows={2} maxLength={10_000} value={comment} onChange={(event) => setComment(event.target.value)} />
+        <textarea rows={2} maxLength={10_000} value={comment} onChange={(event) => change({ comment: event.target.value })} />
       </label>
       <label>
         What the answer should have been
-        <textarea rows={2} maxLength={60_000} value={correction} onChange={(event) => setCorrection(event.target.value)} />
+        <textarea rows={2} maxLength={60_000} value={correction} onChange={(event) => change({ correction: event.target.value })} />
       </label>
       {give.error && <Failure error={give.error} />}
       <div className="row">

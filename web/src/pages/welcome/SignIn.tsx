@@ -1,10 +1,9 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 
-import { answer, api } from "../../api/client";
-import { Button } from "../../parts/Button";
 import { Command } from "../../parts/Command";
-import { Door, field } from "./Door";
+import { Door } from "./Door";
+import { Ways, waysQuery } from "./Ways";
 
 const route = getRouteApi("/sign-in");
 
@@ -12,34 +11,15 @@ const route = getRouteApi("/sign-in");
 export function SignIn() {
   const { to = "/", problem } = route.useSearch();
   const queries = useQueryClient();
-  const ways = useQuery({ queryKey: ["sign-in"], queryFn: () => answer(api.GET("/api/v1/sign-in")) });
-  const signIn = useMutation({
-    mutationFn: (form: FormData) =>
-      answer(api.POST("/api/v1/session", { body: { email: field(form, "email"), password: field(form, "password") } })),
-    onSuccess: () => {
-      queries.clear();
-      location.assign(to);
-    },
-  });
+  const ways = useQuery(waysQuery);
+  const enter = () => {
+    queries.clear();
+    location.assign(to);
+  };
   if (ways.data?.first) return <First />;
   return (
-    <Door title="Sign in to Moat" error={signIn.error ?? ways.error ?? told(problem)} submit={(form) => signIn.mutate(form)}>
-      <label>
-        E-mail
-        <input name="email" type="email" autoComplete="username" required autoFocus />
-      </label>
-      <label>
-        Password
-        <input name="password" type="password" autoComplete="current-password" required />
-      </label>
-      <Button kind="main" type="submit" disabled={signIn.isPending}>
-        Sign in
-      </Button>
-      {ways.data?.ways.includes("oidc") && (
-        <a className="button" href={`/api/v1/sign-in/oidc?then=${encodeURIComponent(to)}`}>
-          Sign in with {ways.data.oidc_name}
-        </a>
-      )}
+    <Door title="Sign in to Moat">
+      <Ways to={to} problem={told(problem)} done={enter} />
     </Door>
   );
 }
@@ -58,7 +38,7 @@ function told(problem: string | undefined): string | undefined {
 
 function First() {
   return (
-    <Door title="There is no account yet" error={null} submit={() => undefined}>
+    <Door title="There is no account yet">
       <p>The server printed a link when it started: it makes the first account. To get a new one:</p>
       <Command text="moat accounts add you@example.org --role admin" />
     </Door>

@@ -1,14 +1,17 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { type SubmitEvent, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import { Button } from "../../parts/Button";
-import { Door, field } from "./Door";
+import { Failure } from "../../parts/States";
+import { Door } from "./Door";
+import { field } from "./fields";
+import { waysQuery } from "./Ways";
 
 /** Choose a password, with a one-time link; its secret is in the fragment, which no server sees. */
 export function Welcome() {
   const [token] = useState(() => location.hash.slice(1));
-  const ways = useQuery({ queryKey: ["sign-in"], queryFn: () => answer(api.GET("/api/v1/sign-in")) });
+  const ways = useQuery(waysQuery);
   const accept = useMutation({
     mutationFn: (form: FormData) => {
       if (field(form, "password") !== field(form, "again")) throw new Error("The two passwords differ.");
@@ -18,34 +21,36 @@ export function Welcome() {
     },
     onSuccess: () => location.assign("/"),
   });
+  const submit = (event: SubmitEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    accept.mutate(new FormData(event.currentTarget));
+  };
   return (
-    <Door
-      title="Welcome to Moat"
-      about={token ? "Choose a password of twelve characters or more." : "This link is not whole: copy all of it, with what follows the #."}
-      error={accept.error}
-      submit={(form) => accept.mutate(form)}
-    >
-      {ways.data?.first && (
+    <Door title="Welcome to Moat" about={token ? "Choose a password of twelve characters or more." : "This link is not whole: copy all of it, with what follows the #."}>
+      <form className="stack" onSubmit={submit}>
+        {accept.error && <Failure error={accept.error} />}
+        {ways.data?.first && (
+          <label>
+            E-mail
+            <input name="email" type="email" autoComplete="username" required />
+          </label>
+        )}
         <label>
-          E-mail
-          <input name="email" type="email" autoComplete="username" required />
+          Name
+          <input name="name" autoComplete="name" required />
         </label>
-      )}
-      <label>
-        Name
-        <input name="name" autoComplete="name" required />
-      </label>
-      <label>
-        Password
-        <input name="password" type="password" autoComplete="new-password" minLength={12} required />
-      </label>
-      <label>
-        Password again
-        <input name="again" type="password" autoComplete="new-password" required />
-      </label>
-      <Button kind="main" type="submit" disabled={accept.isPending || !token}>
-        Start
-      </Button>
+        <label>
+          Password
+          <input name="password" type="password" autoComplete="new-password" minLength={12} required />
+        </label>
+        <label>
+          Password again
+          <input name="again" type="password" autoComplete="new-password" required />
+        </label>
+        <Button kind="main" type="submit" disabled={accept.isPending || !token}>
+          Start
+        </Button>
+      </form>
     </Door>
   );
 }

@@ -30,12 +30,12 @@ def migrate(connection: Connection, path: Path) -> None:
         _make(connection)
         _audit(connection, "")
         return
-    stored = _stored(connection)
-    if stored == REVISIONS[-1]:
+    found = stored(connection)
+    if found == REVISIONS[-1]:
         return
-    if stored and stored not in REVISIONS:
+    if found and found not in REVISIONS:
         raise StorageError(
-            f"written by a newer Moat (schema {stored}, this program knows up to {REVISIONS[-1]})",
+            f"written by a newer Moat (schema {found}, this program knows up to {REVISIONS[-1]})",
             where=str(path),
             remedy="Upgrade Moat, or restore the backup made before the upgrade.",
         )
@@ -47,7 +47,7 @@ def migrate(connection: Connection, path: Path) -> None:
     config.attributes["connection"] = connection
     unguard(connection)
     command.upgrade(config, "head")
-    _audit(connection, stored)
+    _audit(connection, found)
 
 
 def _is_new(connection: Connection) -> bool:
@@ -70,7 +70,7 @@ def _audit(connection: Connection, former: str) -> None:
     shut(connection)
 
 
-def _stored(connection: Connection) -> str:
+def stored(connection: Connection) -> str:
     """The file's revision; empty when none of the scripts was run."""
     exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'alembic_version'"
     if connection.exec_driver_sql(exists).first() is None:

@@ -16,6 +16,7 @@ from moat.guards.detectors.pii.network import colons, dashes, v4
 from moat.guards.detectors.pii.numbers import CLUSTER, EXTENSION, SHORTEST, Cluster, security_code
 from moat.guards.detectors.pii.places import addresses, coordinates, near_street
 from moat.guards.detectors.pii.search import Search
+from moat.guards.glance import GLANCE
 from moat.guards.legible import legible
 from moat.guards.text import Text
 
@@ -76,14 +77,15 @@ class Pii(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def detect(self, text: Text, context: Context) -> Iterable[Hit]:
         """Hits that do not overlap."""
         view = text.legible
-        search = Search(view.text, self._kinds, self._countries)
+        search = Search(view.text, self._kinds, self._countries, text.legible_glimpse)
         hits = []
         for hit in resolved(list(_found(search))):
             if not self._is_allowed(view.text[hit.start : hit.end]):
                 start, end = view.span(hit.start, hit.end)
                 hits.append(Hit(hit.kind, start, end, hit.score))
         for piece in text.enclosed:
-            inner = Search(legible(piece.text).text, self._kinds, self._countries)
+            readable = legible(piece.text).text
+            inner = Search(readable, self._kinds, self._countries, GLANCE.at(readable))
             hits += [
                 Hit(hit.kind, piece.start, piece.end, hit.score)
                 for hit in resolved(list(_found(inner)))
@@ -186,6 +188,8 @@ def _word(search: Search, start: int, match: re.Match[str]) -> Generator[Hit, No
 
 def _lettered(search: Search, start: int) -> Iterator[Hit]:
     """What begins with letters that stand apart from the digits: `AB 12 34 56 C`, `D E 8 9 3 7 ...`."""
+    if search.text[start - 1 : start] not in (" ", "-"):
+        return
     before = _LETTERS_BEFORE.search(search.text, max(0, start - 9), start)
     if before is None or _is_letter(search.text[before.start() - 1 : before.start()]):
         return

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from moat.guards.detector import Hit
 from moat.guards.detectors.pii.search import Search
+from moat.guards.glance import GLANCE
 from moat.guards.patterns import Pattern
 
 _STEMS = (
@@ -14,6 +15,7 @@ _STEMS = (
     "|γενν|lahir|sinh|出生|生年月日|生まれ|생년월일|출생|जन्म|الميلاد|ولد|נולד|เกิด"
 )
 _STEM = Pattern(_STEMS, ignore_case=True)
+_WORDED = GLANCE.add(lambda: f"(?i:{_STEMS})")
 _MONTH = (
     r"(?:jan|feb|fév|fev|mar|mär|maa|mrt|apr|avr|abr|huh|mai|may|maj|mei|maggio|mag|tou|jun|juin|juin|giu|kes|jul"
     r"|juil|lug|hei|aug|aoû|ago|elo"
@@ -37,6 +39,8 @@ _REACH, _REACH_BACK = 48, 36
 
 def births(search: Search) -> Iterator[Hit]:
     """The date that follows a word for birth, or stands just in front of one."""
+    if not search.glimpse.shows(_WORDED):
+        return
     text = search.text
     looked_to = 0
     for start, end in _STEM.spans(text):

@@ -24,6 +24,9 @@ _IBAN_LENGTHS = {
 }
 _IBAN = re.compile(r"[A-Za-z][ ]?[A-Za-z][ ]?\d[ ]?\d(?:[ .-]?[A-Za-z0-9]){11,30}")
 _SPACES = re.compile(r"[ .-]")
+_DIGIT_FIRST = ("FI", "ES", "DE", "CL")
+_LETTER_FIRST = ("GB", "IT", "ES", "HK")
+"""Whose numbers of `_SPACED` may begin so."""
 _SPACED = (
     ("national_id", "GB", re.compile(r"[A-Z]{2}[ -]?\d\d([ -]?)\d\d\1\d\d[ -]?[A-Z]\b", re.IGNORECASE)),
     ("national_id", "IT", re.compile(r"[A-Z]{6} \d\d[A-Z]\d\d [A-Z]\d{3} ?[A-Z]\b", re.IGNORECASE)),
@@ -32,6 +35,9 @@ _SPACED = (
     ("national_id", "DE", re.compile(r"\d\d ?\d{6} ?[A-Z] ?\d{3}\b", re.IGNORECASE)),
     ("national_id", "CL", re.compile(r"(?:\d{1,2}\.\d{3}\.\d{3}|\d{7,8})-[K]\b", re.IGNORECASE)),
     ("national_id", "HK", re.compile(r"[A-Z]{1,2}\d{6}\([0-9A]\)", re.IGNORECASE)),
+)
+_SPACED_BY_FIRST = tuple(
+    tuple(one for one in _SPACED if one[1] in countries) for countries in (_LETTER_FIRST, _DIGIT_FIRST)
 )
 _SHAPE = str.maketrans("0123456789", "9" * 10) | str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "A" * 52
@@ -204,7 +210,7 @@ def identifiers(search: Search, start: int, end: int) -> Iterator[Hit]:
 
 def spaced(search: Search, start: int) -> Iterator[Hit]:
     """What letters and digits in groups can be that begin at `start`."""
-    for kind, country, pattern in _SPACED:
+    for kind, country, pattern in _SPACED_BY_FIRST[search.text[start : start + 1].isdecimal()]:
         match = pattern.match(search.text, start)
         if match is None or kind not in search.kinds or country not in search.countries:
             continue

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from moat.guards.detector import Hit
 from moat.guards.detectors.pii.found import words
 from moat.guards.detectors.pii.search import Search
+from moat.guards.glance import GLANCE
 from moat.guards.patterns import Pattern
 
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
@@ -28,11 +29,12 @@ _SPELLED = re.compile(
     rf"(?P<domain>[\w-]{{1,40}}(?:{_DOT}[\w-]{{1,40}}){{0,3}}{_DOT}(?P<top>[a-z]{{2,10}}))(?![\w-])",
     re.IGNORECASE,
 )
-_SIGNS = Pattern(
+_SIGN = (
     r"[(\[{<]\s?(?:at|@|arobase|arroba|chiocciola|ät|dot|punkt|punto|ponto|kropka)\s?[)\]}>]|\s(?:dot|punkt|kropka)\s"
-    r"|\b(?:arobase|arroba|chiocciola)\b|\s@|@\s",
-    ignore_case=True,
+    r"|\b(?:arobase|arroba|chiocciola)\b|\s@|@\s"
 )
+_SIGNS = Pattern(_SIGN, ignore_case=True)
+_SPELLED_OUT = GLANCE.add(lambda: f"(?i:{_SIGN})")
 _ORDINARY = re.compile(r"[^\s@()]+@[^\s@()]+")
 _TOPS = words(
     "com org net edu gov mil int info biz io ai co dev app me tv cloud online xyz site shop uk us ca au nz ie de at"
@@ -51,7 +53,8 @@ def emails(search: Search) -> Iterator[Hit]:
     while at >= 0:
         yield from _plain(text, at)
         at = text.find("@", at + 1)
-    yield from _spelled(text)
+    if search.glimpse.shows(_SPELLED_OUT):
+        yield from _spelled(text)
 
 
 def _plain(text: str, at: int) -> Iterator[Hit]:

@@ -131,6 +131,7 @@ class Labels:
     def __init__(self, text: str) -> None:
         self._text = text
         self._blocks: dict[int, tuple[list[int], list[_Label]]] = {}
+        self._in_front: dict[int, list[str]] = {}
 
     @cached_property
     def _lower(self) -> str:
@@ -158,7 +159,13 @@ class Labels:
         return named(self._text, start) if self._before(start) else ""
 
     def _before(self, start: int) -> list[str]:
-        """Kinds of the labels that stand in front, in their order."""
+        """Kinds of the labels that stand in front, in their order. Asked several times of most places."""
+        found = self._in_front.get(start)
+        if found is None:
+            found = self._in_front[start] = self._read_before(start)
+        return found
+
+    def _read_before(self, start: int) -> list[str]:
         low = max(0, start - _REACH)
         if self._text[start - 1 : start] in _JOINING and self._text[start : start + 1].isalpha():
             return [kind for _, _, kind in _labels(self._text[low:start].lower())]
@@ -188,7 +195,7 @@ def _labels(lower: str, start: int = 0, stop: int | None = None) -> list[_Label]
     """All labels in a piece of a text, in order."""
     stop = len(lower) if stop is None else min(stop, len(lower))
     found = list(_spaced(list(_WORD.finditer(lower, start, stop))))
-    if not lower.isascii():
+    if not lower[start:stop].isascii():
         unspaced = _UNSPACED_LABEL.finditer(lower, start, stop)
         found = sorted([*found, *((*match.span(), match.lastgroup or "") for match in unspaced)])
     return found

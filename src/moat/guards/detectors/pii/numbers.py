@@ -10,6 +10,7 @@ from moat.guards.detectors.pii.checks import day
 from moat.guards.detectors.pii.national import BY_LENGTH, BY_SHAPE, Format, any_number
 from moat.guards.detectors.pii.phones import PHONE_SHAPES, SEPARATOR, phone
 from moat.guards.detectors.pii.search import Search
+from moat.guards.glance import GLANCE
 
 CLUSTER = re.compile(r"[0-9](?:[ .\-/()]{0,3}[0-9]){0,39}")
 SHORTEST = 6
@@ -31,6 +32,7 @@ _YEARS = re.compile(r"(?:19|20)\d\d[ ./-]+(?:19|20)\d\d")
 _THOUSANDS = re.compile(r"\d{1,3}(?:([. ])\d{3})(?:\1\d{3})*")
 _IDENTIFIER = re.compile(r"\d|[A-Za-z]{1,2}(?![a-z])")
 _CODE = re.compile(r"cv[vc]|prüf|cryptogramme", re.IGNORECASE)
+_CODED = GLANCE.add(lambda: "(?i:cv[vc]|prüf|cryptogramme)")
 _ONE = frozenset(" .-/")
 _TABULAR = "~"
 _LEAST = 0.3
@@ -263,7 +265,9 @@ def _by_itself(format_: Format, shape: str) -> float:
 
 def security_code(search: Search, start: int, end: int) -> Iterator[Hit]:
     """The three or four digits that a card has on its back, beside the word for them."""
-    worded = 3 <= end - start <= 4 and _CODE.search(search.text, max(0, start - 60), end + 30)
+    if not 3 <= end - start <= 4 or not search.glimpse.shows(_CODED):
+        return
+    worded = _CODE.search(search.text, max(0, start - 60), end + 30)
     if worded and "card" in search.kinds and search.labels.around(start, end)[:1] == ("security_code",):
         yield Hit("card", start, end, 0.7)
 

@@ -5,13 +5,16 @@ from functools import cached_property
 
 from moat.guards.detectors.pii.labels import Labels
 from moat.guards.detectors.pii.streets import street_words
+from moat.guards.glance import Glimpse
 
 
 class Search:
     """A text in legible characters, and what is looked for in it."""
 
-    def __init__(self, text: str, kinds: frozenset[str], countries: frozenset[str]) -> None:
+    def __init__(self, text: str, kinds: frozenset[str], countries: frozenset[str], glimpse: Glimpse) -> None:
+        """`glimpse`: of the text."""
         self.text = text
+        self.glimpse = glimpse
         self.kinds = kinds
         self.countries = countries
         self.labels = Labels(text)

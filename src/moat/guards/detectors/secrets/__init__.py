@@ -6,16 +6,14 @@ from typing import ClassVar, Literal
 
 from moat.domain.guards import DataClass
 from moat.guards.detector import Context, Detector, Hit
-from moat.guards.detectors.secrets.assigned import NAMES, assigned, in_urls
-from moat.guards.detectors.secrets.formats import ODD, STARTS, Found, keys
+from moat.guards.detectors.secrets.assigned import assigned, in_urls
+from moat.guards.detectors.secrets.formats import Found, keys
 from moat.guards.detectors.secrets.private_keys import WINDOW, private_keys
+from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.legible import legible
-from moat.guards.patterns import Pattern
 from moat.guards.text import Text
 
 Kind = Literal["api_key", "token", "private_key", "password"]
-_ANY = Pattern(f"{STARTS}|{ODD}|(?i:{NAMES})")
-"""Most texts have no beginning of a key and no name for one: they are read once and not three times."""
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
 
 
@@ -37,25 +35,25 @@ class Secrets(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def detect(self, text: Text, context: Context) -> Iterable[Hit]:
         """Hits that do not overlap."""
         view = text.legible
-        for hit in self._found(view.text):
+        for hit in self._found(view.text, text.legible_glimpse):
             start, end = view.span(hit.start, hit.end)
             yield Hit(hit.kind, start, end, hit.score, hit.note)
         for piece in text.enclosed:
-            for hit in self._found(legible(piece.text).text):
+            readable = legible(piece.text).text
+            for hit in self._found(readable, GLANCE.at(readable)):
                 yield Hit(hit.kind, piece.start, piece.end, hit.score, hit.note)
 
-    def _found(self, text: str) -> Iterator[Hit]:
+    def _found(self, text: str, glimpse: Glimpse) -> Iterator[Hit]:
         last = -1
-        hits = [Hit(kind, start, end, score, note) for start, end, score, kind, note in _all(text)]
+        hits = [Hit(kind, start, end, score, note) for start, end, score, kind, note in _all(text, glimpse)]
         for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
             if hit.start >= last and hit.kind in self.kinds and text[hit.start : hit.end] not in self._allowed:
                 last = hit.end
                 yield hit
 
 
-def _all(text: str) -> Iterator[Found]:
+def _all(text: str, glimpse: Glimpse) -> Iterator[Found]:
     yield from private_keys(text)
     yield from in_urls(text)
-    if _ANY.is_in(text):
-        yield from keys(text)
-        yield from assigned(text)
+    yield from keys(text, glimpse)
+    yield from assigned(text, glimpse)

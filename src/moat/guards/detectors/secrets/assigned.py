@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from moat.guards.detectors.secrets.formats import Found
 from moat.guards.detectors.secrets.values import entropy, is_name, is_placeholder, is_random, is_wordy
+from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.patterns import Pattern
 
 _PASSWORDS = (
@@ -38,6 +39,7 @@ NAMES = (
     rf"|(?P<header>\bauthorization\b)|(?P<curl>\bcurl\s)|(?P<vendor>\b(?:{_VENDORS})\b|\b(?:{_VENDORS})_)"
 )
 _NAMES = Pattern(NAMES, ignore_case=True)
+_NAMED = GLANCE.add(lambda: f"(?i:{NAMES})")
 _BORING = re.compile(
     r"count|max|min(?!t)|length|len(?:$|_)|limit|type|name|url|uri|path|file|dir(?:$|_)|policy|hash|digest|checksum"
     r"|field|input|label|reset|forgot|strength|expir"
@@ -85,8 +87,10 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SYMBOL = re.compile(r"[^\w\s.,-]")
 
 
-def assigned(text: str) -> Iterator[Found]:
-    """Values that stand beside a name for secrets."""
+def assigned(text: str, glimpse: Glimpse) -> Iterator[Found]:
+    """Values that stand beside a name for secrets. `glimpse`: of the text."""
+    if not glimpse.shows(_NAMED):
+        return
     done = looked_to = inside = 0
     for name, start, end in _NAMES.groups(text):
         inside = inside + 1 if start < looked_to else 0

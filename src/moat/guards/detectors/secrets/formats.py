@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from moat.guards.detectors.secrets.values import is_placeholder_key, is_random
+from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.patterns import Pattern
 
 
@@ -180,14 +181,26 @@ ODD = (
 )
 """Of those that are told by something else than their beginning."""
 _ODD = Pattern(ODD)
+_BEGUN = GLANCE.add(lambda: STARTS)
+_TOLD = GLANCE.add(
+    lambda: r"eyJ|\d:A|[A-Za-z0-9_-]\.[\w-]{6}\.|\dQ~|-us\d|\.atlasv1\.|_mmk\b|_(?:live|test|prod|sandbox)_"
+)
+"""What every match of `ODD` has in it."""
 
 
 Found = tuple[int, int, float, str, str]
 """Start, end, score, kind and whose it is."""
 
 
-def keys(text: str) -> Iterator[Found]:
-    """What is there, in any order."""
+def keys(text: str, glimpse: Glimpse) -> Iterator[Found]:
+    """What is there, in any order. `glimpse`: of the text."""
+    if glimpse.shows(_BEGUN):
+        yield from _begun(text)
+    if glimpse.shows(_TOLD):
+        yield from _odd(text)
+
+
+def _begun(text: str) -> Iterator[Found]:
     for start, end in _STARTS.spans(text):
         if text[start - 1 : start] == "." and start > 0:
             continue
@@ -198,7 +211,6 @@ def keys(text: str) -> Iterator[Found]:
             if not is_placeholder_key(match[0][end - start :]):
                 yield start, match.end(), format_.score, "api_key", format_.issuer
                 break
-    yield from _odd(text)
 
 
 def _goes_on(text: str, end: int) -> bool:

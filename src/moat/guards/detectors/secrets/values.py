@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from itertools import pairwise
+from operator import sub
 
 _PLACEHOLDER_KEY = re.compile(
     r"x{5,}|X{5,}|example|EXAMPLE|your[_-]|YOUR[_-]|placeholder|PLACEHOLDER|\*{3}|\.{3}|redacted|REDACTED|dummy|0{8}|1{8}|1234567890abc|deadbeef"
@@ -44,8 +44,8 @@ def is_placeholder_key(rest: str) -> bool:
 
 def _in_order(value: str) -> float:
     """The share of characters that follow their neighbour in the alphabet."""
-    steps = [ord(b) - ord(a) for a, b in pairwise(value)]
-    return sum(step == 1 for step in steps) / max(1, len(steps))
+    codes = [*map(ord, value)]
+    return [*map(sub, codes[1:], codes)].count(1) / max(1, len(codes) - 1)
 
 
 def is_placeholder(value: str) -> bool:
