@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = ROOT / "demo" / "support-assistant"
 MOAT = Path(sys.executable).parent / "moat"
 PROMPT = "support/answer"
+ACCOUNT = "you@example.org"
 REAL = bool(os.environ.get("OPENAI_API_KEY"))
 
 
@@ -109,6 +110,21 @@ class FirstHour:
         self.moat("keys", "create", "--name", f"{tenant} app", "--tenant", tenant, "--json", quiet=True)
         secret: str = json.loads(self.printed)["secret"]
         return secret
+
+    def invite(self) -> str:
+        """An account for whoever runs this, and the link, good once, that signs it in to the console."""
+        self.moat("accounts", "add", ACCOUNT, "--role", "admin", "--json", quiet=True)
+        link: str = json.loads(self.printed)["link"]
+        return link
+
+    def show_console(self) -> None:
+        """Where to look at all of it; the last thing that is said, so that it is still there to be clicked."""
+        print(f"The server stays up on {self.url}. Its project: {PROJECT}, its commands: {MOAT}")
+        print("Stop it with: make demo ARGS=--stop")
+        print("\n" + _bold("Look at it in a browser"))
+        print(f"   console   {self.url}/")
+        print(f"   sign in   {self.invite()}")
+        print(f"             as {ACCOUNT}, an admin; the link is good once, for 7 days")
 
     def gate(self, version: str, simulated: int) -> int:
         """`moat gate`. The simulated model must be judged as told; a real one is judged as it answers."""
@@ -221,8 +237,7 @@ def run(port: int, *, once: bool) -> None:
     if once:
         stop(quiet=True)
         return
-    print(f"The server stays up on {tour.url}. Look around: cd {PROJECT.relative_to(ROOT)} && {MOAT} status")
-    print("Stop it with: make demo ARGS=--stop")
+    tour.show_console()
 
 
 def stop(*, quiet: bool = False) -> None:

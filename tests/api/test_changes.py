@@ -142,6 +142,36 @@ def test_from_release_to_rollback(project: Project) -> None:
         assert rollout("pause")[0] == 404, "nothing is under way"
 
 
+def test_what_was_decided_about_is_what_changes(project: Project) -> None:
+    """Two people see the same release, and both take it back: one of them is told that it is gone already."""
+    free_staging(project)
+    ada = project.key("--role", "engineer", "--user", "ada@example.org")
+    grace = project.key("--role", "engineer", "--user", "grace@example.org")
+    with project.serving() as server:
+
+        def send(path: str, body: dict[str, Any], key: str = ada) -> tuple[int, Any]:
+            return server.send("POST", f"/api/v1/{path}", body, key, content_type="application/json")
+
+        for version in ("1.0.0", "1.2.0", "1.1.0"):
+            seen = send("releases", order(version))[1]["assignment"]["sequence"]
+        back = {"prompt": PROMPT, "environment": "staging", "sequence": seen}
+        assert send("rollbacks", back)[0] == 200
+        status, refused = send("rollbacks", back, grace)
+        assert (status, refused["error"]["param"]) == (409, "sequence")
+        assert "serves 1.2.0, since number 4 by ada@example.org" in refused["error"]["message"]
+        assert served(server) == "1.2.0"
+
+        began = send("releases", order("1.1.0", plan={"strategy": "canary", "percent": 10}))[1]["assignment"]
+        step = {"prompt": PROMPT, "environment": "staging", "sequence": began["sequence"]}
+        assert send("rollouts", {**step, "action": "promote", "percent": 40})[0] == 200
+        for action in ("promote", "pause", "resume", "abort"):
+            status, refused = send("rollouts", {**step, "action": action}, grace)
+            assert (status, "1.1.0 (canary) and 1.2.0 (stable)" in refused["error"]["message"]) == (409, True), refused
+        (current,) = [a for a in server.get("/api/v1/environments")[1] if a["environment"] == "staging"]
+        assert [arm["weight"] for arm in current["arms"]] == [40.0, 60.0]
+        assert send("rollouts", {**step, "sequence": current["sequence"], "action": "abort"}, grace)[0] == 200
+
+
 def test_only_a_person_approves(project: Project) -> None:
     project.replace("moat.yaml", {"  staging:\n": "  staging:\n    approvals: 1\n"})
     robot, ada, grace = (

@@ -1,5 +1,6 @@
 """Server-sent events: told soon of each change, over one watcher, and over when they must be."""
 
+import asyncio
 import http.client
 import json
 import signal
@@ -15,7 +16,7 @@ import msgspec
 import pytest
 
 from moat.api import events
-from moat.api.changes import MAX_LISTENERS
+from moat.api.changes import MAX_LISTENERS, Changes
 from moat.bootstrap.http_server import GRACE_SECONDS
 from moat.domain.keys import Key
 from moat.domain.spans import Span
@@ -155,3 +156,30 @@ def test_a_server_of_any_number_of_processes_tells_and_stops_at_once(
         assert time.monotonic() - began < GRACE_SECONDS, "it waited for those who listen"
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", connection.port), timeout=5):
         pass
+
+
+def test_a_source_with_a_bug_silences_neither_itself_nor_the_others() -> None:
+    """Whatever it raises, and as often as it does."""
+    asks = {"state": 0, "traces": 0}
+
+    def broken() -> int:
+        asks["state"] += 1
+        if 1 < asks["state"] < 4:
+            raise ValueError("a bug")
+        return asks["state"] // 4
+
+    def sound() -> int:
+        asks["traces"] += 1
+        return asks["traces"]
+
+    async def listen() -> set[str]:
+        heard: set[str] = set()
+        async with Changes({"state": broken, "traces": sound}, pause=0).listening() as listener:
+            while heard != {"state", "traces"}:
+                news = await listener.hear(DEADLINE)
+                assert news, "the watcher is gone"
+                heard |= set(news)
+        return heard
+
+    assert asyncio.run(listen()) == {"state", "traces"}
+    assert asks["state"] >= 4

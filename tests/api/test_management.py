@@ -115,7 +115,7 @@ ROLES = (
     ("POST /api/v1/drafts/run", EXPERTS),
     ("POST /api/v1/drafts/evals", EXPERTS),
     ("GET /api/v1/drafts/evals/{id}", VIEWERS),
-    ("DELETE /api/v1/drafts/evals/{id}", EXPERTS),
+    ("DELETE /api/v1/drafts/evals/{id}", ENGINEERS),  # it is somebody else's
     ("GET /api/v1/proposals", VIEWERS),
     ("GET /api/v1/proposals/file", VIEWERS),
     ("POST /api/v1/proposals", EXPERTS),

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
+import http.client
 import http.server
 import json
 import secrets
+import socket
 import threading
 import time
 import urllib.parse
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from moat.domain.console import ConsoleConfig, OidcConfig
 from moat.domain.errors import ConfigError, Unavailable
 from moat.domain.identities import Handshake
 from tests.api.world import Api, open_api
+from tests.bootstrap.projects import PROMPT
 
 with warnings.catch_warnings():  # of a library below it, to itself
     warnings.simplefilter("ignore")
@@ -350,7 +353,7 @@ def test_keys_are_of_the_kind_that_the_token_needs_and_may_change(own: Api) -> N
         provider.keys = [published(OTHER, "3")]
         provider.forge = lambda claims: signed(claims, OTHER, kid="3")
         assert come(own, provider)[0] == "/sign-in?problem=failed", "looked at within this minute"
-        own.sign_in.provider()._keys_since -= 61  # type: ignore[union-attr]
+        own.sign_in.provider()._looks._kept["keys"].ended -= 61  # type: ignore[union-attr]
         assert come(own, provider)[0] == "/"
 
 
@@ -416,3 +419,56 @@ def test_only_an_address_that_cannot_be_listened_to_is_asked() -> None:
 
 def test_without_a_provider_there_is_no_such_way(own: Api) -> None:
     assert get(own, START)[0] == get(own, f"{CALLBACK}?code=x")[0] == 404
+
+
+@contextmanager
+def silent() -> Iterator[tuple[str, list[socket.socket]]]:
+    """A provider that takes what comes and says nothing until the end; its connections."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    taken.append(listener.accept()[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", taken
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for each in taken:
+                each.close()
+
+
+def test_a_provider_that_says_nothing_holds_up_nobody_else(own: Api) -> None:
+    """However many strangers want to sign in there, from however many places."""
+    with silent() as (issuer, taken), ExitStack() as stack:
+        trust(own, issuer)
+        own.console[0] = replace(own.console[0], trusted_proxies=["127.0.0.1"])
+        waiting = []
+        for number in range(140):
+            connection = stack.enter_context(closing(http.client.HTTPConnection(own.host, timeout=60)))
+            connection.request("GET", START, headers={"x-forwarded-for": f"10.0.0.{number}"})
+            waiting.append(connection)
+        assert own.get("/api/v1/status")[0] == 200
+        back = {"prompt": PROMPT, "environment": "nowhere"}
+        assert own.post("/api/v1/rollbacks", back)[0] == 400, "it was heard"
+        assert len(taken) == 1, "one looks, the others wait for what it finds"
+        for each in taken:
+            each.shutdown(socket.SHUT_RDWR)
+        assert {connection.getresponse().status for connection in waiting} == {503}
+        assert get(own, START)[0] == 503
+        assert len(taken) == 1, "and for a while nobody looks again"
+
+
+def test_ways_to_the_provider_are_counted_for_each_client(own: Api) -> None:
+    with serving() as provider:
+        trust(own, provider.url)
+        statuses = [get(own, path)[0] for path in [START, CALLBACK] * 15]
+        assert set(statuses) == {303}
+        assert [get(own, path)[0] for path in (START, CALLBACK)] == [429, 429]
+        own.clock.advance(2)
+        assert get(own, START)[0] == 303

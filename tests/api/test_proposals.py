@@ -1,14 +1,23 @@
 """A change is proposed as a branch: nothing that is checked out or served moves."""
 
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from moat.bootstrap.project import Project as Files
+from moat.bootstrap.proposing import Proposing
+from moat.bootstrap.wiring import open_state
+from moat.domain.audit import Act, AuditQuery
+from moat.domain.errors import Unavailable
+from moat.ports.drafts import Person, ProposedFile
 from tests.api.test_drafts import NEW, Desk
 from tests.bootstrap.projects import PROMPT, Project, environment
 
+ADA = Person("Ada", "ada@example.org")
 PATH = f"prompts/{PROMPT}/{NEW}.yaml"
 
 
@@ -47,6 +56,43 @@ def test_a_proposal_is_a_branch_in_its_authors_name_and_nothing_else_moves(proje
         assert all(NEW not in str(one) for one in served)
     entries = project.ok("audit", "list", "--action", "prompt.propose", "--json").json
     assert [one["entry"]["actor"] for one in entries] == ["grace@example.org"] * 2
+
+
+def proposing(project: Project, audit: Any) -> Proposing:
+    files = Files(project.root)
+    return Proposing(project.root, lambda: files.settings, audit)
+
+
+def test_of_many_at_once_each_gets_a_branch_of_its_own(project: Project) -> None:
+    with open_state(Files(project.root)) as state:
+        start = threading.Barrier(6)
+
+        def propose(number: int) -> str:
+            file = ProposedFile(path="evals/datasets/more.jsonl", text=f'{{"id": "{number}"}}\n')
+            start.wait()
+            return proposing(project, state.audit).make((file,), "more", f"number {number}", ADA).branch
+
+        with ThreadPoolExecutor(6) as pool:
+            made = list(pool.map(propose, range(6)))
+        written = {one.entry.subject: one.content for one in state.audit.entries(AuditQuery(action="prompt.propose"))}
+    assert len(set(made)) == 6
+    assert written.keys() == set(made)
+    for number, branch in enumerate(made):
+        content = written[branch]
+        assert content is not None
+        assert content.reason == f"number {number}"
+        assert git(project, "rev-parse", branch) == content.detail["commit"]
+
+
+def test_what_cannot_be_written_down_is_not_there(project: Project) -> None:
+    class Full:
+        def record(self, act: Act) -> None:
+            raise Unavailable("the disk is full")
+
+    file = ProposedFile(path="evals/datasets/more.jsonl", text='{"id": "1"}\n')
+    with pytest.raises(Unavailable, match="full"):
+        proposing(project, Full()).make((file,), "more", "more cases", ADA)
+    assert git(project, "branch", "--list", "propose/*") == ""
 
 
 ELSEWHERE = (

@@ -157,6 +157,16 @@ def test_a_session_ends_by_itself(own: Api, stored: str) -> None:
     assert last == 401, "used all the time, and a week old"
 
 
+def test_a_page_that_nobody_touches_keeps_no_session(own: Api, stored: str) -> None:
+    someone(own, stored)
+    cookie = cookie_of(enter(own)[1])
+    for _ in range(11):
+        own.clock.advance(IDLE_NS / 12e9)
+        assert ask(own, "GET", "overview", Cookie=cookie, X_Moat_Unattended="1")[0] == 200
+    own.clock.advance(IDLE_NS / 12e9)
+    assert ask(own, "GET", "overview", Cookie=cookie, X_Moat_Unattended="1")[0] == 401
+
+
 def test_who_signs_in_again_leaves_no_session_behind(own: Api, stored: str) -> None:
     someone(own, stored)
     first = cookie_of(enter(own)[1])

@@ -289,6 +289,27 @@ async def test_a_server_that_polls_releases_and_tells_of_a_remote_that_is_away(
         await until(live, lambda: not live.serving.problems)
 
 
+def test_a_remote_with_a_password_is_refused(project: Project) -> None:
+    project.replace("moat.yaml", {"project: ": "git: {remote: REMOTE}\nproject: "})
+    known = "REMOTE"
+    for remote, taken in (
+        ("http://bot:hush@forge.example/x.git", False),
+        ("https://ghp_token@forge.example/x.git", False),
+        ("ssh://git:hush@forge.example/x.git", False),
+        ("https://forge.example/x.git", True),
+        ("ssh://git@forge.example/x.git", True),
+        ("git@forge.example:x.git", True),
+    ):
+        project.replace("moat.yaml", {known: remote})
+        known = remote
+        if taken:
+            load_settings(project.root)
+            continue
+        with pytest.raises(ConfigError, match=r"git\.remote") as refused:
+            load_settings(project.root)
+        assert "hush" not in str(refused.value)
+
+
 def test_settings_of_a_sync_are_checked(project: Project) -> None:
     root = project.root
     project.replace("moat.yaml", {"  staging:\n": "  staging:\n    auto: verdict\n"})

@@ -163,10 +163,7 @@ def test_a_running_server_prices_its_history_anew(project: Project) -> None:
         done = project.ok("spend", "reprice", "--json").json
         assert (done["before"], done["after"]) == (2 * COST, 2 * 10 * 2_400_000)
         (entry,) = project.ok("spend", "audit", "--json").json
-        assert (
-            entry["repricing"]["order"]["actor"]
-            == f"{Files(project.root).author} with the key of commands on this machine"
-        )
+        assert entry["repricing"]["order"]["actor"] == f"commands on this machine, for {Files(project.root).author}"
         status, own = server.get("/api/v1/spend?by=tenant", key)
         assert (status, [row["group"] for row in own]) == (200, [["acme"]])
         assert server.get("/api/v1/spend?by=tenant&tenant=globex", key)[0] == 404

@@ -1,5 +1,7 @@
 """Is it fast, cheap, reliable, good? The first page says so, and what is sent to a colleague opens as it was."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import Faults, Visit, axe, screenshot
@@ -34,9 +36,11 @@ def test_its_state_is_in_the_address(page: Page) -> None:
 
 
 def test_failed_calls_are_one_click_away(page: Page) -> None:
-    page.goto("/")
+    page.goto("/?window=7d&environment=production")
     page.get_by_role("link", name="which?").click()
-    page.wait_for_url("**/traces?q=error")
+    page.wait_for_url("**/traces?*q=error*")
+    expect(page).to_have_url(re.compile("window=7d"))
+    expect(page).to_have_url(re.compile("environment=production"))
 
 
 def test_everything_can_be_reached_by_the_keyboard(page: Page) -> None:

@@ -73,7 +73,7 @@ def test_the_api_refuses_the_same_by_itself(visit: Visit, shown: Shown, role: Ro
             body = {}
         answer = context.request.post(act.path.replace("{id}", "key_0"), data=body, headers=headers)
         may = LADDER.index(role) >= LADDER.index(act.needs)
-        assert (answer.status != 403) == may, (act.path, answer.text())
+        assert answer.status in ((200, 400, 404) if may else (403,)), (act.path, answer.text())
 
 
 @pytest.mark.parametrize("role", LADDER)

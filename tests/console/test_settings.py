@@ -71,6 +71,7 @@ def test_somebody_is_invited_and_chooses_a_password(page: Page, visit: Visit) ->
     row = page.get_by_role("row").filter(has_text=email)
     expect(row).to_contain_text("password")
     row.get_by_role("button", name="Disable").click()
+    page.get_by_role("dialog").get_by_role("button", name="Disable it").click()
     expect(row).to_contain_text("disabled")
 
 

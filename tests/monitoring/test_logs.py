@@ -93,7 +93,7 @@ def test_lines_for_people_name_the_request() -> None:
         about.reset(before)
     first, second = text.splitlines()
     assert first.endswith("WARNING moat.x: a (req_1)")
-    assert second == f"b {HIDDEN}"
+    assert second == f"  | b {HIDDEN}"
 
 
 @pytest.mark.parametrize(
@@ -220,3 +220,9 @@ def test_a_servers_log_is_json_names_requests_and_holds_no_credential(project: P
     assert all(line["request_id"].startswith("req_") for (path, _), line in told.items() if path.startswith("/v1/"))
     secrets = ["5ecret", "s3cret", "in-the-query", "mk-0123456789", key, token, "my-private-question"]
     assert [secret for secret in secrets if secret in project.log()] == []
+
+
+def test_no_message_of_others_looks_like_a_line_of_the_log() -> None:
+    text = Lines(Redaction([])).format(a_record("GET %s", "/x\n2026-11-22 admin signed in\x1b[31m"))
+    assert [line.startswith("  | ") for line in text.splitlines()] == [False, True]
+    assert "\x1b" not in text

@@ -184,6 +184,15 @@ def test_a_remote_that_is_none_is_unavailable(tmp_path: Path, remote: str) -> No
     assert not list(tmp_path.rglob("ran"))
 
 
+def test_who_is_told_of_a_failed_fetch_is_told_no_password(tmp_path: Path) -> None:
+    git = repository(tmp_path / "project")
+    git.init()
+    with pytest.raises(Unavailable, match="cannot be fetched") as refused:
+        git.fetch("http://bot:hush-hush@127.0.0.1:9/x.git", "main")
+    assert "127.0.0.1:9/x.git" in str(refused.value)
+    assert "hush-hush" not in str(refused.value)
+
+
 def exported(git: GitRepository, into: Path) -> tuple[set[str], tuple[str, ...]]:
     """The files that are written, and what is left out."""
     into.mkdir()

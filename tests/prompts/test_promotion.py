@@ -75,11 +75,18 @@ def test_two_names_are_two_people_only_beyond_doubt(one: str, other: str, same: 
 def test_approvals_are_of_different_people_who_neither_wrote_nor_release_it(
     needed: int, given: list[str], enough: bool
 ) -> None:
-    lack = missing_approvals(needed, yes(*given), {ADA, EVE})
+    lack = missing_approvals(EnvironmentConfig(approvals=needed), yes(*given), {ADA, EVE})
     assert (lack == "") is enough
     if not enough:
         assert "other than ada@example.org, eve@example.org" in lack
         assert ("so far: bob@example.org" in lack) is (BOB in given)
+
+
+def test_where_approvers_are_named_no_other_counts() -> None:
+    rules = EnvironmentConfig(approvals=1, approvers=["Bob@example.org", "ada@example.org"])
+    assert missing_approvals(rules, yes(BOB), {ADA}) == ""
+    lack = missing_approvals(rules, yes("mallory@example.org", ADA), {ADA})
+    assert lack.startswith("requires 1 approval of somebody of Bob@example.org, ada@example.org other than ada@")
 
 
 @pytest.mark.parametrize(

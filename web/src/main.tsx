@@ -3,13 +3,16 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
+import { followTouches } from "./api/attended";
 import { ApiError } from "./api/client";
 import { followSession } from "./api/session";
 import { startTheme } from "./parts/theme";
 import { makeRouter } from "./router";
+import { nameMissingParts } from "./shell/missing";
 import "./theme.css";
 
 startTheme();
+nameMissingParts();
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -22,6 +25,7 @@ const queries = new QueryClient({
   },
 });
 followSession(queries);
+followTouches(document);
 
 const root = document.getElementById("root");
 if (root) {

@@ -3,7 +3,8 @@ import type { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, redirect } from "@tanstack/react-router";
 
 import { sessionQuery } from "./api/session";
-import { Failure, Loading } from "./parts/States";
+import { Loading } from "./parts/States";
+import { Broken } from "./shell/Broken";
 import { NotFound } from "./shell/NotFound";
 import { Shell } from "./shell/Shell";
 
@@ -13,7 +14,7 @@ export interface Context {
 
 export const rootRoute = createRootRouteWithContext<Context>()({
   notFoundComponent: NotFound,
-  errorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+  errorComponent: Broken,
   pendingComponent: () => <Loading />,
 });
 

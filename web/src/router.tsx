@@ -12,7 +12,9 @@ import { spendRoutes } from "./pages/spend/routes";
 import { traceRoutes } from "./pages/traces/routes";
 import { welcomeRoutes } from "./pages/welcome/routes";
 import { inside, rootRoute } from "./root";
-import { Failure, Loading } from "./parts/States";
+import { parseSearch, stringifySearch } from "./parts/address";
+import { Loading } from "./parts/States";
+import { Broken } from "./shell/Broken";
 
 const tree = rootRoute.addChildren([
   ...welcomeRoutes,
@@ -32,11 +34,13 @@ const tree = rootRoute.addChildren([
 /** All pages. A page is a folder in pages/, its addresses are in its `routes.ts`, and it is named above. */
 export function makeRouter(queries: QueryClient) {
   return createRouter({
+  parseSearch,
+  stringifySearch,
     routeTree: tree,
     context: { queries },
     defaultPreload: "intent",
     defaultPendingComponent: () => <Loading />,
-    defaultErrorComponent: ({ error, reset }) => <Failure error={error} retry={reset} />,
+    defaultErrorComponent: Broken,
     scrollRestoration: true,
   });
 }

@@ -33,8 +33,8 @@ def admitted(
     database for the latter. `again`: somebody only listens on, who is not at work for that; neither is somebody whose
     page says that it asks by itself.
 
-    What a person changes by cookie must come from Moat's own pages: it shows the session's own token, and the browser
-    does not say that another site has sent it.
+    What comes by cookie must come from Moat's own pages: the browser does not say that another site has sent it, for
+    some answers are entries in the audit log, and a change shows the session's own token besides.
 
     Raises `AccessError`: 401 for nobody, 403 when the role is none of these; `CrossSite`.
     """
@@ -46,8 +46,9 @@ def admitted(
     account, session = found
     if account.role not in roles:
         raise AccessError(f"this needs the role {' or '.join(roles)}, and yours is {account.role}")
+    services.sign_in.front.check_host(request.scope)
+    services.sign_in.front.check_site(request.scope)
     if request.method not in _LOOKING:
-        services.sign_in.front.check_site(request.scope)
         _check_csrf(request, session)
     return account.key(), session
 

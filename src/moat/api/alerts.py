@@ -9,6 +9,7 @@ from starlette.requests import Request
 from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint
 from moat.api.records import limit_of
 from moat.api.services import Services
+from moat.api.stated import actor_of
 from moat.domain.alerting import Alert, Delivery, Event, Rule, Silence
 from moat.domain.calls import new_id
 from moat.domain.errors import RequestError
@@ -72,10 +73,7 @@ def list_deliveries(request: Request, services: Services) -> list[Delivery]:
 def add_silence(request: Request, services: Services) -> Silence:
     """Tell nobody for a while; alerts go on being evaluated and recorded."""
     asked: SilenceRequest = request.state.body
-    owner = request.state.key.actor
-    silence = new_silence(
-        asked, services.rules(), f"{asked.actor} with the key of {owner}" if asked.actor else owner, time.time_ns()
-    )
+    silence = new_silence(asked, services.rules(), actor_of(request, asked.actor), time.time_ns())
     services.alerts.silence(silence)
     return silence
 

@@ -17,6 +17,8 @@ BEAT_SECONDS = 15.0
 """Between two signs of life to each, which keep proxies from closing the connection, and two looks at the key."""
 MAX_LISTENERS = 200
 """Each is an open connection and a few KiB."""
+MAX_OF_ONE = 20
+"""Of one account or key: nobody takes all places. A browser needs one, or one for each of its tabs."""
 
 log = logging.getLogger("moat.api")
 
@@ -50,7 +52,8 @@ class Changes:
         self._sources = sources
         self._pause = pause
         self.beat = BEAT_SECONDS
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, str] = {}
+        """With the account or key that each is of."""
         self._watcher: asyncio.Task[None] | None = None
         self.ended = False
         """Is the server stopping? Whoever listens leaves."""
@@ -61,14 +64,18 @@ class Changes:
         return self._watcher is not None
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Listener]:
-        """Hear of what changes from now on. Raises `Unavailable` when too many do."""
+    async def listening(self, who: str = "") -> AsyncIterator[Listener]:
+        """Hear of what changes from now on; `who`: the account or key. Raises `Unavailable` when too many do."""
         if self.ended:
             raise Unavailable("the server is stopping")
         if len(self._listeners) >= MAX_LISTENERS:
             raise Unavailable(f"{MAX_LISTENERS} clients listen already", remedy="Ask again now and then instead.")
+        if list(self._listeners.values()).count(who) >= MAX_OF_ONE:
+            raise Unavailable(
+                f"{MAX_OF_ONE} clients of this account or key listen already", remedy="Close some, or ask now and then."
+            )
         listener = Listener(asyncio.Event())
-        self._listeners.add(listener)
+        self._listeners[listener] = who
         try:
             if self._watcher is None:
                 # Before anybody is told that he listens: what changes after that must not be missed.
@@ -77,7 +84,7 @@ class Changes:
                     self._watcher = asyncio.create_task(self._watch(before))
             yield listener
         finally:
-            self._listeners.discard(listener)
+            del self._listeners[listener]
             if not self._listeners and self._watcher is not None:
                 self._watcher.cancel()
                 self._watcher = None

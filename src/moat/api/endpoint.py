@@ -121,6 +121,8 @@ def _handler(
         try:
             if endpoint.roles:
                 await _admit(endpoint, endpoint.roles, request, services, rooms)
+            elif endpoint.roles is ANYONE:
+                services.sign_in.front.check_host(request.scope)
             _check_query(endpoint, request)
             await _read_body(endpoint, request, services)
             answer = await answered(request)

@@ -31,22 +31,25 @@ class Changed(msgspec.Struct, frozen=True):
 
 def listen(request: Request, services: Services) -> Response:
     """Server-sent events: `changed` whenever there is something new to ask for."""
-    return ChangeStream(services.changes, request.state.admit)
+    return ChangeStream(services.changes, request.state.admit, request.state.key.id)
 
 
 class ChangeStream(Response):
     """Goes on until the client leaves, its key is not taken any more, or the server stops."""
 
-    def __init__(self, changes: Changes, admit: Callable[[], Any]) -> None:
-        """`admit` raises `AccessError` once the request would be refused; it may take its time."""
+    def __init__(self, changes: Changes, admit: Callable[[], Any], who: str) -> None:
+        """`admit` raises `AccessError` once the request would be refused; it may take its time. `who`: id of the
+        account or key.
+        """
         super().__init__()
         self._changes = changes
         self._admit = admit
+        self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         try:
-            async with self._changes.listening() as listener:
+            async with self._changes.listening(self._who) as listener:
                 headers = [
                     (b"content-type", EVENTS.encode()),
                     (b"cache-control", b"no-store"),

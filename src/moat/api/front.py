@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 
 from moat.domain.accounts import LONGEST_NS
 from moat.domain.console import ConsoleConfig
-from moat.domain.errors import CrossSite
+from moat.domain.errors import CrossSite, WrongHost
 from moat.gateway.http import Scope
 
 SESSION_COOKIE = "moat_session"
 HANDSHAKE_COOKIE = "moat_oidc"
+BROWSER_COOKIE = "moat_browser"
+"""Who has signed in before in this browser: it opens nothing, and gives tries of its own."""
 _HOST_ONLY = "__Host-"
 """Browsers keep a cookie of such a name only when no other host, not even one beside it, can have set it."""
 _V6_NETWORK = 64
@@ -78,12 +80,36 @@ class Front:
         By `Sec-Fetch-Site` and `Origin`, each when it is sent: programs send neither, and scripts can change neither.
         """
         site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
-        own = {urlsplit(self._public).netloc.lower(), header(scope, b"host").lower()} - {""}
-        if site not in ("", "same-origin", "none") or (origin and origin.partition("://")[2].lower() not in own):
+        if site not in ("", "same-origin", "none") or (origin and origin.lower() not in self._origins(scope)):
             raise CrossSite(
                 "the request comes from a page of another site",
                 remedy="Use Moat's own pages; set console.public_url when a proxy changes the host.",
             )
+
+    def check_host(self, scope: Scope) -> None:
+        """Raise `WrongHost` when a browser has found this server under a name that is not its own, as one does that
+        another site's name was made to lead here. There is no telling without `console.public_url`; addresses of this
+        machine, and what trusted proxies write, count as its own.
+        """
+        host = header(scope, b"host").lower()
+        if not self._public or self._is_proxied(scope) or _is_loopback(host):
+            return
+        if host not in _hosts(self._public):
+            raise WrongHost(
+                f"{host[:80]!r} is not this server",
+                where="host",
+                remedy="Use console.public_url; list a proxy that changes the host in console.trusted_proxies.",
+            )
+
+    def _origins(self, scope: Scope) -> set[str]:
+        """Where pages of this server may come from. What terminates TLS in front is not known without a public
+        address, so both schemes count then.
+        """
+        host = header(scope, b"host").lower()
+        own = {_origin(self._public)} if self._public else set()
+        if host and (not self._public or _is_loopback(host)):
+            own |= {f"http://{host}", f"https://{host}"}
+        return own
 
     def _named(self, scope: Scope, name: str) -> str:
         return f"{_HOST_ONLY}{name}" if self.is_secure(scope) else name
@@ -97,6 +123,30 @@ class Front:
         except ValueError:
             return False
         return any(found in network for network in self._proxies)
+
+
+_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _origin(url: str) -> str:
+    """As browsers write it: in lower case, without the scheme's own port."""
+    parts = urlsplit(url.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix(_PORTS.get(parts.scheme, ' '))}"
+
+
+def _hosts(url: str) -> tuple[str, str]:
+    """What a browser that went there says in `host`, without and with the scheme's own port."""
+    scheme, _, host = _origin(url).partition("://")
+    return host, f"{host}{_PORTS.get(scheme, '')}"
+
+
+def _is_loopback(host: str) -> bool:
+    """Is it this machine, by a name that no other site can have? With or without a port."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from moat.api.endpoint import ENGINEERS, VIEWERS, Endpoint
 from moat.api.records import limit_of
 from moat.api.services import Services
+from moat.api.stated import actor_of
 from moat.domain.config import Scope
 from moat.domain.trips import Trip, TripScope
 from moat.ports.limit_drafts import ConfigDraft, LimitWish
@@ -126,8 +127,7 @@ def list_spikes(request: Request, services: Services) -> list[Trip]:
 def reset_spike(request: Request, services: Services) -> list[Trip]:
     """Let spending go on; acts within a second."""
     asked: ResetRequest = request.state.body
-    key = request.state.key.actor
-    actor = f"{asked.actor} with the key of {key}" if asked.actor else key
+    actor = actor_of(request, asked.actor)
     return services.trips.reset(asked.scope, asked.value, actor=actor, reason=asked.reason, now_ns=time.time_ns())
 
 

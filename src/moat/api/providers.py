@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
 from moat.api.services import Services
+from moat.api.stated import actor_of
 from moat.domain.connections import ConnectionState
 
 
@@ -28,9 +29,7 @@ def list_providers(request: Request, services: Services) -> list[ConnectionState
 def trust_provider(request: Request, services: Services) -> ConnectionState:
     """Let its credentials go to its host; acts within a second."""
     asked: TrustRequest = request.state.body
-    key = request.state.key.actor
-    actor = f"{asked.actor} with the key of {key}" if asked.actor else key
-    return services.connections.trust(asked.provider, asked.host, actor=actor)
+    return services.connections.trust(asked.provider, asked.host, actor=actor_of(request, asked.actor))
 
 
 ENDPOINTS = (

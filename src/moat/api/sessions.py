@@ -6,8 +6,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from moat.api.browsers import KNOWN_SECONDS, new_mark
 from moat.api.endpoint import ANYONE, READERS, Endpoint, json_response
-from moat.api.front import SESSION_COOKIE
+from moat.api.front import BROWSER_COOKIE, SESSION_COOKIE
 from moat.api.services import Services
 from moat.api.sign_in import Entered
 from moat.domain.accounts import MAX_EMAIL, Account, PersonRole, Session
@@ -79,7 +80,8 @@ def get_ways(request: Request, services: Services) -> Response:
 def sign_in(request: Request, services: Services) -> Response:
     """Sign in with a password; the cookie that is set lives a week, or 12 hours unused."""
     front, asked = services.sign_in.front, _own_page(request, services)
-    entered = services.sign_in.by_password(asked.email, asked.password, front.client(request.scope))
+    scope, mark = request.scope, front.cookie(request.scope, BROWSER_COOKIE)
+    entered = services.sign_in.by_password(asked.email, asked.password, front.client(scope), mark)
     return welcome_in(request, services, entered)
 
 
@@ -118,7 +120,9 @@ def welcome_in(request: Request, services: Services, entered: Entered) -> Respon
     if former:
         services.sign_in.accounts.sign_out(hash_secret(former))
     response = _private(_view(entered.account.key(), entered.account, entered.session))
-    response.headers["set-cookie"] = front.session_cookie(request.scope, entered.token)
+    if mark := new_mark(entered.account):
+        response.headers.append("set-cookie", front.set_cookie(request.scope, BROWSER_COOKIE, mark, KNOWN_SECONDS))
+    response.headers.append("set-cookie", front.session_cookie(request.scope, entered.token))
     return response
 
 

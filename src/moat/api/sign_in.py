@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from moat.api.browsers import is_known, network_of
 from moat.api.front import Front
-from moat.api.throttle import OF_ACCOUNT, OF_CLIENT, Tally, Throttle
+from moat.api.throttle import OF_ACCOUNT, OF_CLIENT, OF_STRANGERS, Tally, Throttle
 from moat.domain.accounts import (
     WELCOME_NS,
     Account,
@@ -63,6 +64,7 @@ class SignIn:
         self._clients = Throttle(OF_CLIENT)
         self._callers = Throttle(OF_CLIENT)
         self._emails = Throttle(OF_ACCOUNT)
+        self._strangers = Throttle(OF_STRANGERS)
         self._failures = Tally()
         self._places = threading.BoundedSemaphore(HASHED_AT_ONCE + WAITING)
         self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
@@ -99,26 +101,39 @@ class SignIn:
         token, self._welcome = new_invitation("", self.now_ns, WELCOME_NS)
         return token
 
-    def by_password(self, email: str, password: str, client: str) -> Entered:
-        """Raises `AccessError` (401) in the same words, after the same work, whatever is wrong; `LimitExceeded` after
-        too many tries.
+    def by_password(self, email: str, password: str, client: str, mark: str = "") -> Entered:
+        """`mark`: what the browser kept when it signed in before, see `moat.api.browsers`.
+
+        Raises `AccessError` (401) in the same words, after the same work, whatever is wrong; `LimitExceeded` after too
+        many tries, `Overloaded` when there is no room, which counts as none.
         """
-        now = self.now_ns
         email = email.strip().lower()
-        self._clients.take(client, now)
-        self._emails.take(email, now)
-        account = self.accounts.by_email(email)
-        stored = account.password if account is not None and not account.disabled_ns else ""
-        with self._hashed():
-            right = is_password(password, stored)
+        with self._placed():
+            account = self.accounts.by_email(email)
+            stored = account.password if account is not None and not account.disabled_ns else ""
+            bucket = self._counted(email, client, mark if is_known(account, mark) else "")
+            with self._hashing:
+                right = is_password(password, stored)
         if account is None or not right:
             self.fail(account, client)
             raise AccessError.unauthenticated(
                 "the e-mail address or the password is wrong",
                 remedy="After a forgotten password an admin makes a new link: `moat accounts invite EMAIL`.",
             )
-        self._emails.forgive(email)
+        self._emails.forgive(bucket)
         return self.enter(account, "password", client)
+
+    def _counted(self, email: str, client: str, known: str) -> str:
+        """Use up a try; the name of the bucket that it came from. `known`: the mark of a browser that the account
+        knows, which strangers' tries are nothing to. Raises `LimitExceeded`.
+        """
+        now = self.now_ns
+        self._clients.take(client, now)
+        bucket = f"{email} {known or network_of(client)}"
+        self._emails.take(bucket, now)
+        if not known:
+            self._strangers.take(email, now)
+        return bucket
 
     def call(self, client: str) -> None:
         """Somebody wants to come by the provider of identities, or comes back from there. Raises `LimitExceeded` after
@@ -185,11 +200,16 @@ class SignIn:
 
     @contextmanager
     def _hashed(self) -> Iterator[None]:
-        """Room for the work of one password. Raises `Overloaded` when too many wait for it."""
+        """The work of one password. Raises `Overloaded` when too many wait for it."""
+        with self._placed(), self._hashing:
+            yield
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        """A place among those who wait for that work. Raises `Overloaded`."""
         if not self._places.acquire(blocking=False):
             raise Overloaded("too many people sign in at this moment", remedy="Try again.", retry_after=2)
         try:
-            with self._hashing:
-                yield
+            yield
         finally:
             self._places.release()

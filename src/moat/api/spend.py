@@ -8,11 +8,12 @@ from starlette.requests import Request
 from moat.api.endpoint import ADMINS, VIEWERS, Endpoint
 from moat.api.records import FILTER, dimensions, limit_of, offset_of, step_of, timezone_of, wanted
 from moat.api.services import Services
+from moat.api.stated import actor_of
 from moat.domain.audit import Act
 from moat.domain.calls import Deployment
 from moat.domain.errors import RequestError
 from moat.domain.windows import zone
-from moat.ports.traces import Repricing, Spend
+from moat.ports.traces import Nanoseconds, Repricing, Spend
 from moat.spend.forecast import Forecast
 from moat.spend.reports_time import Clock, month_forecast
 
@@ -20,8 +21,8 @@ from moat.spend.reports_time import Clock, month_forecast
 class RepriceRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which attempts to price anew with the prices as they are now; Unix nanoseconds, 0: no bound."""
 
-    since_ns: int = 0
-    until_ns: int = 0
+    since_ns: Nanoseconds = 0
+    until_ns: Nanoseconds = 0
     """Exclusive."""
     dry_run: bool = False
     on_behalf_of: str = ""
@@ -66,8 +67,7 @@ def reprice(request: Request, services: Services) -> Repricing:
     asked: RepriceRequest = request.state.body
     if asked.since_ns < 0 or asked.until_ns < 0:
         raise RequestError("must not be negative", where="since_ns")
-    key = request.state.key.actor
-    actor = f"{asked.on_behalf_of} with the key of {key}" if asked.on_behalf_of else key
+    actor = actor_of(request, asked.on_behalf_of, "on_behalf_of")
     if not asked.dry_run:
         detail = {"since_ns": asked.since_ns, "until_ns": asked.until_ns}
         services.audit.record(Act(actor, "spend.reprice", "attempts", detail=detail))

@@ -22,7 +22,11 @@ class Pace(NamedTuple):
 OF_CLIENT = Pace(30, 2.0)
 """An office behind one address signs in of a morning."""
 OF_ACCOUNT = Pace(10, 30.0)
-"""About 2,900 guesses a day, wherever they come from."""
+"""For one account from one network, or from one browser that has signed in to it before."""
+OF_STRANGERS = Pace(100, 30.0)
+"""For one account from all networks together, but for browsers that it knows: about 3,000 guesses on a day, and 2,880
+on each that follows.
+"""
 
 
 class Throttle:

@@ -5,6 +5,7 @@ from starlette.requests import Request
 
 from moat.api.endpoint import ADMINS, Endpoint
 from moat.api.services import Services
+from moat.api.stated import actor_of
 from moat.domain.audit import Act
 from moat.ports.traces import Kept
 
@@ -59,8 +60,7 @@ def copy_traces(request: Request, services: Services) -> Copied:
 
 
 def _actor(request: Request) -> str:
-    key, asked = request.state.key.actor, request.state.body.actor
-    return f"{asked} with the key of {key}" if asked else key
+    return actor_of(request, request.state.body.actor)
 
 
 ENDPOINTS = (

@@ -106,6 +106,9 @@ class DraftRun:
         """By the suite's gates, against what is stored of the served version. The judgement is nobody's evidence: it is
         not stored.
         """
+        part = self._part()
+        if part:
+            return Ended(run, self._scores(), summary=part)
         baseline = self._baseline()
         comparison = self._evaluating.compare(self._candidate, run, baseline)
         name, scores = baseline.id if baseline is not None else "", _told(comparison.scores)
@@ -115,6 +118,17 @@ class DraftRun:
         marks = judge_marks(self._project, suite, comparison)
         [report] = judge_all([Question(comparison, suite.gates, unproven(marks))])
         return Ended(run, scores, name, report.verdict, report.summary)
+
+    def _part(self) -> str:
+        """Why there is no verdict, when only some of the suite's cases were asked: gates speak of the suite, and the
+        stored run of the served version is of all of it.
+        """
+        prompt, asked = self._prompt, len(self._candidate.dataset.cases)
+        [suite] = self._evaluating.suites_of(prompt.name, [self._wish.suite])
+        cases = len(self._evaluating.target(suite, prompt, self._wish.model).dataset.cases)
+        if asked == cases:
+            return ""
+        return f"Only {asked:,} of the suite's {cases:,} cases: compared with nothing, and no verdict. Run all for one."
 
     def _baseline(self) -> Run | None:
         served = self._evaluating.served(self._prompt.name, self._wish.environment)

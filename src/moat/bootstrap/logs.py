@@ -41,6 +41,10 @@ _PATTERNS = (
 )
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029) if code not in (9, 10)}
+"""Characters that a terminal obeys."""
+
+
 class Logs(NamedTuple):
     """How the server logs."""
 
@@ -129,6 +133,10 @@ class Lines(logging.Formatter):
     def __init__(self, clean: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._clean = clean
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """A message of others steers no terminal, and none of its lines looks like one of the log's."""
+        return super().formatMessage(record).translate(_CONTROLS).replace("\n", "\n  | ")
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; an exception's follow it."""

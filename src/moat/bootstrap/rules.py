@@ -59,7 +59,7 @@ class Rules:
         """Everything that keeps a release out. `own` are who wrote what is new in it, and who wants it in."""
         found = list(self._missing_suites(release.content, evidence))
         approvals = self._state.releases.approvals(release.id, self._environment)
-        if lack := missing_approvals(self._rules.approvals, approvals, self._concerned(release, own)):
+        if lack := missing_approvals(self._rules, approvals, self._concerned(release, own)):
             command = f"moat release approve {release.content.id} --to {self._environment}"
             found.append(Missing(lack, f"They run `{command}`, or approve over the API with keys of their own."))
         if (window := self.frozen(now_ns)) is not None:
@@ -74,7 +74,7 @@ class Rules:
                 actor=given.actor,
                 created_ns=given.created_ns,
                 comment=given.comment,
-                counts=counts(given, concerned),
+                counts=counts(self._rules, given, concerned),
             )
             for given in self._state.releases.approvals(release.id, self._environment)
         )

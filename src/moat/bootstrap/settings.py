@@ -116,6 +116,12 @@ def _check(settings: Settings) -> None:
             where=document.place(["git", "webhook_secret"]),
             remedy='Write a reference such as "${MOAT_WEBHOOK_SECRET}", and set the variable where Moat runs.',
         )
+    if _opens(config.git.remote):
+        raise ConfigError(
+            "a password or token stands in the file at $.git.remote",
+            where=document.place(["git", "remote"]),
+            remedy="Leave it out: git finds it with a credential helper, or a key for ssh.",
+        )
     _check_console(settings)
     rules_of(config)
     for name, channel in config.alerts.channels.items():
@@ -132,6 +138,12 @@ def _check(settings: Settings) -> None:
                 f"`auto: verdict` at $.environments.{name} waits for suites, and `require` names none",
                 where=document.place(["environments", name, "auto"]),
                 remedy="Name them in `require`, or write `auto: merge`.",
+            )
+        if rules.approvers and len({name.lower() for name in rules.approvers}) < rules.approvals:
+            raise ConfigError(
+                f"$.environments.{name} requires {rules.approvals} approvals, and `approvers` names fewer people",
+                where=document.place(["environments", name, "approvers"]),
+                remedy="Name more of them; whoever wrote or releases a version cannot approve it.",
             )
         for index, window in enumerate(rules.freeze):
             _check_window(settings, window, ["environments", name, "freeze", index])
@@ -201,6 +213,15 @@ def _in_url(value: str) -> bool:
     except ValueError:
         return False  # no address; the provider's kind says what it expects
     return bool(url.username or url.password) or any(_SECRET.search(name) for name, _ in parse_qsl(url.query))
+
+
+def _opens(remote: str) -> bool:
+    """Does the address of a repository hold a password? By http a name alone is one, as forges make tokens."""
+    try:
+        url = urlsplit(remote)
+    except ValueError:
+        return False
+    return bool(url.password) or bool(url.username and url.scheme in ("http", "https"))
 
 
 def references(text: str) -> list[tuple[str, str]]:

@@ -174,6 +174,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """None: erased."""
 
 
+Stored = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that the database can compare with its own."""
+
+
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries; empty: any."""
 
@@ -181,10 +185,10 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     action: str = ""
     """An action, or its first word: `key` finds `key.create`."""
     subject: str = ""
-    since_ns: int = 0
-    until_ns: int = 0
+    since_ns: Stored = 0
+    until_ns: Stored = 0
     """0: no end."""
-    before: int = 0
+    before: Stored = 0
     """Only entries with a lower number; 0: all."""
 
 

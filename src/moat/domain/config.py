@@ -269,6 +269,8 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Suites whose gate must have passed before a release may be assigned here."""
     approvals: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
     """How many people other than the author and the releaser must have approved a release."""
+    approvers: Annotated[list[str], msgspec.Meta(max_length=100)] = []
+    """E-mail addresses of those whose approval counts; none: everybody's who may release."""
     freeze: list[FreezeWindow] = []
     auto: Literal["never", "merge", "verdict"] = "never"
     """What a merge to the main branch does by itself. `merge`: release the newest version. `verdict`: release it as

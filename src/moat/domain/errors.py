@@ -145,6 +145,13 @@ class CrossSite(AccessError):
     code = "csrf"
 
 
+class WrongHost(RequestError):
+    """A browser has found the server under a name that is not its own."""
+
+    code = "wrong_host"
+    default_status = 421
+
+
 class ConflictError(MoatError):
     """The state changed underneath, or the thing exists already."""
 

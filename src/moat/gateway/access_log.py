@@ -2,6 +2,7 @@
 
 import logging
 import time
+from urllib.parse import quote
 
 from moat.gateway.http import App, Message, Receive, Scope, Send
 
@@ -43,4 +44,5 @@ class AccessLog:
 
 
 def _shown(path: str) -> str:
-    return f"{SIGNED}..." if path.startswith(SIGNED) else path
+    """As it was sent: a line feed or an escape code in it steers no terminal, and makes no line of its own."""
+    return f"{SIGNED}..." if path.startswith(SIGNED) else quote(path, safe="/:@!$&'()*+,;=")

@@ -12,6 +12,7 @@ from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
 from moat.domain.releases import PromptRef
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
+from moat.ports.drafts import PLAYGROUND
 
 DEFAULT_ENVIRONMENT = "production"
 MAX_TAGS = 16
@@ -160,10 +161,12 @@ def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
     check_environment(key, asked)
     if user:
         check_text(user[:MAX_TEXT], where="user")
+    feature = key.feature or _said(headers, "feature")
+    _check_reserved(feature, "feature")
     return Caller(
         key=key.id,
         tenant=key.tenant,
-        feature=key.feature or _said(headers, "feature"),
+        feature=feature,
         user=key.user or user[:MAX_TEXT] or _said(headers, "user"),
         session=_said(headers, "session"),
         environment=key.environment or asked or DEFAULT_ENVIRONMENT,
@@ -251,6 +254,19 @@ def placed(key: Key, caller: Caller, prompt: PromptRef) -> tuple[Caller, PromptR
 
 
 def check_environment(key: Key, environment: str) -> None:
-    """A key bound to one environment knows no other. Raises `NotFound`, whether the environment exists or not."""
+    """A key bound to one environment knows no other. Raises `NotFound`, whether the environment exists or not;
+    `RequestError` for the one of what people try in the console.
+    """
+    _check_reserved(environment or key.environment, "environment")
     if key.environment and environment and environment != key.environment:
         raise NotFound.for_this_key()
+
+
+def _check_reserved(name: str, kind: Literal["feature", "environment"]) -> None:
+    """What people spend on trying prompts is theirs: no program may use it up by saying that it is one of them."""
+    if name == PLAYGROUND:
+        raise RequestError(
+            f"the {kind} {PLAYGROUND!r} is what people try in the console",
+            where=f"x-moat-{kind}",
+            remedy="Choose another name.",
+        )

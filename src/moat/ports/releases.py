@@ -126,7 +126,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
     comment: str
     counts: bool
-    """False: they wrote what is new in it, or they release it."""
+    """False: they wrote what is new in it, or they release it, or moat.yaml names others as approvers."""
 
 
 class Clearance(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -32,6 +32,10 @@ Dimension = Literal[
     "guard",
     "left_alone",
 ]
+
+
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Unix time, as the store can hold it."""
 
 
 class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +71,8 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     wide: bool = False
     """Where no call matches, what applications reported may: the top span of a trace, or a span at any depth when the
     question is about more than whose it is (`q`, or one of `OF_SPANS`)."""
-    since_ns: int = 0
-    until_ns: int = 0
+    since_ns: Nanoseconds = 0
+    until_ns: Nanoseconds = 0
 
 
 OF_SPANS = ("service", "operation", "trace_id", "model", "provider", "error")

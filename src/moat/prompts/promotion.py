@@ -30,18 +30,22 @@ def missing_verdict(proof: Evidence | None, baseline: str) -> str:
     return "" if proof.verdict == "pass" else f"has the verdict {proof.verdict}"
 
 
-def counts(approval: Approval, own: Collection[str]) -> bool:
-    """Is it the yes of a person other than these: who wrote the release, and who releases it?"""
-    return address(approval.actor) != "" and not any(same_person(approval.actor, mine) for mine in own)
+def counts(rules: EnvironmentConfig, approval: Approval, own: Collection[str]) -> bool:
+    """Is it the yes of somebody who may give it, and is none of these: who wrote the release, and who releases it?"""
+    who = address(approval.actor)
+    named = not rules.approvers or who in {address(name) for name in rules.approvers}
+    return who != "" and named and not any(same_person(approval.actor, mine) for mine in own)
 
 
-def missing_approvals(needed: int, given: Iterable[Approval], own: Collection[str]) -> str:
+def missing_approvals(rules: EnvironmentConfig, given: Iterable[Approval], own: Collection[str]) -> str:
     """Whose yes an environment still requires; empty when enough people said it. `own` as in `counts`."""
-    yes = {address(approval.actor) for approval in given if counts(approval, own)}
+    yes, needed = {address(approval.actor) for approval in given if counts(rules, approval, own)}, rules.approvals
     if len(yes) >= needed:
         return ""
     so_far = f" (so far: {', '.join(sorted(yes))})" if yes else ""
     approvals_of = "1 approval of somebody" if needed == 1 else f"{needed} approvals of people"
+    if rules.approvers:
+        approvals_of += f" of {', '.join(rules.approvers)}"
     return f"requires {approvals_of} other than {', '.join(sorted({address(name) or name for name in own}))}{so_far}"
 
 

@@ -1,5 +1,5 @@
 import { Dialog, DialogDismiss, DialogHeading } from "@ariakit/react";
-import { type FormEvent, type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, type SyntheticEvent, useRef, useState } from "react";
 
 import styles from "./Modal.module.css";
 
@@ -66,7 +66,7 @@ export function Modal({ title, open, close, holds, children }: ModalProps) {
 function useTyped() {
   const fields = useRef(new Set<HTMLInputElement | HTMLTextAreaElement>());
   return {
-    note: ({ target }: FormEvent) => {
+    note: ({ target }: SyntheticEvent) => {
       const writes = target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && !/^(checkbox|radio|range)$/.test(target.type));
       if (writes) fields.current.add(target);
     },

@@ -31,6 +31,11 @@ export function write(key: string, value: string | null): void {
   for (const tell of listeners) tell();
 }
 
+/** Forget every text that somebody has written here: the next one at this browser reads none of it. */
+export function forgetAll(): void {
+  for (const key of ["moat-draft ", "moat-variables ", "moat-form:"].flatMap(keys)) write(key, null);
+}
+
 /** Hear of every change, also of those that other windows of the browser make. */
 export function subscribe(tell: () => void): () => void {
   listeners.add(tell);

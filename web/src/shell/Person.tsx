@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ApiError, answer, api } from "../api/client";
 import { type Session, tellWindows } from "../api/session";
 import { Button } from "../parts/Button";
+import { forgetAll } from "../parts/kept";
 import { Failure } from "../parts/States";
 import styles from "./Shell.module.css";
 
@@ -19,6 +20,7 @@ export function Person({ session }: { session: Session }) {
       }
     },
     onSuccess: () => {
+      forgetAll();
       tellWindows(null);
       queries.clear();
       location.assign("/sign-in");

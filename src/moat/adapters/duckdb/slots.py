@@ -26,29 +26,19 @@ def local_slot(step_ns: int, timezone: str, wanted: TraceFilter) -> str:
     # What is recorded has begun.
     now = time.time_ns()
     changes = clock_changes(timezone, wanted.since_ns, min(wanted.until_ns or now, now))
-    local = f"started_ns + {_offset(changes)}"
-    if step_ns <= HOUR_NS:
-        return f"started_ns - ({local}) % {step_ns:d}"
-    return _instant(changes, f"({local} - ({local}) % {step_ns:d})")
-
-
-def _offset(changes: tuple[ClockChange, ...]) -> str:
-    """How far local time is ahead of UTC when a span begins."""
-    *later, first = changes
+    elapsed = step_ns <= HOUR_NS
+    *later, ahead = [f"started_ns - (started_ns + {change.offset_ns:d}) % {step_ns:d}" for change in changes]
     if not later:
-        return f"({first.offset_ns:d})"
-    cases = " ".join(f"WHEN started_ns >= {change.at_ns:d} THEN {change.offset_ns:d}" for change in later)
-    return f"(CASE {cases} ELSE {first.offset_ns:d} END)"
+        return ahead
+    cases = [
+        f"WHEN started_ns >= {change.at_ns:d} THEN {start if elapsed else _since(change, before, start)}"
+        for start, (change, before) in zip(later, pairwise(changes), strict=True)
+    ]
+    return f"CASE {' '.join(cases)} ELSE {ahead} END"
 
 
-def _instant(changes: tuple[ClockChange, ...], wall: str) -> str:
-    """When a local clock shows a time: the first time where it does so twice, the next instant where it never does."""
-    *later, first = changes
-    if not later:
-        return f"{wall} - ({first.offset_ns:d})"
-    cases = " ".join(
-        f"WHEN {wall} >= {change.at_ns + before.offset_ns:d} "
-        f"THEN greatest({wall} - ({change.offset_ns:d}), {change.at_ns:d})"
-        for change, before in pairwise(changes)
-    )
-    return f"CASE {cases} ELSE {wall} - ({first.offset_ns:d}) END"
+def _since(change: ClockChange, before: ClockChange, start: str) -> str:
+    """The start of a slot in which clocks may have changed: the first time that they show it, or when they skip it."""
+    jump_ns = change.offset_ns - before.offset_ns
+    known_ns = change.at_ns + max(0, -jump_ns)
+    return f"CASE WHEN {start} >= {known_ns:d} THEN {start} ELSE least({start} + {jump_ns:d}, {change.at_ns:d}) END"

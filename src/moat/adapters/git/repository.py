@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -44,6 +45,9 @@ _ISOLATED = (
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false",
     "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs",
 )  # fmt: skip
+
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s'\"]*@")
+"""User and password of an address: whoever sees the message is not whoever may push."""
 
 _COMMIT = "%H%x00%an <%ae>%x00%ct%x00%s"
 
@@ -260,8 +264,9 @@ class GitRepository:
             )
         except subprocess.CalledProcessError as error:
             said = _text(error.stderr or b"").splitlines()
+            why = _URL_PASSWORD.sub("", said[-1]) if said else "no reason given"
             raise Unavailable(
-                f"the branch {branch!r} cannot be fetched from {remote!r}: {said[-1] if said else 'no reason given'}",
+                f"the branch {branch!r} cannot be fetched from {_URL_PASSWORD.sub('', remote)!r}: {why}",
                 where=str(self._root),
                 remedy="Check `git.remote` in moat.yaml, the network, and the credentials git finds without asking.",
             ) from None

@@ -92,8 +92,12 @@ class SqliteAccounts:
             if after == before:
                 return after
             _check(connection, after)
-            with acting(connection, Act(actor, action, id, detail=changes(before, after, _SECRET))):
+            lost = _keys_of(connection, after) if after.disabled_ns and not before.disabled_ns else []
+            acts = [Act(actor, "key.revoke", key, f"{after.email} was disabled") for key in lost]
+            with acting(connection, Act(actor, action, id, detail=changes(before, after, _SECRET)), *acts):
                 _put(connection, before, after)
+                revoked = update(tables.keys).where(tables.keys.c.id.in_(lost)).values(revoked_ns=after.disabled_ns)
+                connection.execute(revoked)
         return after
 
     def invite(self, invitation: Invitation, *, actor: str) -> None:
@@ -198,6 +202,13 @@ def _put(connection: Connection, before: Account, after: Account) -> None:
         connection.execute(delete(tables.sessions).where(_SESSION.account == after.id))
     if after.disabled_ns:
         connection.execute(delete(tables.invitations).where(_INVITATION.account == after.id))
+
+
+def _keys_of(connection: Connection, account: Account) -> list[str]:
+    """Ids of the keys that act for this person, and are not revoked yet."""
+    key = tables.keys.c
+    own = (func.lower(key.user) == account.email) & (key.revoked_ns == 0)
+    return list(connection.scalars(select(key.id).where(own).order_by(key.created_ns, key.id)))
 
 
 def _creation(account: Account, actor: str) -> Act:

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { among, number, text, texts } from "../../parts/address";
 import { inside } from "../../root";
 
 export const VERDICTS = ["pass", "regressed", "inconclusive", "none"] as const;
@@ -59,12 +60,6 @@ export interface PowerSearch {
 }
 
 type Search = Record<string, unknown>;
-
-// What looks like a number is read from the address as one, also where a text is meant.
-const text = (value: unknown): string | undefined => (typeof value === "number" ? String(value) : typeof value === "string" && value ? value : undefined);
-const number = (value: unknown): number | undefined => (typeof value === "number" && Number.isFinite(value) ? value : undefined);
-const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((one) => typeof one === "string") : []);
-const among = <T extends string>(value: unknown, known: readonly T[]): T | undefined => known.find((one) => one === value);
 
 const evals = createRoute({
   getParentRoute: () => inside,

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { among, text } from "../../parts/address";
 import { inside } from "../../root";
 
 export const SPANS = ["24h", "7d", "30d"] as const;
@@ -21,8 +22,8 @@ const pages = [
     getParentRoute: () => guards,
     path: "/",
     validateSearch: (search: Record<string, unknown>): FindingSearch => ({
-      window: SPANS.find((one) => one === search["window"]),
-      guard: typeof search["guard"] === "string" && search["guard"] ? search["guard"] : undefined,
+      window: among(search["window"], SPANS),
+      guard: text(search["guard"]),
     }),
     component: lazyRouteComponent(() => import("./Findings"), "Findings"),
   }),

@@ -3,9 +3,11 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 
 import { answer, api } from "../../api/client";
 import type { Overview as Answer } from "../../api/schema";
+import { FirstCall } from "../../parts/FirstCall";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
 import { time } from "../../parts/format";
+import { countQuery } from "../traces/queries";
 import { Charts } from "./Charts";
 import { Budgets, Firing, Releases } from "./Lists";
 import { type OverviewSearch, WINDOWS } from "./routes";
@@ -23,7 +25,7 @@ export function Overview() {
     placeholderData: keepPreviousData,
     refetchInterval: 30_000,
   });
-  const compared = overview.data && `compared with ${time(overview.data.before_since_ns).slice(0, 10)}, the same time of the week`;
+  const compared = overview.data && `Without evals, reruns and shadow copies; compared with ${time(overview.data.before_since_ns).slice(0, 10)}, the same time of the week`;
   return (
     <div className="page">
       <Heading title="Overview" about={compared}>
@@ -40,10 +42,7 @@ function Found({ overview }: { overview: Answer }) {
     <>
       <Firing alerts={overview.alerts} />
       {quiet ? (
-        <Empty title="No calls in this time" command="moat keys create --name my-app">
-          Applications call models through Moat with a key, as they would call OpenAI: point the base URL of their client at{" "}
-          <code>{location.origin}/v1</code>. A minute later the calls are here.
-        </Empty>
+        <Quiet />
       ) : (
         <>
           <Tiles overview={overview} />
@@ -56,6 +55,13 @@ function Found({ overview }: { overview: Answer }) {
       </div>
     </>
   );
+}
+
+/** Nothing in this time, or ever. */
+function Quiet() {
+  const ever = useQuery(countQuery({ q: "not environment = eval", wide: false }));
+  if (ever.data?.calls === 0) return <FirstCall />;
+  return <Empty title="No calls in this time">Choose a longer time, or other environments, above.</Empty>;
 }
 
 function Choice({ search }: { search: OverviewSearch }) {

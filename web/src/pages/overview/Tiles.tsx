@@ -1,9 +1,11 @@
-import { Link } from "@tanstack/react-router";
+import { Link, getRouteApi } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import type { Overview, Totals } from "../../api/schema";
 import { brief, change, duration, money, percent } from "../../parts/format";
 import styles from "./Tiles.module.css";
+
+const route = getRouteApi("/inside/");
 
 interface Figure {
   name: string;
@@ -71,9 +73,10 @@ function Tile({ figure }: { figure: Figure }) {
 }
 
 function Failures({ overview }: { overview: Overview }) {
+  const { window, environment } = route.useSearch();
   if (overview.now.errors === 0) return null;
   return (
-    <Link to="/traces" search={{ q: "error" }}>
+    <Link to="/traces" search={{ q: "error", window, environment }}>
       which?
     </Link>
   );

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { among, text } from "../../parts/address";
 import { inside } from "../../root";
 
 export const WINDOWS = ["1h", "24h", "7d", "30d"] as const;
@@ -14,8 +15,8 @@ export const overviewRoutes = [
     getParentRoute: () => inside,
     path: "/",
     validateSearch: (search: Record<string, unknown>): OverviewSearch => ({
-      window: WINDOWS.find((one) => one === search["window"]),
-      environment: typeof search["environment"] === "string" && search["environment"] ? search["environment"] : undefined,
+      window: among(search["window"], WINDOWS),
+      environment: text(search["environment"]),
     }),
     component: lazyRouteComponent(() => import("./Overview"), "Overview"),
   }),

@@ -11,20 +11,22 @@ import type { Attempt } from "./stream";
 
 interface Props {
   title: string;
+  /** Its text as it is now. */
+  draft: string;
   lanes: readonly Lane[];
   of: (lane: Lane) => Attempt | undefined;
   stop: (lane: Lane) => void;
 }
 
 /** The answers to one set of values, side by side. */
-export function Answers({ title, lanes, of, stop }: Props) {
+export function Answers({ title, draft, lanes, of, stop }: Props) {
   if (lanes.length === 0) return <p className="panel muted">Choose at least the draft or one version.</p>;
   return (
     <section className="stack" aria-label={title}>
       <h2>{title}</h2>
       <div className={styles.lanes}>
         {lanes.map((lane) => (
-          <Answer key={lane.id} lane={lane} attempt={of(lane)} stop={() => stop(lane)} />
+          <Answer key={lane.id} lane={lane} attempt={of(lane)} draft={lane.what === "draft" ? draft : undefined} stop={() => stop(lane)} />
         ))}
       </div>
     </section>
@@ -39,7 +41,8 @@ const STATES: Record<Attempt["state"], [Tone, string]> = {
   stopped: ["warn", "stopped"],
 };
 
-function Answer({ lane, attempt, stop }: { lane: Lane; attempt: Attempt | undefined; stop: () => void }) {
+function Answer({ lane, attempt, draft, stop }: { lane: Lane; attempt: Attempt | undefined; draft: string | undefined; stop: () => void }) {
+  const older = draft !== undefined && Boolean(attempt?.asked) && attempt?.asked !== draft;
   const title = [lane.what === "draft" ? "Draft" : lane.what, lane.model].filter(Boolean).join(" · ");
   const [tone, word] = attempt ? STATES[attempt.state] : (["neutral", ""] as const);
   const going = attempt?.state === "waiting" || attempt?.state === "running";
@@ -57,6 +60,7 @@ function Answer({ lane, attempt, stop }: { lane: Lane; attempt: Attempt | undefi
         </span>
       </header>
       <div className={styles.answer} tabIndex={0} role="region" aria-label={`Answer of ${title}`}>
+        {older && <p className="warn small">! Asked before the draft was changed.</p>}
         {attempt ? <Said attempt={attempt} /> : <p className="muted">Not asked yet.</p>}
       </div>
       {attempt?.finished && <Numbers finished={attempt.finished} />}

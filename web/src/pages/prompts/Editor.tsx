@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useMemo, useRef } from "react";
 
 import { ApiError } from "../../api/client";
 import { Badge } from "../../parts/Badge";
@@ -120,7 +120,8 @@ function Tried({ name, drafting }: { name: string; drafting: Drafting }) {
   const [sets, keep] = useSets(name);
   const variables = useVariables(name, draft);
   const current = sets[0];
-  const { values, problems } = valued(variables, current?.typed ?? {});
+  const typed = current?.typed;
+  const { values, problems } = useMemo(() => valued(variables, typed ?? {}), [variables, typed]);
   const { query, preview } = usePreview(name, draft, values);
   // What cannot be read is among lint's findings, at its line.
   const unreadable = query.error instanceof ApiError && query.error.status === 400;

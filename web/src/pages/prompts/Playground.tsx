@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import type { DraftCall } from "../../api/schema";
 import { Button } from "../../parts/Button";
@@ -11,7 +11,7 @@ import { Left } from "./Left";
 import { type Lane, lanes, toggled } from "./lanes";
 import styles from "./Playground.module.css";
 import { SuiteRun } from "./SuiteRun";
-import { type Job, useTries } from "./tries";
+import type { Job, Tries } from "./tries";
 import { type VariableSet, valued } from "./variables";
 import { ValueSets } from "./ValueSets";
 
@@ -22,15 +22,16 @@ interface Props {
   drafting: Drafting;
   known: readonly string[];
   models: readonly string[];
+  tries: Tries;
 }
 
 /** Ask models, side by side: the draft and versions, with one set of values or several; then against the suite. */
-export function Playground({ name, drafting, known, models }: Props) {
+export function Playground({ name, drafting, known, models, tries }: Props) {
   const search = route.useSearch();
   const [every, setEvery] = useState(false);
   const [sets, keep] = useSets(name);
   const variables = useVariables(name, drafting.draft);
-  const { attempts, run, stop } = useTries();
+  const { attempts, run, stop } = tries;
   const order = useOrder(name, drafting);
   const tried = (search.tried ?? usual(drafting)).filter((what) => what === "draft" || known.includes(what));
   const chosen = (search.models ?? []).filter((model) => model === "" || models.includes(model));
@@ -42,11 +43,18 @@ export function Playground({ name, drafting, known, models }: Props) {
   const jobs = asked.flatMap((set): Job[] =>
     side.lanes.map((lane) => ({ id: cell(set, lane), order: () => order(lane, valued(variables, set.typed).values) })),
   );
+  const values = useRef<HTMLFormElement>(null);
+  const start = () => {
+    // The browser says which field lacks a value, and puts the focus there.
+    if (values.current?.reportValidity() ?? true) void run(jobs);
+  };
   return (
     <div className="stack">
       <div className={styles.setup}>
         <div className="stack">
-          <ValueSets sets={sets} keep={keep} variables={variables} problems={problems} />
+          <form ref={values} onSubmit={(event) => event.preventDefault()}>
+            <ValueSets sets={sets} keep={keep} variables={variables} problems={problems} />
+          </form>
           <Cases name={name} variables={variables} add={(more) => keep(merged(sets, more))} />
         </div>
         <div className="panel stack">
@@ -59,7 +67,7 @@ export function Playground({ name, drafting, known, models }: Props) {
             </label>
           )}
           <div className="row">
-            <Button kind="main" disabled={busy || jobs.length === 0 || Object.keys(problems).length > 0} onClick={() => void run(jobs)}>
+            <Button kind="main" disabled={busy || jobs.length === 0 || Object.keys(problems).length > 0} onClick={start}>
               {jobs.length === 1 ? "Ask" : `Ask ${jobs.length} times`}
             </Button>
             <Button disabled={!busy} onClick={() => stop()}>
@@ -71,7 +79,7 @@ export function Playground({ name, drafting, known, models }: Props) {
         </div>
       </div>
       {asked.map((set) => (
-        <Answers key={set.name} title={sets.length > 1 ? set.name : "Answers"} lanes={side.lanes} of={(lane) => attempts[cell(set, lane)]} stop={(lane) => stop(cell(set, lane))} />
+        <Answers key={set.name} draft={drafting.draft.text} title={sets.length > 1 ? set.name : "Answers"} lanes={side.lanes} of={(lane) => attempts[cell(set, lane)]} stop={(lane) => stop(cell(set, lane))} />
       ))}
       <SuiteRun name={name} draft={drafting.draft} />
     </div>

@@ -12,6 +12,7 @@ import { Differences } from "./Differences";
 import styles from "./Prompts.module.css";
 import { promptsQuery, versionsQuery } from "./queries";
 import { TABS, type Tab } from "./address";
+import { useTries } from "./tries";
 import { Versions } from "./Versions";
 
 const route = getRouteApi("/inside/prompts/$");
@@ -93,11 +94,12 @@ interface BodyProps {
 
 function Body({ name, tab, versions, prompt }: BodyProps) {
   const may = useMay("expert");
+  const tries = useTries();
   if (MAKING.includes(tab)) {
     if (!may) return <p className="panel">Trying and proposing need the role expert. An admin gives it in Settings.</p>;
     return (
       <Suspense fallback={<Loading />}>
-        <Workshop name={name} tab={tab} versions={versions} />
+        <Workshop name={name} tab={tab} versions={versions} tries={tries} />
       </Suspense>
     );
   }

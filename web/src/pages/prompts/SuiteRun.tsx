@@ -95,7 +95,7 @@ function Start({ name, draft, suites, begun }: StartProps) {
           {start.isPending ? "Starting …" : `Run ${draft.version} against it`}
         </Button>
       </div>
-      <p className="muted small">It runs on the server within your budget; you may leave this page. Compared with what production serves.</p>
+      <p className="muted small">It runs on the server within your budget; you may leave this page. All cases are compared with what production serves; a part of them has no verdict.</p>
       {start.isError && <Failure error={start.error} />}
     </form>
   );

@@ -37,10 +37,13 @@ function Field({ name, variable, text, problem, change }: FieldProps) {
   const id = useId();
   const required = variable.default === undefined;
   const about = [variable.type, required ? "required" : `default ${JSON.stringify(variable.default)}`, variable.description];
-  const shared = { id, value: text, "aria-describedby": `${id}-about`, "aria-invalid": problem !== "" };
+  const shared = { id, value: text, required, "aria-describedby": `${id}-about`, "aria-invalid": problem !== "" };
   return (
     <div>
-      <label htmlFor={id}>{name}</label>
+      <label htmlFor={id}>
+        {name}
+        {required && <span aria-hidden="true"> *</span>}
+      </label>
       <Control variable={variable} shared={shared} change={change} />
       <p id={`${id}-about`} className={styles.hint}>
         {about.filter(Boolean).join(" · ")}
@@ -52,7 +55,7 @@ function Field({ name, variable, text, problem, change }: FieldProps) {
 
 interface ControlProps {
   variable: Variable;
-  shared: { id: string; value: string };
+  shared: { id: string; value: string; required: boolean };
   change: (text: string) => void;
 }
 

@@ -11,6 +11,7 @@ import { Playground } from "./Playground";
 import { Propose } from "./Propose";
 import { modelsQuery } from "./queries";
 import type { Tab } from "./address";
+import type { Tries } from "./tries";
 import { settled } from "./versions";
 
 const route = getRouteApi("/inside/prompts/$");
@@ -19,10 +20,11 @@ interface Props {
   name: string;
   tab: Tab;
   versions: Registration[];
+  tries: Tries;
 }
 
 /** Where a draft is written, tried and handed in. All of it is about the one draft that this browser keeps. */
-export function Workshop({ name, tab, versions }: Props) {
+export function Workshop({ name, tab, versions, tries }: Props) {
   const { version, branch } = route.useSearch();
   const models = useQuery(modelsQuery);
   const known = versions.map((one) => one.content.version);
@@ -35,7 +37,7 @@ export function Workshop({ name, tab, versions }: Props) {
       {opened && drafting.draft.branch !== opened.branch && <Another opened={opened} drafting={drafting} />}
       <Kept drafting={drafting} noFile={noFile} />
       {tab === "edit" && <Editor name={name} drafting={drafting} known={known} />}
-      {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} />}
+      {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} tries={tries} />}
       {tab === "propose" && <Propose name={name} drafting={drafting} />}
     </div>
   );
@@ -57,24 +59,29 @@ function Another({ opened, drafting }: { opened: Opened; drafting: Drafting }) {
 }
 
 function Kept({ drafting, noFile }: { drafting: Drafting; noFile: boolean }) {
-  const { draft, changed, discard } = drafting;
+  const { draft, changed, kept, passed, discard } = drafting;
   return (
     <div className="row spread">
       <div className="row small">
-        {changed ? <Badge tone="accent">Draft {draft.version}</Badge> : <Badge>Nothing changed yet</Badge>}
+        {kept ? <Badge tone="accent">Draft {draft.version}</Badge> : <Badge>Nothing changed yet</Badge>}
         <span className="muted">
           {draft.base ? `Begun with ${draft.base}${draft.branch ? ` of ${draft.branch}` : ""}. ` : "A new prompt. "}
-          {changed ? "Kept in this browser only. " : ""}
+          {kept ? `Kept in this browser only${changed ? "" : ", with the text as it was"}. ` : ""}
           Nothing here changes what is served.
         </span>
+        {passed && (
+          <span className="warn">
+            ! Discard the draft to begin with {passed}.
+          </span>
+        )}
         {noFile && (
           <span className="warn">
             ! {draft.base} has no file {draft.branch ? `in ${draft.branch}` : "in the project this server runs on"}, so this begins with an example.
           </span>
         )}
       </div>
-      {changed && (
-        <Button kind="danger" onClick={() => confirm("Discard this draft? Its text is kept nowhere else.") && discard()}>
+      {kept && (
+        <Button kind="danger" onClick={() => (!changed || confirm("Discard this draft? Its text is kept nowhere else.")) && discard()}>
           Discard draft
         </Button>
       )}

@@ -1,4 +1,5 @@
 /** What the addresses of these pages hold. */
+import { text } from "../../parts/address";
 
 export const TABS = ["content", "versions", "differences", "lineage", "edit", "try", "propose"] as const;
 export type Tab = (typeof TABS)[number];
@@ -31,13 +32,11 @@ export function versionOf(path: string): { name: string; version: string } | nul
   return name && version ? { name, version } : null;
 }
 
-/** A text that is not empty. */
-export const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
-const texts = (value: unknown): string[] | undefined =>
-  Array.isArray(value) ? value.filter((one): one is string => typeof one === "string").slice(0, MOST_TRIED) : undefined;
-
 /** Columns of the playground: more would be no comparison, and each costs money. */
 export const MOST_TRIED = 6;
+
+const lanes = (value: unknown): string[] | undefined =>
+  Array.isArray(value) ? value.filter((one): one is string => typeof one === "string").slice(0, MOST_TRIED) : undefined;
 
 /** The search part of a prompt's address; what is not one of ours is left out. */
 export function promptSearch(search: Record<string, unknown>): PromptSearch {
@@ -47,8 +46,8 @@ export function promptSearch(search: Record<string, unknown>): PromptSearch {
     branch: text(search["branch"]),
     from: text(search["from"]),
     to: text(search["to"]),
-    tried: texts(search["tried"]),
-    models: texts(search["models"]),
+    tried: lanes(search["tried"]),
+    models: lanes(search["models"]),
     run: text(search["run"]),
   };
 }

@@ -32,8 +32,12 @@ export interface Drafting {
   taken: readonly string[];
   /** The text it began with. */
   original: string;
-  /** Is anything written that would be lost? */
+  /** Is the text another than at the beginning? */
   changed: boolean;
+  /** Does this browser keep it? It does while anything differs from the beginning, its number too. */
+  kept: boolean;
+  /** The version that it would begin with now, if that is another: there is a newer one, or one was asked for. */
+  passed: string;
   change: (part: Partial<Draft>) => void;
   discard: () => void;
 }
@@ -111,7 +115,13 @@ export function useDraft(name: string, versions: readonly Registration[], base: 
     taken: takenBy(versions, branch),
     original,
     changed: draft.text !== original,
-    change: (part) => keep({ ...draft, ...part }),
+    kept: kept !== null,
+    passed: kept !== null && branch === "" && from !== "" && !opened && base !== from ? base : "",
+    change: (part) => {
+      const next = { ...draft, ...part };
+      const same = next.text === fresh.text && next.version === fresh.version;
+      keep(same && from === (opened?.version ?? base) && branch === (opened?.branch ?? "") ? null : next);
+    },
     discard: () => keep(null),
   };
   return { query: file, drafting, noFile: from !== "" && file.data === null };
@@ -120,8 +130,10 @@ export function useDraft(name: string, versions: readonly Registration[], base: 
 /** Values that a person tries a prompt with, kept in this browser. There is always one set. */
 export function useSets(name: string): [VariableSet[], (sets: VariableSet[]) => void] {
   const [kept, keep] = useKept(useKey("variables", name), isSets);
-  return [kept?.length ? kept : [{ name: "Values 1", typed: {} }], keep];
+  return [kept?.length ? kept : FIRST, keep];
 }
+
+const FIRST: VariableSet[] = [{ name: "Values 1", typed: {} }];
 
 /** The newest value that there was: what cannot be had now is shown as it last could. */
 function useLast<T>(value: T | undefined): T | undefined {

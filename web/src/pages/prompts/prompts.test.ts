@@ -128,7 +128,7 @@ it("limits what stands side by side", () => {
 });
 
 it("takes only what it knows from an address", () => {
-  expect(promptSearch({ tab: "javascript:", version: 7, tried: ["draft", 3], q: "x" })).toEqual({ tried: ["draft"] });
+  expect(promptSearch({ tab: "javascript:", version: 7, tried: ["draft", 3], q: "x" })).toEqual({ version: "7", tried: ["draft"] });
 });
 
 describe("the lineage graph", () => {

@@ -1,7 +1,8 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { text } from "../../parts/address";
 import { inside } from "../../root";
-import { type PromptsSearch, promptSearch, text } from "./address";
+import { type PromptsSearch, promptSearch } from "./address";
 
 const prompts = createRoute({ getParentRoute: () => inside, path: "/prompts" });
 

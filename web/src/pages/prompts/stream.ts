@@ -12,9 +12,11 @@ export interface Attempt {
   tools: { name: string; arguments: string }[];
   finished: DraftFinished | null;
   error: ApiError | null;
+  /** Text of the prompt's file that was sent; empty until then. */
+  asked: string;
 }
 
-export const WAITING: Attempt = { state: "waiting", text: "", thoughts: "", tools: [], finished: null, error: null };
+export const WAITING: Attempt = { state: "waiting", text: "", thoughts: "", tools: [], finished: null, error: null, asked: "" };
 
 /** The try after one more event. */
 export function after(attempt: Attempt, event: DraftEvent): Attempt {

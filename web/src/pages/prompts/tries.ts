@@ -17,6 +17,10 @@ export interface Job {
 /** Answers that are asked for at one time: browsers keep six connections to a server, and pages need some. */
 const AT_ONCE = 3;
 
+/** What has been asked of one prompt, and how to ask more. */
+export type Tries = ReturnType<typeof useTries>;
+
+/** Belongs above the tabs, so that answers stay while something else is looked at. */
 export function useTries() {
   const [attempts, setAttempts] = useState<Record<string, Attempt>>({});
   const controllers = useRef(new Map<string, AbortController>());
@@ -66,7 +70,9 @@ async function answer(job: Job, signal: AbortSignal, put: Put): Promise<void> {
   const began = { state: "running" } as const;
   put(job.id, (before) => ({ ...before, ...began }));
   try {
-    for await (const event of ask(await job.order(), signal)) {
+    const order = await job.order();
+    put(job.id, (before) => ({ ...before, asked: order.text }));
+    for await (const event of ask(order, signal)) {
       if (signal.aborted) return;
       put(job.id, (before) => after(before, event));
     }

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { text } from "../../parts/address";
 import { inside } from "../../root";
 import { isSpan, type Span } from "./spans";
 
@@ -15,21 +16,19 @@ export interface ServedSearch {
   span?: Span;
 }
 
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
-
 export const releaseRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/releases",
-    validateSearch: (search: Record<string, unknown>): ReleasesSearch => ({ q: text(search["q"]) || undefined }),
+    validateSearch: (search: Record<string, unknown>): ReleasesSearch => ({ q: text(search["q"]) }),
     component: lazyRouteComponent(() => import("./Releases"), "Releases"),
   }),
   createRoute({
     getParentRoute: () => inside,
     path: "/releases/served",
     validateSearch: (search: Record<string, unknown>): ServedSearch => ({
-      prompt: text(search["prompt"]),
-      environment: text(search["environment"]),
+      prompt: text(search["prompt"]) ?? "",
+      environment: text(search["environment"]) ?? "",
       span: isSpan(search["span"]) ? search["span"] : undefined,
     }),
     component: lazyRouteComponent(() => import("./Served"), "Served"),

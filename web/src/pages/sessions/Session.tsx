@@ -10,7 +10,7 @@ import { Empty, Failure, Shown } from "../../parts/States";
 import { verdicts } from "../traces/findings";
 import { type Message, answered, asked } from "../traces/messages";
 import { Messages } from "../traces/Messages";
-import { type FullSpan, traceQuery } from "../traces/queries";
+import { type FullSpan, recordQuery } from "../traces/queries";
 import { MOST, type Story, storyQuery } from "./queries";
 import styles from "./Session.module.css";
 
@@ -86,7 +86,7 @@ function Turn({ call, number }: { call: CallRow; number: number }) {
   const place = useRef<HTMLLIElement>(null);
   const seen = useSeen(place);
   const id = call.request_id || call.trace_id;
-  const trace = useQuery({ ...traceQuery(id), enabled: seen, staleTime: 300_000 });
+  const trace = useQuery({ ...recordQuery(id), enabled: seen });
   const span = trace.data?.find((one) => one.span_id === call.span_id);
   return (
     <li ref={place} className={`panel ${styles.turn}`}>

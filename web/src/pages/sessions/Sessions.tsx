@@ -58,7 +58,7 @@ export function Sessions() {
       </div>
       {visits.isError && !wrong && <Failure error={visits.error} retry={() => void visits.refetch()} />}
       {visits.isPending && <Loading />}
-      {visits.data && (visits.data.length > 0 ? <Visits of={of} found={visits.data} /> : <Nothing of={of} search={search} change={change} />)}
+      {visits.data && (visits.data.length > 0 ? <Visits of={of} found={visits.data} /> : <Nothing of={of} change={change} />)}
     </div>
   );
 }
@@ -140,8 +140,10 @@ export function Visits({ of, found, height = "calc(100vh - 300px)" }: { of: "ses
   return <Table label={of === "users" ? "Users" : "Sessions"} rows={found} columns={columns} id={(row) => `${row.tenant} ${row.id}`} height={height} />;
 }
 
-function Nothing({ of, search, change }: { of: "sessions" | "users"; search: ListSearch; change: (part: Partial<ListSearch>) => void }) {
-  if (search.q !== undefined || search.window !== "all") {
+function Nothing({ of, change }: { of: "sessions" | "users"; change: (part: Partial<ListSearch>) => void }) {
+  const ever = useQuery(visitsQuery(of, {}));
+  if (ever.isPending) return <Loading />;
+  if (ever.data?.length) {
     return (
       <Empty title={`No ${of} here`}>
         <button type="button" className="button" onClick={() => change({ q: undefined, window: "all" })}>

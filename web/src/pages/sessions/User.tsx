@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 
 import type { CallRow, Feedback, Usages } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
+import { callsOf } from "../../parts/calls";
 import { Chart } from "../../parts/Chart";
 import { ago, brief, count, duration, money, percent, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
@@ -41,7 +42,7 @@ export function User() {
             </option>
           ))}
         </select>
-        <Link className="button" to="/traces" search={{ q: `user = ${JSON.stringify(id)}`, window }}>
+        <Link className="button" to="/traces" search={{ q: callsOf({ user: id, tenant }), window }}>
           All calls
         </Link>
       </Heading>

@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { text } from "../../parts/address";
 import { inside } from "../../root";
 import { WINDOWS, type Window } from "../traces/search";
 
@@ -20,7 +21,6 @@ export interface UserSearch extends WhoseSearch {
   window?: Window;
 }
 
-const text = (value: unknown) => (typeof value === "string" && value ? value : undefined);
 const window = (value: unknown) => (typeof value === "string" && value in WINDOWS ? (value as Window) : undefined);
 
 export const sessionRoutes = [

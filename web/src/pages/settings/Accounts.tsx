@@ -97,7 +97,7 @@ function RoleOf({ account, change }: RoleProps) {
   };
   return (
     <span className="row">
-      <select ref={list} aria-label={`Role of ${account.email}`} value={role} onChange={(event) => choose(event.target.value as Role)} disabled={busy}>
+      <select ref={list} aria-label={`Role of ${account.email}`} value={role} onChange={(event) => choose(event.target.value as Role)}>
         {ROLES.map((one) => (
           <option key={one}>{one}</option>
         ))}

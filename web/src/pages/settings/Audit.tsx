@@ -43,7 +43,7 @@ export function Audit() {
 const COLUMNS: Column<Found>[] = [
   { key: "sequence", header: "Number", kind: "number", cell: ({ entry }) => entry.sequence },
   { key: "at", header: "When", cell: ({ entry }) => time(entry.at_ns) },
-  { key: "actor", header: "Who", cell: ({ entry }) => entry.actor },
+  { key: "actor", header: "Who", kind: "cut", cell: ({ entry }) => <bdi title={entry.actor}>{entry.actor}</bdi> },
   { key: "action", header: "Did", cell: ({ entry }) => entry.action },
   { key: "subject", header: "To", kind: "cut", cell: ({ entry }) => entry.subject },
   { key: "reason", header: "Why", kind: "cut", cell: ({ content }) => (content ? content.reason : "erased") },

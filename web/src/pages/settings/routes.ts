@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { flag, text } from "../../parts/address";
 import { inside } from "../../root";
 
 export interface AuditSearch {
@@ -15,8 +16,6 @@ export interface DoctorSearch {
   /** Are the checks shown too that found nothing? */
   all?: boolean;
 }
-
-const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
 
 const settings = createRoute({
   getParentRoute: () => inside,
@@ -40,8 +39,8 @@ const pages = [
     getParentRoute: () => settings,
     path: "/doctor",
     validateSearch: (search: Record<string, unknown>): DoctorSearch => ({
-      providers: search["providers"] === true || undefined,
-      all: search["all"] === true || undefined,
+      providers: flag(search["providers"]),
+      all: flag(search["all"]),
     }),
     component: lazyRouteComponent(() => import("./Doctor"), "Doctor"),
   }),

@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback } from "react";
 
 import type { Spend as Sums } from "../../api/schema";
 import { useMay } from "../../api/session";
+import { callsOf } from "../../parts/calls";
+import { midnight } from "../../parts/localTime";
 import { Empty, Shown } from "../../parts/States";
 import { DIMENSIONS, type Days, type Dimension, type Filters, following, NAMES, readFilters, SPANS } from "./dimensions";
 import { FilterChips } from "./FilterChips";
@@ -26,12 +28,18 @@ export function Spend() {
     void navigate({ to: "/spend", search: { ...(next.filters ?? filters), by: next.by ?? by, days: next.days ?? days } });
   const narrow = (value: string) => go({ filters: { ...filters, [by]: value }, by: following(by, filters) });
   const spend = useQuery(spendQuery(filters, by, days));
+  const first = spend.data?.slots[0];
   const name = useNames(by);
   return (
     <div className="page">
-      <Head title="Spend" about="What requests to providers cost, to the last picodollar." />
+      <Head title="Spend" about="What requests to providers cost, to the last picodollar: all of them, with those of evals and the playground." />
       <Choices by={by} days={days} choose={go} />
-      <FilterChips filters={filters} set={(next) => go({ filters: next })} />
+      <div className="row spread">
+        <FilterChips filters={filters} set={(next) => go({ filters: next })} />
+        <Link to="/traces" search={{ q: callsOf(filters) || undefined, from: first === undefined ? undefined : first / 1e6 }}>
+          Show these calls
+        </Link>
+      </div>
       <Shown query={spend}>
         {(found) => (
           <div className="page" aria-busy={spend.isPlaceholderData}>

@@ -1,3 +1,5 @@
+import { text } from "../../parts/address";
+
 /** What money can be divided by, and narrowed to. */
 export const DIMENSIONS = {
   tenant: "Tenant",
@@ -24,16 +26,13 @@ export const isDimension = (value: unknown): value is Dimension => typeof value 
 /** Days of the past that are shown, today included. */
 export const SPANS = [1, 7, 30, 90] as const;
 export type Days = (typeof SPANS)[number];
-export const isDays = (value: unknown): value is Days => SPANS.some((days) => days === value);
 
 /** The filters among an address's search part. */
 export function readFilters(search: Record<string, unknown>): Filters {
   const found: Filters = {};
   for (const name of NAMES) {
-    const value = search[name];
-    // `?tenant=42` is read as a number.
-    if (typeof value === "string" && value) found[name] = value;
-    else if (typeof value === "number") found[name] = String(value);
+    const value = text(search[name]);
+    if (value !== undefined) found[name] = value;
   }
   return found;
 }

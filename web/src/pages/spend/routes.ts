@@ -1,7 +1,8 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { among, flag, number, text } from "../../parts/address";
 import { inside } from "../../root";
-import { type Days, type Dimension, type Filters, isDays, isDimension, readFilters } from "./dimensions";
+import { type Days, type Dimension, type Filters, isDimension, readFilters, SPANS } from "./dimensions";
 
 export interface SpendSearch extends Filters {
   /** What the money is divided by. */
@@ -26,8 +27,6 @@ export interface KeysSearch {
   all?: boolean;
 }
 
-const text = (value: unknown): string | undefined => (typeof value === "string" && value ? value : undefined);
-
 export const spendRoutes = [
   createRoute({
     getParentRoute: () => inside,
@@ -35,7 +34,7 @@ export const spendRoutes = [
     validateSearch: (search: Record<string, unknown>): SpendSearch => ({
       ...readFilters(search),
       by: isDimension(search["by"]) ? search["by"] : undefined,
-      days: isDays(search["days"]) ? search["days"] : undefined,
+      days: among(number(search["days"]), SPANS),
     }),
     component: lazyRouteComponent(() => import("./Spend"), "Spend"),
   }),
@@ -44,7 +43,7 @@ export const spendRoutes = [
     path: "/spend/limits",
     validateSearch: (search: Record<string, unknown>): LimitsSearch => ({
       q: text(search["q"]),
-      act: LIMIT_ACTS.find((act) => act === search["act"]),
+      act: among(search["act"], LIMIT_ACTS),
       limit: text(search["limit"]),
     }),
     component: lazyRouteComponent(() => import("./Limits"), "Limits"),
@@ -52,7 +51,7 @@ export const spendRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/spend/keys",
-    validateSearch: (search: Record<string, unknown>): KeysSearch => ({ q: text(search["q"]), all: search["all"] === true || undefined }),
+    validateSearch: (search: Record<string, unknown>): KeysSearch => ({ q: text(search["q"]), all: flag(search["all"]) }),
     component: lazyRouteComponent(() => import("./Keys"), "Keys"),
   }),
 ] as const;

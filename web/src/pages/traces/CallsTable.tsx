@@ -24,7 +24,6 @@ export function CallsTable({ filter, live, empty }: { filter: CallFilter; live: 
   const [sight, setSight] = useState({ first: 0, last: 0 });
   const [chosen, setChosen] = useState(-1);
   const [scrolled, setScrolled] = useState(false);
-  const letters = useSingleKeys();
   const rows = useRows(filter, sight.first, sight.last);
   const fresh = useFresh(filter, live, scrolled || chosen >= 0, rows);
   const total = fresh.shown.length + rows.count;
@@ -79,22 +78,20 @@ export function CallsTable({ filter, live, empty }: { filter: CallFilter; live: 
         </table>
       </div>
       <p className="muted small row spread">
-        <span>
-          {letters && (
-            <>
-              <kbd>j</kbd> <kbd>k</kbd> or{" "}
-            </>
-          )}
-          arrows walk, <kbd>Enter</kbd> opens{letters && ", "}
-          {letters && (
-            <>
-              <kbd>/</kbd> searches
-            </>
-          )}
-        </span>
+        <Keys />
         <span>{rows.whole ? `All ${count(total)} are listed` : `${count(total)} read so far; more as you scroll`}</span>
       </p>
     </div>
+  );
+}
+
+function Keys() {
+  const letters = useSingleKeys();
+  if (!letters) return <span>Arrows walk, <kbd>Enter</kbd> opens</span>;
+  return (
+    <span>
+      <kbd>j</kbd> <kbd>k</kbd> or arrows walk, <kbd>Enter</kbd> opens, <kbd>/</kbd> searches
+    </span>
   );
 }
 

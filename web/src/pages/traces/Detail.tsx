@@ -18,6 +18,7 @@ export function Detail({ span }: { span: FullSpan }) {
   const findings = found.flatMap((one) => one.findings);
   const [input, output] = [asked(span), answered(span)];
   const params = paramsOf(span);
+  const blocked = span.kind === "call" && span.attempts === 0 && found.some((one) => one.action === "block");
   return (
     <section className={`panel ${styles.detail}`} aria-label={`Detail of ${span.name}`}>
       <h2>
@@ -28,6 +29,7 @@ export function Detail({ span }: { span: FullSpan }) {
       {(input.length > 0 || output.length > 0) && (
         <Part title="Conversation">
           <Messages messages={[...input, ...output]} findings={findings} />
+          {blocked && <p className="muted">It never reached a model: a guard stopped it.</p>}
         </Part>
       )}
       {span.kind === "call" && input.length + output.length === 0 && <p className="muted">What was asked and answered is not kept: telemetry.capture_content, or its days are over.</p>}

@@ -1,6 +1,7 @@
 import { type PointerEvent, useId, useRef, useState } from "react";
 
 import type { CallCount } from "../../api/schema";
+import type { Mark } from "../../parts/Chart";
 import { brief, count, time } from "../../parts/format";
 import styles from "./Histogram.module.css";
 
@@ -14,7 +15,7 @@ interface Drawn {
 }
 
 /** Calls and failures over time, as bars. A span that is drawn with the mouse becomes the time that is looked at. */
-export function Histogram({ counted, zoom }: { counted: CallCount; zoom: (from: number, until: number) => void }) {
+export function Histogram({ counted, marks, zoom }: { counted: CallCount; marks: readonly Mark[]; zoom: (from: number, until: number) => void }) {
   const { slots, step_ns } = counted;
   const plot = useRef<SVGSVGElement>(null);
   const [drawn, setDrawn] = useState<Drawn | null>(null);
@@ -35,12 +36,20 @@ export function Histogram({ counted, zoom }: { counted: CallCount; zoom: (from: 
     setDrawn(null);
   };
   const slot = over === null ? undefined : slots[over];
+  const begun = slots[0]?.start_ns ?? 0;
+  const ended = begun + slots.length * step_ns;
+  // Until now the last slot has not all of its calls: a low bar would look like a fall.
+  const isOpen = counted.until_ns < ended;
+  const within = marks.filter((mark) => mark.at_ns >= begun && mark.at_ns < ended);
+  const beside = slot ? within.filter((mark) => mark.at_ns >= slot.start_ns && mark.at_ns < slot.start_ns + step_ns) : [];
   return (
     <figure className={styles.figure} aria-labelledby={id}>
       <figcaption className="row spread">
         <h2 id={id}>Calls over time</h2>
         <span className="muted small">
-          {slot ? `${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed` : `${length(step_ns)} a bar, ${brief(most)} at most; drag to zoom`}
+          {slot
+            ? [`${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed${isOpen && slot === slots.at(-1) ? " so far" : ""}`, ...beside.map((mark) => mark.label)].join(" ┊ ")
+            : `${length(step_ns)} a bar, ${brief(most)} at most; drag to zoom`}
         </span>
       </figcaption>
       <div className={styles.frame}>
@@ -63,8 +72,12 @@ export function Histogram({ counted, zoom }: { counted: CallCount; zoom: (from: 
           onPointerLeave={() => setOver(null)}
         >
           {slots.map((one, index) => (
-            <Bar key={one.start_ns} x={index} calls={one.calls / most} failed={one.failed / most} lit={index === over} />
+            <Bar key={one.start_ns} x={index} calls={one.calls / most} failed={one.failed / most} lit={index === over} open={isOpen && index === slots.length - 1} />
           ))}
+          {within.map((mark) => {
+            const x = (mark.at_ns - begun) / step_ns;
+            return <line key={`${mark.at_ns} ${mark.label}`} className={styles.mark} x1={x} x2={x} y1={0} y2={HEIGHT} vectorEffect="non-scaling-stroke" />;
+          })}
           {drawn && (
             <rect className={styles.drawn} x={Math.min(drawn.from, drawn.to) * slots.length} width={Math.abs(drawn.to - drawn.from) * slots.length} y={0} height={HEIGHT} />
           )}
@@ -75,16 +88,16 @@ export function Histogram({ counted, zoom }: { counted: CallCount; zoom: (from: 
         <Legend />
         <span>{time(counted.until_ns)}</span>
       </div>
-      <Numbers counted={counted} zoom={zoom} />
+      <Numbers counted={counted} marks={within} open={isOpen} zoom={zoom} />
     </figure>
   );
 }
 
-function Bar({ x, calls, failed, lit }: { x: number; calls: number; failed: number; lit: boolean }) {
+function Bar({ x, calls, failed, lit, open }: { x: number; calls: number; failed: number; lit: boolean; open: boolean }) {
   // What is there is seen, however little it is.
   const [tall, bad] = [calls && Math.max(2, calls * HEIGHT), failed && Math.max(2, failed * HEIGHT)];
   return (
-    <g>
+    <g className={open ? styles.open : undefined}>
       {lit && <rect className={styles.lit} x={x} width={1} y={0} height={HEIGHT} />}
       <rect className={styles.calls} x={x + 0.1} width={0.8} y={HEIGHT - tall} height={tall} />
       <rect className={styles.failed} x={x + 0.1} width={0.8} y={HEIGHT - bad} height={bad} />
@@ -105,8 +118,15 @@ function Legend() {
   );
 }
 
+interface NumbersProps {
+  counted: CallCount;
+  marks: readonly Mark[];
+  open: boolean;
+  zoom: (from: number, until: number) => void;
+}
+
 /** The same for those who do not see bars or have no mouse: each slot can be zoomed into. */
-function Numbers({ counted, zoom }: { counted: CallCount; zoom: (from: number, until: number) => void }) {
+function Numbers({ counted, marks, open, zoom }: NumbersProps) {
   return (
     <details className="small">
       <summary>Numbers</summary>
@@ -126,6 +146,7 @@ function Numbers({ counted, zoom }: { counted: CallCount; zoom: (from: number, u
                   <button type="button" className={styles.slot} onClick={() => zoom(Math.floor(slot.start_ns / 1e6), Math.ceil((slot.start_ns + counted.step_ns) / 1e6))}>
                     {time(slot.start_ns)}
                   </button>
+                  {open && slot === counted.slots.at(-1) && " so far"}
                 </th>
                 <td className="number">{count(slot.calls)}</td>
                 <td className="number">{count(slot.failed)}</td>
@@ -133,6 +154,15 @@ function Numbers({ counted, zoom }: { counted: CallCount; zoom: (from: number, u
             ))}
           </tbody>
         </table>
+        {marks.length > 0 && (
+          <ul>
+            {marks.map((mark) => (
+              <li key={`${mark.at_ns} ${mark.label}`}>
+                {time(mark.at_ns)}: {mark.label}
+              </li>
+            ))}
+          </ul>
+        )}
       </div>
     </details>
   );

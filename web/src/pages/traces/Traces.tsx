@@ -6,7 +6,9 @@ import { ApiError } from "../../api/client";
 import type { CallCount, Usages } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { count, duration, money, percent } from "../../parts/format";
+import { FirstCall } from "../../parts/FirstCall";
 import { Heading } from "../../parts/Heading";
+import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Failure } from "../../parts/States";
 import { CallsTable } from "./CallsTable";
 import { FilterBar } from "./FilterBar";
@@ -26,6 +28,7 @@ export function Traces() {
   const [now, setNow] = useState(() => Date.now());
   const filter = useMemo(() => filterOf(search, now), [search, now]);
   const counted = useQuery(countQuery(filter));
+  const marks = useReleaseMarks(filter.since_ns, search.environment);
   const totals = useQuery({ ...totalsQuery(filter), enabled: !counted.isError });
   const change = (part: Partial<TraceSearch>) => {
     setNow(Date.now());
@@ -48,7 +51,7 @@ export function Traces() {
       </div>
       {counted.data && counted.data.slots.length > 0 && (
         <section className={`panel ${styles.chart}`}>
-          <Histogram counted={counted.data} zoom={(from, until) => change({ from, until, live: undefined })} />
+          <Histogram counted={counted.data} marks={marks} zoom={(from, until) => change({ from, until, live: undefined })} />
         </section>
       )}
       {counted.isError && !wrong && <Failure error={counted.error} retry={() => void counted.refetch()} />}
@@ -87,14 +90,8 @@ function Sum({ name, value }: { name: string; value: string }) {
 /** No call matches, or there is none yet: what to do about it. */
 function Nothing({ search, change }: { search: TraceSearch; change: (part: Partial<TraceSearch>) => void }) {
   const everywhere = search.window === "all" && search.from === undefined && search.until === undefined;
-  if (everywhere && !isFiltered(search)) {
-    return (
-      <Empty title="No calls yet" command="moat keys create --name my-app">
-        Every call through the gateway appears here, as soon as it has ended. Make a key, and point an OpenAI client at this server: its base URL
-        is this address with <code>/v1</code> after it.
-      </Empty>
-    );
-  }
+  const ever = useQuery(countQuery({ wide: true }));
+  if (ever.data?.calls === 0) return <FirstCall />;
   return (
     <Empty title="No call matches">
       <div className="row">

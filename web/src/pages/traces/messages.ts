@@ -28,9 +28,18 @@ export function asked(span: Span): Message[] {
   const input = members(span.input);
   const cut = cutOff(input);
   if (cut) return [cut];
-  if (Array.isArray(input["messages"])) return list(input["messages"]).map((one, index) => message(one, `messages.${index}`));
-  return [{ role: "input", about: "", parts: [whole(span.input)] }];
+  if (!Array.isArray(input["messages"])) return [{ role: "input", about: "", parts: [whole(span.input)] }];
+  const said = list(input["messages"]).map((one, index) => message(one, `messages.${index}`));
+  return said.length > 0 ? said : variablesOf(input);
 }
+
+/** What a prompt was asked with, where it never became messages: a guard stood before it. */
+const variablesOf = (input: Members): Message[] =>
+  Object.entries(members(input["variables"])).map(([name, value]) => ({
+    role: "variable",
+    about: name,
+    parts: [typeof value === "string" ? { kind: "text", text: value, path: `variables.${name}` } : whole(value)],
+  }));
 
 /** The answer. */
 export function answered(span: Span): Message[] {

@@ -76,6 +76,9 @@ export const traceQuery = (id: string) =>
     enabled: id !== "",
   });
 
+/** The same of a call that is over: no topic of api/events.ts, since what others do does not change it. */
+export const recordQuery = (id: string) => queryOptions({ ...traceQuery(id), queryKey: ["record", id], staleTime: Infinity });
+
 /** What was said of a trace or request, oldest first. */
 export const feedbackQuery = (trace: string) =>
   queryOptions({

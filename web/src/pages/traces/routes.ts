@@ -1,5 +1,6 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
+import { text } from "../../parts/address";
 import { inside } from "../../root";
 import { traceSearch } from "./search";
 
@@ -13,8 +14,6 @@ export interface CompareSearch {
   a?: string;
   b?: string;
 }
-
-const text = (value: unknown) => (typeof value === "string" && value ? value : undefined);
 
 export const traceRoutes = [
   createRoute({

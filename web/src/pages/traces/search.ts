@@ -1,4 +1,5 @@
 /** What the address of the list says, and what is asked of the API for it. */
+import { flag, number, text } from "../../parts/address";
 
 /** Windows of time that end now, by their name in the address. */
 export const WINDOWS = {
@@ -29,9 +30,11 @@ export interface TraceSearch {
   live?: true;
 }
 
-const text = (value: unknown) => (typeof value === "string" && value ? value : undefined);
-const moment = (value: unknown) => (typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined);
-const flag = (value: unknown) => (value === true ? true : undefined);
+
+function moment(value: unknown): number | undefined {
+  const found = number(value);
+  return found !== undefined && Number.isSafeInteger(found) && found > 0 ? found : undefined;
+}
 
 /** What of an address is a search; the rest is left out. */
 export function traceSearch(search: Record<string, unknown>): TraceSearch {

@@ -39,7 +39,10 @@ function told(problem: string | undefined): string | undefined {
 function First() {
   return (
     <Door title="There is no account yet">
-      <p>The server printed a link when it started: it makes the first account. To get a new one:</p>
+      <p>
+        The server printed a link when it started, on its terminal: it makes the first account. To get a new one, run this in the
+        project&rsquo;s folder, the one with <code>moat.yaml</code>, on the machine of the server. It prints a link that is good once.
+      </p>
       <Command text="moat accounts add you@example.org --role admin" />
     </Door>
   );

@@ -1,6 +1,7 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 import { rootRoute } from "../../root";
+import { ownPath } from "./ownPath";
 
 export interface SignInSearch {
   /** Where to go afterwards: a path of the console. */
@@ -14,8 +15,7 @@ export const welcomeRoutes = [
     getParentRoute: () => rootRoute,
     path: "/sign-in",
     validateSearch: (search: Record<string, unknown>): SignInSearch => ({
-      // Never to another site: one slash, and no second one.
-      to: typeof search["to"] === "string" && /^\/(?![/\\])/.test(search["to"]) ? search["to"] : undefined,
+      to: ownPath(search["to"]),
       problem: typeof search["problem"] === "string" ? search["problem"] : undefined,
     }),
     component: lazyRouteComponent(() => import("./SignIn"), "SignIn"),

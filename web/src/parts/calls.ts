@@ -1,0 +1,5 @@
+/** A filter of docs/traces.md for the calls that have all of these values; those that are not given are left out. */
+export const callsOf = (of: Readonly<Record<string, string | undefined>>): string =>
+  Object.entries(of)
+    .flatMap(([field, value]) => (value ? [`${field} = ${JSON.stringify(value)}`] : []))
+    .join(" and ");
