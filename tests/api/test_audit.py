@@ -24,6 +24,7 @@ NO_ACT = {
     "POST /api/v1/drafts/run": "a try is a call, and recorded as one",
     "POST /api/v1/drafts/evals": "a try is a run, and recorded as one",
     "DELETE /api/v1/drafts/evals/{id}": "a try is a run, and recorded as one",
+    "POST /api/v1/limits/drafts": "it reads",
     "POST /api/v1/guards/try": "nothing is kept",
     "POST /api/v1/proposals": "its entries: tests/api/test_proposals.py",
     "POST /api/v1/replays": "a replay is a call, and recorded as one",

@@ -5,7 +5,6 @@ import { useCallback } from "react";
 import type { Spend as Sums } from "../../api/schema";
 import { useMay } from "../../api/session";
 import { callsOf } from "../../parts/calls";
-import { midnight } from "../../parts/localTime";
 import { Empty, Shown } from "../../parts/States";
 import { DIMENSIONS, type Days, type Dimension, type Filters, following, NAMES, readFilters, SPANS } from "./dimensions";
 import { FilterChips } from "./FilterChips";
