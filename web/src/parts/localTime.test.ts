@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 
-import { daysBefore, localStarts } from "./localTime";
+import { daysBefore, localStarts, midnight } from "./localTime";
 
 const before = process.env["TZ"];
 afterEach(() => {
@@ -24,6 +24,7 @@ describe.each([
     const days = localStarts(from, from + 3.5 * DAY, DAY);
     expect(days[0]).toBe(from);
     expect(hours(days).slice(0, 3)).toEqual(lengths);
+    expect(midnight(new Date((days[3] ?? 0) / 1e6 + 3_600_000), 3)).toBe(from);
   });
 
   it("cuts full hours of the local clock", () => {

@@ -5,7 +5,10 @@ export const timezone = (): string => Intl.DateTimeFormat().resolvedOptions().ti
 
 const HOUR_MS = 3_600_000;
 
-/** The same time of the day on the local clock, so many days before. */
+/** When the day began that is so many days before today. */
+export const midnight = (now: Date, back = 0): number => new Date(now.getFullYear(), now.getMonth(), now.getDate() - back).getTime() * 1e6;
+
+/** The same time of the day, so many days before. */
 export const daysBefore = (now: Date, back: number): number =>
   new Date(now.getFullYear(), now.getMonth(), now.getDate() - back, now.getHours(), now.getMinutes(), now.getSeconds()).getTime() * 1e6;
 
