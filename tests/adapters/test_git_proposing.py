@@ -91,7 +91,7 @@ def test_what_lint_refuses_is_not_proposed(project: Project) -> None:
     "path",
     [
         *("../other/prompts/a/1.0.0.yaml", "prompts/../moat.yaml", "/etc/passwd", "prompts/a//1.0.0.yaml"),
-        *(".git/config", "prompts/.git/hooks/1.0.0.yaml", "moat.yaml", "prompts.lock", "evals/scorers.py"),
+        *(".git/config", "prompts/.git/hooks/1.0.0.yaml", "other/moat.yaml", "prompts.lock", "evals/scorers.py"),
         *(".github/workflows/gate.yaml", "prompts/a/\u2024\u2024/1.0.0.yaml", "prompts/a/1.0.0.yaml\n", "prompts"),
         *("prompts/./a/1.0.0.yaml", "prompts/a/.1.0.0.yaml", "prompts\\a\\1.0.0.yaml", ""),
     ],

@@ -54,6 +54,8 @@ THERE = {
     "q": "cost >= $0",
 }
 """Values of parameters that lead somewhere."""
+NOWHERE = {"/api/v1/proposals/file"}
+"""There is no proposal here; `test_limit_drafts` has some."""
 IDS = {
     "/api/v1/drafts/evals/{id}": "run_draft",
     "/api/v1/releases/{id}": "rel_1.0.0",
@@ -116,7 +118,7 @@ def test_answers_are_those_described(described: Any, endpoint: Endpoint, mode: G
 
     ask()
     if mode is GenerationMode.POSITIVE and endpoint.method == "GET" and 200 in endpoint.statuses:
-        assert 200 in statuses, "none of them led anywhere"
+        assert 200 in statuses or endpoint.path in NOWHERE, "none of them led anywhere"
     if mode is GenerationMode.NEGATIVE:
         assert statuses & ({404} if endpoint.foreign else {400, 401})
 
@@ -145,7 +147,7 @@ def test_the_description_is_valid_openapi_and_true(api: Api) -> None:
 def test_answers_are_what_the_description_says(api: Api) -> None:
     document = json.loads(api.raw("GET", OPENAPI_PATH)[2])
     for endpoint in ENDPOINTS:
-        if endpoint.method != "GET" or 200 not in endpoint.statuses:
+        if endpoint.method != "GET" or 200 not in endpoint.statuses or endpoint.path in NOWHERE:
             continue
         answers = document["paths"][endpoint.path.replace(":path", "")]["get"]["responses"]
         [(kind, content)] = answers["200"]["content"].items()

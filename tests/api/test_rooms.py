@@ -19,6 +19,10 @@ from moat.api.services import Services
 from moat.domain.errors import LimitExceeded
 from moat.testing.loopback import on_loopback
 
+FRONT = SimpleNamespace(check_host=lambda scope: None)
+SERVICES = cast(Services, SimpleNamespace(sign_in=SimpleNamespace(front=FRONT)))
+"""As much of them as a route for anybody needs."""
+
 
 class Slow:
     """Answers that wait until they are let go."""
@@ -52,7 +56,7 @@ class Slow:
 def held(slow: Slow, path: str, many: int, running: int) -> Iterator[str]:
     """So many requests under way, so many of them inside; all are answered in the end."""
     with (
-        on_loopback(application(slow.endpoints, cast(Services, SimpleNamespace()))) as url,
+        on_loopback(application(slow.endpoints, SERVICES)) as url,
         ThreadPoolExecutor(many) as pool,
     ):
         answers = [pool.submit(get, url, path) for _ in range(many)]

@@ -23,7 +23,7 @@ NAMES = ("session", "user", "feature", "model", "request_id", "trace_id", "error
 FINDING = {"guard": "", "kind": "email", "place": "input", "path": "", "start": 0, "end": 1, "score": 1}
 ROUTES = {"/api/v1/traces", "/api/v1/usage", "/api/v1/scores", "/api/v1/sessions", "/api/v1/users", "/api/v1/export",
           "/api/v1/opinions", "/api/v1/spend", "/api/v1/spend/deployments", "/api/v1/calls", "/api/v1/calls/count",
-          "/api/v1/findings"}  # fmt: skip
+          "/api/v1/findings", "/api/v1/measures"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,8 @@ def test_every_route_with_a_filter_is_tried_here() -> None:
 @pytest.mark.promise("gate-7")
 @pytest.mark.parametrize("path", sorted(ROUTES))
 def test_a_filter_finds_another_tenants_as_little_as_nobodys(api: Api, path: str) -> None:
-    by = {"by": "user,session"} if path in ("/api/v1/usage", "/api/v1/scores", "/api/v1/spend") else {}
+    grouped = ("usage", "scores", "spend", "measures")
+    by = {"by": "user,session"} if path.removeprefix("/api/v1/") in grouped else {}
     for name in NAMES:
         others, nobodys = (asked(api, path, **{name: value(name, tenant)}, **by) for tenant in ("globex", "nobody"))
         assert others == nobodys, name

@@ -116,7 +116,7 @@ def places(shown: Shown) -> Places:
     calls = [span for span in get("traces?limit=1000") if span["request_id"]]
     failed = next(call["request_id"] for call in calls if call.get("error"))
     every = next(call["request_id"] for call in calls if call.get("user") == "all")
-    runs = [run["id"] for run in get("runs?suite=hostile")]
+    runs = [run["id"] for run in get("runs?suite=hostile")["runs"]]
     release = get(f"releases?prompt={HOSTILE}")[0]["id"]
     case = placed(NAMES[0])
     prompts = [f"/prompts/{HOSTILE}?tab={tab}&version=1.0.0&from=1.0.0&to=1.1.0" for tab in TABS]

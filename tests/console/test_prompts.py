@@ -87,7 +87,7 @@ def _write(page: Page, prompt: str, text: str) -> None:
     page.get_by_role("textbox", name=f"File of {prompt}").click()
     page.keyboard.press("Control+Home")
     page.keyboard.type(text)
-    expect(page.get_by_text("Kept in this browser only.")).to_be_visible()
+    expect(page.get_by_text("Kept in this browser only")).to_be_visible()
 
 
 def test_drafts_are_proposed_together_and_what_is_proposed_is_opened_and_tried(visit: Visit, faults: Faults) -> None:

@@ -50,7 +50,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(
-        f"the request body is larger than {limit / 2**20:g} MiB",
+        f"the request body is larger than {f'{limit / 2**20:g} MiB' if limit >= 2**20 else f'{limit // 2**10} KiB'}",
         remedy="server.max_body_mb in moat.yaml raises the limit of model calls and traces.",
     )
 
