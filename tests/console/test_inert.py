@@ -151,6 +151,7 @@ def places(shown: Shown) -> Places:
         "/settings": ["/settings"],
         "/settings/providers": ["/settings/providers"],
         "/settings/accounts": ["/settings/accounts"],
+        "/settings/doctor": ["/settings/doctor?all=true"],
         "/settings/audit": ["/settings/audit", "/settings/audit?action=prompt"],
     }
 
