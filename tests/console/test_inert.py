@@ -60,7 +60,7 @@ TABS = ("content", "versions", "differences", "lineage", "edit", "try", "propose
 
 QUIET = {
     *("/sign-in", "/welcome", "/evals", "/evals/runs", "/evals/power", "/evals/judges"),
-    *("/spend/limits", "/guards", "/guards/try", "/settings", "/settings/providers"),
+    *("/spend/limits", "/guards", "/guards/try", "/settings", "/settings/doctor", "/settings/providers"),
 }
 """Pages that show no text that everybody can choose: names of suites, guards and models fit a pattern."""
 
