@@ -1,5 +1,6 @@
 """Pushes that a forge announces: who is believed, and what follows."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from moat.api.pushes import Pushes
-from moat.domain.errors import AccessError, Unavailable
+from moat.api.pushes import READ_AT_ONCE, Pushes
+from moat.domain.errors import AccessError, Overloaded, Unavailable
 from tests.api.world import WEBHOOK_SECRET, Api, RecordingSync, open_api
 from tests.bootstrap.projects import eventually
 
@@ -81,6 +82,31 @@ def test_without_a_secret_nobody_is_believed() -> None:
     for headers in ({}, {"x-gitlab-token": ""}, {"x-hub-signature-256": signature(PUSH, "")}):
         with pytest.raises(AccessError, match="not signed"):
             pushes.verify(headers, PUSH)
+    pushes.close()
+
+
+@pytest.mark.anyio
+async def test_only_what_may_be_signed_is_read_and_only_a_few_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moat.api.pushes.READ_SECONDS", 0.05)
+    pushes, signed = Pushes(RecordingSync(), "main", WEBHOOK_SECRET), {"x-hub-signature-256": signature(b"")}
+    for headers in ({}, {"x-hub-signature-256": "sha256=0"}, {"x-gitlab-token": "other"}):
+        with pytest.raises(AccessError, match="not signed"):
+            await pushes.reading(headers).__aenter__()
+    begun: list[int] = []
+
+    async def slowly(number: int) -> None:
+        async with pushes.reading(signed):
+            begun.append(number)
+            await asyncio.Event().wait()
+
+    pending = [asyncio.create_task(slowly(number)) for number in range(READ_AT_ONCE + 1)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert begun == list(range(READ_AT_ONCE))
+    for end in await asyncio.gather(*pending, return_exceptions=True):
+        assert isinstance(end, Overloaded)
+    async with pushes.reading(signed):
+        pass
     pushes.close()
 
 

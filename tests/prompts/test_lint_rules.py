@@ -14,7 +14,7 @@ from moat.prompts.linting.tokens import Economics
 from moat.prompts.lock import publish
 from moat.prompts.personal import find_personal
 from moat.prompts.problems import Problem
-from moat.prompts.syntax import TemplateFlaw, check
+from moat.prompts.syntax import MARKUP, TemplateFlaw, check
 
 SMALL = "model: m\nmessages:\n  - {role: user, content: 'Hi'}\n"
 WORDS = "word " * 200
@@ -219,3 +219,11 @@ def test_what_must_not_be_in_git_is_found_in_a_file_that_cannot_be_read(tmp_path
 
 def test_a_reference_to_a_version_is_no_address() -> None:
     assert list(find_personal("Use lookup_order@1.0.0 and support/answer@1.2.0.")) == []
+
+
+@pytest.mark.parametrize("opening", ["{#", "{%", "{{"])
+def test_markup_that_nobody_closed_is_looked_at_once(opening: str) -> None:
+    """From its first opening to the end, and not anew from each opening within."""
+    (found,) = MARKUP.finditer(opening * 10_000)
+    assert found.span() == (0, 20_000)
+    assert skeleton(opening * 10_000) == opening * 10_000

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from moat.domain.errors import RequestError
 from moat.telemetry.query import MAX_LENGTH, parse
-from moat.telemetry.saved import expand
+from moat.telemetry.saved import NAMED, expand
 
 SAVED = {"slow": "latency > 2s or first_token > 1s", "acme": "tenant = acme", "both": "@slow @acme", "me": "not @me"}
 
@@ -51,3 +51,11 @@ def test_what_names_nothing_stays_as_it_is(text: str) -> None:
     if "@" not in text:
         assert expand(text, SAVED) == text
     assert len(text) <= MAX_LENGTH
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_quoted_text_that_nobody_closed_is_looked_at_once(quote: str) -> None:
+    """From its first quote to the end, and not anew from each quote within."""
+    for text in (quote + "\\" + quote, quote + ("\\" + quote) * 10_000, quote + ("\\" + quote) * 10_000 + "\\"):
+        (found,) = NAMED.finditer(text)
+        assert found.span() == (0, len(text))

@@ -143,7 +143,8 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
     headers = read_headers(request.scope)
     check_encoding(headers)
     if endpoint.roles == SIGNED:
-        request.state.body = await read_body(request.receive, MAX_PUSH)
+        async with services.pushes.reading(request.headers):
+            request.state.body = await read_body(request.receive, MAX_PUSH)
         return
     raw = await read_body(request.receive, min(services.max_body, MAX_BODY))
     require_type(headers, "application/json")

@@ -1,20 +1,28 @@
 """Pushes to the git repository, as forges announce them: who may, and the sync that follows."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from threading import Lock
 
 import msgspec
 
-from moat.domain.errors import AccessError, MoatError
+from moat.domain.errors import AccessError, MoatError, Overloaded
 from moat.ports.releases import Sync
 
 log = logging.getLogger("moat.sync")
 
 BRANCHES = "refs/heads/"
+READ_AT_ONCE = 4
+"""Bodies of pushes in memory: until the whole of one is there, anybody may have sent it."""
+READ_SECONDS = 10.0
+"""For a place among them, and the body's coming; a forge waits no longer for its answer."""
+_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -36,6 +44,22 @@ class Pushes:
         self._worker = ThreadPoolExecutor(1, "moat-sync")
         self._lock = Lock()
         self._waiting = False
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+
+    @asynccontextmanager
+    async def reading(self, headers: Mapping[str, str]) -> AsyncIterator[None]:
+        """Around the reading of a push that may be signed. Raises `AccessError` as `verify` does where no body could
+        help, and `Overloaded` when it takes too long.
+        """
+        signed = _SIGNATURE.fullmatch(headers.get("x-hub-signature-256", ""))
+        known = _same(headers.get("x-gitlab-token", ""), self._secret)
+        if not self._secret or not (signed or known):
+            raise _refused()
+        try:
+            async with asyncio.timeout(READ_SECONDS), self._reading:
+                yield
+        except TimeoutError:
+            raise Overloaded("the push did not come in time", remedy="Let the forge send it again.") from None
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise `AccessError` (401), always in the same words, unless the forge knows the secret.
@@ -48,10 +72,7 @@ class Pushes:
         signed = _same(headers.get("x-hub-signature-256", ""), signature.encode())
         known = _same(headers.get("x-gitlab-token", ""), self._secret)
         if not self._secret or not (signed or known):
-            raise AccessError.unauthenticated(
-                "the push is not signed with this server's secret",
-                remedy="Give the forge and git.webhook_secret in moat.yaml the same one.",
-            )
+            raise _refused()
 
     def announce(self, push: Push) -> bool:
         """Sync soon, if the push was to the branch that releases; a push while one waits already adds nothing."""
@@ -76,6 +97,13 @@ class Pushes:
             log.error("a push was not released: %s", error)
         except Exception:  # process edge: nobody waits for this thread, and the next push shall find it ready
             log.exception("unexpected error in a sync")
+
+
+def _refused() -> AccessError:
+    return AccessError.unauthenticated(
+        "the push is not signed with this server's secret",
+        remedy="Give the forge and git.webhook_secret in moat.yaml the same one.",
+    )
 
 
 def _same(given: str, expected: bytes) -> bool:

@@ -33,9 +33,9 @@ from moat.prompts.registry import PromptRegistry
 from moat.spend.limits import PlacedLimit
 
 MAX_BODY = 2 * 2**20
+"""Bytes of a request body; a rendered prompt is at most half of it."""
 MAX_PUSH = 25 * 2**20
 """GitHub sends no larger events: docs.github.com/webhooks."""
-"""Bytes of a request body; a rendered prompt is at most half of it."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
 """How long a template is before any variable has a value."""
 
-import re
 from collections.abc import Mapping
 
 from moat.prompts.files import INCLUDE
-
-_MARKUP = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+from moat.prompts.syntax import MARKUP
 
 
 def fixed_size(template: str, partials: Mapping[str, str], sizes: dict[str, int]) -> int:
@@ -13,7 +11,7 @@ def fixed_size(template: str, partials: Mapping[str, str], sizes: dict[str, int]
 
     `sizes` remembers partials; one that is open counts 0, so that a circle ends.
     """
-    size = len(_MARKUP.sub("", template))
+    size = len(MARKUP.sub("", template))
     for name in INCLUDE.findall(template):
         if name not in sizes:
             sizes[name] = 0

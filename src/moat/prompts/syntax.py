@@ -5,6 +5,7 @@ expressions. Whatever else Jinja has (macros, inheritance, imports, recursion) i
 ends, and its cost is the sum of its loops. Partials are compiled into the template that includes them.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
@@ -15,6 +16,9 @@ from jinja2.meta import find_undeclared_variables
 from moat.prompts.filters import PART, SIZED, TICK, filters
 from moat.prompts.sandbox import Sandbox
 
+MARKUP = re.compile(r"\{%.*?(?:%\}|\Z)|\{\{.*?(?:\}\}|\Z)|\{#.*?(?:#\}|\Z)", re.DOTALL)
+"""A piece that is no plain text. One that nobody closed goes to the end: searched for anew from each `{`, it would take
+its square."""
 MAX_SOURCE = 256 * 1024
 MAX_NODES = 50_000
 MAX_DEPTH = 100

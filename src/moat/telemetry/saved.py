@@ -7,7 +7,9 @@ from moat.domain.errors import RequestError
 from moat.telemetry.query import MAX_DEPTH, MAX_LENGTH
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-NAMED = re.compile(rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![^\s()])@({NAME.pattern})(?![^\s()])""", re.DOTALL)
+_QUOTED = r"""("(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))"""
+"""A text that nobody closed goes to the end: searched for anew from each of its quotes, it would take its square."""
+NAMED = re.compile(rf"{_QUOTED}|(?<![^\s()])@({NAME.pattern})(?![^\s()])", re.DOTALL)
 
 
 def expand(text: str, saved: Mapping[str, str], *, within: tuple[str, ...] = ()) -> str:

@@ -7,10 +7,10 @@ from functools import lru_cache
 from moat.prompts.files import PromptFile
 from moat.prompts.linting.places import Lines
 from moat.prompts.problems import Problem
-from moat.prompts.syntax import MAX_SOURCE, Spot, TemplateFlaw, check
+from moat.prompts.syntax import MARKUP, MAX_SOURCE, Spot, TemplateFlaw, check
 from moat.prompts.variables import nearest
 
-_MARKUP = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\})", re.DOTALL)
+_MARKUP = re.compile(rf"({MARKUP.pattern})", re.DOTALL)
 _RAW = re.compile(r"\{%[-+]?\s*raw\b")
 
 
@@ -58,7 +58,9 @@ def skeleton(source: str) -> str:
     pieces = _MARKUP.split(source)
     for index, piece in enumerate(pieces):
         if index % 2:
-            inner = piece[2:-2]
+            inner, closing = piece[2:-2], piece[1].replace("{", "}")
+            if len(piece) < 4 or piece[-2:] != f"{closing}}}":
+                return source
             quotes = inner.count('"') or inner.count("'")
             mixed = '"' in inner and "'" in inner
             if piece[1] != "#" and (quotes % 2 or mixed or "{" in inner or "\\" in inner):
