@@ -31,7 +31,7 @@ export function Editor({ name, drafting, known }: Props) {
           <h2 id="file">File</h2>
           <NextVersion drafting={drafting} known={known} />
         </div>
-        <YamlField ref={field} label={`File of ${name}@${draft.version}`} value={draft.text} change={(text) => change({ text })} findings={found} />
+        <YamlField ref={field} label={`File of ${name}`} value={draft.text} change={(text) => change({ text })} findings={found} />
         {findings.isError ? (
           <Failure error={findings.error} retry={() => void findings.refetch()} />
         ) : (
