@@ -12,6 +12,7 @@ from moat.documents import decode, read_yaml
 from moat.domain.calls import Delta, Finished
 from moat.domain.errors import ConfigError, GuardBlocked
 from moat.domain.policies import PolicyConfig
+from moat.guards.engine.memory import MOST, Memory
 from moat.guards.engine.policing import PolicyGuards
 from moat.guards.engine.rules import compiled
 from moat.testing.fakes import new_call
@@ -19,6 +20,8 @@ from moat.testing.fakes import new_call
 DEFAULT = Path(__file__).parents[2] / "examples/support-assistant/policies/baseline.yaml"
 """The default policy: what `moat init` writes."""
 
+SEEN = "law"
+"""The kind of text that is measured once more as one in which nothing was found before."""
 _MOST_TEXTS = 40
 _SECONDS = 2.0
 """Of measuring, for each kind and size."""
@@ -91,9 +94,10 @@ def show(found: Measured) -> str:
     return "\n".join(lines)
 
 
-def default() -> PolicyGuards:
-    """The guards of the default policy."""
-    return PolicyGuards([compiled(decode(read_yaml(DEFAULT, name=DEFAULT.name), PolicyConfig, error=ConfigError))])
+def default(remembered: int = 0) -> PolicyGuards:
+    """The guards of the default policy. `remembered`: texts; without it each is looked at as if it were new."""
+    policy = compiled(decode(read_yaml(DEFAULT, name=DEFAULT.name), PolicyConfig, error=ConfigError))
+    return PolicyGuards([policy], memory=Memory(remembered))
 
 
 def costs(seconds: float = _SECONDS) -> Iterator[Cost]:
@@ -107,6 +111,11 @@ def costs(seconds: float = _SECONDS) -> Iterator[Cost]:
             times = sorted(asyncio.run(_times(guards, texts, seconds)))
             p50, p99 = _at(times, 0.5), _at(times, 0.99)
             yield Cost(kind, size, p50, p99, p50 * 1024 / characters, len(times))
+    remembering = default(MOST)
+    for size, characters in SIZES.items():
+        times = sorted(asyncio.run(_times(remembering, cut(SEEN, characters, _MOST_TEXTS), seconds)))
+        p50, p99 = _at(times, 0.5), _at(times, 0.99)
+        yield Cost(f"{SEEN}, seen before", size, p50, p99, p50 * 1024 / characters, len(times))
 
 
 def worst(count: int = 5) -> list[Cost]:

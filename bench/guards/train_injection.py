@@ -20,7 +20,7 @@ import msgspec
 from bench.guards.fitting import MODELS, Example, Options, fit, store
 from bench.guards.grammar import DATA
 from bench.guards.injection_data import Labelled, direct, documents, instructions, planted
-from moat.guards.detectors.injection import CONCEPTS, DIRECT, INDIRECT
+from moat.guards.detectors.injection import CONCEPTS, DIRECT, INDIRECT, SPELLING
 from moat.guards.learned import Model, Weights
 from moat.guards.sentences import pieces
 from moat.guards.text import Text
@@ -61,7 +61,7 @@ def cut(rows: Iterable[Labelled]) -> Cut:
     """Rows with the pieces of their texts."""
     found = []
     for row in rows:
-        found.append((row, [words for _, _, words in pieces(Text(row.text).plain)] or [[]]))
+        found.append((row, [SPELLING.read(words) for _, _, words in pieces(Text(row.text).plain)] or [[]]))
     return found
 
 
@@ -112,7 +112,7 @@ def train_indirect(harmless: Cut, attacks: Sequence[tuple[Labelled, int, int]], 
         for start, end, piece in pieces(text.plain):
             left, right = text.plain_span(start, end)
             if 2 * (min(right, last) - max(left, first)) > min(last - first, right - left):
-                examples.append(_example(piece, True, _weight(row)))
+                examples.append(_example(SPELLING.read(piece), True, _weight(row)))
     return fit(examples, OPTIONS)
 
 
@@ -149,7 +149,8 @@ def train(folder: Path, measuring: bool) -> None:
     """Write both models, and for those that are shipped the words."""
     users, read = direct(DIRECT_EACH[measuring]), documents(READ_EACH[measuring])
     if not measuring:
-        texts = [row.text for row in [*users, *read] if row.lang in {"en", "de", "fr", "es", "it", "pt", "nl"}]
+        spelt = [*direct(DIRECT_EACH[measuring], misspelling=False), *read]
+        texts = [row.text for row in spelt if row.lang in {"en", "de", "fr", "es", "it", "pt", "nl"}]
         (folder / WORDS).write_bytes(gzip.compress("\n".join(vocabulary(texts)).encode(), mtime=0))
     rows = cut(users)
     weights = train_direct([one for one in rows if learned_from(one[0], measuring)])

@@ -11,9 +11,11 @@ from moat.documents.multipart import (
     MAX_PARTS,
     FormStream,
     Part,
+    file_names,
     read_form,
     text_fields,
     with_field,
+    with_file_names,
 )
 from moat.domain.errors import RequestError
 
@@ -87,6 +89,29 @@ def test_any_content_type_is_read_or_refused(text: str) -> None:
     for kind in (text, f"multipart/form-data; boundary={text}", f'multipart/form-data; boundary="{text}"'):
         with suppress(RequestError):
             read_form(form(("name=a", b"1")), kind)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.binary(max_size=40))
+def test_a_file_has_another_name_and_nothing_else_changes(name: str, value: bytes) -> None:
+    value = value.replace(b"--cut", b"")
+    head = 'name="file"; filename="old"\r\nContent-Type: audio/wav'
+    body = form(('name="model"', b"a"), (head, value), ('name="mask"; filename="b"', value), ("name=c", b"d"))
+
+    renamed = with_file_names(body, KIND, {0: name})
+
+    plain = "".join(" " if letter < " " or letter == "\x7f" else letter for letter in name)
+    assert file_names(renamed, KIND) == [plain, "b"]
+    assert with_file_names(renamed, KIND, {0: "old"}) == body
+
+
+def test_names_of_files_in_other_alphabets_are_read() -> None:
+    extended = "name=file; filename*=UTF-8''na%C3%AFve%20file.wav"
+    assert file_names(form((extended, b"x")), KIND) == ["naïve file.wav"]
+    assert file_names(form((f'{extended}; filename="naïve file.wav"', b"x")), KIND) == ["naïve file.wav"]
+    assert file_names(form(('name=file; filename=""', b"x"), ("name=a", b"b")), KIND) == [""]
+    with pytest.raises(RequestError, match="two names"):
+        file_names(form((f'{extended}; filename="other.wav"', b"x")), KIND)
+    assert file_names(with_file_names(form((extended, b"x")), KIND, {0: "new"}), KIND) == ["new"]
 
 
 @pytest.mark.parametrize(

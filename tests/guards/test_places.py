@@ -14,7 +14,8 @@ from moat.domain.releases import PromptRef
 from moat.guards import detector
 from moat.guards.edits import Edit
 from moat.guards.engine import places
-from moat.guards.engine.places import Name, asked, shown, with_texts
+from moat.guards.engine.pieces import Name
+from moat.guards.engine.places import asked, shown, with_texts
 from moat.testing.fakes import new_call
 from moat.testing.scripted import says
 from tests.guards.test_engine import World, guards

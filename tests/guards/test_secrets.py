@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from moat.guards.detector import Context, Hit
 from moat.guards.detectors.secrets import Secrets
-from moat.guards.detectors.secrets.formats import FORMATS
+from moat.guards.detectors.secrets.issuers import FORMATS
 from moat.guards.text import Text
 
 CONTEXT = Context(place="input")
@@ -52,6 +52,97 @@ KEYS = [
     "hvs." + drawn(90),
     drawn(9, "123456789") + ":AA" + drawn(33),
 ]
+
+
+HEX, SMALL, DIGITS = "0123456789abcdef", "abcdefghijklmnopqrstuvwxyz0123456789", "0123456789"
+UUID = f"{drawn(8, HEX)}-{drawn(4, HEX)}-4{drawn(3, HEX)}-a{drawn(3, HEX)}-{drawn(12, HEX)}"
+DRAWN = {
+    "alcht_{}": (30, ALPHABET),
+    "apify_api_{}": (36, ALPHABET),
+    "BSA{}": (28, ALPHABET),
+    "CCIPRJ_aB3dE5fG7hJ9kL1mN3pQ5r_{}": (40, HEX),
+    "v1.0-0f1e2d3c4b5a69788796a5b4-{}": (146, HEX),
+    "CCDB1_aB3dE5fG7hJ9kL1mN3pQ5r_{}": (40, ALPHABET),
+    "crsr_{}": (64, HEX),
+    "ddp_{}": (36, ALPHABET),
+    "da2-{}": (26, SMALL),
+    "e2b_{}": (40, HEX),
+    "sk_{}": (48, HEX),
+    "endr+{}": (16, ALPHABET),
+    "fc-{}": (32, HEX),
+    "AQ.Ab8{}": (46, ALPHABET),
+    "eyJrIjoi{}": (80, ALPHABET),
+    "glrtr-{}": (20, ALPHABET),
+    "hcaik_{}": (58, SMALL),
+    "jina_0f1e2d3c4b5a69788796a5b4c3d2e1f0{}": (28, ALPHABET),
+    "jca_{}": (36, ALPHABET),
+    "pk_{}": (34, HEX),
+    "sdk-{}": (0, UUID),
+    "waka_{}": (0, UUID),
+    "llx-{}": (48, ALPHABET),
+    "test_{}": (35, HEX),
+    "live_{}": (30, ALPHABET),
+    "mlsn.{}": (64, HEX),
+    "md-{}": (22, ALPHABET),
+    "ak-{}": (22, ALPHABET),
+    "nfo_{}": (40, ALPHABET),
+    "nyk_v0_{}": (64, ALPHABET),
+    "pdl_live_apikey_01h2x3y4z5a6b7c8d9e0f1g2h3_{}_aB3": (22, ALPHABET),
+    "polar_oat_{}": (43, ALPHABET),
+    "ptr_{}=": (43, ALPHABET),
+    "phx_{}": (43, ALPHABET),
+    "sec-c-{}": (48, ALPHABET),
+    "o.{}": (32, ALPHABET),
+    "ramp_sec_{}": (48, ALPHABET),
+    "retool_01{}": (30, ALPHABET),
+    "rpa_{}": (42, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+    "salad_cloud_aB3d_{}": (64, ALPHABET),
+    "00D5f000001aB3d!{}": (96, ALPHABET),
+    "sgp_{}": (64, ALPHABET),
+    "slk_{}": (64, HEX),
+    "spu-{}": (32, SMALL),
+    "secret-live-{}": (36, ALPHABET),
+    "BBFF-{}": (30, ALPHABET),
+    "vcp_{}": (56, ALPHABET),
+    "VF.DM.0f1e2d3c4b5a69788796a5b4.{}": (16, ALPHABET),
+    "pa-{}": (43, ALPHABET),
+    "ck_{}": (40, HEX),
+    "y0_{}": (55, ALPHABET),
+    "hooks.zapier.com/hooks/catch/1234987/{}": (7, SMALL),
+    "1000.0f1e2d3c4b5a69788796a5b4c3d2e1f0.{}": (32, HEX),
+    "1/1204987654321098:{}": (32, HEX),
+    "123498765432109|{}": (27, ALPHABET),
+    "{}+AStaB3dE9==": (76, ALPHABET),
+    "{}+AEhaB3dE9=": (33, ALPHABET),
+    "{}AzFuaB3dEg==": (44, ALPHABET),
+    "{}AzSeCaB3dE": (42, ALPHABET),
+    "{}AZDO4kL1": (76, ALPHABET),
+    "{}JQQJ99ALACYeBjFXJ3w3AAABACOG4kL1": (52, ALPHABET),
+}
+"""How keys of more issuers are written, and what is drawn at random: so many of these characters, or this."""
+
+
+@pytest.mark.parametrize("written", DRAWN)
+def test_keys_of_more_issuers(written: str) -> None:
+    size, alphabet = DRAWN[written]
+    key = written.format(drawn(size, alphabet) if size else alphabet)
+    assert found(f"use {key} for it") == [("api_key", key)]
+    assert found(f'TOKEN = "{key}"')[0][1] == key
+
+
+@pytest.mark.parametrize("written", DRAWN)
+def test_placeholders_of_more_issuers(written: str) -> None:
+    if written.count("{}") == 1 and not any(map(str.isdigit, written.replace("v1.0", ""))):
+        size = DRAWN[written][0] or 36
+        assert found(f"use {written.format('x' * size)} for it") == []
+        assert found(f"use {written.format('your_key_here')} for it") == []
+
+
+def test_names_that_begin_like_keys() -> None:
+    text = """md-outlined-text-field-x pa-system ptr_to_member_function_of_the_base_class as-is ak-47 1000.50
+    api-gateway-timeouts-and-retries sk_buff web_socket_frame_handler_context_window 00D o.k. test_everything_at_once
+    and 12/2024: 1/3, 0/1; live_preview_of_the_page_in_the_editor server_side_rendering_of_components_by_name"""
+    assert found(text) == []
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -197,6 +288,8 @@ def _until(text: str, end: int) -> list[Hit]:
         'demio_key: "{}"',
         'headers.Set("X-Api-Key", "{}")',
         "twilio token - '{}'",
+        'SHODAN = "{}"',
+        "etherscan_prod: {}",
         "duffel_live_{}",
     ],
 )
@@ -212,6 +305,7 @@ def test_values_beside_other_names(text: str) -> None:
         "stop_test_class_outside_fixtures",
         '"kadmin/passwd", "kadmin/server"',
         "monkey = 'banana'",
+        "trello = board-of-the-team and zoho: https://example.org/a",
         "pk_live_" + drawn(32),
     ],
 )

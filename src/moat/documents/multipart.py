@@ -7,8 +7,9 @@ plainly a form is refused.
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from moat.domain.errors import RequestError
 
@@ -26,6 +27,7 @@ NO_STOP = "goes on after its last boundary"
 _PARAMETER = re.compile(r'\s*;\s*([\w!#$&+.^`|~*-]+)=(?:"((?:[^"\\\r\n]|\\.)*)"|([^\s;"]+))')
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _ESCAPED = re.compile(r"\\(.)")
+_UNSAFE = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
 class Field(NamedTuple):
@@ -195,6 +197,41 @@ def with_texts(body: bytes, content_type: str, change: Callable[[str, int, str],
     return b"".join((*pieces, body[read:]))
 
 
+def file_names(body: bytes, content_type: str) -> list[str]:
+    """What the files of a form are called, in their order; empty for one without a name. Raises `RequestError`."""
+    return [field.filename for field in read_form(body, content_type) if field.is_file]
+
+
+def with_file_names(body: bytes, content_type: str, names: Mapping[int, str]) -> bytes:
+    """The form with other names of some of its files, by their number; all other bytes stay as they are. Raises
+    `RequestError`.
+    """
+    pieces: list[bytes] = []
+    read = 0
+    files = [field for field in read_form(body, content_type) if field.is_file]
+    for number, name in sorted(names.items()):
+        field = files[number]
+        start = body.rindex(b"\r\n--", 0, field.start) + 2 if b"\r\n--" in body[: field.start] else 0
+        head = body[start : field.start - 4].split(b"\r\n")
+        said = [_quoted(text) for text in (field.name, name)]
+        if not any(map(_names_it, head)):
+            raise _broken("has a file whose name cannot be changed")
+        told = b'Content-Disposition: form-data; name="%s"; filename="%s"' % (said[0], said[1])
+        head = [told if _names_it(line) else line for line in head]
+        pieces += body[read:start], b"\r\n".join(head) + b"\r\n\r\n"
+        read = field.start
+    return b"".join((*pieces, body[read:]))
+
+
+def _names_it(line: bytes) -> bool:
+    return line.lower().startswith(b"content-disposition:")
+
+
+def _quoted(text: str) -> bytes:
+    """As a parameter of a header: nothing in it ends the parameter or the line."""
+    return _UNSAFE.sub(lambda match: "\\" + match[0] if match[0] in '"\\' else " ", text).encode()
+
+
 def _boundary(content_type: str) -> bytes:
     kind, semicolon, rest = content_type.partition(";")
     if kind.strip().lower() != "multipart/form-data":
@@ -234,7 +271,15 @@ def _part_head(body: bytes, at: int) -> tuple[Part, int]:
     if kind.strip().lower() != "form-data" or "name" not in parameters:
         raise _broken("has a part without a name")
     is_file = "filename" in parameters or "filename*" in parameters
-    return Part(parameters["name"], is_file, parameters.get("filename", "")), end + 4
+    return Part(parameters["name"], is_file, _filename(parameters)), end + 4
+
+
+def _filename(parameters: Mapping[str, str]) -> str:
+    """`filename`, or `filename*` as RFC 8187 has it. Raises `RequestError` where they are not the same."""
+    plain, extended = parameters.get("filename", ""), unquote(parameters.get("filename*", "").rpartition("'")[2])
+    if plain and extended and plain != extended:
+        raise _broken("has a file with two names")
+    return plain or extended
 
 
 def _broken(what: str) -> RequestError:

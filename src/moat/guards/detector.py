@@ -107,6 +107,12 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Give this one a window of its own, from `__post_init__`, when it depends on the options."""
         self.__dict__["window"] = characters
 
+    def goes_by(self, text: str, context: Context) -> str | None:
+        """What its hits depend on beside the text, in a word: where that is the same, the same text has the same hits,
+        and need not be looked at again. None: there is more to it.
+        """
+        return None
+
     def detect(self, text: Text, context: Context) -> Iterable[Hit]:
         """What is there, in any order. Hits may overlap."""
         raise AssertionError("a detector implements `detect`")

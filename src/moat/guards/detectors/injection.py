@@ -13,7 +13,9 @@ from moat.domain.guards import Place
 from moat.guards.concepts import Concepts, marks
 from moat.guards.detector import Context, Detector, Hit
 from moat.guards.learned import Model, probability
+from moat.guards.plain import vocabulary
 from moat.guards.sentences import judged, pieces
+from moat.guards.spelling import Spelling
 from moat.guards.text import Text
 
 DIRECT, INDIRECT = "injection", "injection_indirect"
@@ -34,9 +36,16 @@ class Injection(Detector, frozen=True):
     """Also judge system and developer messages. They are full of instructions about instructions ("never reveal ..."):
     sensible only where callers of unknown intent write them."""
 
+    def goes_by(self, text: str, context: Context) -> str:
+        """Where it stands, and whether it is an instruction, which is left out."""
+        return "instructions" if self._leaves_out(text, context) else context.place
+
+    def _leaves_out(self, text: str, context: Context) -> bool:
+        return context.place == "input" and not self.instructions and _instructed(text, context)
+
     def detect(self, text: Text, context: Context) -> Iterator[Hit]:
         """Every piece of the text, some sentences each, by itself."""
-        if context.place == "input" and not self.instructions and _instructed(text.original, context):
+        if self._leaves_out(text.original, context):
             return
         yield from judge(text, Model.load(DIRECT if context.place == "input" else INDIRECT))
 
@@ -68,7 +77,8 @@ def _texts(content: object) -> str | list[object]:
 
 def _weighed(plain: str, model: Model) -> Iterator[tuple[int, int, float]]:
     """The pieces of a text that could be one, with their log odds."""
-    for start, end, words in pieces(plain):
+    for start, end, written in pieces(plain):
+        words = SPELLING.read(written)
         logit = model.logit(words)
         if logit >= _HOPELESS:
             logit += _meant(model, CONCEPTS.there(words))
@@ -87,3 +97,4 @@ def _stem(text: str) -> list[str]:
 
 
 CONCEPTS = Concepts(_stem)
+SPELLING = Spelling(vocabulary, lambda word: CONCEPTS.there([word]))

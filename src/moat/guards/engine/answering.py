@@ -15,7 +15,8 @@ from moat.guards.engine.approving import Approvals, Wanted
 from moat.guards.engine.contexts import answer_context, tool_version
 from moat.guards.engine.far import Seen, is_far, look_far
 from moat.guards.engine.notes import Notes, blind, report, strongest, unseen
-from moat.guards.engine.places import Path, several
+from moat.guards.engine.pieces import Path
+from moat.guards.engine.places import several
 from moat.guards.engine.rules import Rule
 from moat.guards.pseudonyms import Vault
 from moat.guards.remote import Run

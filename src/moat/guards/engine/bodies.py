@@ -7,7 +7,8 @@ import msgspec
 
 from moat.domain.calls import Operation
 from moat.guards.edits import Edit, Edited
-from moat.guards.engine.places import BYTES, Path, sealed
+from moat.guards.engine.pieces import Path
+from moat.guards.engine.places import BYTES, sealed
 from moat.guards.engine.wire_words import WIRE
 
 TEXTUAL: frozenset[Operation] = frozenset(

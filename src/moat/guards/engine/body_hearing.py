@@ -12,7 +12,7 @@ from moat.guards.engine.answering import Answering
 from moat.guards.engine.bodies import BESIDE, Body
 from moat.guards.engine.far import Seen
 from moat.guards.engine.looking import look
-from moat.guards.engine.places import Path
+from moat.guards.engine.pieces import Path
 from moat.guards.text import Text
 from moat.ports.guards import Ending
 

@@ -12,7 +12,7 @@ from moat.guards.detector import Context, Hit
 from moat.guards.edits import Edit
 from moat.guards.engine.looking import counted, taken
 from moat.guards.engine.notes import Notes
-from moat.guards.engine.places import Path
+from moat.guards.engine.pieces import Path
 from moat.guards.pseudonyms import Vault
 from moat.guards.remote import Bench, RemoteDetector, Run, answered
 from moat.guards.text import Text

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from moat.domain.guards import Place
 from moat.guards.detector import WHOLE, Context, Hit
 from moat.guards.edits import Edit
+from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes
-from moat.guards.engine.places import Path
+from moat.guards.engine.pieces import Path, Piece
 from moat.guards.engine.rules import Rule
 from moat.guards.engine.scanning import Block, blocks, whole
 from moat.guards.pseudonyms import Vault
@@ -42,6 +43,24 @@ def look(
         by_block = [notes for notes in concerned if notes.rule.detector.window != WHOLE]
         for block in blocks(text, max(windows)):
             edits += look_at(block, by_block, path, context, vault, counts)
+    return edits
+
+
+def look_anew(rules: Iterable[Notes], piece: Piece, context: Context, vault: Vault, memory: Memory) -> list[Edit]:
+    """Let rules see a piece of a question, as `look`, unless they have found nothing in the same text before."""
+    digest = memory.digest(piece.text, [spot.end for spot in piece.spots])
+    concerned = [
+        notes
+        for notes in rules
+        if context.place in notes.rule.places
+        and (notes.rule.detector.holds or not piece.data)
+        and not memory.knows(notes.rule, digest, piece.text, context)
+    ]
+    before = [(notes, notes.found, len(notes.asks)) for notes in concerned]
+    edits = look(concerned, Text(piece.text), piece.path, context, vault, piece.counts)
+    for notes, found, asked in before:
+        if notes.found == found and len(notes.asks) == asked and not notes.failed:
+            memory.keep(notes.rule, digest, piece.text, context)
     return edits
 
 

@@ -9,7 +9,7 @@ from moat.domain.errors import GuardBlocked
 from moat.domain.guards import STRENGTH, Action, Finding, Place, Verdict
 from moat.domain.tool_approvals import ToolApproval
 from moat.guards.detector import Hit
-from moat.guards.engine.places import Path
+from moat.guards.engine.pieces import Path
 from moat.guards.engine.rules import MAX_FINDINGS, Rule
 from moat.guards.engine.unapproved import unapproved
 

@@ -7,10 +7,8 @@ place are one text, with some space between them.
 import base64
 import binascii
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,18 +16,10 @@ from moat.documents import multipart
 from moat.domain.calls import Call
 from moat.domain.errors import RequestError
 from moat.domain.guards import Place
-from moat.guards.edits import Edit
+from moat.guards.engine.borders import borders
+from moat.guards.engine.pieces import Name, Path, Piece, Spot
 from moat.guards.engine.wire_words import WIRE
 from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
-
-
-class Name(NamedTuple):
-    """In a path: the name of a member, and not its value."""
-
-    of: str
-
-
-Path = tuple[str | int | Name, ...]
 
 _SHORT = frozenset(
     {"role", "type", "id", "tool_call_id", "tool_use_id", "tool_choice"}
@@ -49,60 +39,18 @@ _BY_NUMBER = {"completions": ("prompt",), "embeddings": ("input",)}
 _DOCUMENTS = frozenset({"document", "search_result", "file", "input_file"})
 """Types of parts that hold what was retrieved."""
 
+_TEXTS = ("content", "text")
+"""Members that hold what a message says."""
+
+_OURS = ("system", "developer", "assistant")
+"""Roles of those who do not split what they say to hide it."""
+
 _SHORTEST_SEAL = 64
 _HEAD = 4_096
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _PLAIN = re.compile(r"(?:[A-Za-z_.$-]|\d{1,4}(?!\d)){1,64}")
 
 
-class Spot(NamedTuple):
-    """One of the texts that a piece is put together of."""
-
-    path: Path
-    start: int
-    """In the piece."""
-    end: int
-
-
-class Piece(NamedTuple):
-    """One text of a call."""
-
-    place: Place
-    path: Path
-    text: str
-    spots: tuple[Spot, ...] = ()
-    """What it is put together of; none: it is what stands at `path`."""
-    again: bool = False
-    """Are these pieces of their own too? Then only what goes beyond one of them counts; else what does not."""
-
-    def counts(self, start: int, end: int) -> bool:
-        """Does a hit from one character to another count?"""
-        return not self.spots or (len(self._touched(start, end)) > 1) == self.again
-
-    def originals(self) -> Iterator[tuple[Path, str]]:
-        """What stands where, of this piece alone."""
-        if not self.spots:
-            yield self.path, self.text
-        for spot in () if self.again else self.spots:
-            yield spot.path, self.text[spot.start : spot.end]
-
-    def spread(self, edits: Iterable[Edit]) -> Iterator[tuple[Path, Edit]]:
-        """Edits of the piece as edits of what stands where. A replacement goes where its span begins."""
-        for edit in edits:
-            if not self.spots:
-                yield self.path, edit
-                continue
-            text = edit.text
-            for path, start, end in self._touched(edit.start, edit.end):
-                yield path, Edit(max(edit.start, start) - start, min(edit.end, end) - start, text)
-                text = ""
-
-    def _touched(self, start: int, end: int) -> Sequence[Spot]:
-        first, behind = bisect_right(self.spots, start, key=_END), bisect_left(self.spots, end, key=_START)
-        return self.spots[first:behind]
-
-
-_START, _END = attrgetter("start"), attrgetter("end")
 _BETWEEN = "\n" * 48
 """Between names: so far apart, no detector takes two of them for one sentence."""
 
@@ -142,7 +90,7 @@ class _Found:
     def join(self, first: int, path: Path) -> None:
         """Texts of one message stand one after the other for a model. `first`: the first piece of that message."""
         texts: dict[Place, list[tuple[Path, str]]] = {}
-        for place, at, text, _, _ in self.pieces[first:]:
+        for place, at, text, *_ in self.pieces[first:]:
             if at[-1] == "text":
                 texts.setdefault(place, []).append((at, text))
         self.pieces += [_joined(place, path, each, "") for place, each in texts.items() if len(each) > 1]
@@ -165,23 +113,35 @@ def _joined(place: Place, path: Path, texts: Collection[tuple[Path, str]], gap: 
 
 
 def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
-    """Every text that goes to the model, in order; those of a message with several again, as one; and at last names of
-    members and ids. `documents`: variables of the prompt whose values were retrieved; they are pieces of their own,
-    beside the message that holds them.
+    """Every text that goes to the model, in order; those of a message with several again, as one; what may be split
+    over messages of one side, put together; names of files; and at last names of members and ids.
+
+    `documents`: variables of the prompt whose values were retrieved; they are pieces of their own, beside the message
+    that holds them.
     """
     found = _Found()
+    said: dict[str, list[tuple[Piece, Piece]]] = {}
     for index, message in enumerate(call.messages):
         first = len(found.pieces)
         place: Place = "tool_results" if message.get("role") in ("tool", "function") else "input"
         found.walk(message, place, ("messages", index))
+        role, texts = message.get("role"), [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS]
+        if texts and role not in _OURS:
+            said.setdefault(str(role), []).append((texts[0], texts[-1]))
         if len(found.pieces) > first + 1:
             found.join(first, ("messages", index))
+    for one_side in said.values():
+        if len(one_side) > 1:
+            found.pieces += borders(one_side)
     params = call.params
     if call.operation == "rerank" and "documents" in params:
         found.walk({"documents": params["documents"]}, "documents", ("params",))
         params = {name: value for name, value in params.items() if name != "documents"}
     if params:
         found.walk(params, "input", ("params",))
+    if call.upload:
+        names = enumerate(multipart.file_names(call.upload, call.upload_type))
+        found.pieces += [Piece("input", ("upload", index), name) for index, name in names if name]
     if documents and call.prompt is not None:
         for name in documents:
             found.walk(call.prompt.variables.get(name), "documents", ("variables", name))
@@ -233,6 +193,9 @@ def with_texts(call: Call, texts: Mapping[Path, str]) -> Call:
         fields["params"] = _put(call.params, "params", tree["params"])
         if call.upload:
             fields["upload"] = _form(call, fields["params"])
+    if "upload" in tree:
+        form = fields.get("upload", call.upload)
+        fields["upload"] = multipart.with_file_names(form, call.upload_type, tree["upload"])
     if "variables" in tree and call.prompt is not None:
         variables = _put(call.prompt.variables, "variables", tree["variables"])
         fields["prompt"] = replace(call.prompt, variables=variables)

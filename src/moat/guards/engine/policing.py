@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from moat.domain.calls import Call
 from moat.guards.engine.approving import Approvals
+from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import unseen
 from moat.guards.engine.rules import Policy, scope_of
 from moat.guards.engine.watching import CallWatch, Ward
@@ -18,14 +19,17 @@ MAX_SCOPES = 10_000
 class PolicyGuards:
     """Implements `moat.ports.guards.Guards`."""
 
-    def __init__(self, policies: Sequence[Policy], secret: bytes = b"") -> None:
-        """`secret`: keys the digests of `style: hash`; without it they are of this process alone."""
+    def __init__(self, policies: Sequence[Policy], secret: bytes = b"", memory: Memory | None = None) -> None:
+        """`secret`: keys the digests of `style: hash`; without it they are of this process alone. `memory`: of texts
+        that need not be looked at again.
+        """
         self.run: Run | None = None
         """The pipeline that guards ask models by, without guards; None: they cannot, and do not run."""
         self.approvals: Approvals | None = None
         """Where guards ask people; None: nowhere, and what they would have to allow is blocked."""
         self._policies = policies
         self._secret = secret or secrets.token_bytes(32)
+        self._memory = memory or Memory()
         self._wards: dict[tuple[str, ...], Ward | None] = {}
         self._withholds = any(rule.withholds for policy in policies for rule in policy.rules)
 
@@ -46,7 +50,7 @@ class PolicyGuards:
             call.journal.policies, call.journal.hide = "", None
             return None
         call.journal.policies = ward.policies
-        return CallWatch(ward, call, self._secret, self.run, self.approvals)
+        return CallWatch(ward, call, self._secret, self.run, self.approvals, self._memory)
 
     def _ward(self, call: Call) -> Ward | None:
         covering = [policy for policy in self._policies if policy.covers(call)]

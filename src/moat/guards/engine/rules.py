@@ -12,7 +12,8 @@ from moat.domain.errors import ConfigError
 from moat.domain.guards import ANSWERED, ASKED, Finding, Place
 from moat.domain.policies import GuardConfig, PolicyConfig
 from moat.guards.detector import REGISTERED, WHOLE, Detector, Hit, detector
-from moat.guards.engine.places import Path, shown
+from moat.guards.engine.pieces import Path
+from moat.guards.engine.places import shown
 from moat.guards.remote import RemoteDetector
 
 AROUND = ("reasoning", "beside")

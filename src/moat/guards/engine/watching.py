@@ -16,14 +16,15 @@ from moat.guards.engine.body_hearing import BodyHearing
 from moat.guards.engine.contexts import question_context
 from moat.guards.engine.far import Seen, is_far, look_far
 from moat.guards.engine.hearing import ChatHearing
-from moat.guards.engine.looking import look
+from moat.guards.engine.looking import look_anew
+from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes, blind, report, strongest, unseen
-from moat.guards.engine.places import Path, Piece, asked, check_legible, several, with_texts
+from moat.guards.engine.pieces import Path, Piece
+from moat.guards.engine.places import asked, check_legible, several, with_texts
 from moat.guards.engine.rules import Rule
 from moat.guards.exchanging import Exchange
 from moat.guards.pseudonyms import Vault
 from moat.guards.remote import Run
-from moat.guards.text import Text
 from moat.pipeline.aside import aside
 from moat.ports.guards import Asked, Hearing
 
@@ -62,10 +63,17 @@ class CallWatch:
     """Implements `moat.ports.guards.Watch`."""
 
     def __init__(
-        self, ward: Ward, call: Call, secret: bytes, run: Run | None = None, approvals: Approvals | None = None
+        self,
+        ward: Ward,
+        call: Call,
+        secret: bytes,
+        run: Run | None = None,
+        approvals: Approvals | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """`secret`: keys the digests that `style: hash` writes. `run`: what guards ask models by. `approvals`: where
-        they ask people. Raises `RequestError` for a call that cannot be guarded.
+        they ask people. `memory`: of texts that need not be looked at again. Raises `RequestError` for a call that
+        cannot be guarded.
         """
         self._ward = ward
         self._vault = Vault(secret)
@@ -74,6 +82,7 @@ class CallWatch:
             check_single(call)
         self._run = run
         self._approvals = approvals
+        self._memory = memory or Memory(0)
         self._tried: dict[str, int] = defaultdict(int)
 
     async def ask(self, call: Call) -> Asked:
@@ -82,7 +91,7 @@ class CallWatch:
             return Asked(call)
         if any(rule.acts for rule in self._ward.asked):
             check_legible(call)
-        looking = _Looking(asked(call, self._ward.documents), self._ward.asked, self._vault)
+        looking = _Looking(asked(call, self._ward.documents), self._ward.asked, self._vault, self._memory)
         if looking.size > LONGEST:
             call.journal.hide = unseen
             raise _too_long(looking.size)
@@ -166,13 +175,14 @@ def check_single(call: Call) -> None:
 class _Looking:
     """One look at a question."""
 
-    def __init__(self, pieces: Sequence[Piece], rules: Sequence[Rule], vault: Vault) -> None:
+    def __init__(self, pieces: Sequence[Piece], rules: Sequence[Rule], vault: Vault, memory: Memory) -> None:
         self.notes = [Notes(rule) for rule in rules]
         self.size = sum(len(piece.text) for piece in pieces if not piece.again)
         self.split = False
         """Is data found whose parts stand in several texts? What is kept hides whole values only."""
         self._pieces = pieces
         self._vault = vault
+        self._memory = memory
         self._edits: dict[Path, list[Edit]] = {}
         self._quoted: dict[str, str] = {}
         """Text of documents, which messages quote, and what stands for it."""
@@ -185,7 +195,7 @@ class _Looking:
         for piece in self._pieces:
             path, original = piece.path, piece.text
             known = self._data()
-            edits = look(self.notes, Text(original), path, contexts[piece.place], self._vault, piece.counts)
+            edits = look_anew(self.notes, piece, contexts[piece.place], self._vault, self._memory)
             self.split = self.split or (piece.again and self._data() > known)
             if path[0] == "variables":
                 self._quoted |= {original[edit.start : edit.end]: edit.text for edit in edits}

@@ -15,7 +15,8 @@ from moat.guards.engine.answering import Answering
 from moat.guards.engine.bodies import TEXTUAL
 from moat.guards.engine.body_hearing import BodyHearing
 from moat.guards.engine.hearing import ChatHearing
-from moat.guards.engine.places import Path, Piece, asked, check_legible, with_texts
+from moat.guards.engine.pieces import Path, Piece
+from moat.guards.engine.places import asked, check_legible, with_texts
 from moat.guards.engine.watching import check_single
 from moat.guards.handling.destinations import Destinations
 from moat.guards.handling.finding import Datum, Finder

@@ -1,6 +1,7 @@
 """Dates of birth: a date near a word for being born."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from moat.guards.detector import Hit
@@ -16,13 +17,14 @@ _STEMS = (
 )
 _STEM = Pattern(_STEMS, ignore_case=True)
 _WORDED = GLANCE.add(lambda: f"(?i:{_STEMS})")
-_MONTH = (
+_MONTHS = (
     r"(?:jan|feb|fév|fev|mar|mär|maa|mrt|apr|avr|abr|huh|mai|may|maj|mei|maggio|mag|tou|jun|juin|juin|giu|kes|jul"
     r"|juil|lug|hei|aug|aoû|ago|elo"
     r"|sep|set|sty|syy|oct|okt|out|ott|lok|nov|mar|dec|dez|déc|dic|jou|ene|gen|gru|kwi|cze|lip|sie|wrz|paź|lis|lut"
     r"|oca|şub|nis|haz|tem|ağu|eyl|eki"
-    r"|kas|ara|янв|фев|мар|апр|мая|май|июн|июл|авг|сен|окт|ноя|дек)[^\W\d_]{0,9}\.?"
+    r"|kas|ara|янв|фев|мар|апр|мая|май|июн|июл|авг|сен|окт|ноя|дек)"
 )
+_MONTH = rf"{_MONTHS}[^\W\d_]{{0,9}}\.?"
 _DATE = re.compile(
     r"(?<![\w.-])(?:(?:19|20)\d\d([./-])[01]?\d\1[0-3]?\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
     r"|[0-3]?\d([./ -])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d)"
@@ -32,7 +34,15 @@ _DATE = re.compile(
     r"|(?:19|20)\d\d[年년][ ]?[01]?\d[月월][ ]?[0-3]?\d[日일])(?![\d-]|[./]\d)",
     re.IGNORECASE,
 )
-_DIGIT = re.compile(r"\d")
+_CORE = Pattern(
+    r"\p{Nd}(?:[./-]| [0-3]?\p{Nd} )\p{Nd}|\p{Nd}[年년]"
+    rf"|\p{{Nd}}(?:st|nd|rd|th|er|º|ª|\.|:an)?[ -](?:of |de )?{_MONTHS}"
+    rf"|{_MONTHS}[\pL\pN]{{0,9}}\.?[ /][0-3]?\p{{Nd}}",
+    ignore_case=True,
+)
+"""What every match of `_DATE` has in it. Read once for the whole text: where it is full of words for birth, `_DATE`
+would read each place many times.
+"""
 _NEW_SENTENCE = re.compile(r"[.!?]\s")
 _REACH, _REACH_BACK = 48, 36
 
@@ -42,15 +52,20 @@ def births(search: Search) -> Iterator[Hit]:
     if not search.glimpse.shows(_WORDED):
         return
     text = search.text
+    cores = list(_CORE.spans(text))
+    ends = [end for _, end in cores]
+
+    def dated(begin: int, stop: int) -> bool:
+        at = bisect_right(ends, begin)
+        return at < len(cores) and cores[at][0] < stop
+
     looked_to = 0
     for start, end in _STEM.spans(text):
-        near_digits = _DIGIT.search(text, max(0, start - _REACH_BACK), end + _REACH)
-        if near_digits is None:
-            continue
-        if match := _DATE.search(text, max(end, looked_to), end + _REACH):
+        behind = max(end, looked_to)
+        if dated(behind, end + _REACH) and (match := _DATE.search(text, behind, end + _REACH)):
             looked_to = match.end()
             yield Hit("birth_date", match.start(), match.end(), 0.9)
-        elif end >= looked_to:
+        elif end >= looked_to and dated(max(0, start - _REACH_BACK), end + _REACH):
             looked_to = end
             near = None
             for match in _DATE.finditer(text, max(0, start - _REACH_BACK), start):

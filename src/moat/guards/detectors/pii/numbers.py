@@ -153,11 +153,11 @@ class Cluster:
         start, end = self.groups[first][0], self.groups[last][1]
         digits = "".join(self.text[a:b] for a, b in self.groups[first : last + 1])
         others = len(self.groups) - 1 - (last - first)
+        if _is_date(self.text[start:end]) or _YEARS.fullmatch(self.text, start, end):
+            return
         factor = self._factor(start, end) * (
             1.0 if not others else 0.9 if others <= _FEW_OTHERS or self.labels else 0.6
         )
-        if _is_date(self.text[start:end]) or _YEARS.fullmatch(self.text, start, end):
-            return
         yield from self._phone(start, end, digits, shape, factor)
         if "card" in self.search.kinds:
             yield from self._card(start, end, digits, shape, factor)

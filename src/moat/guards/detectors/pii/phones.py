@@ -4,6 +4,7 @@ Country codes: ITU-T E.164. National groupings: the countries' numbering plans; 
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from moat.guards.detectors.pii.found import words
@@ -145,18 +146,21 @@ def phone(digits: str, shape: str, lead: str, countries: frozenset[str]) -> floa
         )
     if shape == _ZIP and digits[0] != "9":
         return 0.0
+    mixed, nationals, plain = _grouped(shape)
+    score = 0.5 if plain and digits[0] == "0" and digits[1] != "0" and 9 <= size <= 12 and shape[:1] != "1" else 0.0
+    for n in nationals:
+        if n.country in countries and n.score + mixed > score and _STARTS[n.start].match(digits):
+            score = n.score + mixed
+    return score
+
+
+@lru_cache(maxsize=4_096)
+def _grouped(shape: str) -> tuple[float, tuple[National, ...], bool]:
+    """What different separators take off the score, who writes numbers so, and whether anybody may: not with dots."""
     separators = set(SEPARATOR.findall(shape))
-    generic = SEPARATOR.sub("s", shape)
     mixed = 0.0 if len(separators) == 1 else -0.4 if "." in separators else -0.1
-    scores = [
-        n.score + mixed
-        for n in PHONE_SHAPES.get(generic, ())
-        if n.country in countries and _STARTS[n.start].match(digits)
-    ]
-    plain = "." not in shape or _ODD_DOT.fullmatch(shape)
-    if digits[0] == "0" and digits[1] != "0" and 9 <= size <= 12 and shape[:1] != "1" and plain:
-        scores.append(0.5)
-    return max(scores, default=0.0)
+    plain = "." not in separators or _ODD_DOT.fullmatch(shape) is not None
+    return mixed, PHONE_SHAPES.get(SEPARATOR.sub("s", shape), ()), plain
 
 
 def _country(digits: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from moat.guards.detectors.secrets.formats import Found
+from moat.guards.detectors.secrets.services import SERVICES
 from moat.guards.detectors.secrets.values import entropy, is_name, is_placeholder, is_random, is_wordy
 from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.patterns import Pattern
@@ -23,20 +24,9 @@ _KEYS = (
     r"|application|webhook|shared)[ _.-]?keys?"
     r"|key\b|schlüssel|\bclé\b|llave|chiave|\bauth\b|密钥|令牌|キー|키"
 )
-_VENDORS = (
-    r"adobe|airtable|algolia|alibaba|asana|atlassian|beamer|bitbucket|bittrex|cloudflare|codecov|cohere|coinbase|"
-    r"confluent|contentful"
-    r"|datadog|discord|droneci|dropbox|etsy|facebook|fastly|finicity|finnhub|flickr|freshbooks|gitter|gocardless|"
-    r"heroku|hubspot|intercom"
-    r"|jfrog|artifactory|bintray|jira|kraken|kucoin|launchdarkly|linkedin|looker|mailchimp|mailgun|mattermost|"
-    r"messagebird|netlify|new.?relic"
-    r"|nytimes|okta|plaid|rapidapi|sendbird|sentry|snyk|sonar|squarespace|sumo(?:logic)?|telegram|travis(?:ci)?|"
-    r"twilio|twitch|twitter|zendesk"
-    r"|openai|anthropic|mistral|pagerduty|opsgenie|wandb|meraki|private.?ai|linear"
-)
 NAMES = (
     rf"(?P<password>{_PASSWORDS})|(?P<key>{_KEYS})|(?P<pin>\bPIN\b|\bpin\b)|(?P<scheme>\bbearer\s|\bbasic\s)"
-    rf"|(?P<header>\bauthorization\b)|(?P<curl>\bcurl\s)|(?P<vendor>\b(?:{_VENDORS})\b|\b(?:{_VENDORS})_)"
+    rf"|(?P<header>\bauthorization\b)|(?P<curl>\bcurl\s)|(?P<vendor>\b(?:{SERVICES})\b|\b(?:{SERVICES})_)"
 )
 _NAMES = Pattern(NAMES, ignore_case=True)
 _NAMED = GLANCE.add(lambda: f"(?i:{NAMES})")

@@ -5,7 +5,9 @@ import re
 from collections import Counter
 from operator import sub
 
-_PLACEHOLDER_KEY = re.compile(
+from moat.guards.patterns import Pattern
+
+_PLACEHOLDER_KEY = Pattern(
     r"x{5,}|X{5,}|example|EXAMPLE|your[_-]|YOUR[_-]|placeholder|PLACEHOLDER|\*{3}|\.{3}|redacted|REDACTED|dummy|0{8}|1{8}|1234567890abc|deadbeef"
     r"|[a-z]+_here|changeme|insert|replace",
 )
@@ -36,10 +38,8 @@ def entropy(value: str) -> float:
 
 def is_placeholder_key(rest: str) -> bool:
     """Of a key of a known format: what follows its beginning was not drawn at random."""
-    if _PLACEHOLDER_KEY.search(rest) is not None:
-        return True
     body = rest[:400]
-    return len(set(body)) < 6 or entropy(body) < 2.4 or _in_order(body) > 0.6
+    return len(set(body)) < 6 or _PLACEHOLDER_KEY.is_in(rest) or entropy(body) < 2.4 or _in_order(body) > 0.6
 
 
 def _in_order(value: str) -> float:

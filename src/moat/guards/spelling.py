@@ -1,0 +1,91 @@
+"""Misspelt words, read as the words that attacks need: `ignroe` is `ignore`, `instrctions` is `instructions`.
+
+Only words that nobody knows are read so, and only as a word for one of the concepts of `guards/concepts.py`, one typing
+error away: two letters that changed places, one left out, one too many or another one. Where most words are strange, the
+text is in a language whose words are not listed, and stays as it is.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+SHORTEST, LONGEST = 5, 16
+"""Letters of the right word."""
+MOST_WORDS = 32_768
+"""Of those that are remembered: most texts are made of the same ones."""
+
+
+class _Readings(dict[str, str]):
+    """Word -> how it is read; most as they are."""
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, word: str) -> str:
+        read = self._read(word)
+        if len(self) < MOST_WORDS and len(word) <= 2 * LONGEST:
+            self[word] = read
+        return read
+
+
+class Spelling:
+    """Reads words that were mistyped."""
+
+    def __init__(self, known: Callable[[], frozenset[str]], wanted: Callable[[str], object]) -> None:
+        """`known`: all words that are right, folded. `wanted`: is a word worth to be recognised?"""
+        self._words = known
+        self._wanted = wanted
+        self._readings = _Readings(self._look_up)
+
+    def read(self, words: list[str]) -> list[str]:
+        """The words of a piece of text, each as it is meant."""
+        read = [*map(self._readings.__getitem__, words)]
+        return words if read != words and self._foreign(read) else read
+
+    def _foreign(self, words: list[str]) -> bool:
+        """Is most of it strange, when what could be mistyped is taken for right?"""
+        told = [word for word in words if len(word) > 2 and word.isalpha()]
+        return 2 * sum(word not in self._known for word in told) > len(told)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return self._words()
+
+    @cached_property
+    def _cut(self) -> dict[str, str]:
+        """What is left of a word worth to be recognised when a letter is gone, and it whole; where that is left of
+        two, neither.
+        """
+        found: dict[str, str] = {}
+        for word in sorted(filter(self._is_wanted, self._known)):
+            for left in {word, *_without_one(word)}:
+                found[left] = word if found.get(left, word) == word else ""
+        return found
+
+    def _is_wanted(self, word: str) -> bool:
+        return SHORTEST <= len(word) <= LONGEST and word.isascii() and word.isalpha() and bool(self._wanted(word))
+
+    def _look_up(self, word: str) -> str:
+        if not (SHORTEST - 1 <= len(word) <= LONGEST + 1) or not word.isascii() or not word.isalpha():
+            return word
+        if word in self._known:
+            return word
+        for left in (word, *_without_one(word)):
+            meant = self._cut.get(left, "")
+            if meant and _alike(word, meant):
+                return meant
+        return word
+
+
+def _without_one(word: str) -> Iterator[str]:
+    return (word[:at] + word[at + 1 :] for at in range(len(word)))
+
+
+def _alike(word: str, meant: str) -> bool:
+    """Is one typing error between them, and not at the beginning? What is left of both may also be the same when a
+    letter has moved far.
+    """
+    if len(word) != len(meant) or word[0] != meant[0]:
+        return word[0] == meant[0]
+    unlike = [at for at, (one, other) in enumerate(zip(word, meant, strict=True)) if one != other]
+    return len(unlike) < 2 or (len(unlike) == 2 and unlike[1] == unlike[0] + 1)
