@@ -172,8 +172,8 @@ def test_what_is_no_secret_or_only_a_reference_may_stand_in_the_file(tmp_path: P
 
 
 def test_more_approvals_than_there_are_approvers_are_refused(tmp_path: Path) -> None:
-    rules = "environments:\n  live:\n    approvals: 2\n    approvers: [ada@example.org, {}]\n"
+    rules = "providers: {}\nmodels: {}\nenvironments:\n  live:\n    approvals: 2\n    approvers: [ada@example.org, @]\n"
     with pytest.raises(ConfigError, match="requires 2 approvals, and `approvers` names fewer") as raised:
-        settings(tmp_path, rules.replace("{}", "ADA@example.org"))
-    assert raised.value.where == "moat.yaml:4"
-    assert settings(tmp_path, rules.replace("{}", "bob@example.org")).config.environments["live"].approvals == 2
+        settings(tmp_path, rules.replace("@]", "ADA@example.org]"))
+    assert raised.value.where == "moat.yaml:6"
+    assert settings(tmp_path, rules.replace("@]", "bob@example.org]")).config.environments["live"].approvals == 2

@@ -229,7 +229,7 @@ def test_an_attack_fails_in_bounded_time_and_memory(name: str) -> None:
     began = time.thread_time()
     with pytest.raises(PromptError):
         rendered(source, PARTIALS)
-    assert time.thread_time() - began < 10  # CPU seconds; they take well under one
+    assert time.thread_time() - began < 30  # CPU seconds; they take under one, and some under coverage
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024  # KiB
 
 

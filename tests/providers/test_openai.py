@@ -339,13 +339,12 @@ async def test_statuses_become_errors_without_secrets(
         ("retry-after: 1.5", 1.5, 1.5),
         ("retry-after: -3", 0, 0),
         ("retry-after-ms: 250", 0.25, 0.25),
-        pytest.param(
-            "retry-after: " + email.utils.formatdate(time.time() + 3600, usegmt=True), 1800, 3600, id="a date to come"
-        ),
+        ("retry-after: {in an hour}", 1800, 3600),
         ("retry-after: Sat, 01 Jan 2000 00:00:00 GMT", 0, 0),
     ],
 )
 async def test_retry_after_in_every_form(header: str, low: float, high: float) -> None:
+    header = header.replace("{in an hour}", email.utils.formatdate(time.time() + 3600, usegmt=True))
     async with peer(answering(whole(b"", header.encode(), status=b"429 No"))) as server:
         with pytest.raises(ProviderOverloaded) as caught:
             await answer(provider(server))
