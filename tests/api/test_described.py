@@ -56,6 +56,7 @@ THERE = {
 """Values of parameters that lead somewhere."""
 NOWHERE = {"/api/v1/proposals/file"}
 """There is no proposal here; `test_limit_drafts` has some."""
+PARTIALS = {"/api/v1/files/partials/{name}": "tone"}
 IDS = {
     "/api/v1/drafts/evals/{id}": "run_draft",
     "/api/v1/releases/{id}": "rel_1.0.0",
@@ -87,7 +88,7 @@ def described(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.mark.parametrize(("endpoint", "mode"), ASKED, ids=[f"{e.method} {e.path} {mode.value}" for e, mode in ASKED])
 def test_answers_are_those_described(described: Any, endpoint: Endpoint, mode: GenerationMode) -> None:
     path = endpoint.path.replace(":path", "")
-    there = THERE | {"id": IDS.get(path, "key_acme")}
+    there = THERE | {"id": IDS.get(path, "key_acme"), "name": PARTIALS.get(path, PROMPT)}
     statuses = set[int]()
 
     def conforms(ctx: CheckContext, response: Response, case: Case[Any]) -> None:

@@ -95,6 +95,66 @@ def test_lint_finds_in_a_draft_what_it_finds_in_the_file(project: Project) -> No
     assert [problem for problem in own if problem["path"].endswith(f"{NEW}.yaml")] == found
 
 
+TONE = "prompts/_partials/tone.j2"
+INCLUDED = '{% include "tone" %}'
+
+
+def test_a_partial_is_a_part_of_the_draft(project: Project) -> None:
+    with project.serving() as server:
+        desk = Desk(server)
+        status, tone = desk.send("GET", "/api/v1/files/partials/tone")
+        assert (status, tone["path"], tone["text"]) == (200, TONE, (project.root / TONE).read_text("utf-8"))
+        assert {(use["name"], use["version"], use["published"]) for use in tone["used_by"]} >= {
+            (PROMPT, "1.2.0", False)
+        }
+        assert desk.send("GET", "/api/v1/files/partials/nope")[0] == 404
+        assert desk.send("GET", "/api/v1/files/partials/..%2f..%2fmoat")[0] == 400
+
+        drafted = desk.draft(
+            partials={"tone": 'Be brief.{% include "more/new" %}', "more/new": " And kind.", "not": "x"}
+        )
+        status, shown = desk.send("POST", "/api/v1/drafts/preview", drafted | {"variables": QUESTION})
+        assert status == 200, shown
+        assert "Be brief. And kind." in shown["messages"][0]["content"]
+        assert desk.run(partials=drafted["partials"])[1][-1][0] == "finished"
+        assert desk.send("POST", "/api/v1/drafts/lint", drafted) == (200, [])
+        assert (project.root / TONE).read_text("utf-8") == tone["text"], "nothing is written"
+
+        wrong = desk.send("POST", "/api/v1/drafts/lint", desk.draft(partials={"tone": "\n{{ who }}"}))[1]
+        assert [(each["rule"], each["path"], each["line"]) for each in wrong] == [("undeclared-variable", TONE, 2)]
+        gone = desk.send("POST", "/api/v1/drafts/lint", desk.draft(partials={"tone": '{% include "nope" %}'}))[1]
+        assert [(each["rule"], each["path"]) for each in gone] == [("missing-partial", TONE)]
+        for name in ("../tone", "a//b", ""):
+            assert desk.send("POST", "/api/v1/drafts/preview", desk.draft(partials={name: "x"}))[0] == 400, name
+        assert desk.send("POST", "/api/v1/drafts/lint", desk.draft(partials={"tone": "x" * (2**18 + 1)}))[0] == 400
+
+
+def test_a_changed_partial_breaks_no_version_unsaid(project: Project) -> None:
+    project.release("1.0.0")
+    other = project.root / "prompts/other/1.0.0.yaml"
+    other.parent.mkdir()
+    other.write_text(
+        "model: assistant\nvariables: {question: {type: string}}\n"
+        "messages: [{role: user, content: \"{{ question }}{% include 'ask' %}\"}]\n"
+    )
+    (project.root / "prompts/_partials/ask.j2").write_text("{{ question }}")
+    with project.serving() as server:
+        desk = Desk(server)
+        uses = desk.send("GET", "/api/v1/files/partials/tone")[1]["used_by"]
+        published = next(use["version"] for use in uses if use["published"])
+        assert published == "1.0.0"
+        found = desk.send("POST", "/api/v1/drafts/lint", desk.draft(partials={"tone": "Be brief."}))[1]
+        path = f"prompts/{PROMPT}/1.0.0.yaml"
+        assert [(each["rule"], each["path"]) for each in found] == [("edited-version", path)]
+        new = desk.text.replace(INCLUDED, '{% include "tone-2" %}')
+        assert desk.send("POST", "/api/v1/drafts/lint", desk.draft(new, partials={"tone-2": "Be brief."})) == (200, [])
+        # One that only another prompt finds wrong.
+        text = desk.text.replace("{{ question }}", "{% include 'ask' %}")
+        assert text != desk.text
+        asked = desk.draft(text, partials={"ask": "{{ question }} {{ also }}"})
+        assert {each["rule"] for each in desk.send("POST", "/api/v1/drafts/lint", asked)[1]} == {"undeclared-variable"}
+
+
 def test_a_preview_shows_messages_and_what_they_cost_beside_what_is_served(project: Project) -> None:
     project.release("1.0.0")
     with project.serving() as server:

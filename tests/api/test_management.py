@@ -42,6 +42,7 @@ def a_path(template: str) -> str:
     known = {
         "keys/{id}": "keys/key_acme",
         "accounts/{id}": f"accounts/{NEVER_IN}",
+        "partials/{name:path}": "partials/tone",
         "{name:path}": PROMPT,
         "releases/{id}": "releases/rel_1.0.0",
         "runs/{id}": f"runs/{NEW}",
@@ -113,6 +114,7 @@ ROLES = (
     ("GET /api/v1/diff/{name:path}", VIEWERS),
     ("GET /api/v1/lineage/{name:path}", VIEWERS),
     ("GET /api/v1/files/prompts/{name:path}", VIEWERS),
+    ("GET /api/v1/files/partials/{name:path}", VIEWERS),
     ("POST /api/v1/drafts/lint", EXPERTS),
     ("POST /api/v1/drafts/preview", EXPERTS),
     ("POST /api/v1/drafts/run", EXPERTS),

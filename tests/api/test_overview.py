@@ -67,6 +67,57 @@ def test_a_long_time_is_compared_with_one_that_does_not_overlap(busy: Api) -> No
     assert busy.get("/api/v1/overview", window="24h", environment="staging")[1]["now"]["calls"] == 0
 
 
+def test_a_time_that_is_over_stands_beside_the_same_a_week_before_it(busy: Api) -> None:
+    now = time.time_ns()
+    since, until = now - WEEK - HOUR, now - WEEK
+    found = busy.get("/api/v1/overview", since_ns=since, until_ns=until)[1]
+    assert (found["since_ns"], found["until_ns"]) == (since, until)
+    assert (found["before_since_ns"], found["before_until_ns"]) == (since - WEEK, until - WEEK)
+    # A call each six minutes, the first six minutes before.
+    assert (found["now"]["calls"], found["now"]["errors"]) == (9, 9)
+    assert (found["before"]["calls"], found["releases"]) == (0, [])
+    assert [alert["rule"] for alert in found["alerts"]] == ["errors"], "of now"
+    last = busy.get("/api/v1/overview", window="1h", until_ns=until)[1]
+    assert (last["since_ns"], last["until_ns"], last["now"]) == (since, until, found["now"])
+    assert busy.get("/api/v1/overview", since_ns=now - HOUR * 3 // 2)[1]["releases"] != []
+    own = busy.get("/api/v1/overview", "acme-viewer", since_ns=since, until_ns=until)[1]
+    assert (own["now"]["calls"], own["alerts"], own["budgets"]) == (4, [], [])
+    assert busy.get("/api/v1/overview", "bound-viewer", since_ns=since, environment="staging")[0] == 404
+
+
+def test_what_changed_in_a_time_that_is_over(busy: Api) -> None:
+    [newest, *older] = busy.get("/api/v1/changes")[1]
+    assert busy.get("/api/v1/changes", until_ns=newest["at_ns"])[1] == older, "an end is no part of the time"
+    assert busy.get("/api/v1/changes", since_ns=newest["at_ns"], until_ns=newest["at_ns"] + 1)[1] == [newest]
+
+
+def test_a_time_that_is_over_may_be_long(busy: Api) -> None:
+    now = time.time_ns()
+    found = busy.get("/api/v1/overview", since_ns=now - 9 * WEEK, until_ns=now - WEEK // 2)[1]
+    assert found["now"]["calls"] == 10
+    assert found["since_ns"] - found["before_since_ns"] == 9 * WEEK
+    assert found["before_until_ns"] <= found["since_ns"]
+    assert (found["until_ns"] - found["since_ns"]) / found["step_ns"] <= 119
+
+
+def test_of_what_is_to_come_nothing_is_known(busy: Api) -> None:
+    now = time.time_ns()
+    found = busy.get("/api/v1/overview", since_ns=now - 3 * HOUR, until_ns=now + 24 * HOUR)[1]
+    assert (found["now"]["calls"], found["since_ns"]) == (20, now - 3 * HOUR)
+    assert now <= found["until_ns"] <= time.time_ns()
+    assert found["since_ns"] - found["before_since_ns"] == WEEK, "of three hours, not of a day"
+
+
+@pytest.mark.parametrize("environment", ["", "production", "eval"])
+def test_the_calls_of_the_page_are_found_among_the_others(busy: Api, environment: str) -> None:
+    where = {"environment": environment} if environment else {}
+    found = busy.get("/api/v1/overview", window="24h", **where)[1]
+    times = {"since_ns": found["since_ns"], "until_ns": found["until_ns"], "wide": "false", **where}
+    counted = busy.get("/api/v1/calls/count", q=found["q"], **times)[1]
+    assert (counted["calls"], counted["failed"]) == (found["now"]["calls"], found["now"]["errors"])
+    assert counted["calls"] > 0
+
+
 def test_an_answer_is_given_again_for_a_moment(busy: Api) -> None:
     assert busy.get("/api/v1/overview", window="3h") == busy.get("/api/v1/overview", window="3h")
 
@@ -89,6 +140,27 @@ def test_a_bound_key_learns_nothing_of_the_whole_project(busy: Api) -> None:
 def test_a_time_that_is_none_is_refused(busy: Api, window: str) -> None:
     status, answer = busy.get("/api/v1/overview", window=window)
     assert (status, answer["error"]["param"]) == (400, "window")
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"since_ns": "yesterday"}, "since_ns"),
+        ({"since_ns": -1}, "since_ns"),
+        ({"until_ns": 2**63}, "until_ns"),
+        ({"since_ns": 1}, "since_ns"),
+        ({"since_ns": 2**62, "until_ns": 2**62 + HOUR}, "since_ns"),
+        ({"until_ns": 2**62}, "until_ns"),
+        ({"since_ns": 10**18, "until_ns": 10**18}, "until_ns"),
+        ({"since_ns": 10**18, "until_ns": 10**18 - 1}, "until_ns"),
+        ({"since_ns": 10**18, "until_ns": 10**18 + 91 * 24 * HOUR}, "since_ns"),
+        ({"since_ns": 10**18, "window": "24h"}, "window"),
+        ({"until_ns": 10**18, "window": "91d"}, "window"),
+    ],
+)
+def test_a_beginning_or_an_end_that_is_none_is_refused(busy: Api, asked: dict[str, Any], param: str) -> None:
+    status, answer = busy.get("/api/v1/overview", **asked)
+    assert (status, answer["error"]["param"]) == (400, param)
 
 
 def test_the_dearest_groups_alone_can_be_asked_for(busy: Api, tmp_path: Path) -> None:

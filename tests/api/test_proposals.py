@@ -13,7 +13,9 @@ from moat.bootstrap.proposing import Proposing
 from moat.bootstrap.wiring import open_state
 from moat.domain.audit import Act, AuditQuery
 from moat.domain.errors import Unavailable
+from moat.domain.releases import prompt_digest
 from moat.ports.drafts import Person, ProposedFile
+from moat.prompts.catalog import Catalog
 from tests.api.test_drafts import NEW, Desk
 from tests.bootstrap.projects import PROMPT, Project, environment
 
@@ -124,6 +126,29 @@ def test_what_lint_finds_wrong_is_not_proposed(desk: Desk) -> None:
     status, refused = desk.send("POST", "/api/v1/proposals", desk.draft(wrong, message="x"))
     assert status == 400
     assert "qestion" in refused["error"]["message"]
+
+
+def test_partials_are_proposed_with_the_version_and_break_no_other(desk: Desk) -> None:
+    project = desk.server.project
+    (project.root / "prompts.lock").write_text(f"{PROMPT}@1.2.0: {_digest(project)}\n")
+    git(project, "add", "prompts.lock")
+    git(project, "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--quiet", "-m", "published")
+    wish = desk.draft(message="x", partials={"tone": "Be brief."})
+    status, refused = desk.send("POST", "/api/v1/proposals", wish)
+    assert status == 400
+    assert f"{PROMPT}@1.2.0 is published" in refused["error"]["message"]
+
+    text = desk.text.replace('{% include "tone" %}', '{% include "tone-2" %}')
+    wish = desk.draft(text, message="x", partials={"tone-2": "Be brief.\n"})
+    status, made = desk.send("POST", "/api/v1/proposals", wish)
+    assert (status, sorted(made["files"])) == (201, ["prompts/_partials/tone-2.j2", PATH])
+    assert git(project, "show", f"{made['branch']}:prompts/_partials/tone-2.j2") == "Be brief."
+    both = wish | {"files": [{"path": PATH, "text": text}]}
+    assert desk.send("POST", "/api/v1/proposals", both)[0] == 400, "files or a draft"
+
+
+def _digest(project: Project) -> str:
+    return prompt_digest(Catalog.load(project.root).get(PROMPT, "1.2.0"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 import hatch_build
 from tests.console import chromium
@@ -20,6 +20,8 @@ AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
 WAIT_MS = 60_000.0
 """For what takes milliseconds on an idle machine."""
+
+expect.set_options(timeout=WAIT_MS)
 
 Visit = Callable[..., Page]
 """`visit()`: a page of somebody who is not signed in; `visit("viewer")`: of a viewer. Options are those of Playwright's

@@ -1,8 +1,11 @@
 """Health, providers, accounts, the audit log."""
 
+import re
+
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import Visit, axe, screenshot
+from tests.console.conftest import Faults, Visit, axe, screenshot
 from tests.console.world import PASSWORD, Shown
 
 
@@ -86,3 +89,46 @@ def test_the_audit_log_tells_who_did_it_and_that_it_is_whole(page: Page) -> None
     expect(page.get_by_role("status").filter(has_text="whole")).to_be_visible()
     axe(page)
     screenshot(page, "settings-audit")
+    page.get_by_role("button", name=re.compile("^Show entry")).first.click()
+    asked = page.get_by_role("dialog", name=re.compile("^Entry "))
+    expect(asked.get_by_text("release.assign")).to_be_visible()
+    axe(page)
+
+
+def test_the_audit_log_names_accounts_that_are_still_there(page: Page) -> None:
+    page.goto("/settings/audit?action=account.create")
+    row = page.get_by_role("row").filter(has_text="viewer@example.org")
+    expect(row.first).to_contain_text("usr_")
+
+
+def test_problems_of_the_audit_log_are_said_in_words(page: Page) -> None:
+    problem = {"sequence": 7, "kind": "edited", "what": "its digest is another one"}
+    found = {"entries": 9, "first": 1, "last": 9, "digest": "", "erased": 0, "anchors": 0, "count": 1}
+    page.route("**/api/v1/audit/verification", lambda route: route.fulfill(json=found | {"problems": [problem]}))
+    page.goto("/settings/audit")
+    page.get_by_role("button", name="Verify the whole log").click()
+    expect(page.get_by_text("Entry 7 is not what was written: its digest is another one")).to_be_visible()
+
+
+@pytest.mark.parametrize("address", ["/settings/accounts", "/settings/audit"])
+def test_pages_of_administrators_say_so_to_others(visit: Visit, address: str) -> None:
+    page = visit("expert")  # a refusal would be an error in the browser's console
+    page.goto(address)
+    expect(page.get_by_text("shown to the role admin")).to_be_visible()
+    expect(page.locator("main form")).to_have_count(0)
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    axe(page)
+
+
+def test_a_used_link_says_so_and_leads_to_signing_in(visit: Visit, faults: Faults) -> None:
+    faults.forgive(r"status of 404 .*")
+    page = visit()
+    page.goto("/welcome#no-such-link")
+    page.get_by_label("Name").fill("Grace")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password again").fill(PASSWORD)
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This link is used, or too old")
+    axe(page)
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Moat")

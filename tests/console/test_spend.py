@@ -1,6 +1,7 @@
 """Who spends most, on what; what is left of budgets; the keys that all of it is counted by."""
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, expect
 
@@ -29,6 +30,27 @@ def test_clicking_narrows_to_who_spends_most(page: Page, shown: Shown) -> None:
     expect(users).to_contain_text("ben")
     page.get_by_role("button", name="Any tenant").click()
     expect(users).to_contain_text("dana")
+
+
+def test_the_calls_behind_an_amount_are_one_click_away_with_every_filter(page: Page, shown: Shown) -> None:
+    page.goto("/spend?tenant=acme&user=ada&by=feature")
+    costs = page.get_by_role("region", name="Cost by feature")
+    expect(costs.get_by_role("row").nth(1)).to_be_visible()
+    shown_costs = costs.locator("tbody tr td:nth-child(2)").all_inner_texts()
+    assert len({len(cost.partition(".")[2]) for cost in shown_costs}) == 1, "digit stands below digit"
+    page.get_by_role("link", name="Show these calls").click()
+    page.wait_for_url("**/traces?**")
+    asked = parse_qs(urlsplit(page.url).query)
+    assert "user" in asked["q"][0]
+    assert '"ada"' in asked["q"][0]
+    assert 'tenant = "acme"' in asked["q"][0]
+    # From the same moment on as the money was counted from.
+    assert int(asked["from"][0]) > 0
+    since = int(asked["from"][0]) * 10**6
+    calls = page.get_by_role("region", name="Calls", exact=True).locator("tbody tr[data-index]")
+    expect(calls.first).to_contain_text("ada")
+    found = shown.server.get(f"/api/v1/calls/count?tenant=acme&user=ada&since_ns={since}")[1]
+    expect(page.get_by_text(f"All {found['calls']} are listed")).to_be_visible()
 
 
 def test_limits_are_shown_with_their_place(page: Page) -> None:

@@ -1,9 +1,12 @@
 """Calls: found, walked, looked into, compared, asked again, and judged."""
 
 import re
+import secrets
+import time
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.bootstrap.projects import eventually
 from tests.console.conftest import Faults, Visit, axe, screenshot
 from tests.console.world import Shown
 
@@ -88,8 +91,8 @@ def test_a_span_of_time_is_drawn_and_stands_in_the_address(page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 30, steps=4)
     page.mouse.up()
     page.wait_for_url(re.compile(r"from=\d+&until=\d+"))
-    page.get_by_title("Back to the window of time").click()
-    expect(page.get_by_label("Window of time")).to_be_visible()
+    page.get_by_role("button", name="Back to all time").click()
+    expect(page.get_by_label("Time", exact=True)).to_have_value("all")
 
 
 def test_new_calls_appear_by_themselves_and_wait_while_somebody_reads(page: Page, shown: Shown) -> None:
@@ -101,6 +104,41 @@ def test_new_calls_appear_by_themselves_and_wait_while_somebody_reads(page: Page
     ask(shown, "live-1", "Hello again")
     page.get_by_role("button", name="Show 1 new call").click()
     expect(rows(page)).to_have_count(2)
+
+
+def test_a_call_that_took_minutes_appears_when_it_has_ended_above_those_that_began_later(
+    page: Page, shown: Shown
+) -> None:
+    # More than a page of calls that were quick, all of which began while the slow one went on.
+    now = time.time_ns()
+    report(shown, [(f"quick-{number}", now - (300 - number) * 10**8, 10**7) for number in range(250)])
+    eventually(lambda: len(shown.server.get("/api/v1/traces?service=tail&limit=1000")[1]) == 250)
+    page.goto("/traces?live=true&q=service%20%3D%20tail%20and%20kind%20%3D%20app")
+    expect(rows(page).first).to_contain_text("quick-249")
+    expect(page.get_by_text("New calls appear here by themselves")).to_be_visible()
+    looked = page.expect_response(lambda answer: "ended_since_ns" in answer.url)
+    with looked:
+        report(shown, [("slow", now - 600 * 10**9, 600 * 10**9)])
+    expect(rows(page).first).to_contain_text("slow")
+    expect(rows(page).nth(1)).to_contain_text("quick-249")
+    # At its place by time it stands no second time.
+    everything = page.get_by_role("region", name="Calls", exact=True)
+    for _ in range(12):
+        everything.evaluate("one => one.scrollTop = one.scrollHeight")
+        if page.get_by_text("All 251 are listed").is_visible():
+            break
+        page.wait_for_timeout(250)
+    expect(page.get_by_text("All 251 are listed")).to_be_visible()
+
+
+def test_a_question_that_a_guard_stopped_is_shown_and_said_to_have_reached_no_model(page: Page) -> None:
+    page.goto("/traces?q=guard%20%3D%20block%20and%20prompt%20%3D%20support%2Fanswer")
+    rows(page).first.click()
+    page.wait_for_url("**/traces/req_*")
+    detail = page.get_by_label(re.compile("^Detail of "))
+    expect(detail.locator("[data-role=variable]").first).to_contain_text("question")
+    expect(detail).to_contain_text("It never reached a model: a guard stopped it.")
+    expect(detail).not_to_contain_text("is not kept")
 
 
 def test_what_models_and_users_wrote_is_text_and_nothing_else(page: Page, shown: Shown) -> None:
@@ -174,6 +212,27 @@ def test_a_search_is_saved_used_and_forgotten(page: Page) -> None:
     page.get_by_role("button", name="Saved searches").click()
     page.get_by_role("button", name="Forget @parcels").click()
     expect(page.get_by_role("heading", name="None yet")).to_be_visible()
+
+
+def report(shown: Shown, calls: list[tuple[str, int, int]]) -> None:
+    """What an application of the name `tail` tells of its calls: model, start and duration in nanoseconds."""
+    spans = [
+        {
+            "traceId": secrets.token_hex(16),
+            "spanId": secrets.token_hex(8),
+            "name": model,
+            "startTimeUnixNano": str(began),
+            "endTimeUnixNano": str(began + lasted),
+            "attributes": [{"key": "gen_ai.request.model", "value": {"stringValue": model}}],
+        }
+        for model, began, lasted in calls
+    ]
+    service = [{"key": "service.name", "value": {"stringValue": "tail"}}]
+    group = {"resource": {"attributes": service}, "scopeSpans": [{"spans": spans}]}
+    status, answer = shown.server.send(
+        "POST", "/v1/traces", {"resourceSpans": [group]}, content_type="application/json"
+    )
+    assert status == 200, answer
 
 
 def ask(shown: Shown, user: str, question: str) -> None:

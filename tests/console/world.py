@@ -67,9 +67,9 @@ class Shown:
 
 
 @contextmanager
-def showing(root: Path) -> Iterator[Shown]:
-    """Serve what `make_shown` left in a folder."""
-    with _project(root).serving() as server:
+def showing(root: Path, *options: str) -> Iterator[Shown]:
+    """Serve what `make_shown` left in a folder, with options of `moat serve`."""
+    with _project(root).serving(*options) as server:
         yield Shown(server)
 
 

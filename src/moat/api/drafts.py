@@ -19,48 +19,40 @@ from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.gateway.drafts import draft_call, draft_events, draft_pipeline
 from moat.gateway.formats import openai_chat
 from moat.ports.drafts import (
+    Draft,
     DraftEval,
     DraftEvent,
     DraftFailed,
     DraftFailure,
     DraftPreview,
     EvalWish,
+    PartialText,
     PromptText,
 )
-from moat.prompts.drafts import Draft
 from moat.prompts.problems import Problem
 
 MAX_CASES = 1_000_000
 
 
-class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PreviewOrder(Draft, frozen=True, kw_only=True):
     """A draft, and values for its variables."""
 
-    name: str
-    version: str
-    text: str
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
     environment: str = DEFAULT_ENVIRONMENT
     """Whose served version the cost is compared with."""
 
 
-class DraftCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DraftCall(Draft, frozen=True, kw_only=True):
     """A draft to be answered by a model."""
 
-    name: str
-    version: str
-    text: str
-    variables: dict[str, Any] = {}
+    variables: dict[str, Any] = msgspec.field(default_factory=dict)
     model: str = ""
     """Alias instead of the draft's own."""
 
 
-class DraftEvalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DraftEvalOrder(Draft, frozen=True, kw_only=True):
     """A draft to be scored by a suite."""
 
-    name: str
-    version: str
-    text: str
     suite: str
     limit: Annotated[int, msgspec.Meta(ge=0, le=MAX_CASES)] = 0
     """Only so many cases, the first ones; 0: all."""
@@ -77,6 +69,11 @@ def get_prompt_file(request: Request, services: Services) -> PromptText:
     return services.workbench.drafts.file(request.path_params["name"], request.query_params.get("version", ""))
 
 
+def get_partial_file(request: Request, services: Services) -> PartialText:
+    """The file of a partial, as it stands, and the versions that include it."""
+    return services.workbench.drafts.partial(request.path_params["name"])
+
+
 def lint_draft(request: Request, services: Services) -> list[Problem]:
     """What lint finds in a draft; a mistake in its YAML is a finding too."""
     draft: Draft = request.state.body
@@ -86,7 +83,7 @@ def lint_draft(request: Request, services: Services) -> list[Problem]:
 def preview_draft(request: Request, services: Services) -> DraftPreview:
     """A draft with its variables filled in, and what a call of it costs."""
     order: PreviewOrder = request.state.body
-    prompt = services.workbench.drafts.read(order.name, order.version, order.text)
+    prompt = services.workbench.drafts.read(order)
     served = _served(services, order.name, order.environment)
     return services.workbench.drafts.preview(prompt, order.variables, served)
 
@@ -94,7 +91,7 @@ def preview_draft(request: Request, services: Services) -> DraftPreview:
 def run_draft(request: Request, services: Services) -> Response:
     """A model's answer to a draft, piece by piece, through the pipeline of production."""
     order: DraftCall = request.state.body
-    prompt = services.workbench.drafts.read(order.name, order.version, order.text)
+    prompt = services.workbench.drafts.read(order)
     call = draft_call(request.state.key, prompt, order.variables, order.model)
     run = draft_pipeline(services.live.serving, prompt)
 
@@ -155,6 +152,7 @@ ENDPOINTS = (
         query=("version",),
         needs=("version",),
     ),
+    Endpoint("GET", "/api/v1/files/partials/{name:path}", VIEWERS, get_partial_file, PartialText),
     Endpoint("POST", "/api/v1/drafts/lint", EXPERTS, lint_draft, list[Problem], body=Draft),
     Endpoint(
         *("POST", "/api/v1/drafts/preview", EXPERTS, preview_draft, DraftPreview),

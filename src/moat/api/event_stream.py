@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -13,6 +14,35 @@ from moat.domain.errors import MoatError
 from moat.pipeline.endings import HUNG_UP
 
 _encoder = msgspec.json.Encoder()
+
+END: dict[str, Any] = {"type": "http.response.body", "body": b""}
+"""ASGI: what an answer of events ends with."""
+
+
+def start() -> dict[str, Any]:
+    """ASGI: what an answer of events begins with. Its headers are a list of its own, which others may add to."""
+    headers = [
+        (b"content-type", EVENTS.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),  # nginx would hold the pieces back
+    ]
+    return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+def piece(text: bytes) -> dict[str, Any]:
+    """Lines of a stream, as ASGI sends them."""
+    return {"type": "http.response.body", "body": text + b"\n\n", "more_body": True}
+
+
+def event(name: str, data: msgspec.Struct) -> dict[str, Any]:
+    """An event of this name, as ASGI sends it."""
+    return piece(b"event: %b\ndata: %b" % (name.encode(), _encoder.encode(data)))
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class EventStream(Response):
@@ -28,11 +58,6 @@ class EventStream(Response):
         refuse: Callable[[MoatError], Response],
     ) -> None:
         super().__init__(media_type=EVENTS)
-        self.raw_headers = [
-            (b"content-type", EVENTS.encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),  # nginx would hold the pieces back
-        ]
         self._events = events
         self._failed = failed
         self._refuse = refuse
@@ -40,7 +65,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and watch whether somebody still listens."""
         work = asyncio.ensure_future(self._answer(scope, receive, send))
-        watch = asyncio.ensure_future(_hang_up(receive))
+        watch = asyncio.ensure_future(hung_up(receive))
         try:
             await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -57,22 +82,15 @@ class EventStream(Response):
             except MoatError as error:
                 await self._refuse(error)(scope, receive, send)
                 return
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await _send(send, first)
+            await send(start())
+            await send(_tagged(first))
             try:
-                async for event in events:
-                    await _send(send, event)
+                async for later in events:
+                    await send(_tagged(later))
             except MoatError as error:
-                await _send(send, self._failed(error))
-        await send({"type": "http.response.body", "body": b""})
+                await send(_tagged(self._failed(error)))
+        await send(END)
 
 
-async def _send(send: Send, event: msgspec.Struct) -> None:
-    name = str(event.__struct_config__.tag)
-    body = b"event: %b\ndata: %b\n\n" % (name.encode(), _encoder.encode(event))
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _hang_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _tagged(data: msgspec.Struct) -> dict[str, Any]:
+    return event(str(data.__struct_config__.tag), data)

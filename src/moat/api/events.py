@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from moat.api.changes import Changes, Listener, Topic
-from moat.api.endpoint import EVENTS, VIEWERS, Endpoint
+from moat.api.endpoint import VIEWERS, Endpoint
+from moat.api.event_stream import END, event, hung_up, piece, start
 from moat.api.services import Services
 from moat.domain.calls import new_id
 from moat.domain.errors import AccessError, Unavailable
@@ -50,34 +51,28 @@ class ChangeStream(Response):
         """Answer."""
         try:
             async with self._changes.listening(self._who) as listener:
-                headers = [
-                    (b"content-type", EVENTS.encode()),
-                    (b"cache-control", b"no-store"),
-                    (b"x-accel-buffering", b"no"),  # nginx would hold the pieces back
-                ]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send(start())
                 if scope["method"] != "HEAD":
                     await self._tell(listener, receive, send)
-                await send({"type": "http.response.body", "body": b""})
+                await send(END)
         except Unavailable as error:
             await respond(send, error.status, openai_chat.error_body(error), error_headers(error, new_id("req")))
 
     async def _tell(self, listener: Listener, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_gone(receive, listener))
         try:
-            await send(_piece(f"retry: {RETRY_MS}\n\n"))
+            await send(piece(b"retry: %d" % RETRY_MS))
             beat = time.monotonic() + self._changes.beat
             while True:
                 topics = await listener.hear(max(0.0, beat - time.monotonic()))
                 if gone.done() or self._changes.ended:
                     return
                 if topics:
-                    data = msgspec.json.encode(Changed(topics)).decode()
-                    await send(_piece(f"event: changed\ndata: {data}\n\n"))
+                    await send(event("changed", Changed(topics)))
                 if time.monotonic() >= beat:
                     beat = time.monotonic() + self._changes.beat
                     await asyncio.to_thread(self._admit)
-                    await send(_piece(": still here\n\n"))
+                    await send(piece(b": still here"))
         except AccessError:
             return
         finally:
@@ -86,13 +81,8 @@ class ChangeStream(Response):
 
 async def _gone(receive: Receive, listener: Listener) -> None:
     """Wakes the listener when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await hung_up(receive)
     listener.tell(set())
-
-
-def _piece(text: str) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": text.encode(), "more_body": True}
 
 
 ENDPOINTS = (Endpoint("GET", "/api/v1/events", VIEWERS, listen, Changed, streams=True),)

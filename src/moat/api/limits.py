@@ -15,6 +15,7 @@ from moat.domain.trips import Trip, TripScope
 from moat.ports.limit_drafts import ConfigDraft, LimitWish
 from moat.spend.counters import Balance
 from moat.spend.limits import Measure, PlacedLimit
+from moat.spend.projecting import Pace, pace
 
 
 class LimitState(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,16 +37,20 @@ class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """Unix nanoseconds; 0 without a window."""
     timezone: str = "UTC"
     """Where its days and months begin."""
+    pace: Pace | None = None
+    """Where it comes to. None for limits by the minute, by the call and of calls at one time, and in the first
+    twentieth of a window."""
 
 
 def list_limits(request: Request, services: Services) -> list[LimitState]:
     """Every counter, fullest first within its limit."""
     name = request.query_params.get("name", "")
-    found = [state(balance) for balance in services.live.balances() if name in ("", balance.limit.name)]
+    now_ns = time.time_ns()
+    found = [state(balance, now_ns) for balance in services.live.balances() if name in ("", balance.limit.name)]
     return found[: limit_of(request)]
 
 
-def state(balance: Balance) -> LimitState:
+def state(balance: Balance, now_ns: int) -> LimitState:
     """As the API tells it."""
     limit = balance.limit
     return LimitState(
@@ -59,6 +64,7 @@ def state(balance: Balance) -> LimitState:
         held=balance.held,
         resets_ns=balance.resets_ns,
         timezone=str(limit.tz),
+        pace=pace(balance, now_ns),
     )
 
 

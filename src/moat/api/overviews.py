@@ -1,4 +1,4 @@
-"""How things stand, on one page: the last hours against the same a week before."""
+"""How things stand, on one page: the last hours, or any others, against the same a week before."""
 
 import time
 from typing import NamedTuple
@@ -65,6 +65,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     before_until_ns: int
     """The time that it is compared with: a week earlier, or as many weeks as it is long."""
     step_ns: int
+    q: str
+    """Expression of the filter language: with it, the times and the environment, every other route finds the same
+    calls, without shadow copies, evaluations and reruns."""
     now: Totals
     before: Totals
     series: list[Totals]
@@ -72,7 +75,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     scores: list[OverviewScore]
     score_series: list[ScorePoint]
     budgets: list[Budget]
-    """The fullest first, 20 at most."""
+    """As they are now, whatever time is asked for, as are the next two; the fullest first, 20 at most."""
     forecast: Forecast
     """What the month will have cost, of the environment when one is asked for."""
     alerts: list[Alert]
@@ -81,19 +84,39 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Of this time, newest first, 20 at most."""
 
 
+class Period(NamedTuple):
+    """Which time is asked for. Nanoseconds."""
+
+    window_ns: int
+    """Length of one that ends now; 0 when it has a beginning."""
+    since_ns: int = 0
+    until_ns: int = 0
+    """0: now. Of what is still to come nothing is known."""
+
+    def bounds(self, now_ns: int) -> tuple[int, int]:
+        """Its beginning, and its end as far as it has come."""
+        until = min(self.until_ns or now_ns, now_ns)
+        return self.since_ns or until - self.window_ns, until
+
+
 class View(NamedTuple):
     """What is asked, and whose own is shown."""
 
-    window_ns: int
+    period: Period
     environment: str
     tenant: str
     bound: bool
     """Is it a key of one tenant or environment? It learns nothing of the whole project."""
 
     @classmethod
-    def of(cls, key: Key, window_ns: int, environment: str) -> "View":
+    def of(cls, key: Key, period: Period, environment: str) -> "View":
         """A key's."""
-        return cls(window_ns, environment, key.tenant, bool(key.tenant or key.environment))
+        return cls(period, environment, key.tenant, bool(key.tenant or key.environment))
+
+    @property
+    def q(self) -> str:
+        """What finds the same calls where one environment is asked for by its name, if any."""
+        return "not shadow" if self.environment else f"not shadow and {TRAFFIC}"
 
     def calls(self, since_ns: int, until_ns: int) -> TraceFilter:
         """People's calls in a time: no copies, no evaluations, no reruns."""
@@ -122,22 +145,23 @@ class Overviews:
         self._forecasts = Recent(VIEWS)
 
     def get(self, view: View) -> Overview:
-        """How things stand."""
+        """How things stand, or stood."""
         return self._recent.get(view, FRESH_SECONDS, lambda: self._made(view, time.time_ns()))
 
     def _made(self, view: View, now_ns: int) -> Overview:
-        since = now_ns - view.window_ns
-        back = -(-view.window_ns // WEEK_NS) * WEEK_NS
-        wanted, earlier = view.calls(since, now_ns), view.calls(since - back, now_ns - back)
-        step = next((step for step in STEPS_NS if step * (SLOTS - 1) >= view.window_ns), STEPS_NS[-1])
+        since, until = view.period.bounds(now_ns)
+        back = max(1, -(-(until - since) // WEEK_NS)) * WEEK_NS
+        wanted, earlier = view.calls(since, until), view.calls(since - back, until - back)
+        step = next((step for step in STEPS_NS if step * (SLOTS - 1) >= until - since), STEPS_NS[-1])
         now, series = self._calls.course(wanted, step)
         said = self._traces.scores([], wanted, step)
         return Overview(
             since_ns=since,
-            until_ns=now_ns,
+            until_ns=until,
             before_since_ns=since - back,
-            before_until_ns=now_ns - back,
+            before_until_ns=until - back,
             step_ns=step,
+            q=view.q,
             now=now,
             before=self._calls.totals(earlier)[0],
             series=series,
@@ -146,7 +170,7 @@ class Overviews:
             budgets=[each for each in budgets(self._live.balances(), now_ns) if _is_own(each, view)][:MOST],
             forecast=self._forecast(view, now_ns),
             alerts=[] if view.bound else self._firing(),
-            releases=[] if view.tenant else marks(self._releases, view.environment, since, MOST),
+            releases=[] if view.tenant else marks(self._releases, view.environment, since, until, MOST),
         )
 
     def _forecast(self, view: View, now_ns: int) -> Forecast:

@@ -9,7 +9,8 @@ from moat.api.endpoint import ENGINEERS, EXPERTS, VIEWERS, Endpoint
 from moat.api.services import Services
 from moat.domain.errors import AccessError, RequestError
 from moat.domain.keys import Key
-from moat.ports.drafts import Person, Proposal, ProposalFile, Proposed, ProposedFile
+from moat.ports.drafts import MAX_PARTIALS, Person, Proposal, ProposalFile, Proposed, ProposedFile
+from moat.prompts.files import partial_path
 
 MAX_FILES = 50
 MAX_MESSAGE = 10_000
@@ -18,7 +19,7 @@ CONFIG = "moat.yaml"
 
 
 class ProposalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to propose, and why: some `files`, or one version of a prompt by `name`, `version` and `text`."""
+    """What to propose, and why: some `files`, or a draft: `name`, `version`, `text` and `partials`."""
 
     message: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE)]
     """Why; the commit's message."""
@@ -28,6 +29,8 @@ class ProposalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str = ""
     version: str = ""
     text: str = ""
+    partials: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_PARTIALS)] = {}
+    """Text by name: those that are committed with the version."""
     base: str = ""
     """The commit that the files were written for: when one has changed since, nothing is proposed. Empty: no matter."""
 
@@ -40,12 +43,16 @@ def propose(request: Request, services: Services) -> Proposed:
         raise AccessError(
             "only a person can propose, and this key is nobody's", remedy="`moat keys create --user NAME` makes one."
         )
-    if bool(order.files) == bool(order.name):
-        raise RequestError("give either `files`, or `name`, `version` and `text`", where="files")
+    if bool(order.files) == bool(order.name) or (order.files and order.partials):
+        raise RequestError("give either `files`, or `name`, `version`, `text` and `partials`", where="files")
     subject, files = "", order.files
     if order.name:
         path = services.workbench.drafts.path(order.name, order.version)
-        subject, files = f"{order.name}-{order.version}", (ProposedFile(path=path, text=order.text),)
+        subject = f"{order.name}-{order.version}"
+        files = (
+            ProposedFile(path=path, text=order.text),
+            *(ProposedFile(path=partial_path(name), text=text) for name, text in order.partials.items()),
+        )
     if key.role not in ENGINEERS and any(file.path == CONFIG for file in files):
         raise AccessError(
             f"a change of {CONFIG} is proposed by engineers and admins, and your role is {key.role}",

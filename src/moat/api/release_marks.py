@@ -22,14 +22,15 @@ class ReleaseMark(msgspec.Struct, frozen=True, kw_only=True):
     rolled_back: bool
 
 
-def marks(releases: ReleaseReader, environment: str, since_ns: int, limit: int) -> list[ReleaseMark]:
-    """The newest, newest first; of one environment when it is named."""
+def marks(releases: ReleaseReader, environment: str, since_ns: int, until_ns: int, limit: int) -> list[ReleaseMark]:
+    """The newest of a time, newest first; of one environment when it is named. `until_ns` 0: up to now."""
     found: list[Assignment] = []
     for current in releases.current():
         # Whatever is served since before has no younger assignment.
         if current.created_ns >= since_ns and environment in ("", current.environment):
             found += releases.history(current.prompt, current.environment)
-    found = sorted((each for each in found if each.created_ns >= since_ns), key=lambda each: -each.created_ns)
+    found = [each for each in found if each.created_ns >= since_ns and not 0 < until_ns <= each.created_ns]
+    found.sort(key=lambda each: -each.created_ns)
     return [_mark(releases, each) for each in found[:limit]]
 
 

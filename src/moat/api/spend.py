@@ -74,7 +74,7 @@ def reprice(request: Request, services: Services) -> Repricing:
     return services.reprice(actor, asked.since_ns, asked.until_ns, asked.dry_run)
 
 
-_OF_FORECASTS = tuple(name for name in FILTER if name not in ("since_ns", "until_ns"))
+_OF_FORECASTS = tuple(name for name in FILTER if name not in ("since_ns", "until_ns", "ended_since_ns"))
 """Its past is the last eight weeks."""
 
 ENDPOINTS = (

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from moat.ports.drafts import DraftEvals, Drafts, Proposals
+from moat.ports.drafts import Draft, DraftEvals, Drafts, Proposals
 from moat.ports.limit_drafts import ConfigDraft, LimitWish
-from moat.prompts.drafts import Draft
 from moat.prompts.problems import Problem
 
 

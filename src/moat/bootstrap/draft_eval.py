@@ -28,8 +28,8 @@ from moat.evals.running.evaluation import Evaluation, narrowed
 from moat.evals.running.flips import phases_of
 from moat.evals.running.tally import Progress
 from moat.evals.score_comparison import ScoreComparison, compare_score, paired_scores
-from moat.ports.drafts import DraftScore, EvalWish
-from moat.prompts.drafts import Draft, read_draft
+from moat.ports.drafts import DraftScore
+from moat.prompts.drafts import read_draft
 
 DRAFT = "draft"
 """Stands for the commit of a run whose prompt is in none."""
@@ -54,7 +54,7 @@ class DraftRun:
         self._person = order.person
         self._evaluating = Evaluating(project, state, environment())
         self._evaluating.user = order.person
-        self._prompt = _prompt(project, order.wish)
+        self._prompt = read_draft(project.root, order.wish).prompt
         evaluation = self._evaluation(self._prompt)
         known = evaluation.find_run(self._runs)
         self._run = known or evaluation.new_run(time.time_ns(), commit=DRAFT, author=order.person)
@@ -152,10 +152,6 @@ async def _until_told(run: DraftRun) -> None:
         await task
     except asyncio.CancelledError:
         run.stopped()
-
-
-def _prompt(project: Project, wish: EvalWish) -> PromptVersion:
-    return read_draft(project.root, Draft(name=wish.name, version=wish.version, text=wish.text)).prompt
 
 
 def _told(scores: Sequence[ScoreComparison]) -> tuple[DraftScore, ...]:

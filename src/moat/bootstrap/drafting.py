@@ -19,16 +19,16 @@ from moat.domain.usage import Usage
 from moat.gateway.serving import Live
 from moat.pipeline.estimates import choices, input_tokens, stated_output
 from moat.pipeline.stages.resolve import params_of
-from moat.ports.drafts import DraftCost, DraftPreview, PromptText
+from moat.ports.drafts import Draft, DraftCost, DraftPreview, PartialText, PartialUse, PromptText
 from moat.ports.prompts import Renderer
 from moat.prompts.catalog import Catalog
-from moat.prompts.drafts import Draft, draft_path, lint_draft, read_draft
-from moat.prompts.files import read_text
+from moat.prompts.drafts import draft_path, lint_draft, read_draft
+from moat.prompts.files import partial_path, read_text
 from moat.prompts.linting.tokens import Economics
 from moat.prompts.lock import read_lock
 from moat.prompts.problems import Problem
 from moat.prompts.templates import JinjaRenderer
-from moat.prompts.tree import inside
+from moat.prompts.tree import check_name, inside
 
 
 class Drafting:
@@ -53,27 +53,49 @@ class Drafting:
         if not (self._root / path).is_file():
             versions = ", ".join(self._catalog().versions(name))
             raise NotFound(f"there is no file of {name}@{version}", where=path, remedy=f"There are: {versions}.")
-        repository = Project(self._root).repository
-        changes = repository.log(path, limit=1)
+        text = read_text(inside(self._root, path), path)
+        commit, edited = self._history(path)
+        published = f"{name}@{version}" in read_lock(self._root)
         return PromptText(
-            name=name,
-            version=version,
-            path=path,
-            text=read_text(inside(self._root, path), path),
-            commit=changes[0].id if changes else "",
-            edited=not changes or repository.is_dirty(path),
-            published=f"{name}@{version}" in read_lock(self._root),
+            name=name, version=version, path=path, text=text, commit=commit, edited=edited, published=published
         )
 
-    def read(self, name: str, version: str, text: str) -> PromptVersion:
-        """The version that a text is, with the project's partials and tools. Raises with file and line."""
-        return read_draft(self._root, Draft(name=name, version=version, text=text)).prompt
+    def partial(self, name: str) -> PartialText:
+        """A partial's file, as it is on the disk, and the versions in force that include it. Raises `NotFound`."""
+        path = partial_path(check_name(name))
+        if not (self._root / path).is_file():
+            raise NotFound(f"there is no partial {name!r}", where=path)
+        text, lock = read_text(inside(self._root, path), path), read_lock(self._root)
+        commit, edited = self._history(path)
+        uses = tuple(
+            PartialUse(name=prompt.name, version=prompt.version, published=prompt.id in lock)
+            for prompt in self._catalog().all()
+            if name in prompt.partials
+        )
+        return PartialText(name=name, path=path, text=text, commit=commit, edited=edited, used_by=uses)
+
+    def _history(self, path: str) -> tuple[str, bool]:
+        """The commit that changed a file last, and whether the file differs from it."""
+        repository = Project(self._root).repository
+        changes = repository.log(path, limit=1)
+        return changes[0].id if changes else "", not changes or repository.is_dirty(path)
+
+    def read(self, draft: Draft) -> PromptVersion:
+        """The version that a draft is, with the project's partials and tools. Raises with file and line."""
+        return read_draft(self._root, draft).prompt
 
     def lint(self, draft: Draft) -> list[Problem]:
-        """What `moat lint` would find in this file, but for the traffic it may know of."""
-        models = set(self._settings().config.models)
-        prices = Economics(prices=input_prices(Project(self._root)))
-        return lint_draft(self._root, draft, models=models, covered=_covered(self._root), economics=prices)
+        """What `moat lint` would find in its files, but for the traffic it may know of; and what the partials that it
+        changes break elsewhere.
+        """
+        return lint_draft(
+            self._root,
+            draft,
+            models=set(self._settings().config.models),
+            covered=_covered(self._root),
+            economics=Economics(prices=input_prices(Project(self._root))),
+            versions=self._catalog().files(),
+        )
 
     def preview(self, prompt: PromptVersion, variables: dict[str, Any], served: PromptVersion | None) -> DraftPreview:
         """With its variables filled in, and what that costs, beside the served version."""

@@ -13,6 +13,7 @@ from moat.domain.audit import Act
 from moat.domain.errors import ConflictError, NotFound, PromptError, RequestError, Unavailable
 from moat.ports.audit import AuditWriter
 from moat.ports.drafts import Person, Proposal, ProposalFile, Proposed, ProposedFile
+from moat.prompts.problems import Problem
 
 MAX_PATH = 300
 MAX_TRIES = 10
@@ -60,7 +61,7 @@ class Proposing:
             )
         _check_base(repository, written_for, base, texts)
         commit = repository.commit_files(base, texts, message, (person.name, person.email))
-        self._check(commit, texts)
+        self._check(base, commit, texts)
         branch = _branched(repository, subject or _subject(texts), commit)
         detail = {"commit": commit, "base": base, "files": list(texts)}
         act = Act(person.email or person.name, "prompt.propose", branch, reason=message, detail=detail)
@@ -122,9 +123,9 @@ class Proposing:
             return str(error)
         return ""
 
-    def _check(self, commit: str, texts: dict[str, str]) -> None:
+    def _check(self, base: str, commit: str, texts: dict[str, str]) -> None:
         """Raise for what `moat lint`, and of moat.yaml `moat config check`, find wrong in these files, as the branch
-        would hold them: `PromptError`, `ConfigError`.
+        would hold them, and for what they break in prompts that consist of them: `PromptError`, `ConfigError`.
         """
         # A server carries suites and their scorers from the first proposal on only: they are half of its code.
         from moat.bootstrap.proposed_config import check_proposed
@@ -142,12 +143,25 @@ class Proposing:
                 check_proposed(project, self._settings(), environment())
             suites = check_suites(project)
             models = set(project.settings.config.models)
-            found = [*suites.problems, *lint(project.root, models=models, covered=suites.covered)]
-        wrong = [problem for problem in found if problem.severity == "error" and problem.path in texts]
+            linted = lint(project.root, models=models, covered=suites.covered, catalog=project.catalog)
+            touched = {file.path for file in project.catalog.files() if not texts.keys().isdisjoint(file.paths)}
+        found = [problem for problem in (*suites.problems, *linted) if problem.severity == "error"]
+        wrong = [problem for problem in found if problem.path in texts]
+        # A partial or a tool is a part of versions whose own files are as they were.
+        broken = [problem for problem in found if problem.path in touched - texts.keys()]
+        wrong += self._new(base, broken, models) if broken else []
         if wrong:
             shown = "; ".join(str(problem) for problem in wrong[:MAX_SHOWN])
             more = f"; and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
             raise PromptError(f"lint finds errors: {shown}{more}", where=wrong[0].path, remedy="Mend them first.")
+
+    def _new(self, base: str, problems: Sequence[Problem], models: set[str]) -> Sequence[Problem]:
+        """Those that the commit `base` does not have."""
+        from moat.prompts.lint import lint
+
+        with checked_out(Project(self._root), Base("", base)) as project:
+            before = [] if project is None else lint(project.root, models=models, covered=set())
+        return [problem for problem in problems if problem not in before]
 
     def _url(self, repository: ProposingRepository, branch: str) -> str:
         config = self._settings().config

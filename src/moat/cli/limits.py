@@ -1,5 +1,6 @@
 """`moat limits`: how far rates and budgets are used up."""
 
+import time
 from datetime import datetime
 from typing import Annotated
 
@@ -59,7 +60,8 @@ def _recorded(project: Project) -> list[LimitState]:
     ledger = LimitLedger(SystemClock())
     with open_traces(project) as traces:
         ledger.adopt(ledger_rules(settings, price_table(settings, environment()), environment()), opening(traces))
-    return [state(balance) for balance in ledger.balances()]
+    now_ns = time.time_ns()
+    return [state(balance, now_ns) for balance in ledger.balances()]
 
 
 def _row(found: LimitState) -> list[str]:

@@ -3,7 +3,7 @@ in. Nothing here changes what an environment serves.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -15,6 +15,45 @@ from moat.domain.usage import Usage
 
 PLAYGROUND = "playground"
 """Feature and environment of the calls that people make to try something."""
+
+
+MAX_PARTIALS = 49
+"""Of a draft: with its own file as many files as one proposal takes."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file of a prompt version would hold, and the partials that it would have otherwise than the project."""
+
+    name: str
+    version: str
+    text: str
+    partials: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_PARTIALS)] = {}
+    """Text by name, as in `{% include "name" %}`: changed ones and new ones. What the draft does not include is left
+    out; what is not here is as the project has it."""
+
+
+class PartialUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that includes a partial, directly or through others."""
+
+    name: str
+    version: str
+    published: bool
+    """Is it in `prompts.lock`? Then the partial is a part of it that does not change either."""
+
+
+class PartialText(msgspec.Struct, frozen=True, kw_only=True):
+    """A partial's file as it stands."""
+
+    name: str
+    path: str
+    """Relative to the project."""
+    text: str
+    commit: str
+    """The commit that changed it last; empty when there is none."""
+    edited: bool
+    """Does it differ from that commit, or is it in none?"""
+    used_by: tuple[PartialUse, ...]
+    """By prompt, each prompt's versions from the oldest."""
 
 
 class PromptText(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,12 +220,9 @@ class DraftEval(msgspec.Struct, frozen=True, kw_only=True):
     """0: it goes on."""
 
 
-class EvalWish(msgspec.Struct, frozen=True, kw_only=True):
+class EvalWish(Draft, frozen=True, kw_only=True):
     """A draft, and the suite to run on it."""
 
-    name: str
-    version: str
-    text: str
     suite: str
     limit: int = 0
     """Only so many cases, the first ones; 0: all."""
@@ -266,8 +302,12 @@ class Drafts(Protocol):
         """A version's file. Raises `NotFound`."""
         ...
 
-    def read(self, name: str, version: str, text: str) -> PromptVersion:
-        """The version that a text is. Raises `PromptError`, `DocumentError` with file and line."""
+    def partial(self, name: str) -> PartialText:
+        """A partial's file, and what includes it. Raises `NotFound`."""
+        ...
+
+    def read(self, draft: Draft) -> PromptVersion:
+        """The version that a draft is. Raises `PromptError`, `DocumentError` with file and line."""
         ...
 
     def preview(self, prompt: PromptVersion, variables: dict[str, Any], served: PromptVersion | None) -> DraftPreview:

@@ -73,6 +73,8 @@ class TraceFilter(msgspec.Struct, frozen=True, kw_only=True):
     question is about more than whose it is (`q`, or one of `OF_SPANS`)."""
     since_ns: Nanoseconds = 0
     until_ns: Nanoseconds = 0
+    ended_since_ns: Nanoseconds = 0
+    """Only what ended then or later, however long before it began: a call is stored when it has ended."""
 
 
 OF_SPANS = ("service", "operation", "trace_id", "model", "provider", "error")

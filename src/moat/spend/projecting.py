@@ -12,6 +12,15 @@ EARLY = 0.05
 """Share of a window before whose end nothing is said of its end."""
 
 
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """What a counter comes to when the rest of its window goes as the part so far went: a straight line."""
+
+    projected: int
+    """At the end of the window, of the limit's measure."""
+    full_ns: int
+    """When it is full: Unix nanoseconds, now if it is already; 0: not in this window."""
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """One counter of a limit by the hour, day or month. Amounts are of its measure, money in picodollars."""
 
@@ -27,8 +36,26 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     resets_ns: int
     """Unix nanoseconds."""
     projected: int | None
-    """What it comes to at the end of its window when the rest of it goes as the part so far went: a straight line. None
-    in the first twentieth of the window."""
+    """What it comes to at the end of its window (`Pace`). None in the first twentieth of the window."""
+
+
+def pace(balance: Balance, now_ns: int) -> Pace | None:
+    """Of a limit by the hour, day or month, with what calls under way may still take. None for others, and in the first
+    twentieth of the window: there a single call would say too much.
+    """
+    limit, used = balance.limit, balance.used + balance.held
+    if limit.window not in ("hour", "day", "month"):
+        return None
+    begun = window(limit.window, limit.tz, now_ns)
+    gone, whole = now_ns - begun.start_ns, begun.end_ns - begun.start_ns
+    if gone < EARLY * whole:
+        return None
+    projected = round(used * whole / gone)
+    if used >= limit.amount:
+        return Pace(projected=projected, full_ns=now_ns)
+    return Pace(
+        projected=projected, full_ns=begun.start_ns + gone * limit.amount // used if projected > limit.amount else 0
+    )
 
 
 def budgets(balances: Iterable[Balance], now_ns: int) -> list[Budget]:
@@ -38,10 +65,8 @@ def budgets(balances: Iterable[Balance], now_ns: int) -> list[Budget]:
 
 
 def _budget(balance: Balance, now_ns: int) -> Budget:
-    limit, used = balance.limit, balance.used + balance.held
+    limit, ahead = balance.limit, pace(balance, now_ns)
     assert limit.window is not None
-    begun = window(limit.window, limit.tz, now_ns)
-    gone = (now_ns - begun.start_ns) / (begun.end_ns - begun.start_ns)
     return Budget(
         limit=limit.name,
         of=dict(zip(limit.per, balance.values, strict=True)),
@@ -49,7 +74,7 @@ def _budget(balance: Balance, now_ns: int) -> Budget:
         window=limit.window,
         action=limit.action,
         amount=limit.amount,
-        used=used,
+        used=balance.used + balance.held,
         resets_ns=balance.resets_ns,
-        projected=round(used / gone) if gone >= EARLY else None,
+        projected=ahead.projected if ahead else None,
     )

@@ -2,7 +2,8 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 
-import { holdLine, type News, type Topic } from "./line";
+import type { Topic } from "./line";
+import { listen } from "./listening";
 import { Rounds } from "./rounds";
 
 /** Queries whose key begins with one of these are asked again when the topic changed. */
@@ -11,6 +12,7 @@ const CONCERNS: Record<Topic, readonly string[]> = {
   serving: ["serving", "releases", "prompts", "overview"],
   state: ["state", "releases", "runs", "keys", "accounts", "audit", "alerts", "approvals"],
 };
+const EVERYTHING = Object.keys(CONCERNS) as Topic[];
 /** Milliseconds between two rounds of asking. */
 const PAUSE = 1_000;
 
@@ -28,9 +30,17 @@ function say(now: boolean): void {
 export function useEvents(queries: QueryClient): void {
   useEffect(() => {
     const rounds = new Rounds<Topic>((topics) => refresh(queries, topics), PAUSE);
+    // A page that was opened unseen may have had no line so far.
+    let heard = document.visibilityState !== "visible";
     return listen((news) => {
-      if ("connected" in news) say(news.connected);
-      else rounds.add(news.topics);
+      if ("topics" in news) {
+        rounds.add(news.topics);
+        return;
+      }
+      say(news.connected);
+      // What changed while there was no line was told to nobody.
+      if (heard && news.connected) rounds.add(EVERYTHING);
+      heard = true;
     });
   }, [queries]);
 }
@@ -39,31 +49,6 @@ function refresh(queries: QueryClient, topics: ReadonlySet<Topic>): Promise<void
   const concerned = new Set([...topics].flatMap((topic) => CONCERNS[topic]));
   // A question that is under way is not asked anew: on a slow line none would ever be answered.
   return queries.invalidateQueries({ predicate: (query) => concerned.has(String(query.queryKey[0])) }, { cancelRefetch: false });
-}
-
-/** By the line that all windows share, where the browser has such a thing. */
-function listen(tell: (news: News) => void): () => void {
-  if (typeof SharedWorker === "undefined") return holdLine(tell);
-  let port: MessagePort | undefined;
-  function join(): void {
-    if (port) return;
-    port = new SharedWorker(new URL("./line.worker.ts", import.meta.url), { type: "module", name: "moat" }).port;
-    port.onmessage = (event: MessageEvent<News>) => tell(event.data);
-  }
-  function leave(): void {
-    port?.postMessage("leave");
-    port?.close();
-    port = undefined;
-  }
-  join();
-  // A window that is gone says nothing any more; one that the browser keeps for "back" comes again.
-  addEventListener("pagehide", leave);
-  addEventListener("pageshow", join);
-  return () => {
-    removeEventListener("pagehide", leave);
-    removeEventListener("pageshow", join);
-    leave();
-  };
 }
 
 /** Is the line to the server open? */

@@ -3,10 +3,11 @@ import { holdLine, type News } from "./line";
 
 const windows = new Set<MessagePort>();
 let release: (() => void) | undefined;
-let connected: News = { connected: true };
+/** Whether the line is open, as far as is known. */
+let standing: News | undefined;
 
 function tell(news: News): void {
-  if ("connected" in news) connected = news;
+  if ("connected" in news) standing = news;
   windows.forEach((window) => {
     window.postMessage(news);
   });
@@ -17,6 +18,7 @@ function leave(window: MessagePort): void {
   if (windows.size > 0) return;
   release?.();
   release = undefined;
+  standing = undefined;
 }
 
 (self as unknown as { onconnect: (event: MessageEvent) => void }).onconnect = (event) => {
@@ -24,6 +26,6 @@ function leave(window: MessagePort): void {
   if (!window) return;
   windows.add(window);
   window.onmessage = () => leave(window);
-  window.postMessage(connected);
+  if (standing) window.postMessage(standing);
   release ??= holdLine(tell);
 };

@@ -37,10 +37,13 @@ export const sessionQuery = queryOptions({
   staleTime: Infinity,
 });
 
+/** May somebody with a role do what needs another? */
+export const may = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed);
+
 /** May the person who is signed in do what needs this role? */
 export function useMay(role: Role): boolean {
   const { data } = useQuery(sessionQuery);
-  return data != null && ROLES.indexOf(data.role) >= ROLES.indexOf(role);
+  return data != null && may(data.role, role);
 }
 
 /** Who that is, for windows to compare. */

@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 
 import styles from "./Chart.module.css";
@@ -31,7 +31,9 @@ export interface ChartProps {
   until_ns?: number;
   marks?: readonly Mark[];
   height?: number;
-  /** Called with the span of time that the reader drew with the mouse. */
+  /** Is that time over? Then its last slot, where it is cut, stays so. */
+  past?: boolean;
+  /** Called with the time that the reader drew with the mouse. */
   zoom?: (since_ns: number, until_ns: number) => void;
 }
 
@@ -39,7 +41,10 @@ const NO_MARKS: readonly Mark[] = [];
 
 /** Lines over time. Their numbers are also a table, for those who cannot see lines. */
 export function Chart(props: ChartProps) {
-  const { title, times, series, format, until_ns, marks = NO_MARKS, height = 160, zoom } = props;
+  // While somebody draws on it, what comes meanwhile waits: the picture would be taken from under the mouse.
+  const [held, setHeld] = useState<ChartProps | null>(null);
+  const { title, times, series, format, until_ns, marks = NO_MARKS, height = 160, past = false } = held ?? props;
+  const zoom = useZoom(props.zoom);
   const place = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const id = useId();
@@ -62,25 +67,51 @@ export function Chart(props: ChartProps) {
     <figure className={styles.figure} aria-labelledby={id}>
       <figcaption className={styles.caption}>
         <h3 id={id}>{title}</h3>
-        <ul className={styles.legend}>
-          {at !== null && times[at] !== undefined && <li>{time(times[at])}</li>}
-          {frame.open && shown === times.length - 1 && <li>so far</li>}
-          {at !== null && marksOf(marks, times, at).map((mark) => <li key={`${mark.at_ns} ${mark.label}`}>┊ {mark.label}</li>)}
-          {series.map((one, index) => (
-            <li key={one.label}>
-              <Sample index={index} dashed={one.dashed ?? false} /> {one.label}{" "}
-              <span className="number">{said(one.values[shown], format)}</span>
-            </li>
-          ))}
-        </ul>
+        <span className={styles.at}>
+          {at !== null && times[at] !== undefined && time(times[at])} {frame.open && shown === times.length - 1 && (past ? CUT : SO_FAR)}
+        </span>
       </figcaption>
-      <div ref={place} className={styles.plot} aria-hidden="true" />
+      <div
+        ref={place}
+        className={styles.plot}
+        aria-hidden="true"
+        onMouseDown={() => {
+          if (!zoom) return;
+          setHeld(props);
+          // Anywhere: the mouse may leave the picture before it is let go.
+          addEventListener("mouseup", () => setHeld(null), { once: true });
+        }}
+      />
+      {/* Below the picture: legends of one line and of three leave the pictures of a row beside each other. */}
+      <ul className={styles.legend}>
+        {series.map((one, index) => (
+          <li key={one.label}>
+            <Sample index={index} dashed={one.dashed ?? false} /> {one.label}{" "}
+            <span className="number">{said(one.values[shown], format)}</span>
+          </li>
+        ))}
+        {at !== null && marksOf(marks, times, at).map((mark) => <li key={`${mark.at_ns} ${mark.label}`}>┊ {mark.label}</li>)}
+      </ul>
       <details className="small">
         <summary>Numbers</summary>
-        <Numbers {...props} marks={marksIn(marks, frame)} open={frame.open} />
+        <Numbers {...props} marks={marksIn(marks, frame)} open={frame.open ? (past ? CUT : SO_FAR) : ""} />
       </details>
     </figure>
   );
+}
+
+/** What is said of a last slot that is not whole. */
+const SO_FAR = "so far";
+const CUT = "in part";
+
+/** Always the same function, so that the picture is not drawn anew for another; none where there is nothing to call. */
+function useZoom(zoom: ChartProps["zoom"]): ChartProps["zoom"] {
+  const latest = useRef(zoom);
+  useEffect(() => {
+    latest.current = zoom;
+  });
+  const call = useCallback((since_ns: number, until_ns: number) => latest.current?.(since_ns, until_ns), []);
+  return zoom && call;
 }
 
 const said = (value: number | null | undefined, format: (value: number) => string) => (value == null ? "–" : format(value));
@@ -93,7 +124,7 @@ function Sample({ index, dashed }: { index: number; dashed: boolean }) {
   );
 }
 
-function Numbers({ times, series, format, marks = NO_MARKS, title, open }: ChartProps & { open: boolean }) {
+function Numbers({ times, series, format, marks = NO_MARKS, title, open }: ChartProps & { open: string }) {
   return (
     <div tabIndex={0} role="region" aria-label={`${title}: numbers`} style={{ maxHeight: 240, overflow: "auto" }}>
       <table>
@@ -112,7 +143,7 @@ function Numbers({ times, series, format, marks = NO_MARKS, title, open }: Chart
             <tr key={ns}>
               <th scope="row">
                 {time(ns)}
-                {open && index === times.length - 1 && " so far"}
+                {open && index === times.length - 1 && ` ${open}`}
               </th>
               {series.map((one) => (
                 <td key={one.label} className="number">
@@ -169,7 +200,7 @@ function options({ series, format, marks, zoom, frame, theme, hover }: Drawing):
       x: { range: () => [frame.since_ns / 1e9, frame.until_ns / 1e9] },
       y: { range: (_plot, low, high) => [Math.min(0, low), high > 0 ? high * 1.08 : 1] },
     },
-    axes: [{ ...axis, values: (_plot, seconds) => ticks(seconds) }, { ...axis, size: 64, values: (_plot, values) => values.map((value) => format(value)) }],
+    axes: [{ ...axis, size: BELOW, values: (_plot, seconds) => ticks(seconds) }, { ...axis, size: 64, values: (_plot, values) => values.map((value) => format(value)) }],
     ...lines(series, colour),
     hooks: {
       setCursor: [(plot) => hover(plot.cursor.idx ?? null)],
@@ -181,6 +212,9 @@ function options({ series, format, marks, zoom, frame, theme, hover }: Drawing):
     },
   };
 }
+
+/** Pixels below the picture: the ticks and one line of times. uPlot leaves room for two lines. */
+const BELOW = 30;
 
 const hour = new Intl.DateTimeFormat("sv", { timeStyle: "short" });
 const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });

@@ -1,14 +1,17 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 
+import { moneyColumn } from "./format";
 import { Failure } from "./States";
 import styles from "./Table.module.css";
 
-export interface Column<Row> {
+export type Column<Row> = Look<Row> & ({ cell: (row: Row) => ReactNode } | { money: (row: Row) => number | null | undefined });
+
+/** What a column is called, and how it stands. `money` beside it: picodollars, all with as many digits behind the point. */
+interface Look<Row> {
   /** Unique in the table. */
   key: string;
   header: string;
-  cell: (row: Row) => ReactNode;
   /** Numbers stand at the right, digit below digit; `cut` texts end with dots, `text` goes on in the next line. */
   kind?: "number" | "cut" | "text";
   /** Rows can be sorted by it. Only for tables that have all their rows. */
@@ -47,6 +50,7 @@ export function Table<Row>({ label, rows, columns, id, selected, height, more }:
   const scroller = useRef<HTMLDivElement>(null);
   const [by, setBy] = useState<{ key: string; down: boolean } | null>(null);
   const sorted = useMemo(() => sort(rows, columns, by), [rows, columns, by]);
+  const cells = useMemo(() => columns.map((column) => cellOf(column, rows)), [columns, rows]);
   const windowed = height !== undefined && rows.length > MANY;
   // eslint-disable-next-line react-hooks/incompatible-library -- the compiler that this is about is not used
   const virtual = useVirtualizer({
@@ -84,9 +88,9 @@ export function Table<Row>({ label, rows, columns, id, selected, height, more }:
             if (row === undefined) return null;
             return (
               <tr key={id(row)} aria-rowindex={index + 2} aria-selected={selected === undefined ? undefined : id(row) === selected}>
-                {columns.map((column) => (
+                {columns.map((column, place) => (
                   <td key={column.key} className={column.kind && styles[column.kind]}>
-                    {column.cell(row)}
+                    {cells[place]?.(row)}
                   </td>
                 ))}
               </tr>
@@ -104,6 +108,12 @@ export function Table<Row>({ label, rows, columns, id, selected, height, more }:
       </table>
     </div>
   );
+}
+
+function cellOf<Row>(column: Column<Row>, rows: readonly Row[]): (row: Row) => ReactNode {
+  if (!("money" in column)) return column.cell;
+  const shown = moneyColumn(rows.map(column.money));
+  return (row) => shown(column.money(row));
 }
 
 interface Order {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { ago, change, duration, money, percent } from "./format";
+import { ago, change, DOLLAR, duration, money, moneyColumn, percent } from "./format";
 
 describe("money", () => {
   it.each([
@@ -12,6 +12,23 @@ describe("money", () => {
     [4_500_000, "$0.0000045"],
   ])("%s picodollars are %s", (nanos, shown) => {
     expect(money(nanos)).toBe(shown);
+  });
+});
+
+describe("money of a column", () => {
+  const shown = (dollars: (number | null)[]) => {
+    const picos = dollars.map((one) => one && one * DOLLAR);
+    return picos.map(moneyColumn(picos));
+  };
+  it("stands digit below digit, as the smallest amount needs", () => {
+    expect(shown([0.326, 0.07108, 0.00103, 0, null])).toEqual(["$0.32600", "$0.07108", "$0.00103", "$0.00000", "–"]);
+    expect(shown([12.5, 3])).toEqual(["$12.50", "$3.00"]);
+  });
+  it("does not grow long for what is far smaller than the rest", () => {
+    expect(shown([1234.5, 0.0000045])).toEqual(["$1,234.50", "<$0.01"]);
+  });
+  it("has two digits where nothing was spent", () => {
+    expect(shown([0, null])).toEqual(["$0.00", "–"]);
   });
 });
 

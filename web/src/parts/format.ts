@@ -12,14 +12,41 @@ export const count = (value: number): string => whole.format(value);
 /** 12.3K */
 export const brief = (value: number): string => (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value));
 
+type Picos = number | null | undefined;
+
 /** Money in picodollars: $1,234.50, $0.0123, $0.0000045; null is not known. */
-export function money(picos: number | null | undefined): string {
+export function money(picos: Picos): string {
   if (picos == null) return "–";
   const dollars = picos / DOLLAR;
   if (dollars === 0) return "$0";
+  return dollars.toLocaleString("en", { style: "currency", currency: "USD", minimumFractionDigits: 2, maximumFractionDigits: decimals(dollars) });
+}
+
+/** How many digits behind the point tell an amount that is not 0. */
+function decimals(dollars: number): number {
   const size = Math.abs(dollars);
-  const digits = size >= 1 ? 2 : Math.min(9, 2 - Math.floor(Math.log10(size)) + (size < 0.01 ? 0 : 1));
-  return dollars.toLocaleString("en", { style: "currency", currency: "USD", minimumFractionDigits: 2, maximumFractionDigits: digits });
+  return size >= 1 ? 2 : Math.min(9, 2 - Math.floor(Math.log10(size)) + (size < 0.01 ? 0 : 1));
+}
+
+/** Significant digits of the largest amount of a column; what is too small to show beside it is told as less. */
+const SIGNIFICANT = 6;
+
+/** How the amounts of one column are shown: with as many digits behind the point each, so that they stand digit below digit. */
+export function moneyColumn(values: Iterable<Picos>): (picos: Picos) => string {
+  let [least, most] = [Infinity, 0];
+  for (const value of values) {
+    const size = Math.abs(value ?? 0) / DOLLAR;
+    if (size > 0) [least, most] = [Math.min(least, size), Math.max(most, size)];
+  }
+  const room = most > 0 ? Math.max(2, SIGNIFICANT - 1 - Math.floor(Math.log10(most))) : 2;
+  const digits = most > 0 ? Math.min(room, decimals(least)) : 2;
+  const format = new Intl.NumberFormat("en", { style: "currency", currency: "USD", minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const unit = 10 ** -digits;
+  return (picos) => {
+    if (picos == null) return "–";
+    const dollars = picos / DOLLAR;
+    return dollars !== 0 && Math.abs(dollars) < unit / 2 ? `<${format.format(unit)}` : format.format(dollars);
+  };
 }
 
 /** A share from 0 to 1: 12.3 %. */

@@ -5,6 +5,7 @@ import { useMemo } from "react";
 import { answer, api } from "../api/client";
 import type { ReleaseMark } from "../api/schema";
 import type { Mark } from "./Chart";
+import type { Bounds } from "./period";
 
 const HOUR_NS = 3600e9;
 /** More lines than that would cover the chart. */
@@ -17,13 +18,13 @@ export const markOf = (one: ReleaseMark): Mark => ({
   label: `${one.environment}: ${one.prompt}@${one.versions[0] ?? ""}${one.rolled_back ? ", rolled back" : ""}`,
 });
 
-/** The newest releases since a time, of one environment when it is named; none as long as they are not known. */
-export function useReleaseMarks(since_ns: number | undefined, environment?: string): readonly Mark[] {
+/** The newest releases of a time, of one environment when it is named; none as long as they are not known. */
+export function useReleaseMarks({ since_ns, until_ns }: Bounds, environment?: string): readonly Mark[] {
   // Whole hours: a time that moves on with the clock is not asked for anew each time.
   const from = since_ns === undefined ? undefined : Math.floor(since_ns / HOUR_NS) * HOUR_NS;
   const { data = NONE } = useQuery({
-    queryKey: ["releases", "changes", from, environment],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/changes", { params: { query: { since_ns: from, environment, limit: MOST } }, signal })),
+    queryKey: ["releases", "changes", from, until_ns, environment],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/changes", { params: { query: { since_ns: from, until_ns, environment, limit: MOST } }, signal })),
     placeholderData: keepPreviousData,
   });
   return useMemo(() => data.map(markOf), [data]);

@@ -2,33 +2,23 @@ import { Combobox, ComboboxItem, ComboboxList, ComboboxProvider, Dialog } from "
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useRef, useState } from "react";
 
-import { chooseTheme } from "../parts/theme";
+import { type Entry, useEntries } from "./entries";
+import { useFound } from "./found";
 import styles from "./Palette.module.css";
-import { PLACES } from "./places";
 
-interface Action {
-  label: string;
-  about: string;
-  /** To a page or a window. */
-  leads: boolean;
-  run: () => void;
+interface PaletteProps {
+  open: boolean;
+  close: () => void;
+  openKeys: () => void;
 }
 
-const ID = /^(req_|trc_|[0-9a-f]{32}$)/;
-
-/** Go anywhere, by a few letters; or to a request by its id. */
-export function Palette({ open, close, openKeys }: { open: boolean; close: () => void; openKeys: () => void }) {
-  const [text, setText] = useState("");
-  const actions = useActions(text, openKeys);
+/** Go anywhere, by a few letters: a page, something by its name, a request by its id. */
+export function Palette({ open, close, openKeys }: PaletteProps) {
   const chose = useRef(false);
-  const finish = () => {
-    setText("");
-    close();
-  };
   return (
     <Dialog
       open={open}
-      onClose={finish}
+      onClose={close}
       // What was chosen takes the focus: a page its heading, a window its first field.
       autoFocusOnShow={() => {
         chose.current = false;
@@ -40,56 +30,60 @@ export function Palette({ open, close, openKeys }: { open: boolean; close: () =>
       aria-label="Go to"
       unmountOnHide
     >
-      <ComboboxProvider setInputValue={setText} inputValue={text} open compositeElementInFocusOrder={false}>
-        <Combobox autoSelect="always" data-autofocus placeholder="A page, a request id, text in traces …" className={styles.field} />
-        <ComboboxList className={styles.list} alwaysVisible>
-          {actions.map((action) => (
-            <ComboboxItem
-              key={action.label}
-              className={styles.item}
-              focusOnHover
-              hideOnClick={false}
-              setValueOnClick={false}
-              onClick={() => {
-                chose.current = action.leads;
-                finish();
-                action.run();
-              }}
-            >
-              <span>{action.label}</span>
-              <span className={styles.about}>{action.about}</span>
-            </ComboboxItem>
-          ))}
-        </ComboboxList>
-      </ComboboxProvider>
+      <Choice
+        openKeys={openKeys}
+        choose={(entry) => {
+          chose.current = entry.leads;
+          close();
+          entry.run();
+        }}
+      />
     </Dialog>
   );
 }
 
-function useActions(text: string, openKeys: () => void): Action[] {
+function Choice({ openKeys, choose }: { openKeys: () => void; choose: (entry: Entry) => void }) {
+  const [text, setText] = useState("");
+  const wanted = text.trim();
+  const entries = useEntries(wanted, openKeys);
+  const found = useFound(wanted);
+  const asked = useAsked(wanted);
+  const all = [...asked.first, ...entries, ...found, ...asked.last];
+  return (
+    <ComboboxProvider setInputValue={setText} inputValue={text} open compositeElementInFocusOrder={false}>
+      <Combobox
+        autoSelect="always"
+        data-autofocus
+        aria-label="Where to?"
+        placeholder="A page, a prompt, a user, a request id …"
+        className={styles.field}
+      />
+      <ComboboxList className={styles.list} alwaysVisible aria-label="Where one can go">
+        {all.map((entry) => (
+          <ComboboxItem key={entry.id} className={styles.item} focusOnHover hideOnClick={false} setValueOnClick={false} onClick={() => choose(entry)}>
+            <bdi>{entry.label}</bdi>
+            <bdi className={styles.about}>{entry.about}</bdi>
+          </ComboboxItem>
+        ))}
+      </ComboboxList>
+      <p role="status" className="hidden-visually">
+        {wanted && `${all.length} found`}
+      </p>
+    </ComboboxProvider>
+  );
+}
+
+const REQUEST = /^(req_|trc_|[0-9a-f]{32}$)/;
+const RELEASE = /^rel_[0-9a-f]+$/;
+
+/** What is asked for by an id stands first; the search of traces for the text last. */
+function useAsked(wanted: string): { first: Entry[]; last: Entry[] } {
   const navigate = useNavigate();
   return useMemo(() => {
-    const wanted = text.trim();
-    const small = wanted.toLowerCase();
-    const pages: Action[] = PLACES.map((place) => ({
-      label: place.label,
-      about: `${place.about} · g ${place.key}`,
-      leads: true,
-      run: () => void navigate({ to: place.to }),
-    }));
-    const more: Action[] = (["light", "dark"] as const).map((theme) => ({
-      label: `Use ${theme} colours`,
-      about: "",
-      leads: false,
-      run: () => chooseTheme(theme),
-    }));
-    more.push({ label: "Keyboard shortcuts", about: "Which there are; on or off · ?", leads: true, run: openKeys });
-    const found = [...pages, ...more].filter((action) => `${action.label} ${action.about}`.toLowerCase().includes(small));
-    if (ID.test(wanted)) {
-      found.unshift({ label: `Open ${wanted}`, about: "One request", leads: true, run: () => void navigate({ to: "/traces/$id", params: { id: wanted } }) });
-    } else if (wanted) {
-      found.push({ label: `Search traces: ${wanted}`, about: "", leads: true, run: () => void navigate({ to: "/traces", search: { q: wanted } }) });
-    }
-    return found;
-  }, [text, navigate, openKeys]);
+    const open = (about: string, run: () => void): Entry => ({ id: "open", label: `Open ${wanted}`, about, leads: true, run });
+    const search = () => void navigate({ to: "/traces", search: { q: wanted } });
+    if (REQUEST.test(wanted)) return { first: [open("One request", () => void navigate({ to: "/traces/$id", params: { id: wanted } }))], last: [] };
+    if (RELEASE.test(wanted)) return { first: [open("A release", () => void navigate({ to: "/releases/$id", params: { id: wanted } }))], last: [] };
+    return { first: [], last: wanted ? [{ id: "search", label: `Search traces: ${wanted}`, about: "", leads: true, run: search }] : [] };
+  }, [wanted, navigate]);
 }

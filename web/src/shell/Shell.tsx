@@ -44,7 +44,7 @@ export function Shell() {
         <div className={styles.own}>
           <Line />
           <Button kind="plain" onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
-            Go to <kbd>Ctrl K</kbd>
+            Go to <kbd className={styles.shortcut}>Ctrl K</kbd>
           </Button>
           <Theme />
           {session && <Person session={session} />}

@@ -67,6 +67,9 @@ def conditions(wanted: TraceFilter, kinds: str = "kind = 'call'") -> Condition:
     if wanted.until_ns:
         parts.append("started_ns < ?")
         values.append(wanted.until_ns)
+    if wanted.ended_since_ns:
+        parts.append("started_ns >= ?::BIGINT - duration_ns")  # a sum might be too large
+        values.append(wanted.ended_since_ns)
     if wanted.q:
         part, more = condition(parse(wanted.q))
         parts.append(part)

@@ -206,6 +206,11 @@ def filters_match_exactly(open_store: OpenTraces) -> None:
         between = TraceFilter(since_ns=START + 2, until_ns=START + 4)
         assert store.search(between) == [spans[2], spans[1]]
         assert store.search(TraceFilter(), limit=1) == [shadow]
+        slow = new_call(0, started_ns=START - 60 * 10**9, duration_ns=600 * 10**9)
+        ingest(store, [slow])
+        assert store.search(TraceFilter(ended_since_ns=slow.started_ns + slow.duration_ns)) == [slow]
+        assert store.search(TraceFilter(ended_since_ns=slow.started_ns + slow.duration_ns + 1)) == []
+        assert store.search(TraceFilter(ended_since_ns=2**63 - 1)) == []
 
 
 def pages_hold_whole_traces(open_store: OpenTraces) -> None:

@@ -4,7 +4,7 @@ import { useMemo } from "react";
 
 import type { Run, RunResult, RunScore } from "../../api/schema";
 import { Button } from "../../parts/Button";
-import { count, duration, money } from "../../parts/format";
+import { count, duration } from "../../parts/format";
 import { Failure, Loading, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { AnswerFilter } from "./AnswerFilter";
@@ -68,7 +68,7 @@ function columnsOf(scores: readonly RunScore[], repeats: number): Column<RunResu
     ...(repeats > 1 ? [{ key: "repeat", header: "Time", kind: "number" as const, cell: (one: RunResult) => one.answer.repeat + 1 }] : []),
     ...shown.map((each) => ({ key: `score ${each.name}`, header: each.name, kind: "number" as const, cell: (one: RunResult) => <Value of={one} name={each.name} /> })),
     { key: "latency", header: "Latency", kind: "number", cell: (one) => (one.answer.error ? "" : duration(one.answer.latency_ns)) },
-    { key: "cost", header: "Cost", kind: "number", cell: (one) => money(one.answer.cost) },
+    { key: "cost", header: "Cost", kind: "number", money: (one) => one.answer.cost },
   ];
 }
 

@@ -92,6 +92,9 @@ function Question({ suites, search }: { suites: readonly SuiteInfo[]; search: Po
       <Button kind="main" type="submit">
         Plan
       </Button>
+      <p className={`muted small ${styles.about}`}>
+        Power is how likely a difference of this size is found when it is there; alpha, how likely one is seen where there is none.
+      </p>
     </form>
   );
 }

@@ -60,5 +60,5 @@ const OPTIONS: Column<PowerOption>[] = [
   { key: "repeats", header: "Repeats", kind: "number", cell: (one) => one.repeats },
   { key: "cases", header: "Cases", kind: "number", cell: (one) => count(one.cases) },
   { key: "answers", header: "Answers", kind: "number", cell: (one) => count(one.answers) },
-  { key: "cost", header: "Cost of a run", kind: "number", cell: (one) => money(one.cost) },
+  { key: "cost", header: "Cost of a run", kind: "number", money: (one) => one.cost },
 ];

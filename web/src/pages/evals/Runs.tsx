@@ -3,7 +3,7 @@ import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import type { Run } from "../../api/schema";
-import { ago, count, money, time } from "../../parts/format";
+import { ago, count, time } from "../../parts/format";
 import { Empty, Failure, Loading } from "../../parts/States";
 import { type Column, type More, Table } from "../../parts/Table";
 import styles from "./Runs.module.css";
@@ -122,7 +122,7 @@ const COLUMNS: Column<Run>[] = [
   { key: "verdict", header: "Verdict", cell: (run) => <RunState run={run} />, sort: (run) => run.verdict },
   { key: "score", header: "Score", kind: "number", cell: (run) => score(run.score), sort: (run) => run.score ?? -1 },
   { key: "cases", header: "Cases", kind: "number", cell: (run) => (run.repeats > 1 ? `${count(run.cases)} × ${run.repeats}` : count(run.cases)), sort: (run) => run.cases },
-  { key: "spent", header: "Cost", kind: "number", cell: (run) => money(run.spent), sort: (run) => run.spent },
+  { key: "spent", header: "Cost", kind: "number", money: (run) => run.spent, sort: (run) => run.spent },
   { key: "when", header: "When", cell: (run) => <span title={time(run.created_ns)}>{ago(run.created_ns)}</span>, sort: (run) => run.created_ns },
   { key: "model", header: "Model", cell: (run) => run.model },
   { key: "who", header: "Who", kind: "cut", cell: (run) => <Author run={run} />, sort: (run) => run.author },

@@ -8,38 +8,48 @@ import { Badge, type Tone } from "../../parts/Badge";
 import { Chart } from "../../parts/Chart";
 import { ago, brief, count } from "../../parts/format";
 import { localStarts, timezone } from "../../parts/localTime";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { boundsOf, drawn, isPast, periodOf, readPeriod, stepOf } from "../../parts/period";
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { spread } from "../overview/slots";
-import { type FindingSearch, SPANS } from "./routes";
+import { type FindingSearch, WINDOWS } from "./routes";
 
 const route = getRouteApi("/inside/guards/");
-const HOUR_NS = 3600e9;
 /** Groups of findings, those with the most calls. */
 const MOST = 1000;
-const LENGTHS = { "24h": { ns: 24 * HOUR_NS, step: HOUR_NS }, "7d": { ns: 168 * HOUR_NS, step: 6 * HOUR_NS }, "30d": { ns: 720 * HOUR_NS, step: 24 * HOUR_NS } };
 
 /** Findings over time, and by guard, kind and place. */
 export function Findings() {
   const search = route.useSearch();
-  const window = search.window ?? "7d";
+  const navigate = useNavigate();
+  const period = periodOf(search, "7d");
+  const change = (part: FindingSearch) => void navigate({ to: "/guards", search: { ...search, ...part } });
   const found = useQuery({
-    queryKey: ["usage", "findings", window],
+    queryKey: ["usage", "findings", period],
     queryFn: async ({ signal }) => {
-      const { ns, step } = LENGTHS[window];
-      const until_ns = Date.now() * 1e6;
-      const since_ns = until_ns - ns;
+      const now = Date.now();
+      const { since_ns = 0, until_ns: end = Infinity } = boundsOf(period, now);
+      const until_ns = Math.min(end, now * 1e6);
+      const step = stepOf((until_ns - since_ns) / 1e6);
       const query = { since_ns, until_ns, limit: MOST };
       const ask = (slots: { step_ns?: number; timezone?: string }) => answer(api.GET("/api/v1/findings", { params: { query: { ...query, ...slots } }, signal }));
       const [all, slots] = await Promise.all([ask({}), ask({ step_ns: step, timezone: timezone() })]);
-      return { all, slots, times: localStarts(since_ns, until_ns, step), until_ns };
+      return { all, slots, times: localStarts(since_ns, until_ns, step), until_ns, past: isPast(period, now) };
     },
     placeholderData: keepPreviousData,
   });
   return (
     <>
-      <Choice search={search} />
+      <div className="row">
+        <PeriodChoice period={period} windows={WINDOWS} choose={change} />
+        {search.guard && (
+          <Link to="/guards" search={{ ...search, guard: undefined }} className="button">
+            All guards
+          </Link>
+        )}
+      </div>
       <Shown query={found}>
         {(data) =>
           data.all.length === 0 ? (
@@ -47,7 +57,7 @@ export function Findings() {
               Without a policy they look for nothing: <Link to="/guards/policies">policies</Link> are files beside the prompts.
             </Empty>
           ) : (
-            <Found {...data} guard={search.guard} />
+            <Found {...data} guard={search.guard} zoom={(since_ns, until_ns) => change(drawn(since_ns, until_ns))} />
           )
         }
       </Shown>
@@ -60,16 +70,23 @@ interface Answers {
   slots: FindingCount[];
   times: number[];
   until_ns: number;
+  past: boolean;
 }
 
-function Found({ all, slots, times, until_ns, guard }: Answers & { guard?: string }) {
-  const marks = useReleaseMarks(times[0]);
+interface FoundProps extends Answers {
+  guard?: string;
+  zoom: (since_ns: number, until_ns: number) => void;
+}
+
+function Found({ all, slots, times, until_ns, past, guard, zoom }: FoundProps) {
+  const marks = useReleaseMarks({ since_ns: times[0], until_ns: past ? until_ns : undefined });
   const series = useMemo(() => lines(slots, times, guard), [slots, times, guard]);
   const rows = guard ? all.filter((one) => one.guard === guard) : all;
   return (
     <>
+      <h2 className="hidden-visually">Over time</h2>
       <div className="panel">
-        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} until_ns={until_ns} marks={marks} format={brief} />
+        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} until_ns={until_ns} past={past} marks={marks} format={brief} zoom={zoom} />
       </div>
       <Table label="Findings" rows={rows} columns={COLUMNS} id={(one) => [one.guard, one.kind, one.place, one.action].join(" ")} />
     </>
@@ -98,7 +115,7 @@ const COLUMNS: Column<FindingCount>[] = [
     key: "guard",
     header: "Guard",
     cell: (one) => (
-      <Link to="/guards" search={{ guard: one.guard }}>
+      <Link to="/guards" search={(before) => ({ ...readPeriod(before, WINDOWS), guard: one.guard })}>
         {one.guard}
       </Link>
     ),
@@ -120,24 +137,3 @@ const COLUMNS: Column<FindingCount>[] = [
     sort: (one) => one.last_ns,
   },
 ];
-
-function Choice({ search }: { search: FindingSearch }) {
-  const navigate = useNavigate();
-  const go = (change: FindingSearch) => void navigate({ to: "/guards", search: { ...search, ...change } });
-  return (
-    <div className="row">
-      <select aria-label="Time" value={search.window ?? "7d"} onChange={(event) => go({ window: SPANS.find((one) => one === event.target.value) })}>
-        {SPANS.map((one) => (
-          <option key={one} value={one}>
-            Last {one}
-          </option>
-        ))}
-      </select>
-      {search.guard && (
-        <Link to="/guards" search={{ window: search.window }} className="button">
-          All guards
-        </Link>
-      )}
-    </div>
-  );
-}

@@ -1,12 +1,12 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { among, text } from "../../parts/address";
+import { text } from "../../parts/address";
+import { type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
 
-export const SPANS = ["24h", "7d", "30d"] as const;
+export const WINDOWS = ["1h", "24h", "7d", "30d"] as const;
 
-export interface FindingSearch {
-  window?: (typeof SPANS)[number];
+export interface FindingSearch extends PeriodSearch<(typeof WINDOWS)[number]> {
   guard?: string;
 }
 
@@ -22,7 +22,7 @@ const pages = [
     getParentRoute: () => guards,
     path: "/",
     validateSearch: (search: Record<string, unknown>): FindingSearch => ({
-      window: among(search["window"], SPANS),
+      ...readPeriod(search, WINDOWS),
       guard: text(search["guard"]),
     }),
     component: lazyRouteComponent(() => import("./Findings"), "Findings"),

@@ -8,10 +8,10 @@ import styles from "./Charts.module.css";
 import { spread, starts } from "./slots";
 
 /** What the tiles come from, over time; every release is a line through all charts. */
-export function Charts({ overview }: { overview: Overview }) {
+export function Charts({ overview, past, zoom }: { overview: Overview } & Pick<ChartProps, "past" | "zoom">) {
   const drawn = useMemo(() => draw(overview), [overview]);
   const { times, marks } = drawn;
-  const all = { times, marks, until_ns: overview.until_ns };
+  const all = { times, marks, until_ns: overview.until_ns, past, zoom };
   return (
     <div className={styles.charts}>
       <Panel title="Calls" {...all} series={drawn.calls} format={brief} />

@@ -5,13 +5,13 @@ import { Badge } from "../../parts/Badge";
 import { ago, brief, money, percent, time } from "../../parts/format";
 import styles from "./Lists.module.css";
 
-/** Alerts that fire; nothing when none does. */
-export function Firing({ alerts }: { alerts: readonly Alert[] }) {
+/** Alerts that fire now, whatever time the page shows; nothing when none does. */
+export function Firing({ alerts, past }: { alerts: readonly Alert[]; past: boolean }) {
   if (alerts.length === 0) return null;
   return (
     <section className={`panel stack ${styles.firing}`} aria-label="Alerts">
       <h2>
-        <Badge tone="bad">{alerts.length} firing</Badge>
+        <Badge tone="bad">{alerts.length} firing{past && " now"}</Badge>
       </h2>
       <ul>
         {alerts.map((alert) => (
@@ -28,11 +28,11 @@ export function Firing({ alerts }: { alerts: readonly Alert[] }) {
   );
 }
 
-/** What is left of budgets, the fullest first, and what the month will cost. */
-export function Budgets({ budgets, forecast }: { budgets: readonly Budget[]; forecast: Forecast }) {
+/** What is left of budgets, the fullest first, and what the month will cost: now, whatever time the page shows. */
+export function Budgets({ budgets, forecast, past }: { budgets: readonly Budget[]; forecast: Forecast; past: boolean }) {
   return (
     <section className="panel stack" aria-label="Budgets">
-      <h2>Budgets</h2>
+      <h2>{past ? "Budgets, as they are now" : "Budgets"}</h2>
       <p className="muted">
         {forecast.month}: {money(forecast.spent)} so far
         {forecast.expected !== null && `, ${money(forecast.expected)} expected at its end`}

@@ -21,8 +21,8 @@ interface Figure {
 export function Tiles({ overview }: { overview: Overview }) {
   const { now, before } = overview;
   const figures: Figure[] = [
-    figure("Calls", now, before, (one) => one.calls, brief, 0),
-    { ...figure("Failed", now, before, failed, (share) => percent(share, 2), -1), link: <Failures overview={overview} /> },
+    { ...figure("Calls", now, before, (one) => one.calls, brief, 0), link: <Which overview={overview} of="calls" many={now.calls} /> },
+    { ...figure("Failed", now, before, failed, (share) => percent(share, 2), -1), link: <Which overview={overview} of="failed" many={now.errors} /> },
     figure("Latency p50", now, before, (one) => one.p50_ns || null, duration, -1),
     figure("Latency p95", now, before, (one) => one.p95_ns || null, duration, -1),
     figure("First token p50", now, before, (one) => one.first_token_p50_ns || null, duration, -1),
@@ -30,7 +30,7 @@ export function Tiles({ overview }: { overview: Overview }) {
     figure("Cost of a call", now, before, (one) => (one.calls > 0 ? one.cost / one.calls : null), money, -1),
     figure("Tokens", now, before, (one) => one.input_tokens + one.output_tokens, brief, 0),
     figure("From cache", now, before, (one) => (one.looked_up > 0 ? one.hits / one.looked_up : null), percent, 1),
-    figure("Blocked by guards", now, before, (one) => one.blocked, brief, 0),
+    { ...figure("Blocked by guards", now, before, (one) => one.blocked, brief, 0), link: <Which overview={overview} of="blocked" many={now.blocked} /> },
     ...overview.scores.map(
       (score): Figure => ({
         name: `${score.name} (${score.source})`,
@@ -72,12 +72,15 @@ function Tile({ figure }: { figure: Figure }) {
   );
 }
 
-function Failures({ overview }: { overview: Overview }) {
-  const { window, environment } = route.useSearch();
-  if (overview.now.errors === 0) return null;
+const OF = { calls: "", failed: "error and ", blocked: "guard = block and " };
+
+/** To the same calls, and to no others, among the traces. */
+function Which({ overview, of, many }: { overview: Overview; of: keyof typeof OF; many: number }) {
+  const { window, from, until, environment } = route.useSearch();
+  if (many === 0) return null;
   return (
-    <Link to="/traces" search={{ q: "error", window, environment }}>
-      which?
+    <Link to="/traces" search={{ q: `${OF[of]}${overview.q}`, window, from, until, environment }}>
+      which?<span className="hidden-visually"> ({of})</span>
     </Link>
   );
 }

@@ -1,12 +1,17 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { among, text } from "../../parts/address";
+import { text } from "../../parts/address";
+import { DAY, type Period, type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
 
-export const WINDOWS = ["1h", "24h", "7d", "30d"] as const;
+export const WINDOWS = ["1h", "6h", "24h", "7d", "30d"] as const;
 
-export interface OverviewSearch {
-  window?: (typeof WINDOWS)[number];
+/** What the API looks back at most. */
+export const MOST = 90 * DAY;
+
+export type OverviewPeriod = Period<(typeof WINDOWS)[number]>;
+
+export interface OverviewSearch extends PeriodSearch<(typeof WINDOWS)[number]> {
   environment?: string;
 }
 
@@ -15,7 +20,7 @@ export const overviewRoutes = [
     getParentRoute: () => inside,
     path: "/",
     validateSearch: (search: Record<string, unknown>): OverviewSearch => ({
-      window: among(search["window"], WINDOWS),
+      ...readPeriod(search, WINDOWS),
       environment: text(search["environment"]),
     }),
     component: lazyRouteComponent(() => import("./Overview"), "Overview"),

@@ -11,7 +11,7 @@ import type { Attempt } from "./stream";
 
 interface Props {
   title: string;
-  /** Its text as it is now. */
+  /** Its texts as they are now, as `written` has them. */
   draft: string;
   lanes: readonly Lane[];
   of: (lane: Lane) => Attempt | undefined;

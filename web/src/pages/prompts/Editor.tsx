@@ -1,16 +1,23 @@
-import { useMemo, useRef } from "react";
+import { getRouteApi } from "@tanstack/react-router";
+import { useEffect, useMemo, useRef, useState } from "react";
 
 import { ApiError } from "../../api/client";
-import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { Failure } from "../../parts/States";
-import { type Drafting, type Finding, useFindings, usePreview, useSets, useVariables } from "./drafts";
+import { type Drafting, type Finding, pathOf, useFindings, usePreview, useSets, useVariables } from "./drafts";
 import styles from "./Editor.module.css";
+import { FileField, type FileHandle } from "./FileField";
+import { Files } from "./Files";
+import { Findings } from "./Findings";
+import { PartialFile } from "./PartialFile";
+import { partialOf, partialPath } from "./partials";
 import { Costs, Preview } from "./Preview";
+import { usePartChanges, useParts } from "./useParts";
 import { valued } from "./variables";
 import { ValueSets } from "./ValueSets";
-import { type Part, isVersion, nextVersion } from "./versions";
-import { YamlField, type YamlHandle } from "./YamlField";
+import { type Part as NumberPart, isVersion, nextVersion } from "./versions";
+
+const route = getRouteApi("/inside/prompts/$");
 
 interface Props {
   name: string;
@@ -18,29 +25,88 @@ interface Props {
   known: readonly string[];
 }
 
-/** Write the next version: its file, what lint finds while it is written, what it looks like with values, what it costs. */
+/** Write the next version: its files, what lint finds while they are written, what it looks like with values, what it costs. */
 export function Editor({ name, drafting, known }: Props) {
-  const { draft, change } = drafting;
-  const field = useRef<YamlHandle>(null);
-  const findings = useFindings(name, draft);
-  const found = findings.data ?? [];
   return (
     <div className={styles.halves}>
-      <section className="stack" aria-labelledby="file">
-        <div className="row spread">
-          <h2 id="file">File</h2>
-          <NextVersion drafting={drafting} known={known} />
-        </div>
-        <YamlField ref={field} label={`File of ${name}`} value={draft.text} change={(text) => change({ text })} findings={found} />
-        {findings.isError ? (
-          <Failure error={findings.error} retry={() => void findings.refetch()} />
-        ) : (
-          <Findings findings={found} settled={!findings.isPlaceholderData && findings.isSuccess} goTo={(line, column) => field.current?.goTo(line, column)} />
-        )}
-      </section>
+      <Written name={name} drafting={drafting} known={known} />
       <Tried name={name} drafting={drafting} />
     </div>
   );
+}
+
+/** The files of the draft, one of them open. */
+function Written({ name, drafting, known }: Props) {
+  const { draft, change } = drafting;
+  const parts = useParts(name, drafting);
+  const { write, remove, copy } = usePartChanges(drafting, parts);
+  const variables = useVariables(name, draft);
+  const findings = useFindings(name, draft);
+  const found = findings.data ?? [];
+  const path = pathOf(name, draft.version);
+  const { shown, show, field, leadTo } = useShown(path);
+  const part = parts.parts.find((one) => one.name === shown);
+  const copied = async (of: NonNullable<typeof part>) => show(await copy(of));
+  return (
+    <section className="stack" aria-labelledby="file">
+      <div className="row spread">
+        <h2 id="file">Files</h2>
+        <NextVersion drafting={drafting} known={known} />
+      </div>
+      <Files name={name} path={path} parts={parts} findings={found} shown={part ? shown : ""} remove={remove} />
+      {parts.error && <Failure error={parts.error} />}
+      {part ? (
+        <PartialFile
+          key={part.name}
+          ref={field}
+          part={part}
+          prompt={name}
+          variables={Object.keys(variables)}
+          findings={found.filter((one) => one.path === partialPath(part.name))}
+          write={(text) => write(part, text)}
+          copy={() => copied(part)}
+        />
+      ) : (
+        <FileField
+          ref={field}
+          written="yaml"
+          label={`File of ${name}`}
+          value={draft.text}
+          change={(text) => change({ text })}
+          findings={found.filter((one) => one.path === path)}
+        />
+      )}
+      {findings.isError ? (
+        <Failure error={findings.error} retry={() => void findings.refetch()} />
+      ) : (
+        <Findings
+          path={path}
+          findings={found}
+          settled={!findings.isPlaceholderData && findings.isSuccess}
+          goTo={(one) => (one.path === path || parts.parts.some((each) => partialPath(each.name) === one.path) ? () => leadTo(one) : undefined)}
+        />
+      )}
+    </section>
+  );
+}
+
+/** The file that the address names, and how to get to a place in another. */
+function useShown(path: string) {
+  const { part: shown = "" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const field = useRef<FileHandle>(null);
+  const [target, setTarget] = useState<Finding | null>(null);
+  const show = (part: string) => void navigate({ search: (before) => ({ ...before, part: part || undefined }), replace: true });
+  useEffect(() => {
+    if (!target || (target.path === path ? "" : partialOf(target.path)) !== shown) return;
+    field.current?.goTo(target.line || 1, target.column || 1);
+  }, [target, shown, path]);
+  const leadTo = (finding: Finding) => {
+    // A new object each time: who asks for the same place again is led there again.
+    setTarget({ ...finding });
+    show(finding.path === path ? "" : partialOf(finding.path));
+  };
+  return { shown, show, field, leadTo };
 }
 
 function NextVersion({ drafting, known }: { drafting: Drafting; known: readonly string[] }) {
@@ -63,7 +129,7 @@ function NextVersion({ drafting, known }: { drafting: Drafting; known: readonly 
         />
       </label>
       <span role="group" aria-label="Next version">
-        {(["patch", "minor", "major"] as const satisfies readonly Part[]).map((part) => (
+        {(["patch", "minor", "major"] as const satisfies readonly NumberPart[]).map((part) => (
           <Button key={part} kind="plain" onClick={() => change({ version: nextVersion(known, part) })} title={nextVersion(known, part)}>
             {part}
           </Button>
@@ -73,45 +139,6 @@ function NextVersion({ drafting, known }: { drafting: Drafting; known: readonly 
         {problem && `✕ ${problem}`}
       </span>
     </div>
-  );
-}
-
-interface FindingsProps {
-  findings: readonly Finding[];
-  settled: boolean;
-  goTo: (line: number, column: number) => void;
-}
-
-function Findings({ findings, settled, goTo }: FindingsProps) {
-  const errors = findings.filter((one) => one.severity === "error").length;
-  const warnings = findings.length - errors;
-  return (
-    <section className="stack" aria-labelledby="lint">
-      <h3 id="lint" className="row">
-        Lint
-        <span role="status" className="row">
-          {errors > 0 && <Badge tone="bad">{errors === 1 ? "1 error" : `${errors} errors`}</Badge>}
-          {warnings > 0 && <Badge tone="warn">{warnings === 1 ? "1 warning" : `${warnings} warnings`}</Badge>}
-          {findings.length === 0 && settled && <Badge tone="good">nothing found</Badge>}
-        </span>
-      </h3>
-      {findings.length > 0 && (
-        <ul className={styles.findings}>
-          {findings.map((one, index) => (
-            <li key={index}>
-              <button type="button" className={styles.finding} onClick={() => goTo(one.line || 1, one.column || 1)}>
-                <span className={one.severity === "error" ? "bad" : "warn"}>{one.severity === "error" ? "✕ error" : "! warning"}</span>
-                <span className="muted number">{one.line ? `line ${one.line}` : "file"}</span>
-                <span>
-                  {one.message} <code>{one.rule}</code>
-                  {one.remedy && <span className="muted"> {one.remedy}</span>}
-                </span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-    </section>
   );
 }
 

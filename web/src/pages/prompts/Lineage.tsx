@@ -4,9 +4,10 @@ import { useMemo } from "react";
 
 import type { Lineage as Found, VersionLineage } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
+import { callsOf } from "../../parts/calls";
 import { ago, count, percent, time } from "../../parts/format";
 import { Empty, Shown } from "../../parts/States";
-import { BOX, graph, line } from "./graph";
+import { BOX, type Node, graph, line } from "./graph";
 import styles from "./Lineage.module.css";
 import { lineageQuery } from "./queries";
 
@@ -51,21 +52,35 @@ function Drawing({ name, lineage }: { name: string; lineage: Found }) {
           }),
         )}
         {drawing.nodes.map((node) => (
-          <g key={node.id} className={`${styles.node} ${styles[node.tone] ?? ""}`} transform={`translate(${node.x} ${node.y})`}>
-            <title>{`${node.title} ${node.about}`}</title>
-            <rect width={BOX.width} height={BOX.height} rx={6} />
-            <text x={10} y={18} className={styles.title}>
-              {short(node.title)}
-            </text>
-            <text x={10} y={35} className={styles.about}>
-              {short(node.about)}
-            </text>
-          </g>
+          <Leads key={node.id} name={name} node={node}>
+            <g className={`${styles.node} ${styles[node.tone] ?? ""}`} transform={`translate(${node.x} ${node.y})`}>
+              <title>{`${node.title} ${node.about}`}</title>
+              <rect width={BOX.width} height={BOX.height} rx={6} />
+              <text x={10} y={18} className={styles.title}>
+                {short(node.title)}
+              </text>
+              <text x={10} y={35} className={styles.about}>
+                {short(node.about)}
+              </text>
+            </g>
+          </Leads>
         ))}
       </svg>
     </div>
   );
 }
+
+/** A box that leads where its entry in the list does, for the mouse; the keyboard has the list. */
+function Leads({ name, node: { kind, target }, children }: { name: string; node: Node; children: React.ReactNode }) {
+  const out = { tabIndex: -1, children };
+  if (kind === "run") return <Link to="/evals/runs/$id" params={{ id: target }} {...out} />;
+  if (kind === "release") return <Link to="/releases/$id" params={{ id: target }} {...out} />;
+  if (kind === "serving") return <Link to="/releases/served" search={{ prompt: name, environment: target }} {...out} />;
+  return <Link to="/traces" search={callsSearch(name, target)} {...out} />;
+}
+
+/** The calls that are counted: of all time, without those of evals. */
+const callsSearch = (prompt: string, version: string) => ({ q: `${callsOf({ prompt, version })} and environment != "eval"`, window: "all" as const });
 
 const short = (text: string): string => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
 
@@ -81,8 +96,8 @@ function Past({ name, version }: { name: string; version: VersionLineage }) {
         <span className="row small">
           {version.published ? <Badge>published</Badge> : <Badge tone="warn">not published</Badge>}
           {version.calls != null && (
-            <Link to="/traces" search={{ q: `prompt="${name}" version="${version.version}"` }}>
-              {count(version.calls)} calls
+            <Link to="/traces" search={callsSearch(name, version.version)}>
+              {count(version.calls)} calls of all time
             </Link>
           )}
         </span>
@@ -92,7 +107,7 @@ function Past({ name, version }: { name: string; version: VersionLineage }) {
         <Changes version={version} />
         <Runs version={version} />
         <Releases version={version} />
-        <Servings version={version} />
+        <Servings name={name} version={version} />
       </div>
     </section>
   );
@@ -138,7 +153,9 @@ function Releases({ version }: { version: VersionLineage }) {
     <Part title="Releases" none="Never released" items={version.releases} id={(one) => one.id}>
       {(one) => (
         <>
-          <code>{one.id}</code>
+          <Link to="/releases/$id" params={{ id: one.id }}>
+            <code>{one.id}</code>
+          </Link>
           <span className="muted">
             {" "}
             · {one.author || "unknown"}, {ago(one.created_ns)} · {one.evidence.length ? `rests on ${one.evidence.length} run(s)` : "no evidence"}
@@ -149,12 +166,15 @@ function Releases({ version }: { version: VersionLineage }) {
   );
 }
 
-function Servings({ version }: { version: VersionLineage }) {
+function Servings({ name, version }: { name: string; version: VersionLineage }) {
   return (
     <Part title="Served" none="Never served" items={version.servings} id={(one) => `${one.environment} ${one.since_ns} ${one.arm}`}>
       {(one) => (
         <>
-          {one.environment} {one.share < 1 && percent(one.share, 0)} {one.until_ns === 0 && one.share > 0 && <Badge tone="accent">now</Badge>}
+          <Link to="/releases/served" search={{ prompt: name, environment: one.environment }}>
+            {one.environment}
+          </Link>{" "}
+          {one.share < 1 && percent(one.share, 0)} {one.until_ns === 0 && one.share > 0 && <Badge tone="accent">now</Badge>}
           <span className="muted">
             {" "}
             since {time(one.since_ns)} by <bdi>{one.actor}</bdi>

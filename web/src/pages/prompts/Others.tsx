@@ -33,6 +33,7 @@ export function Others({ drafts, chosen, choose }: Props) {
 function Other({ name, draft, isChosen, toggle }: { name: string; draft: Draft; isChosen: boolean; toggle: (on: boolean) => void }) {
   const versions = useQuery(versionsQuery(name));
   const taken = versions.data && takenBy(versions.data, draft.branch ?? "").includes(draft.version);
+  const partials = Object.keys(draft.partials ?? {});
   const problem = !isVersion(draft.version) ? "Its version is none." : taken ? "There is this version already." : "";
   return (
     <div className="row">
@@ -40,7 +41,10 @@ function Other({ name, draft, isChosen, toggle }: { name: string; draft: Draft; 
         <input type="checkbox" checked={isChosen} disabled={!versions.data || problem !== ""} onChange={(event) => toggle(event.target.checked)} />
         {pathOf(name, draft.version)}
       </label>
-      <span className="muted small">{problem || (draft.base ? `begun with ${draft.base}` : "a new prompt")}</span>
+      <span className="muted small">
+        {problem || (draft.base ? `begun with ${draft.base}` : "a new prompt")}
+        {partials.length > 0 && `, with ${partials.join(", ")}`}
+      </span>
     </div>
   );
 }

@@ -6,12 +6,12 @@ import type { DraftCall } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { Answers } from "./Answers";
 import { Cases } from "./Cases";
-import { type Drafting, fileQuery, useSets, useVariables } from "./drafts";
+import { type Drafting, fileQuery, sent, useSets, useVariables } from "./drafts";
 import { Left } from "./Left";
 import { type Lane, lanes, toggled } from "./lanes";
 import styles from "./Playground.module.css";
 import { SuiteRun } from "./SuiteRun";
-import type { Job, Tries } from "./tries";
+import { type Job, type Tries, written } from "./tries";
 import { type VariableSet, valued } from "./variables";
 import { ValueSets } from "./ValueSets";
 
@@ -79,7 +79,7 @@ export function Playground({ name, drafting, known, models, tries }: Props) {
         </div>
       </div>
       {asked.map((set) => (
-        <Answers key={set.name} draft={drafting.draft.text} title={sets.length > 1 ? set.name : "Answers"} lanes={side.lanes} of={(lane) => attempts[cell(set, lane)]} stop={(lane) => stop(cell(set, lane))} />
+        <Answers key={set.name} draft={written(drafting.draft)} title={sets.length > 1 ? set.name : "Answers"} lanes={side.lanes} of={(lane) => attempts[cell(set, lane)]} stop={(lane) => stop(cell(set, lane))} />
       ))}
       <SuiteRun name={name} draft={drafting.draft} />
     </div>
@@ -99,10 +99,10 @@ function useOrder(name: string, drafting: Drafting) {
   const queries = useQueryClient();
   return async (lane: Lane, variables: Record<string, unknown>): Promise<DraftCall> => {
     const { draft } = drafting;
-    if (lane.what === "draft") return { name, version: draft.version, text: draft.text, variables, model: lane.model };
-    const text = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: "static" });
-    if (text === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
-    return { name, version: lane.what, text, variables, model: lane.model };
+    if (lane.what === "draft") return { ...sent(name, draft), variables, model: lane.model };
+    const file = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: "static" });
+    if (file === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
+    return { name, version: lane.what, ...file, variables, model: lane.model };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { DraftCost, DraftPreview } from "../../api/schema";
-import { count, money } from "../../parts/format";
+import { count, moneyColumn } from "../../parts/format";
 import styles from "./Editor.module.css";
 import { said } from "./said";
 
@@ -34,6 +34,7 @@ export function Preview({ preview }: { preview: DraftPreview }) {
 /** Tokens and money of one call, beside the served version's. */
 export function Costs({ cost, served }: { cost: DraftCost; served: DraftCost | null }) {
   const columns = served ? [cost, served] : [cost];
+  const money = moneyColumn(columns.flatMap((one) => [one.input_cost, one.max_cost]));
   return (
     <table className={styles.costs}>
       <caption className="hidden-visually">What a call costs</caption>

@@ -9,8 +9,10 @@ import { useKeptFields } from "../../parts/kept";
 import { LineDiff } from "../../parts/LineDiff";
 import { ProposalMade } from "../../parts/ProposalMade";
 import { Failure } from "../../parts/States";
+import { ChangedParts } from "./ChangedParts";
 import { type Drafting, pathOf, useFindings, useOtherDrafts } from "./drafts";
 import { Others } from "./Others";
+import { type Parts, filesOf, together, useParts } from "./useParts";
 import { isVersion } from "./versions";
 
 interface Props {
@@ -24,13 +26,14 @@ export function Propose({ name, drafting }: Props) {
   const queries = useQueryClient();
   const others = useOtherDrafts(name);
   const [chosen, choose] = useState<readonly string[]>([]);
+  const parts = useParts(name, drafting);
   const { fields: said, change, forget } = useKeptFields(`propose:${name}`, { title: "", message: "" });
   const findings = useFindings(name, draft);
   const errors = findings.data?.filter((one) => one.severity === "error").length ?? 0;
   const send = useMutation({
-    mutationFn: () => {
-      const together = [[name, draft] as const, ...others.filter(([other]) => chosen.includes(other))];
-      const files = together.map(([of, { version, text }]) => ({ path: pathOf(of, version), text }));
+    mutationFn: async () => {
+      const drafts = [[name, draft] as const, ...others.filter(([other]) => chosen.includes(other))];
+      const files = together(await Promise.all(drafts.map(([of, one]) => filesOf(of, one))));
       return answer(api.POST("/api/v1/proposals", { body: { ...said, files } }));
     },
     onSuccess: () => {
@@ -39,20 +42,22 @@ export function Propose({ name, drafting }: Props) {
     },
   });
   if (send.data) return <ProposalMade made={send.data} />;
-  const hindrance = reason(draft.version, taken, changed || draft.base === "", errors);
+  const hindrance = reason(draft.version, taken, changed || draft.base === "", errors) || partsReason(parts);
   return (
     <div className="columns">
       <div className="stack">
         <WhatChanges name={name} drafting={drafting} />
+        <ChangedParts prompt={name} drafting={drafting} parts={parts} />
         {others.length > 0 && <Others drafts={others} chosen={chosen} choose={choose} />}
       </div>
       <section className="panel stack" aria-labelledby="propose">
         <h2 id="propose">Propose it</h2>
         <p className="muted">
-          This commits {chosen.length > 0 ? `${chosen.length + 1} files` : "the file"} to a new branch of the project&apos;s repository,
+          This commits {parts.files.length > 1 ? `${parts.files.length} files` : "the file"}
+          {chosen.length > 0 && ` and those of ${chosen.length === 1 ? "another draft" : `${chosen.length} other drafts`}`} to a new branch of the project&apos;s repository,
           with you as the author. What environments serve stays as it is: colleagues review, merge and release it.
         </p>
-        <Form said={said} change={change} version={`${name} ${draft.version}`} hindrance={hindrance} busy={send.isPending} send={send.mutate} />
+        <Form said={said} change={change} hindrance={hindrance} busy={send.isPending} send={send.mutate} />
         {send.isError && <Failure error={send.error} />}
         <Link to="/prompts" search={{ show: "proposals" }}>
           All proposals
@@ -70,6 +75,12 @@ function reason(version: string, taken: readonly string[], changed: boolean, err
   return "";
 }
 
+function partsReason({ settled, error, parts }: Parts): string {
+  if (error || !settled) return "What it includes is not known yet.";
+  const missing = parts.find((part) => part.text === null);
+  return missing ? `There is no partial ${missing.name}: begin it in the tab Edit.` : "";
+}
+
 interface Said {
   title: string;
   message: string;
@@ -78,13 +89,12 @@ interface Said {
 interface FormProps {
   said: Said;
   change: (part: Partial<Said>) => void;
-  version: string;
   hindrance: string;
   busy: boolean;
   send: () => void;
 }
 
-function Form({ said, change, version, hindrance, busy, send }: FormProps) {
+function Form({ said, change, hindrance, busy, send }: FormProps) {
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     send();
@@ -93,7 +103,7 @@ function Form({ said, change, version, hindrance, busy, send }: FormProps) {
     <form className="stack" onSubmit={submit}>
       <label>
         Title
-        <input value={said.title} onChange={(event) => change({ title: event.target.value })} maxLength={200} placeholder={version} />
+        <input value={said.title} onChange={(event) => change({ title: event.target.value })} maxLength={200} placeholder="else the first line of the reasons" />
       </label>
       <label>
         What is better, and how do you know?

@@ -8,7 +8,7 @@ import { Badge, type Tone } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { count, duration, money } from "../../parts/format";
 import { Empty, Failure, Shown } from "../../parts/States";
-import type { Draft } from "./drafts";
+import { type Draft, sent } from "./drafts";
 import { useKept } from "../../parts/kept";
 import styles from "./Playground.module.css";
 
@@ -60,8 +60,7 @@ function Start({ name, draft, suites, begun }: StartProps) {
         const given = form.get(field);
         return typeof given === "string" ? given.trim() : "";
       });
-      const { version, text } = draft;
-      const body = { name, version, text, suite, limit: Number(limit) || 0, model: "", budget, environment: "production" };
+      const body = { ...sent(name, draft), suite, limit: Number(limit) || 0, model: "", budget, environment: "production" };
       return answer(api.POST("/api/v1/drafts/evals", { body }));
     },
     onSuccess: begun,

@@ -29,8 +29,8 @@ export function ValueSets({ sets, keep, variables, problems }: Props) {
           </select>
         </label>
         <span className="row">
-          <Button kind="plain" onClick={() => keep([{ name: fresh(sets), typed: current.typed }, ...sets])}>
-            Copy
+          <Button kind="plain" title="Begins with these values" onClick={() => keep([{ name: fresh(sets), typed: current.typed }, ...sets])}>
+            New set
           </Button>
           <Button kind="plain" onClick={() => keep(alone ? [] : others)}>
             {alone ? "Clear" : "Remove"}

@@ -41,8 +41,10 @@ function Field({ name, variable, text, problem, change }: FieldProps) {
   return (
     <div>
       <label htmlFor={id}>
-        {name}
-        {required && <span aria-hidden="true"> *</span>}
+        <span>
+          {name}
+          {required && <span aria-hidden="true"> *</span>}
+        </span>
       </label>
       <Control variable={variable} shared={shared} change={change} />
       <p id={`${id}-about`} className={styles.hint}>

@@ -16,6 +16,8 @@ export interface PromptSearch {
   version?: string;
   /** Of a proposal, whose `version` is opened as a draft. */
   branch?: string;
+  /** The partial that is edited; without it the prompt's own file. */
+  part?: string;
   /** What is compared. */
   from?: string;
   to?: string;
@@ -44,6 +46,7 @@ export function promptSearch(search: Record<string, unknown>): PromptSearch {
     tab: TABS.find((tab) => tab === search["tab"]),
     version: text(search["version"]),
     branch: text(search["branch"]),
+    part: text(search["part"]),
     from: text(search["from"]),
     to: text(search["to"]),
     tried: lanes(search["tried"]),

@@ -7,6 +7,7 @@ import type { Registration, Variable } from "../../api/schema";
 import { sessionQuery } from "../../api/session";
 import { useSettled } from "../../parts/settled";
 import { useKept, useKeptAll } from "../../parts/kept";
+import { partialOf } from "./partials";
 import { type VariableSet, isRecord } from "./variables";
 import { nextVersion, takenBy } from "./versions";
 
@@ -18,6 +19,8 @@ export interface Draft {
   branch?: string;
   version: string;
   text: string;
+  /** Texts by name of the partials that it has otherwise than the project. */
+  partials?: Readonly<Record<string, string>>;
 }
 
 /** A version that is only proposed, to begin with. */
@@ -30,9 +33,10 @@ export interface Drafting {
   draft: Draft;
   /** Versions that there are, whose numbers it cannot have. */
   taken: readonly string[];
-  /** The text it began with. */
+  /** The text it began with, and the partials that were not the project's then. */
   original: string;
-  /** Is the text another than at the beginning? */
+  begun: Readonly<Record<string, string>>;
+  /** Is a text another than at the beginning? */
   changed: boolean;
   /** Does this browser keep it? It does while anything differs from the beginning, its number too. */
   kept: boolean;
@@ -58,7 +62,10 @@ messages:
 const isDraft = (value: unknown): value is Draft =>
   isRecord(value) &&
   ["base", "version", "text"].every((part) => typeof value[part] === "string") &&
-  (value["branch"] === undefined || typeof value["branch"] === "string");
+  (value["branch"] === undefined || typeof value["branch"] === "string") &&
+  (value["partials"] === undefined || isTexts(value["partials"]));
+
+const isTexts = (value: unknown): value is Record<string, string> => isRecord(value) && Object.values(value).every((text) => typeof text === "string");
 
 const isSets = (value: unknown): value is VariableSet[] =>
   Array.isArray(value) && value.every((one) => isRecord(one) && typeof one["name"] === "string" && isRecord(one["typed"]));
@@ -78,16 +85,22 @@ export function useOtherDrafts(name: string): readonly (readonly [string, Draft]
 /** Where the file of a version stands, or would. */
 export const pathOf = (name: string, version: string): string => `prompts/${name}/${version}.yaml`;
 
-/** The text of a version's file, of the project's or of a proposal's; null when it has none there. */
+/** What a version is written in. */
+export interface Written {
+  text: string;
+  /** Texts by name of the partials that its proposal changes. */
+  partials: Readonly<Record<string, string>>;
+}
+
+/** A version's file, of the project or of a proposal; null when it has none there. */
 export const fileQuery = (name: string, version: string, branch = "") =>
   queryOptions({
     queryKey: ["prompts", "file", name, version, branch],
-    queryFn: async ({ signal }): Promise<string | null> => {
-      const proposed = { params: { query: { branch, path: pathOf(name, version) } }, signal };
-      const checkedOut = { params: { path: { name }, query: { version } }, signal };
+    queryFn: async ({ signal }): Promise<Written | null> => {
       try {
-        const file = branch ? api.GET("/api/v1/proposals/file", proposed) : api.GET("/api/v1/files/prompts/{name}", checkedOut);
-        return (await answer<{ text: string }>(file)).text;
+        if (branch) return await proposed(branch, pathOf(name, version), signal);
+        const { text } = await answer(api.GET("/api/v1/files/prompts/{name}", { params: { path: { name }, query: { version } }, signal }));
+        return { text, partials: NONE };
       } catch (error) {
         // It was registered over the API, is on a branch that is not checked out, or its proposal is gone.
         if (error instanceof ApiError && error.status === 404) return null;
@@ -96,35 +109,60 @@ export const fileQuery = (name: string, version: string, branch = "") =>
     },
   });
 
+async function proposed(branch: string, path: string, signal: AbortSignal): Promise<Written> {
+  const read = async (one: string) => (await answer(api.GET("/api/v1/proposals/file", { params: { query: { branch, path: one } }, signal }))).text;
+  const [text, proposals] = await Promise.all([read(path), answer(api.GET("/api/v1/proposals", { signal }))]);
+  const paths = proposals.find((one) => one.branch === branch)?.files.filter(partialOf) ?? [];
+  const texts = await Promise.all(paths.map(read));
+  return { text, partials: Object.fromEntries(paths.map((one, index) => [partialOf(one), texts[index] ?? ""])) };
+}
+
 /** The person's draft: the one kept in this browser, else what is opened, else the file of `base` under the next number. */
 export function useDraft(name: string, versions: readonly Registration[], base: string, opened: Opened | null, models: readonly string[]) {
   const [kept, keep] = useKept(useKey("draft", name), isDraft);
-  const from = kept?.base ?? opened?.version ?? base;
-  const branch = (kept ? kept.branch : opened?.branch) ?? "";
+  const { from, branch, asAsked } = startOf(kept, opened, base);
   const file = useQuery({ ...fileQuery(name, from, branch), enabled: from !== "" });
   if (from !== "" && file.data === undefined) return { query: file, drafting: null, noFile: false };
-  const original = file.data ?? BEGINNING.replace("MODEL", models[0] ?? "assistant");
-  const next = nextVersion(
-    versions.map((one) => one.content.version),
-    "minor",
-  );
-  const fresh: Draft = branch ? { base: from, branch, version: from, text: original } : { base: from, version: next, text: original };
+  const begun = file.data ?? { text: BEGINNING.replace("MODEL", models[0] ?? "assistant"), partials: NONE };
+  const fresh = beginning(from, branch, begun, versions);
   const draft = kept ?? fresh;
   const drafting: Drafting = {
     draft,
     taken: takenBy(versions, branch),
-    original,
-    changed: draft.text !== original,
+    original: begun.text,
+    begun: begun.partials,
+    changed: !sameFiles(draft, fresh),
     kept: kept !== null,
     passed: kept !== null && branch === "" && from !== "" && !opened && base !== from ? base : "",
     change: (part) => {
       const next = { ...draft, ...part };
-      const same = next.text === fresh.text && next.version === fresh.version;
-      keep(same && from === (opened?.version ?? base) && branch === (opened?.branch ?? "") ? null : next);
+      const same = sameFiles(next, fresh) && next.version === fresh.version;
+      keep(same && asAsked ? null : next);
     },
     discard: () => keep(null),
   };
   return { query: file, drafting, noFile: from !== "" && file.data === null };
+}
+
+/** What a draft begins with: the kept one's own beginning, before what the address asks for. */
+function startOf(kept: Draft | null, opened: Opened | null, base: string) {
+  const asked = { from: opened?.version ?? base, branch: opened?.branch ?? "" };
+  const start = kept ? { from: kept.base, branch: kept.branch ?? "" } : asked;
+  return { ...start, asAsked: start.from === asked.from && start.branch === asked.branch };
+}
+
+/** A draft in which nothing is changed yet. What is only proposed keeps its number. */
+function beginning(base: string, branch: string, { text, partials }: Written, versions: readonly Registration[]): Draft {
+  if (branch) return { base, branch, version: base, text, partials };
+  const numbers = versions.map((one) => one.content.version);
+  return { base, version: nextVersion(numbers, "minor"), text };
+}
+
+const sameFiles = (one: Draft, other: Draft): boolean => one.text === other.text && sameTexts(one.partials, other.partials);
+
+function sameTexts(some: Readonly<Record<string, string>> = NONE, others: Readonly<Record<string, string>> = NONE): boolean {
+  const names = Object.keys(some);
+  return names.length === Object.keys(others).length && names.every((name) => some[name] === others[name]);
 }
 
 /** Values that a person tries a prompt with, kept in this browser. There is always one set. */
@@ -142,12 +180,15 @@ function useLast<T>(value: T | undefined): T | undefined {
   return value ?? last;
 }
 
+/** A draft as the API takes it. */
+export const sent = (name: string, { version, text, partials = NONE }: Draft) => ({ name, version, text, partials });
+
 /** What lint finds in a draft. */
 export function useFindings(name: string, draft: Draft) {
-  const { version, text } = useSettled(draft);
+  const body = sent(name, useSettled(draft));
   return useQuery({
-    queryKey: ["drafts", "lint", name, version, text],
-    queryFn: ({ signal }) => answer(api.POST("/api/v1/drafts/lint", { body: { name, version, text }, signal })),
+    queryKey: ["drafts", "lint", body],
+    queryFn: ({ signal }) => answer(api.POST("/api/v1/drafts/lint", { body, signal })),
     placeholderData: keepPreviousData,
     gcTime: 0,
   });
@@ -157,9 +198,9 @@ export type Finding = NonNullable<ReturnType<typeof useFindings>["data"]>[number
 
 /** A draft with values in it, and what a call costs: as it was when it could last be read, with the error why not now. */
 export function usePreview(name: string, draft: Draft, values: Record<string, unknown>) {
-  const { version, text } = useSettled(draft);
+  const settled = useSettled(draft);
   const variables = useSettled(values);
-  const body = { name, version, text, variables, environment: "production" };
+  const body = { ...sent(name, settled), variables, environment: "production" };
   const query = useQuery({
     queryKey: ["drafts", "preview", body],
     queryFn: ({ signal }) => answer(api.POST("/api/v1/drafts/preview", { body, signal })),

@@ -12,7 +12,7 @@ export interface Node {
   next: string[];
   x: number;
   y: number;
-  /** For the link: the run's id, the release's. */
+  /** For the link: the version, the run's id, the release's, the environment. */
   target: string;
   tone: "good" | "warn" | "bad" | "accent" | "neutral";
 }
@@ -60,7 +60,7 @@ function drawn(version: VersionLineage): Node[] {
     id: `version ${version.version}`,
     kind: "version",
     title: version.version,
-    about: version.calls == null ? "" : `${version.calls.toLocaleString("en")} calls`,
+    about: version.calls == null ? "" : `${version.calls.toLocaleString("en")} calls of all time`,
     target: version.version,
     tone: version.problem ? "bad" : "neutral",
   });

@@ -7,6 +7,8 @@ import { graph } from "./graph";
 import { lanes } from "./lanes";
 import { byMeaning } from "./meaning";
 import { promptSearch } from "./address";
+import { includes, including, isPartialName, nextName, partialOf, reached } from "./partials";
+import { type Part, copied, together, used } from "./useParts";
 import { said } from "./said";
 import { WAITING, after, split } from "./stream";
 import { pieces } from "./template";
@@ -55,6 +57,44 @@ describe("a template", () => {
     const found = pieces(text, ["user", "plan", "name"]);
     expect(found.map((one) => one.text).join("")).toBe(text);
     expect(found.filter((one) => one.kind !== "text").map((one) => one.names)).toEqual([["user"], [], ["plan"], []]);
+  });
+});
+
+describe("partials", () => {
+  const texts: Record<string, string> = { outer: 'Before {% include "inner" %}', inner: "Hi {% include 'outer' %}", other: "x" };
+  const prompt = "a {% include 'outer' %} {%- include \"gone\" %} {% include 'outer' %}";
+
+  it("are found as the loader finds them, through others, and once", () => {
+    expect(includes(prompt)).toEqual(["outer", "gone"]);
+    expect(reached(prompt, (name) => texts[name] ?? null)).toEqual(["outer", "gone", "inner"]);
+    expect(reached('{% include "../x" %}', () => "")).toEqual([]);
+    expect(["tone", "a/b-c.d", "../x", "a..b", "", "-a", "a//b"].filter(isPartialName)).toEqual(["tone", "a/b-c.d"]);
+    expect(["prompts/_partials/a/b.j2", "prompts/a/1.0.0.yaml"].map(partialOf)).toEqual(["a/b", ""]);
+  });
+
+  it("are exchanged where they are included, and nowhere else", () => {
+    expect(including(prompt, { outer: "outer-2" })).toBe("a {% include 'outer-2' %} {%- include \"gone\" %} {% include 'outer-2' %}");
+    expect(nextName("tone", [])).toBe("tone-2");
+    expect(nextName("tone-2", ["tone-3"])).toBe("tone-4");
+  });
+
+  it("have copies in their places, also in each other", () => {
+    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, uses: [] });
+    const draft = { base: "1.0.0", version: "1.1.0", text: prompt, partials: { outer: texts["outer"] ?? "" } };
+    const found = copied(draft, [part("outer"), part("inner"), part("gone"), part("other")], { inner: "inner-2", outer: "outer-2" });
+    expect(found.text).toBe(including(prompt, { outer: "outer-2" }));
+    expect(found.partials).toEqual({ "outer-2": 'Before {% include "inner-2" %}', "inner-2": "Hi {% include 'outer-2' %}" });
+    const inPlace = copied({ ...draft, partials: {} }, [part("outer"), part("inner")], { inner: "inner-2" });
+    expect(inPlace.partials).toEqual({ outer: 'Before {% include "inner-2" %}', "inner-2": texts["inner"] });
+  });
+
+  it("of several drafts are proposed once, and only when they are the same", () => {
+    const file = (path: string, text = "x") => ({ path, text });
+    expect(together([[file("a"), file("t")], [file("b"), file("t")]]).map((one) => one.path)).toEqual(["a", "t", "b"]);
+    expect(() => together([[file("t")], [file("t", "y")]])).toThrow("t differently");
+    expect(used([{ name: "a", version: "1.0.0", published: true }, { name: "a", version: "2.0.0", published: false }, { name: "b", version: "1.0.0", published: true }])).toBe(
+      "a 1.0.0, 2.0.0; b 1.0.0",
+    );
   });
 });
 

@@ -12,7 +12,7 @@ export interface Attempt {
   tools: { name: string; arguments: string }[];
   finished: DraftFinished | null;
   error: ApiError | null;
-  /** Text of the prompt's file that was sent; empty until then. */
+  /** The texts that were sent, as `written` in tries.ts has them; empty until then. */
   asked: string;
 }
 

@@ -14,6 +14,9 @@ export interface Job {
   order: () => Promise<DraftCall>;
 }
 
+/** All texts of a draft in one, to tell whether they have changed. */
+export const written = ({ text, partials = {} }: Pick<DraftCall, "text" | "partials">): string => JSON.stringify([text, partials]);
+
 /** Answers that are asked for at one time: browsers keep six connections to a server, and pages need some. */
 const AT_ONCE = 3;
 
@@ -71,7 +74,7 @@ async function answer(job: Job, signal: AbortSignal, put: Put): Promise<void> {
   put(job.id, (before) => ({ ...before, ...began }));
   try {
     const order = await job.order();
-    put(job.id, (before) => ({ ...before, asked: order.text }));
+    put(job.id, (before) => ({ ...before, asked: written(order) }));
     for await (const event of ask(order, signal)) {
       if (signal.aborted) return;
       put(job.id, (before) => after(before, event));

@@ -4,42 +4,39 @@ import { useMemo, useState } from "react";
 import type { Assignment, Release } from "../../api/schema";
 import { Chart, type Mark } from "../../parts/Chart";
 import { count, duration, money, percent } from "../../parts/format";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { type PeriodSearch, drawn, periodOf } from "../../parts/period";
 import { Empty, Shown } from "../../parts/States";
 import { ArmTable } from "./ArmTable";
 import { type ArmAnswers, FEWEST, lines, MEASURES, scoreLines, scoreNames } from "./armData";
 import { inWords } from "./Arms";
 import { armsQuery, nameOf, versionOf } from "./queries";
-import { SPANS, type Span, spanSince } from "./spans";
+import { WINDOWS, type Window, windowSince } from "./spans";
 
 interface ArmChartsProps {
   assignment: Assignment;
   history: readonly Assignment[];
   releases: readonly Release[];
-  span: Span | undefined;
-  choose: (span: Span) => void;
+  /** The time that is asked for, if any. */
+  search: PeriodSearch<Window>;
+  choose: (change: PeriodSearch<Window>) => void;
 }
 
 /** How what is served does: during a rollout both arms beside each other, else the releases of the time shown. */
-export function ArmCharts({ assignment, history, releases, span, choose }: ArmChartsProps) {
+export function ArmCharts({ assignment, history, releases, search, choose }: ArmChartsProps) {
   const { prompt, environment, progress } = assignment;
   const experiment = progress === "closed" ? "" : assignment.experiment;
   const began = history.findLast((one) => experiment !== "" && one.experiment === experiment)?.created_ns ?? 0;
-  const [fitting] = useState(() => (began ? spanSince(began, Date.now()) : "24h"));
-  const chosen = span ?? fitting;
-  const answers = useQuery(armsQuery({ prompt, environment, experiment }, chosen));
+  const [fitting] = useState(() => (began ? windowSince(began, Date.now()) : "24h"));
+  const period = periodOf(search, fitting);
+  const answers = useQuery(armsQuery({ prompt, environment, experiment }, period));
   return (
     <section className="panel stack" aria-label="How it does">
       <div className="row spread">
         <h2>{experiment ? "Both arms" : "How it does"}</h2>
-        <select aria-label="Time shown" value={chosen} onChange={(event) => choose(event.target.value as Span)}>
-          {(Object.keys(SPANS) as Span[]).map((each) => (
-            <option key={each} value={each}>
-              {SPANS[each].label}
-            </option>
-          ))}
-        </select>
+        <PeriodChoice period={period} windows={WINDOWS} choose={choose} />
       </div>
-      <Shown query={answers}>{(found) => <Found assignment={assignment} history={history} releases={releases} answers={found} />}</Shown>
+      <Shown query={answers}>{(found) => <Found assignment={assignment} history={history} releases={releases} answers={found} zoom={(since_ns, until_ns) => choose(drawn(since_ns, until_ns))} />}</Shown>
     </section>
   );
 }
@@ -49,9 +46,10 @@ interface FoundProps {
   history: readonly Assignment[];
   releases: readonly Release[];
   answers: ArmAnswers;
+  zoom: (since_ns: number, until_ns: number) => void;
 }
 
-function Found({ assignment, history, releases, answers }: FoundProps) {
+function Found({ assignment, history, releases, answers, zoom }: FoundProps) {
   const { open, arms, label } = useArms(assignment, releases, answers);
   const marks = useMemo(() => history.map((one): Mark => ({ at_ns: one.created_ns, label: inWords(one, releases) })), [history, releases]);
   if (answers.totals.length === 0) {
@@ -65,7 +63,7 @@ function Found({ assignment, history, releases, answers }: FoundProps) {
   return (
     <>
       <ArmTable arms={arms} label={label} answers={answers} compare={open} />
-      <Charts arms={arms} label={label} answers={answers} marks={marks} />
+      <Charts arms={arms} label={label} answers={answers} marks={marks} zoom={zoom} />
     </>
   );
 }
@@ -88,6 +86,7 @@ interface ChartsProps {
   label: (arm: string) => string;
   answers: ArmAnswers;
   marks: readonly Mark[];
+  zoom: (since_ns: number, until_ns: number) => void;
 }
 
 const share = (value: number) => percent(value);
@@ -95,7 +94,7 @@ const score = (value: number) => value.toFixed(2);
 /** Scores beyond these are in the table only. */
 const CHARTED_SCORES = 2;
 
-function Charts({ arms, label, answers, marks }: ChartsProps) {
+function Charts({ arms, label, answers, marks, zoom }: ChartsProps) {
   const drawn = useMemo(() => {
     const of = (pick: (typeof MEASURES)[keyof typeof MEASURES]) => lines(arms, label, answers, pick);
     return [
@@ -117,7 +116,7 @@ function Charts({ arms, label, answers, marks }: ChartsProps) {
       </p>
       <div className="columns">
         {drawn.map((one) => (
-          <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} until_ns={answers.until_ns} marks={marks} height={140} />
+          <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} until_ns={answers.until_ns} past={answers.past} marks={marks} height={140} zoom={zoom} />
         ))}
       </div>
     </>

@@ -1,4 +1,4 @@
-import { count, duration, money, percent } from "../../parts/format";
+import { count, duration, money, moneyColumn, percent } from "../../parts/format";
 import { type Column, Table } from "../../parts/Table";
 import { type ArmAnswers, type ArmRow, FEWEST, rows, scoreNames } from "./armData";
 import { difference, direction, type Interval } from "./intervals";
@@ -27,7 +27,7 @@ interface Measure {
 const points = (value: number) => `${(value * 100).toFixed(1)} points`;
 const score = (value: number) => value.toFixed(2);
 
-const MEASURES: readonly Measure[] = [
+const measuresOf = (found: readonly ArmRow[]): readonly Measure[] => [
   { key: "errors", header: "Errors", of: (row) => row.errors, shown: percent, apart: points, good: "less" },
   { key: "p50", header: "p50", of: (row) => row.p50, shown: duration, good: "less", from: (row) => ({ values: row.timed, takes: FEWEST.p50 }) },
   { key: "p95", header: "p95", of: (row) => row.p95, shown: duration, good: "less", from: (row) => ({ values: row.timed, takes: FEWEST.p95 }) },
@@ -35,7 +35,8 @@ const MEASURES: readonly Measure[] = [
     key: "cost",
     header: "Cost per call",
     of: (row) => row.cost,
-    shown: money,
+    shown: moneyColumn(found.flatMap(({ cost }) => (cost ? [cost.value, cost.low, cost.high] : []))),
+    apart: money,
     good: "less",
     from: (row) => ({ values: row.priced, takes: FEWEST.cost }),
   },
@@ -47,7 +48,7 @@ export function ArmTable({ arms, label, answers, compare }: ArmTableProps) {
   const scores = scoreNames(answers.scores).map(
     (name): Measure => ({ key: `score ${name}`, header: name, of: (row) => row.scores.get(name) ?? null, shown: score, apart: points, good: "more" }),
   );
-  const measures = [...MEASURES, ...scores];
+  const measures = [...measuresOf(found), ...scores];
   const columns: Column<ArmRow>[] = [
     { key: "arm", header: compare ? "Arm" : "Release", cell: (row) => label(row.arm) },
     { key: "calls", header: "Calls", kind: "number", cell: (row) => count(row.calls) },

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useId, useState } from "react";
 
 import type { Assignment, Release } from "../../api/schema";
 import { useMay } from "../../api/session";
@@ -14,32 +14,46 @@ import { goesBackTo, newRelease, versionOf } from "./queries";
 interface RollbackProps {
   assignment: Assignment;
   releases: readonly Release[];
+  /** Is the window open from the start? */
+  begun?: boolean;
+  /** The window was closed. */
+  ended?: () => void;
 }
 
 /** The way back: one click shows where it leads, the second goes there. */
-export function Rollback({ assignment, releases }: RollbackProps) {
+export function Rollback({ assignment, releases, begun = false, ended }: RollbackProps) {
   const may = useMay("engineer");
-  // What was served when it was opened: the change arrives here while the window is open.
-  const [opened, setOpened] = useState<Assignment | null>(null);
   const target = goesBackTo(assignment);
+  const why = useId();
+  // What was served when it was opened: the change arrives here while the window is open.
+  const [opened, setOpened] = useState<Assignment | null>(begun && target ? assignment : null);
   if (!may) return null;
+  const close = () => {
+    setOpened(null);
+    ended?.();
+  };
   return (
     <>
+      {!target && (
+        <span id={why} className="muted small">
+          Nothing was served before
+        </span>
+      )}
       <Button
         kind="danger"
         disabled={!target}
-        title={target ? undefined : "Nothing was served before"}
+        aria-describedby={target ? undefined : why}
         aria-label={`Roll back ${assignment.prompt} in ${assignment.environment}`}
         onClick={() => setOpened(assignment)}
       >
         <span aria-hidden="true">↩</span> Roll back
       </Button>
-      {opened && <Confirm assignment={opened} releases={releases} close={() => setOpened(null)} />}
+      {opened && <Confirm assignment={opened} releases={releases} close={close} />}
     </>
   );
 }
 
-function Confirm({ assignment, releases, close }: RollbackProps & { close: () => void }) {
+function Confirm({ assignment, releases, close }: Pick<RollbackProps, "assignment" | "releases"> & { close: () => void }) {
   const { environment, prompt } = assignment;
   const target = versionOf(releases, goesBackTo(assignment));
   return (

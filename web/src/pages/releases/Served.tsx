@@ -21,7 +21,9 @@ const route = getRouteApi("/inside/releases/served");
 
 /** What one environment serves of one prompt: its rollout, how both arms do, and all that was served before. */
 export function Served() {
-  const { prompt, environment } = route.useSearch();
+  const { act, ...search } = route.useSearch();
+  const { prompt, environment } = search;
+  const navigate = route.useNavigate();
   const history = useQuery({ ...historyQuery(prompt, environment), enabled: prompt !== "" && environment !== "" });
   const releases = useQuery(releasesQuery(prompt));
   return (
@@ -37,7 +39,15 @@ export function Served() {
           </>
         }
       >
-        {history.data?.[0] && releases.data && <Rollback assignment={history.data[0]} releases={releases.data} />}
+        {history.data?.[0] && releases.data && (
+          <Rollback
+            key={act}
+            assignment={history.data[0]}
+            releases={releases.data}
+            begun={act === "rollback"}
+            ended={() => void navigate({ search, replace: true })}
+          />
+        )}
       </Heading>
       {!prompt || !environment ? (
         <p className="panel">The address names no prompt and environment.</p>
@@ -49,7 +59,8 @@ export function Served() {
 }
 
 function Body({ history, releases }: { history: Assignment[]; releases: readonly Release[] }) {
-  const { prompt, environment, span } = route.useSearch();
+  const search = route.useSearch();
+  const { prompt, environment } = search;
   const navigate = route.useNavigate();
   const now = history[0];
   if (!now) {
@@ -69,8 +80,8 @@ function Body({ history, releases }: { history: Assignment[]; releases: readonly
         assignment={now}
         history={history}
         releases={releases}
-        span={span}
-        choose={(wanted) => void navigate({ to: "/releases/served", search: { prompt, environment, span: wanted }, replace: true })}
+        search={search}
+        choose={(change) => void navigate({ to: "/releases/served", search: { ...search, ...change } })}
       />
       <Rules environment={environment} />
       <History history={history} releases={releases} />

@@ -55,10 +55,8 @@ export function Split({ assignment, releases, clearance }: SplitProps) {
         <Confirm
           {...asked}
           releases={releases}
-          close={() => {
-            setAsked(null);
-            setMoved(null);
-          }}
+          set={() => setMoved(null)}
+          close={() => setAsked(null)}
         />
       )}
     </div>
@@ -75,7 +73,14 @@ interface Asked {
   lacking: Clearance | undefined;
 }
 
-function Confirm({ at, version, from, to, lacking, releases, close }: Asked & { releases: readonly Release[]; close: () => void }) {
+interface ConfirmProps {
+  releases: readonly Release[];
+  /** It was done: the slider stands where the share is again. */
+  set: () => void;
+  close: () => void;
+}
+
+function Confirm({ at, version, from, to, lacking, releases, set, close }: Asked & ConfirmProps) {
   const { prompt, environment, sequence } = at;
   return (
     <Decide
@@ -83,7 +88,11 @@ function Confirm({ at, version, from, to, lacking, releases, close }: Asked & { 
       label={`Set to ${to} %`}
       ruled={to > from}
       lacking={lacking}
-      act={({ reason, glass }) => steer({ prompt, environment, sequence, action: "promote", percent: to, reason, arm: "", break_glass: glass })}
+      act={async ({ reason, glass }) => {
+        const done = await steer({ prompt, environment, sequence, action: "promote", percent: to, reason, arm: "", break_glass: glass });
+        set();
+        return done;
+      }}
       done={(done) => `${environment} serves ${inWords(done.assignment, releases)}.`}
       close={close}
     >

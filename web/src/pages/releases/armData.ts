@@ -5,8 +5,9 @@ import { type Interval, mean } from "./intervals";
 
 export interface ArmAnswers {
   times: readonly number[];
-  /** When it was asked: the last slot is not over yet. */
+  /** When it was asked, of a time that goes on: the last slot is not over yet. */
   until_ns: number;
+  past: boolean;
   totals: readonly Measures[];
   series: readonly Measures[];
   scores: readonly Scores[];

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Assignment } from "../../api/schema";
 import { replaced } from "./Changes";
 import { goesBackTo, newRelease, share } from "./queries";
-import { slots, spanSince } from "./spans";
+import { slotsOf, windowSince } from "./spans";
 import { stretches } from "./WhereServed";
 
 const all = (sequence: number, release: string): Assignment => ({
@@ -58,9 +58,20 @@ it("knows when a release was served", () => {
 
 it("cuts time as the API does", () => {
   const now = Date.UTC(2026, 10, 22, 10, 30, 20);
-  const found = slots("1h", now);
-  expect(found).toHaveLength(60);
-  expect(found.at(-1)).toBe(Date.UTC(2026, 10, 22, 10, 30) * 1e6);
-  expect(spanSince((now - 2 * 3600_000) * 1e6, now)).toBe("6h");
-  expect(spanSince(0, now)).toBe("7d");
+  const found = slotsOf({ window: "1h" }, now);
+  expect(found.times).toHaveLength(60);
+  expect(found.times.at(-1)).toBe(Date.UTC(2026, 10, 22, 10, 30) * 1e6);
+  expect(found.since_ns).toBe(found.times[0]);
+  expect(windowSince((now - 2 * 3600_000) * 1e6, now)).toBe("6h");
+  expect(windowSince(0, now)).toBe("7d");
+});
+
+it("cuts a time that is over so that each slot has some calls", () => {
+  const [from, until] = [Date.UTC(2026, 10, 17, 9, 7), Date.UTC(2026, 10, 17, 12)];
+  const found = slotsOf({ window: "24h", from, until }, Date.UTC(2026, 10, 22));
+  expect(found).toMatchObject({ since_ns: from * 1e6, until_ns: until * 1e6, step_ns: 300e9 });
+  expect(found.times[0]).toBe(Date.UTC(2026, 10, 17, 9, 5) * 1e6);
+  expect(found.times.at(-1)).toBe(Date.UTC(2026, 10, 17, 11, 55) * 1e6);
+  const [long, now] = [Date.UTC(2026, 5, 1), Date.UTC(2026, 10, 22)];
+  expect(slotsOf({ window: "24h", from: long }, now).times.length).toBeLessThan(100);
 });

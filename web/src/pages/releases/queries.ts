@@ -3,7 +3,8 @@ import { queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "../../api/client";
 import type { Arm, Assignment, Release } from "../../api/schema";
-import { SPANS, type Span, slots } from "./spans";
+import { type Period, isPast } from "../../parts/period";
+import { type Window, slotsOf } from "./spans";
 
 export const environmentsQuery = queryOptions({
   queryKey: ["releases", "environments"],
@@ -66,22 +67,23 @@ export interface Calls {
   experiment: string;
 }
 
-/** Calls of each arm (of each release, where there are no arms), in all and in the time slots up to now. */
-export const armsQuery = ({ experiment, ...place }: Calls, span: Span) =>
+/** Calls of each arm (of each release, where there are no arms), in all and in the slots of a time. */
+export const armsQuery = ({ experiment, ...place }: Calls, period: Period<Window>) =>
   queryOptions({
-    queryKey: ["usage", "arms", place, experiment, span],
+    queryKey: ["usage", "arms", place, experiment, period],
     queryFn: async ({ signal }) => {
       const now = Date.now();
-      const times = slots(span, now);
-      const query = { ...place, ...(experiment ? { experiment, by: "arm" } : { by: "release" }), since_ns: times[0] };
-      const divided = { ...query, step_ns: SPANS[span].step_s * 1e9 };
+      const { times, step_ns, since_ns, until_ns } = slotsOf(period, now);
+      const past = isPast(period, now);
+      const query = { ...place, ...(experiment ? { experiment, by: "arm" } : { by: "release" }), since_ns, ...(past && { until_ns }) };
+      const divided = { ...query, step_ns };
       const [totals, series, scores, scored] = await Promise.all([
         answer(api.GET("/api/v1/measures", { params: { query }, signal })),
         answer(api.GET("/api/v1/measures", { params: { query: divided }, signal })),
         answer(api.GET("/api/v1/scores", { params: { query }, signal })),
         answer(api.GET("/api/v1/scores", { params: { query: divided }, signal })),
       ]);
-      return { times, until_ns: now * 1e6, totals, series, scores, scored };
+      return { times, until_ns, past, totals, series, scores, scored };
     },
   });
 

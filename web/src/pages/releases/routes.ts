@@ -1,19 +1,21 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 import { text } from "../../parts/address";
+import { type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
-import { isSpan, type Span } from "./spans";
+import { WINDOWS, type Window } from "./spans";
 
 export interface ReleasesSearch {
   /** Text in the names of prompts. */
   q?: string;
 }
 
-export interface ServedSearch {
+/** The period is of the charts: everything else of the page is as it is now. */
+export interface ServedSearch extends PeriodSearch<Window> {
   prompt: string;
   environment: string;
-  /** How much of the past the charts show. */
-  span?: Span;
+  /** The window that is open over the page. */
+  act?: "rollback";
 }
 
 export const releaseRoutes = [
@@ -27,9 +29,11 @@ export const releaseRoutes = [
     getParentRoute: () => inside,
     path: "/releases/served",
     validateSearch: (search: Record<string, unknown>): ServedSearch => ({
+      // `span` is how addresses of before say it.
+      ...readPeriod({ ...search, window: search["window"] ?? search["span"] }, WINDOWS),
       prompt: text(search["prompt"]) ?? "",
       environment: text(search["environment"]) ?? "",
-      span: isSpan(search["span"]) ? search["span"] : undefined,
+      act: search["act"] === "rollback" ? "rollback" : undefined,
     }),
     component: lazyRouteComponent(() => import("./Served"), "Served"),
   }),

@@ -1,26 +1,41 @@
-/** How much of the past charts show, and how finely. */
-export const SPANS = {
-  "1h": { label: "Last hour", length_s: 3600, step_s: 60 },
-  "6h": { label: "6 hours", length_s: 6 * 3600, step_s: 300 },
-  "24h": { label: "24 hours", length_s: 86_400, step_s: 1200 },
-  "7d": { label: "7 days", length_s: 7 * 86_400, step_s: 3 * 3600 },
-} as const;
+/** How much of the past charts of arms show, and how finely. */
+import { type Period, WINDOWS as KNOWN, boundsOf, isFixed } from "../../parts/period";
+import { starts } from "../overview/slots";
 
-export type Span = keyof typeof SPANS;
+export const WINDOWS = ["1h", "6h", "24h", "7d"] as const;
+export type Window = (typeof WINDOWS)[number];
 
-export const isSpan = (value: unknown): value is Span => typeof value === "string" && Object.hasOwn(SPANS, value);
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+/** Up to which length slots are how long: fewer than a hundred of them, so that each has some calls. Milliseconds. */
+const FINE = [
+  { most: KNOWN["1h"].ms, step: MINUTE },
+  { most: KNOWN["6h"].ms, step: 5 * MINUTE },
+  { most: KNOWN["24h"].ms, step: 20 * MINUTE },
+  { most: KNOWN["7d"].ms, step: 180 * MINUTE },
+  { most: 45 * DAY, step: 720 * MINUTE },
+];
 
-/** Starts of the time slots up to now, as the API counts them: multiples of the step. Unix nanoseconds. */
-export function slots(span: Span, now_ms: number): number[] {
-  const { length_s, step_s } = SPANS[span];
-  const last = Math.floor(now_ms / 1000 / step_s) * step_s;
-  const count = length_s / step_s;
-  return Array.from({ length: count }, (_, index) => (last - (count - 1 - index) * step_s) * 1e9);
+/** Slots of a time, as the API counts them: multiples of their length in UTC. Unix nanoseconds. */
+export interface Slots {
+  times: number[];
+  step_ns: number;
+  since_ns: number;
+  /** As far as it has come. */
+  until_ns: number;
 }
 
-/** The span that shows the most of what began at this moment: the shortest that holds it. */
-export function spanSince(began_ns: number, now_ms: number): Span {
-  const passed_s = now_ms / 1000 - began_ns / 1e9;
-  const fitting = (Object.keys(SPANS) as Span[]).find((span) => SPANS[span].length_s >= passed_s);
-  return fitting ?? "7d";
+/** The slots of a time at a moment. A window holds whole slots, the present one as the last. */
+export function slotsOf(period: Period<Window>, now: number): Slots {
+  const bounds = boundsOf(period, now);
+  const until = Math.min((bounds.until_ns ?? Infinity) / 1e6, now);
+  const length = isFixed(period) ? until - (bounds.since_ns ?? 0) / 1e6 : KNOWN[period.window].ms;
+  const step = FINE.find(({ most }) => most >= length)?.step ?? Math.ceil(length / 90 / DAY) * DAY;
+  const since_ns = isFixed(period) ? (bounds.since_ns ?? 0) : (Math.floor(now / step) * step - length + step) * 1e6;
+  return { times: starts(since_ns, until * 1e6, step * 1e6), step_ns: step * 1e6, since_ns, until_ns: until * 1e6 };
+}
+
+/** The window that shows the most of what began at this moment: the shortest that holds it. */
+export function windowSince(began_ns: number, now: number): Window {
+  return WINDOWS.find((one) => KNOWN[one].ms >= now - began_ns / 1e6) ?? "7d";
 }

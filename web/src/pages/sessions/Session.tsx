@@ -2,15 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 
-import type { CallRow } from "../../api/schema";
+import type { CallRow, Conversation } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { brief, count, duration, money, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { Empty, Failure, Shown } from "../../parts/States";
-import { verdicts } from "../traces/findings";
-import { type Message, answered, asked } from "../traces/messages";
+import { type Said, answered, asked } from "../traces/messages";
 import { Messages } from "../traces/Messages";
-import { type FullSpan, recordQuery } from "../traces/queries";
+import { recordedQuery } from "../traces/queries";
 import { MOST, type Story, storyQuery } from "./queries";
 import styles from "./Session.module.css";
 
@@ -86,8 +85,8 @@ function Turn({ call, number }: { call: CallRow; number: number }) {
   const place = useRef<HTMLLIElement>(null);
   const seen = useSeen(place);
   const id = call.request_id || call.trace_id;
-  const trace = useQuery({ ...recordQuery(id), enabled: seen });
-  const span = trace.data?.find((one) => one.span_id === call.span_id);
+  const trace = useQuery({ ...recordedQuery(id), enabled: seen });
+  const found = trace.data?.find((one) => one.span_id === call.span_id);
   return (
     <li ref={place} className={`panel ${styles.turn}`}>
       <h2 className="row small">
@@ -107,15 +106,15 @@ function Turn({ call, number }: { call: CallRow; number: number }) {
         {call.guard && <Badge tone={call.guard === "block" ? "bad" : "warn"}>{call.guard}</Badge>}
       </h2>
       {trace.error && <Failure error={trace.error} />}
-      {span ? <Exchange span={span} /> : <div className={styles.room} />}
+      {found ? <Exchange found={found} /> : <div className={styles.room} />}
     </li>
   );
 }
 
 /** What is new in this call: from the last answer on. What stands before was said in the calls above. */
-function Exchange({ span }: { span: FullSpan }) {
-  const input = asked(span);
-  const messages: Message[] = [...input.slice(newFrom(input)), ...answered(span)];
+function Exchange({ found }: { found: Conversation }) {
+  const input = asked(found);
+  const messages = [...input.slice(newFrom(input)), ...answered(found)];
   const earlier = input.slice(0, newFrom(input)).filter((one) => !INSTRUCTING.has(one.role)).length;
   if (messages.length === 0) return <p className="muted">What was said is not kept.</p>;
   return (
@@ -125,15 +124,15 @@ function Exchange({ span }: { span: FullSpan }) {
           {count(earlier)} earlier {earlier === 1 ? "message was" : "messages were"} sent along.
         </p>
       )}
-      <Messages messages={messages} findings={verdicts(span).flatMap((one) => one.findings)} />
+      <Messages messages={messages} findings={found.findings} />
     </>
   );
 }
 
 const INSTRUCTING = new Set(["system", "developer"]);
 
-function newFrom(messages: readonly Message[]): number {
-  const last = messages.findLastIndex((one) => one.role === "assistant" && one.parts.every((part) => part.kind !== "call"));
+function newFrom(messages: readonly Said[]): number {
+  const last = messages.findLastIndex((one) => one.role === "assistant" && one.parts.every((part) => part.kind !== "tool_call"));
   const from = last + 1;
   // Instructions are the same in every call.
   const instructed = messages.findIndex((one, index) => index >= from && !INSTRUCTING.has(one.role));

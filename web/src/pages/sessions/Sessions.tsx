@@ -5,13 +5,17 @@ import { useMemo, useState } from "react";
 import { ApiError } from "../../api/client";
 import type { Visit } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
-import { ago, brief, count, money, time } from "../../parts/format";
+import { FirstCall } from "../../parts/FirstCall";
+import { ago, brief, count, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { boundsOf, periodOf, readPeriod } from "../../parts/period";
 import { Empty, Failure, Loading } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { FilterBar } from "../traces/FilterBar";
-import { DEFAULT_WINDOW, WINDOWS, type Window, filterOf } from "../traces/search";
+import { countQuery } from "../traces/queries";
+import { DEFAULT_WINDOW, WINDOWS } from "../traces/search";
 import { MOST, visitsQuery } from "./queries";
 import type { ListSearch } from "./routes";
 
@@ -23,7 +27,8 @@ export function Sessions() {
   const navigate = useNavigate({ from: "/sessions" });
   const [now, setNow] = useState(() => Date.now());
   const of = search.tab ?? "sessions";
-  const filter = useMemo(() => ({ q: search.q, since_ns: filterOf({ window: search.window }, now).since_ns }), [search.q, search.window, now]);
+  const period = periodOf(search, DEFAULT_WINDOW);
+  const filter = useMemo(() => ({ q: search.q, ...boundsOf(periodOf(search, DEFAULT_WINDOW), now) }), [search, now]);
   const visits = useQuery(visitsQuery(of, filter));
   const change = (part: Partial<ListSearch>) => {
     setNow(Date.now());
@@ -34,22 +39,16 @@ export function Sessions() {
     <div className="page">
       <Heading title="Sessions and users" about="Conversations, and who had them" />
       <Tabs label="Sessions and users">
-        <Link to="/sessions" search={(before) => ({ ...before, tab: undefined })} activeOptions={{ exact: true, includeSearch: true }} aria-current={of === "sessions" ? "page" : undefined}>
+        <Link to="/sessions" search={{ ...search, tab: undefined }} activeOptions={{ exact: true, includeSearch: true }} aria-current={of === "sessions" ? "page" : undefined}>
           Sessions
         </Link>
-        <Link to="/sessions" search={(before) => ({ ...before, tab: "users" })} activeOptions={{ exact: true, includeSearch: true }} aria-current={of === "users" ? "page" : undefined}>
+        <Link to="/sessions" search={{ ...search, tab: "users" }} activeOptions={{ exact: true, includeSearch: true }} aria-current={of === "users" ? "page" : undefined}>
           Users
         </Link>
       </Tabs>
       <FilterBar q={search.q ?? ""} since_ns={filter.since_ns} error={wrong} search={(q) => change({ q: q || undefined })} label={`${of === "users" ? "Users" : "Sessions"} with such calls`} />
       <div className="row">
-        <select aria-label="Window of time" value={search.window ?? DEFAULT_WINDOW} onChange={(event) => change({ window: event.target.value as Window })}>
-          {Object.entries(WINDOWS).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {name === "all" ? label : `Last ${label}`}
-            </option>
-          ))}
-        </select>
+        <PeriodChoice period={period} windows={WINDOWS} choose={change} />
         {visits.data && (
           <span className="muted" role="status">
             {visits.data.length === MOST ? `The ${count(MOST)} that were active last` : count(visits.data.length)} {of}
@@ -79,7 +78,7 @@ const FIRST: Record<"sessions" | "users", Column<Visit>> = {
     header: "User",
     kind: "cut",
     cell: (row) => (
-      <Link to="/users/$id" params={{ id: row.id }} search={{ tenant: row.tenant || undefined }}>
+      <Link to="/users/$id" params={{ id: row.id }} search={(before) => ({ ...readPeriod(before, WINDOWS), tenant: row.tenant || undefined })}>
         {row.id}
       </Link>
     ),
@@ -93,7 +92,7 @@ const SECOND: Record<"sessions" | "users", Column<Visit>> = {
     kind: "cut",
     cell: (row) =>
       row.user && (
-        <Link to="/users/$id" params={{ id: row.user }} search={{ tenant: row.tenant || undefined }}>
+        <Link to="/users/$id" params={{ id: row.user }} search={(before) => ({ ...readPeriod(before, WINDOWS), tenant: row.tenant || undefined })}>
           {row.user}
         </Link>
       ),
@@ -118,7 +117,7 @@ const REST: readonly Column<Visit>[] = [
     cell: (row) => `${brief(row.input_tokens)} + ${brief(row.output_tokens)}`,
     sort: (row) => row.input_tokens + row.output_tokens,
   },
-  { key: "cost", header: "Cost", kind: "number", cell: (row) => money(row.cost), sort: (row) => row.cost },
+  { key: "cost", header: "Cost", kind: "number", money: (row) => row.cost, sort: (row) => row.cost },
   { key: "score", header: "Feedback", cell: (row) => <Score value={row.score} />, sort: (row) => row.score ?? -1 },
   {
     key: "last",
@@ -142,11 +141,13 @@ export function Visits({ of, found, height = "calc(100vh - 300px)" }: { of: "ses
 
 function Nothing({ of, change }: { of: "sessions" | "users"; change: (part: Partial<ListSearch>) => void }) {
   const ever = useQuery(visitsQuery(of, {}));
-  if (ever.isPending) return <Loading />;
+  const calls = useQuery(countQuery({ wide: true }));
+  if (ever.isPending || calls.isPending) return <Loading />;
+  if (calls.data?.calls === 0) return <FirstCall />;
   if (ever.data?.length) {
     return (
       <Empty title={`No ${of} here`}>
-        <button type="button" className="button" onClick={() => change({ q: undefined, window: "all" })}>
+        <button type="button" className="button" onClick={() => change({ q: undefined, window: "all", from: undefined, until: undefined })}>
           Look at all time, without a filter
         </button>
       </Empty>

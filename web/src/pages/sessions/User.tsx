@@ -9,44 +9,37 @@ import { Chart } from "../../parts/Chart";
 import { ago, brief, count, duration, money, percent, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { localStarts } from "../../parts/localTime";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { type Bounds, type PeriodSearch, boundsOf, drawn, periodOf, readPeriod, stepOf } from "../../parts/period";
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
 import { spread } from "../overview/slots";
-import { DEFAULT_WINDOW, WINDOWS, type Window, filterOf } from "../traces/search";
+import { DEFAULT_WINDOW, WINDOWS, type Window } from "../traces/search";
 import { userFailuresQuery, userOpinionsQuery, userUsageQuery, visitsQuery } from "./queries";
 import { Visits } from "./Sessions";
 import styles from "./User.module.css";
 
 const route = getRouteApi("/inside/users/$id");
 
-const MINUTE = 60e9;
-/** Lengths of slots that people know how to read, in nanoseconds. */
-const STEPS = [1, 5, 15, 60, 240, 1440].map((minutes) => minutes * MINUTE);
-const SLOTS = 60;
-
 /** What one user did: calls and cost over time, conversations, failures, and what the user thought. */
 export function User() {
   const { id } = route.useParams();
-  const { tenant, window = DEFAULT_WINDOW } = route.useSearch();
+  const search = route.useSearch();
+  const { tenant } = search;
   const navigate = useNavigate({ from: "/users/$id" });
   const [now] = useState(() => Date.now());
-  const whose = useMemo(() => ({ user: id, tenant, since_ns: filterOf({ window }, now).since_ns }), [id, tenant, window, now]);
+  const whose = useMemo(() => ({ user: id, tenant: search.tenant, ...boundsOf(periodOf(search, DEFAULT_WINDOW), now) }), [id, search, now]);
   const total = useQuery(userUsageQuery(whose, 0));
+  const choose = (change: PeriodSearch<Window>) => void navigate({ search: (before) => ({ ...before, ...change }) });
   return (
     <div className="page">
       <Heading title={`User ${id}`} about={tenant && `Tenant ${tenant}`}>
-        <select aria-label="Window of time" value={window} onChange={(event) => void navigate({ search: { tenant, window: event.target.value as Window } })}>
-          {Object.entries(WINDOWS).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {name === "all" ? label : `Last ${label}`}
-            </option>
-          ))}
-        </select>
-        <Link className="button" to="/traces" search={{ q: callsOf({ user: id, tenant }), window }}>
+        <PeriodChoice period={periodOf(search, DEFAULT_WINDOW)} windows={WINDOWS} choose={choose} />
+        <Link className="button" to="/traces" search={{ ...readPeriod({ ...search }, WINDOWS), q: callsOf({ user: id, tenant }) }}>
           All calls
         </Link>
       </Heading>
-      <Shown query={total}>{(found) => (found[0]?.calls ? <Did whose={whose} now={now} total={found[0]} /> : <Nothing id={id} />)}</Shown>
+      <Shown query={total}>{(found) => (found[0]?.calls ? <Did whose={whose} now={now} total={found[0]} zoom={(from, until) => choose(drawn(from, until))} /> : <Nothing id={id} />)}</Shown>
     </div>
   );
 }
@@ -61,26 +54,32 @@ function Nothing({ id }: { id: string }) {
   );
 }
 
-interface Whose {
+interface Whose extends Bounds {
   user: string;
   tenant?: string;
-  since_ns?: number;
 }
 
-function Did({ whose, now, total }: { whose: Whose; now: number; total: Usages }) {
+interface DidProps {
+  whose: Whose;
+  now: number;
+  total: Usages;
+  zoom: (since_ns: number, until_ns: number) => void;
+}
+
+function Did({ whose, now, total, zoom }: DidProps) {
   const sessions = useQuery(visitsQuery("sessions", whose));
   const failures = useQuery(userFailuresQuery(whose));
   const opinions = useQuery(userOpinionsQuery(whose));
   return (
     <>
       <Sums total={total} />
-      <OverTime whose={whose} now={now} />
-      <section className="stack" aria-labelledby="sessions">
-        <h2 id="sessions">Sessions</h2>
+      <OverTime whose={whose} now={now} zoom={zoom} />
+      <div className="stack">
+        <h2>Sessions</h2>
         <Shown query={sessions}>
           {(found) => (found.length > 0 ? <Visits of="sessions" found={found} height="320px" /> : <p className="muted">No call named a session.</p>)}
         </Shown>
-      </section>
+      </div>
       <div className="columns">
         <section className="panel stack" aria-labelledby="failures">
           <h2 id="failures">Failures</h2>
@@ -116,23 +115,24 @@ function Sums({ total }: { total: Usages }) {
   );
 }
 
-function OverTime({ whose, now }: { whose: Whose; now: number }) {
+function OverTime({ whose, now, zoom }: Omit<DidProps, "total">) {
   const first = useQuery(visitsQuery("users", whose));
   const began = whose.since_ns ?? first.data?.[0]?.first_ns;
-  const length = began === undefined ? 0 : now * 1e6 - began;
-  const step = began === undefined ? 0 : (STEPS.find((one) => one * SLOTS >= length) ?? Math.ceil(length / SLOTS / (1440 * MINUTE)) * 1440 * MINUTE);
+  const until_ns = Math.min(whose.until_ns ?? Infinity, now * 1e6);
+  const step = began === undefined ? 0 : stepOf((until_ns - began) / 1e6);
   const series = useQuery({ ...userUsageQuery(whose, step), enabled: step > 0 });
-  const until_ns = now * 1e6;
-  const drawn = useMemo(() => filled(series.data ?? [], step, began ?? 0, until_ns), [series.data, step, began, until_ns]);
-  const marks = useReleaseMarks(began);
-  if (drawn.times.length < 2) return null;
+  const all = useMemo(() => filled(series.data ?? [], step, began ?? 0, until_ns), [series.data, step, began, until_ns]);
+  const marks = useReleaseMarks({ since_ns: began, until_ns: whose.until_ns });
+  const shared = { times: all.times, until_ns, past: whose.until_ns === until_ns, marks, zoom };
+  if (all.times.length < 2) return null;
   return (
     <div className="columns">
+      <h2 className="hidden-visually">Over time</h2>
       <div className="panel">
-        <Chart title="Calls" times={drawn.times} format={count} series={drawn.calls} until_ns={until_ns} marks={marks} />
+        <Chart title="Calls" format={count} series={all.calls} {...shared} />
       </div>
       <div className="panel">
-        <Chart title="Cost" times={drawn.times} format={money} series={drawn.cost} until_ns={until_ns} marks={marks} />
+        <Chart title="Cost" format={money} series={all.cost} {...shared} />
       </div>
     </div>
   );

@@ -4,6 +4,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { answer, api } from "../../api/client";
 import type { CallRow } from "../../api/schema";
 import { timezone } from "../../parts/localTime";
+import type { Bounds } from "../../parts/period";
 import type { CallFilter } from "../traces/search";
 
 /** Rows of a list at most; the API's own bound. */
@@ -35,10 +36,9 @@ export const storyQuery = (session: string, tenant: string | undefined) =>
     },
   });
 
-interface Whose {
+interface Whose extends Bounds {
   user: string;
   tenant?: string;
-  since_ns?: number;
 }
 
 /** In all, or in slots of time on the reader's clock. */

@@ -1,15 +1,15 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 import { text } from "../../parts/address";
+import { type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
 import { WINDOWS, type Window } from "../traces/search";
 
-export interface ListSearch {
+export interface ListSearch extends PeriodSearch<Window> {
   /** `users`: who had conversations; else the conversations. */
   tab?: "users";
   /** An expression: those who have such calls. */
   q?: string;
-  window?: Window;
 }
 
 export interface WhoseSearch {
@@ -17,20 +17,16 @@ export interface WhoseSearch {
   tenant?: string;
 }
 
-export interface UserSearch extends WhoseSearch {
-  window?: Window;
-}
-
-const window = (value: unknown) => (typeof value === "string" && value in WINDOWS ? (value as Window) : undefined);
+export interface UserSearch extends WhoseSearch, PeriodSearch<Window> {}
 
 export const sessionRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/sessions",
     validateSearch: (search: Record<string, unknown>): ListSearch => ({
+      ...readPeriod(search, WINDOWS),
       tab: search["tab"] === "users" ? "users" : undefined,
       q: text(search["q"]),
-      window: window(search["window"]),
     }),
     component: lazyRouteComponent(() => import("./Sessions"), "Sessions"),
   }),
@@ -43,7 +39,7 @@ export const sessionRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/users/$id",
-    validateSearch: (search: Record<string, unknown>): UserSearch => ({ tenant: text(search["tenant"]), window: window(search["window"]) }),
+    validateSearch: (search: Record<string, unknown>): UserSearch => ({ ...readPeriod(search, WINDOWS), tenant: text(search["tenant"]) }),
     component: lazyRouteComponent(() => import("./User"), "User"),
   }),
 ] as const;

@@ -3,7 +3,7 @@ import { type SubmitEvent, useRef, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import type { AccountView, Invited } from "../../api/schema";
-import { ROLES, type Role } from "../../api/session";
+import { ROLES, type Role, useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { Command } from "../../parts/Command";
@@ -12,6 +12,7 @@ import { Modal } from "../../parts/Modal";
 import { Failure, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import styles from "./Accounts.module.css";
+import { accountsQuery } from "./queries";
 
 const MEANINGS: Record<Role, string> = {
   viewer: "looks at everything",
@@ -22,10 +23,15 @@ const MEANINGS: Record<Role, string> = {
 
 /** People who may sign in, and as what. */
 export function Accounts() {
+  const admin = useMay("admin");
+  return admin ? <Listed /> : <p className="panel">Accounts are shown to the role admin.</p>;
+}
+
+function Listed() {
   const queries = useQueryClient();
   const [invited, setInvited] = useState<Invited | null>(null);
   const [asked, ask] = useState<AccountView | null>(null);
-  const accounts = useQuery({ queryKey: ["accounts"], queryFn: ({ signal }) => answer(api.GET("/api/v1/accounts", { signal })) });
+  const accounts = useQuery(accountsQuery);
   const again = () => queries.invalidateQueries({ queryKey: ["accounts"] });
   const change = useMutation({
     mutationFn: ({ id, ...body }: { id: string; role?: Role; disabled?: boolean }) =>

@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 
 import { answer, api } from "../../api/client";
 import type { DeploymentState, Drift, Status } from "../../api/schema";
@@ -38,7 +39,13 @@ export function Health() {
           <Drifted drift={found.drift} />
           <h2>Deployments</h2>
           {found.deployments.length > 0 ? (
-            <Table label="Deployments" rows={found.deployments} columns={DEPLOYMENTS} id={(one) => one.deployment} />
+            <>
+              <Table label="Deployments" rows={found.deployments} columns={DEPLOYMENTS} id={(one) => one.deployment} />
+              <p className="muted small">
+                Held against a deployment are tries that failed through its own fault; too many in a row, and it is left alone for a while. Other errors, such as
+                of a question that it refused, stand in <Link to="/traces">traces</Link>.
+              </p>
+            </>
           ) : (
             <Empty title="No deployment was asked since the server started" command="moat smoke" />
           )}
@@ -101,14 +108,19 @@ function Drifted({ drift }: { drift: readonly Drift[] }) {
   );
 }
 
-const TONES: Record<string, Tone> = { closed: "good", open: "bad" };
+/** What its breaker lets through, in words. */
+const STATES: Record<DeploymentState["state"], { tone: Tone; words: string }> = {
+  closed: { tone: "good", words: "asked as usual" },
+  half_open: { tone: "warn", words: "on trial, a few calls" },
+  open: { tone: "bad", words: "left alone for a while" },
+};
 
 const DEPLOYMENTS: Column<DeploymentState>[] = [
   { key: "deployment", header: "Deployment", cell: (one) => one.deployment, sort: (one) => one.deployment },
-  { key: "state", header: "State", cell: (one) => <Badge tone={TONES[one.state] ?? "warn"}>{one.state}</Badge> },
+  { key: "state", header: "State", cell: (one) => <Badge tone={STATES[one.state].tone}>{STATES[one.state].words}</Badge> },
   { key: "latency", header: "First piece", kind: "number", cell: (one) => (one.latency == null ? "–" : `${(one.latency * 1000).toFixed(0)} ms`), sort: (one) => one.latency ?? 0 },
   { key: "tries", header: "Tries", kind: "number", cell: (one) => count(one.tries), sort: (one) => one.tries },
-  { key: "failed", header: "Failed", kind: "number", cell: (one) => count(one.failed), sort: (one) => one.failed },
+  { key: "failed", header: "Held against it", kind: "number", cell: (one) => count(one.failed), sort: (one) => one.failed },
   { key: "retries", header: "Retries", kind: "number", cell: (one) => count(one.retries) },
   { key: "fallbacks", header: "Fallbacks to it", kind: "number", cell: (one) => count(one.fallbacks) },
   { key: "waiting", header: "Waiting", kind: "number", cell: (one) => count(one.waiting) },

@@ -42,10 +42,10 @@ export function Groups({ by, groups, total, name, narrow }: GroupsProps) {
 }
 
 /** Columns that are there when there is something in them. */
-const optional: { key: string; header: string; of: (row: Spend) => number; shown: (value: number) => string }[] = [
-  { key: "failed", header: "Failed", of: (row) => row.failed, shown: count },
-  { key: "saved", header: "Cache saved", of: (row) => row.saved, shown: money },
-  { key: "unpriced", header: "Unpriced", of: (row) => row.unpriced, shown: count },
+const OPTIONAL: readonly Column<Spend>[] = [
+  { key: "failed", header: "Failed", kind: "number", sort: (row) => row.failed, cell: (row) => count(row.failed) },
+  { key: "saved", header: "Cache saved", kind: "number", sort: (row) => row.saved, money: (row) => row.saved },
+  { key: "unpriced", header: "Unpriced", kind: "number", sort: (row) => row.unpriced, cell: (row) => count(row.unpriced) },
 ];
 
 function columns({ by, groups, total, name, narrow }: GroupsProps): Column<Spend>[] {
@@ -53,14 +53,14 @@ function columns({ by, groups, total, name, narrow }: GroupsProps): Column<Spend
   const paid = (row: Spend) => row.calls - row.refused;
   return [
     { key: "group", header: DIMENSIONS[by], kind: "cut", sort: (row) => name(group(row)), cell: (row) => <Group group={group(row)} name={name} narrow={narrow} /> },
-    { key: "cost", header: "Cost", kind: "number", sort: (row) => row.cost, cell: (row) => money(row.cost) },
+    { key: "cost", header: "Cost", kind: "number", sort: (row) => row.cost, money: (row) => row.cost },
     { key: "share", header: "Share", cell: (row) => <Share part={total ? row.cost / total : 0} /> },
     { key: "calls", header: "Calls", kind: "number", sort: (row) => row.calls, cell: (row) => count(row.calls) },
-    { key: "per", header: "Per call", kind: "number", sort: (row) => (paid(row) ? row.cost / paid(row) : 0), cell: (row) => money(paid(row) > 0 ? row.cost / paid(row) : null) },
+    { key: "per", header: "Per call", kind: "number", sort: (row) => (paid(row) ? row.cost / paid(row) : 0), money: (row) => (paid(row) > 0 ? row.cost / paid(row) : null) },
     { key: "requests", header: "Requests", kind: "number", sort: (row) => row.requests, cell: (row) => count(row.requests) },
     { key: "tokens", header: "Tokens in", kind: "number", sort: (row) => row.usage.input, cell: (row) => brief(row.usage.input) },
     { key: "output", header: "out", kind: "number", sort: (row) => row.usage.output, cell: (row) => brief(row.usage.output) },
-    ...optional.filter(({ of }) => groups.some((row) => of(row) > 0)).map(({ key, header, of, shown }): Column<Spend> => ({ key, header, kind: "number", sort: of, cell: (row) => shown(of(row)) })),
+    ...OPTIONAL.filter(({ sort }) => groups.some((row) => sort?.(row) !== 0)),
   ];
 }
 

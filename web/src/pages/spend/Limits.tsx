@@ -9,10 +9,9 @@ import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { ChangeLimit, isStated } from "./ChangeLimit";
 import { Head } from "./Head";
-import { paceOf, usedShare } from "./pace";
 import { limitsQuery, rulesQuery } from "./queries";
 import type { LimitAct } from "./routes";
-import { amount, whose } from "./shown";
+import { amount, usedShare, whose } from "./shown";
 import styles from "./Spend.module.css";
 import { Spikes } from "./Spikes";
 import { PLAYGROUND } from "./wish";
@@ -31,11 +30,11 @@ export function Limits() {
         {may && !act && <Change act="new">New limit</Change>}
       </Head>
       {act ? (
-        <Shown query={rules}>{(found) => <ChangeLimit act={act} limit={limit} rules={found} counters={limits.data?.counters ?? []} />}</Shown>
+        <Shown query={rules}>{(found) => <ChangeLimit act={act} limit={limit} rules={found} counters={limits.data ?? []} />}</Shown>
       ) : (
         <>
           <Spikes />
-          <Shown query={limits}>{(found) => <Counters {...found} q={q} />}</Shown>
+          <Shown query={limits}>{(found) => <Counters counters={found} q={q} />}</Shown>
           <Shown query={rules}>{(found) => <Rules rules={found} may={may} />}</Shown>
         </>
       )}
@@ -49,7 +48,7 @@ function left({ measure, amount: all, used, held }: LimitState): string {
   return `${measure === "money" ? money(free) : count(free)} of ${amount(measure, all)}`;
 }
 
-function Counters({ counters, asked_ms, q }: { counters: readonly LimitState[]; asked_ms: number; q: string }) {
+function Counters({ counters, q }: { counters: readonly LimitState[]; q: string }) {
   const navigate = useNavigate();
   const wanted = q.toLowerCase();
   const found = counters.filter((one) => `${one.limit} ${whose(one.of)}`.toLowerCase().includes(wanted));
@@ -72,19 +71,19 @@ function Counters({ counters, asked_ms, q }: { counters: readonly LimitState[]; 
           Limits stand under <code>limits</code> in moat.yaml, and a counter begins with the first call that it is about.
         </Empty>
       ) : (
-        <Table label="Limits, the fullest first" rows={sorted} columns={counterColumns(asked_ms)} id={(row) => row.limit + JSON.stringify(row.of)} height="60vh" />
+        <Table label="Limits, the fullest first" rows={sorted} columns={COUNTERS} id={(row) => row.limit + JSON.stringify(row.of)} height="60vh" />
       )}
     </section>
   );
 }
 
-const counterColumns = (asked_ms: number): Column<LimitState>[] => [
+const COUNTERS: Column<LimitState>[] = [
   { key: "limit", header: "Limit", cell: (row) => row.limit, sort: (row) => row.limit },
   { key: "of", header: "Whose", kind: "cut", cell: (row) => whose(row.of), sort: (row) => whose(row.of) },
   { key: "share", header: "Used", cell: (row) => <Full state={row} />, sort: usedShare },
   { key: "left", header: "Left", kind: "number", cell: (row) => left(row) },
   { key: "window", header: "Each", cell: (row) => row.window || (row.measure === "concurrent" ? "moment" : "call") },
-  { key: "pace", header: "At this pace", cell: (row) => <Pace state={row} now_ms={asked_ms} /> },
+  { key: "pace", header: "At this pace", cell: (row) => <Ahead state={row} /> },
   { key: "resets", header: "Begins anew", cell: (row) => (row.resets_ns ? time(row.resets_ns).slice(0, 16) : "–") },
   { key: "action", header: "When full", cell: (row) => row.action },
 ];
@@ -101,12 +100,11 @@ function Full({ state }: { state: LimitState }) {
   );
 }
 
-/** Only of days and months: minutes and hours are over before anybody reads it. */
-function Pace({ state, now_ms }: { state: LimitState; now_ms: number }) {
-  const pace = paceOf(state, now_ms);
+/** Where it comes to when its window goes on as it went so far. */
+function Ahead({ state: { pace, amount: all } }: { state: LimitState }) {
   if (!pace) return "–";
   if (pace.full_ns) return <Badge tone="warn">full {time(pace.full_ns).slice(0, 16)}</Badge>;
-  return <span className="muted">{percent(pace.share, 0)} at the end</span>;
+  return <span className="muted">{percent(pace.projected / all, 0)} at the end</span>;
 }
 
 const RULES: Column<LimitRule>[] = [

@@ -5,12 +5,15 @@ import { useCallback } from "react";
 import type { Spend as Sums } from "../../api/schema";
 import { useMay } from "../../api/session";
 import { callsOf } from "../../parts/calls";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { type PeriodSearch, drawn, periodOf, readPeriod } from "../../parts/period";
 import { Empty, Shown } from "../../parts/States";
-import { DIMENSIONS, type Days, type Dimension, type Filters, following, NAMES, readFilters, SPANS } from "./dimensions";
+import { DIMENSIONS, type Dimension, type Filters, following, NAMES, readFilters } from "./dimensions";
 import { FilterChips } from "./FilterChips";
 import { Groups } from "./Groups";
 import { Head } from "./Head";
 import { keysQuery, spendQuery } from "./queries";
+import { type SpendPeriod, WINDOWS } from "./routes";
 import styles from "./Spend.module.css";
 import { Tiles } from "./Tiles";
 import { Trend } from "./Trend";
@@ -20,34 +23,37 @@ const route = getRouteApi("/inside/spend");
 /** Who and what costs how much: by any dimension, narrowed by clicking. */
 export function Spend() {
   const search = route.useSearch();
-  const { by = "feature", days = 30 } = search;
+  const { by = "feature" } = search;
+  const period = periodOf(search, "30days");
   const filters = readFilters({ ...search });
   const navigate = useNavigate();
-  const go = (next: { filters?: Filters; by?: Dimension; days?: Days }) =>
-    void navigate({ to: "/spend", search: { ...(next.filters ?? filters), by: next.by ?? by, days: next.days ?? days } });
+  const go = ({ filters: narrowed = filters, ...change }: { filters?: Filters; by?: Dimension } & PeriodSearch<SpendPeriod["window"]>) =>
+    void navigate({ to: "/spend", search: { ...narrowed, ...readPeriod({ ...search }, WINDOWS), by, ...change } });
   const narrow = (value: string) => go({ filters: { ...filters, [by]: value }, by: following(by, filters) });
-  const spend = useQuery(spendQuery(filters, by, days));
-  const first = spend.data?.slots[0];
+  const spend = useQuery(spendQuery(filters, by, period));
   const name = useNames(by);
   return (
     <div className="page">
       <Head title="Spend" about="What requests to providers cost, to the last picodollar: all of them, with those of evals and the playground." />
-      <Choices by={by} days={days} choose={go} />
+      <div className="row">
+        <By by={by} choose={go} />
+        <PeriodChoice period={period} windows={WINDOWS} choose={go} />
+      </div>
       <div className="row spread">
         <FilterChips filters={filters} set={(next) => go({ filters: next })} />
-        <Link to="/traces" search={{ q: callsOf(filters) || undefined, from: first === undefined ? undefined : first / 1e6 }}>
+        <Link to="/traces" search={{ q: callsOf(filters) || undefined, from: search.from ?? (spend.data && spend.data.since_ns / 1e6), until: search.until }}>
           Show these calls
         </Link>
       </div>
       <Shown query={spend}>
         {(found) => (
           <div className="page" aria-busy={spend.isPlaceholderData}>
-            <Tiles total={found.total} before={found.before} days={days} filters={filters} />
+            <Tiles total={found.total} before={found.before} period={period} past={found.past} filters={filters} />
             {found.groups.length === 0 ? (
               <Nothing narrowed={Object.keys(filters).length > 0} />
             ) : (
               <>
-                <Trend daily={found.daily} groups={found.groups} slots={found.slots} until_ns={found.until_ns} environment={filters.environment} name={name} hourly={days === 1} />
+                <Trend {...found} environment={filters.environment} name={name} zoom={(since_ns, until_ns) => go(drawn(since_ns, until_ns))} />
                 <Groups key={by} by={by} groups={found.groups} total={totalOf(found.total)} name={name} narrow={narrow} />
               </>
             )}
@@ -75,30 +81,18 @@ function useNames(by: Dimension): (group: string) => string {
   );
 }
 
-function Choices({ by, days, choose }: { by: Dimension; days: Days; choose: (next: { by?: Dimension; days?: Days }) => void }) {
+function By({ by, choose }: { by: Dimension; choose: (next: { by: Dimension }) => void }) {
   return (
-    <div className="row">
-      <label className={styles.choice}>
-        By
-        <select value={by} onChange={(event) => choose({ by: event.target.value as Dimension })}>
-          {NAMES.map((one) => (
-            <option key={one} value={one}>
-              {DIMENSIONS[one]}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label className={styles.choice}>
-        Time
-        <select value={days} onChange={(event) => choose({ days: Number(event.target.value) as Days })}>
-          {SPANS.map((one) => (
-            <option key={one} value={one}>
-              {one === 1 ? "Today" : `${one} days`}
-            </option>
-          ))}
-        </select>
-      </label>
-    </div>
+    <label className={styles.choice}>
+      By
+      <select value={by} onChange={(event) => choose({ by: event.target.value as Dimension })}>
+        {NAMES.map((one) => (
+          <option key={one} value={one}>
+            {DIMENSIONS[one]}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

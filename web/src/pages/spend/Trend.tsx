@@ -4,27 +4,30 @@ import type { Spend } from "../../api/schema";
 import { Chart } from "../../parts/Chart";
 import { money } from "../../parts/format";
 import { useReleaseMarks } from "../../parts/releaseMarks";
-import { trend } from "./trend";
+import { costBy, trend } from "./trend";
 
 interface TrendProps {
   daily: readonly Spend[];
   groups: readonly Spend[];
   /** Starts of the slots that there are. */
   slots: readonly number[];
+  step_ns: number;
   /** End of the last one, as far as it has come. */
   until_ns: number;
+  past: boolean;
   environment: string | undefined;
   name: (group: string) => string;
-  hourly: boolean;
+  zoom: (since_ns: number, until_ns: number) => void;
 }
 
-/** Cost day by day, of the groups that cost most. */
-export function Trend({ daily, groups, slots, until_ns, environment, name, hourly }: TrendProps) {
+/** Cost over time, of the groups that cost most. */
+export function Trend({ daily, groups, slots, step_ns, until_ns, past, environment, name, zoom }: TrendProps) {
   const { times, series } = useMemo(() => trend(daily, groups, slots, name), [daily, groups, slots, name]);
-  const marks = useReleaseMarks(slots[0], environment);
+  const marks = useReleaseMarks({ since_ns: slots[0], until_ns: past ? until_ns : undefined }, environment);
   return (
     <section className="panel" aria-label="Over time">
-      <Chart title={hourly ? "Cost by the hour" : "Cost by the day"} times={times} series={series} format={money} until_ns={until_ns} marks={marks} height={200} />
+      <h2 className="hidden-visually">Over time</h2>
+      <Chart title={costBy(step_ns)} times={times} series={series} format={money} until_ns={until_ns} past={past} marks={marks} height={200} zoom={zoom} />
     </section>
   );
 }

@@ -23,10 +23,6 @@ export type Filters = Partial<Record<Dimension, string>>;
 
 export const isDimension = (value: unknown): value is Dimension => typeof value === "string" && Object.hasOwn(DIMENSIONS, value);
 
-/** Days of the past that are shown, today included. */
-export const SPANS = [1, 7, 30, 90] as const;
-export type Days = (typeof SPANS)[number];
-
 /** The filters among an address's search part. */
 export function readFilters(search: Record<string, unknown>): Filters {
   const found: Filters = {};

@@ -1,13 +1,20 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { among, flag, number, text } from "../../parts/address";
+import { among, flag, text } from "../../parts/address";
+import { type Period, type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
-import { type Days, type Dimension, type Filters, isDimension, readFilters, SPANS } from "./dimensions";
+import { type Dimension, type Filters, isDimension, readFilters } from "./dimensions";
 
-export interface SpendSearch extends Filters {
+/** Whole days: bills, budgets and the points of the chart are of days. */
+export const WINDOWS = ["today", "7days", "30days", "90days"] as const;
+
+const OF_DAYS: Readonly<Record<string, SpendPeriod["window"]>> = { 1: "today", 7: "7days", 30: "30days", 90: "90days" };
+
+export type SpendPeriod = Period<(typeof WINDOWS)[number]>;
+
+export interface SpendSearch extends Filters, PeriodSearch<SpendPeriod["window"]> {
   /** What the money is divided by. */
   by?: Dimension;
-  days?: Days;
 }
 
 export const LIMIT_ACTS = ["edit", "new", "remove"] as const;
@@ -33,8 +40,9 @@ export const spendRoutes = [
     path: "/spend",
     validateSearch: (search: Record<string, unknown>): SpendSearch => ({
       ...readFilters(search),
+      // `days` is how addresses of before say it.
+      ...readPeriod({ ...search, window: search["window"] ?? OF_DAYS[text(search["days"]) ?? ""] }, WINDOWS),
       by: isDimension(search["by"]) ? search["by"] : undefined,
-      days: among(number(search["days"]), SPANS),
     }),
     component: lazyRouteComponent(() => import("./Spend"), "Spend"),
   }),

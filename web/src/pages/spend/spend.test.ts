@@ -1,8 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 
-import type { LimitState, Spend } from "../../api/schema";
+import type { Spend } from "../../api/schema";
 import { following, readFilters } from "./dimensions";
-import { paceOf } from "./pace";
 import { trend } from "./trend";
 
 it("reads filters from an address, and nothing else", () => {
@@ -12,38 +11,6 @@ it("reads filters from an address, and nothing else", () => {
 it("asks next for what is not narrowed yet", () => {
   expect(following("tenant", {})).toBe("feature");
   expect(following("environment", { tenant: "acme" })).toBe("feature");
-});
-
-const state = (window: string, used: number, ends_ms: number): LimitState => ({
-  limit: "l",
-  of: {},
-  measure: "money",
-  window,
-  action: "reject",
-  amount: 100,
-  used,
-  held: 0,
-  resets_ns: ends_ms * 1e6,
-  timezone: "UTC",
-});
-
-describe("pace", () => {
-  const day = Date.UTC(2026, 10, 22);
-  const hour = 3600_000;
-  it("tells when a budget will be full", () => {
-    expect(paceOf(state("day", 50, day), day - 18 * hour)).toEqual({ share: 2, full_ns: (day - 12 * hour) * 1e6 });
-  });
-  it("tells what will be used at the end", () => {
-    expect(paceOf(state("day", 10, day), day - 12 * hour)).toEqual({ share: 0.2, full_ns: 0 });
-  });
-  it("knows how long a month is", () => {
-    const december = Date.UTC(2026, 11, 1);
-    expect(paceOf(state("month", 10, december), december - 15 * 24 * hour)?.share).toBeCloseTo(0.2, 9);
-  });
-  it("is silent where it would be a guess", () => {
-    expect(paceOf(state("day", 10, day), day - 23.9 * hour)).toBeNull();
-    expect(paceOf(state("minute", 10, day), day - 30_000)).toBeNull();
-  });
 });
 
 it("draws the dearest groups and all others together, days without cost too", () => {

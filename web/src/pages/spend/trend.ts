@@ -1,5 +1,23 @@
 import type { Spend } from "../../api/schema";
 import type { Series } from "../../parts/Chart";
+import { DAY, stepOf } from "../../parts/period";
+
+const HOUR = 3_600_000;
+/** Up to here a chart of hours can be read, from there on one of days is. In milliseconds. */
+const HOURS = 60 * HOUR;
+const DAYS = 92 * DAY;
+
+/** Length of the slots of so long a time (milliseconds), in nanoseconds: of days where there are some, as bills are. */
+export const pointOf = (length: number): number => (length > HOURS && length <= DAYS ? DAY * 1e6 : stepOf(length));
+
+/** `Cost by the day`. */
+export function costBy(step_ns: number): string {
+  const minutes = Math.round(step_ns / 60e9);
+  if (minutes === 60) return "Cost by the hour";
+  if (minutes === 1440) return "Cost by the day";
+  if (minutes > 1440) return `Cost of ${minutes / 1440} days each`;
+  return minutes === 1 ? "Cost by the minute" : `Cost of ${minutes} minutes each`;
+}
 
 /** Groups with a line of their own; the others share one. */
 export const MOST_LINES = 5;

@@ -27,6 +27,7 @@ const counter = (used: number, held = 0): LimitState => ({
   held,
   resets_ns: 0,
   timezone: "UTC",
+  pace: null,
 });
 
 describe("a limit in a form", () => {

@@ -9,12 +9,13 @@ import { Json } from "../../parts/Json";
 import { useKeptFields } from "../../parts/kept";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { answered, asText } from "./messages";
-import type { FullSpan } from "./queries";
+import { type FullSpan, useConversation } from "./queries";
 
 /** Make a case of a call: what was asked, and what a right answer is. */
 export function AddCase({ call }: { call: FullSpan }) {
   const sets = useQuery({ queryKey: ["state", "datasets"], queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })) });
   const id = call.request_id || call.trace_id;
+  const recorded = useConversation(id, call.span_id);
   const { fields, change, forget } = useKeptFields(`case:${id}`, { name: "", expected: "", tags: "" });
   const { name, expected, tags } = fields;
   const about = call.request_id ? { request_id: call.request_id } : { trace_id: call.trace_id };
@@ -54,7 +55,7 @@ export function AddCase({ call }: { call: FullSpan }) {
               <textarea rows={4} value={expected} onChange={(event) => change({ expected: event.target.value })} />
             </label>
             <div>
-              <Button kind="plain" onClick={() => change({ expected: asText(answered(call)) })}>
+              <Button kind="plain" disabled={!recorded} onClick={() => recorded && change({ expected: asText(answered(recorded)) })}>
                 Take the recorded answer
               </Button>
             </div>

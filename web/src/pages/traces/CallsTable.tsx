@@ -5,7 +5,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 
 import type { CallRow } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
-import { brief, count, duration, money, time } from "../../parts/format";
+import { brief, count, duration, time } from "../../parts/format";
 import { Failure, Loading } from "../../parts/States";
 import styles from "./CallsTable.module.css";
 import { useFresh, useRows } from "./pages";
@@ -68,7 +68,7 @@ export function CallsTable({ filter, live, empty }: { filter: CallFilter; live: 
             {items.map((item) => {
               const row = at(item.index);
               return row ? (
-                <Row key={rowId(row)} row={row} index={item.index} chosen={item.index === chosen} choose={choose} />
+                <Row key={rowId(row)} row={row} money={rows.money} index={item.index} chosen={item.index === chosen} choose={choose} />
               ) : (
                 <Spacer key={item.key} height={ROW} />
               );
@@ -175,7 +175,15 @@ function Spacer({ height }: { height: number }) {
   );
 }
 
-function Row({ row, index, chosen, choose }: { row: CallRow; index: number; chosen: boolean; choose: (index: number) => void }) {
+interface RowProps {
+  row: CallRow;
+  money: (picos: number | null) => string;
+  index: number;
+  chosen: boolean;
+  choose: (index: number) => void;
+}
+
+function Row({ row, money, index, chosen, choose }: RowProps) {
   const navigate = useNavigate();
   const id = row.request_id || row.trace_id;
   const open = () => void navigate({ to: "/traces/$id", params: { id }, search: row.kind === "app" ? { span: row.span_id } : {} });

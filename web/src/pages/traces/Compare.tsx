@@ -2,13 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type SyntheticEvent, useState } from "react";
 
+import type { Conversation } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { duration, money, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { Failure, Loading } from "../../parts/States";
 import { WordDiff } from "../../parts/WordDiff";
 import { answered, asText, asked } from "./messages";
-import { type FullSpan, traceQuery } from "./queries";
+import { type FullSpan, traceQuery, useConversation } from "./queries";
 import { mainCall } from "./tree";
 import styles from "./Trace.module.css";
 import { Waterfall } from "./Waterfall";
@@ -57,18 +58,23 @@ function Ids({ a, b }: { a: string; b: string }) {
 
 function Both({ a, b, left, right }: { a: string; b: string; left: readonly FullSpan[]; right: readonly FullSpan[] }) {
   const [one, two] = [mainCall(left, a) ?? left[0], mainCall(right, b) ?? right[0]];
+  const [first, second] = [useConversation(a, one?.span_id), useConversation(b, two?.span_id)];
   if (!one || !two) return null;
   return (
     <>
       <Differences one={one} two={two} a={a} b={b} />
-      <section className="panel stack">
-        <h2>Answer</h2>
-        <Words before={asText(answered(one))} after={asText(answered(two))} />
-      </section>
-      <section className="panel stack">
-        <h2>What was asked</h2>
-        <Words before={said(one)} after={said(two)} />
-      </section>
+      {first && second && (
+        <>
+          <section className="panel stack">
+            <h2>Answer</h2>
+            <Words before={asText(answered(first))} after={asText(answered(second))} />
+          </section>
+          <section className="panel stack">
+            <h2>What was asked</h2>
+            <Words before={said(first)} after={said(second)} />
+          </section>
+        </>
+      )}
       <div className={styles.sides}>
         <Steps name="A" id={a} spans={left} />
         <Steps name="B" id={b} spans={right} />
@@ -77,8 +83,8 @@ function Both({ a, b, left, right }: { a: string; b: string; left: readonly Full
   );
 }
 
-const said = (span: FullSpan): string =>
-  asked(span)
+const said = (found: Conversation): string =>
+  asked(found)
     .map((message) => `[${message.role}] ${asText([message])}`)
     .join("\n\n");
 

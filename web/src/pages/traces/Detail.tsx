@@ -7,16 +7,16 @@ import { Json } from "../../parts/Json";
 import { type Verdict, verdicts } from "./findings";
 import { answered, asked } from "./messages";
 import { Messages } from "./Messages";
-import type { FullSpan } from "./queries";
+import { type FullSpan, useConversation } from "./queries";
 import { remedy } from "./remedies";
 import { stepOf } from "./tree";
 import styles from "./Trace.module.css";
 
-/** What is known of one span: what was said, what guards found, what it took, what else was recorded. */
-export function Detail({ span }: { span: FullSpan }) {
+/** What is known of one span of the trace or request `id`: what was said, what guards found, what it took, what else was recorded. */
+export function Detail({ span, id }: { span: FullSpan; id: string }) {
   const found = verdicts(span);
-  const findings = found.flatMap((one) => one.findings);
-  const [input, output] = [asked(span), answered(span)];
+  const conversation = useConversation(id, span.span_id);
+  const messages = conversation ? [...asked(conversation), ...answered(conversation)] : [];
   const params = paramsOf(span);
   const blocked = span.kind === "call" && span.attempts === 0 && found.some((one) => one.action === "block");
   return (
@@ -26,13 +26,13 @@ export function Detail({ span }: { span: FullSpan }) {
       </h2>
       {span.error && <Trouble span={span} />}
       {found.length > 0 && <Guards found={found} />}
-      {(input.length > 0 || output.length > 0) && (
+      {conversation && messages.length > 0 && (
         <Part title="Conversation">
-          <Messages messages={[...input, ...output]} findings={findings} />
+          <Messages messages={messages} findings={conversation.findings} />
           {blocked && <p className="muted">It never reached a model: a guard stopped it.</p>}
         </Part>
       )}
-      {span.kind === "call" && input.length + output.length === 0 && <p className="muted">What was asked and answered is not kept: telemetry.capture_content, or its days are over.</p>}
+      {span.kind === "call" && conversation && messages.length === 0 && <p className="muted">What was asked and answered is not kept: telemetry.capture_content, or its days are over.</p>}
       {span.kind === "attempt" && !span.error && <p className="muted">What was asked and answered stands at the call above.</p>}
       <Part title="Numbers">
         <Facts facts={numbers(span)} />

@@ -1,24 +1,25 @@
 import { useState } from "react";
 
+import type { Finding, Part } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { count } from "../../parts/format";
 import { Json, parsed } from "../../parts/Json";
-import { type Finding, marked } from "./findings";
+import { marked } from "./findings";
 import styles from "./Messages.module.css";
-import type { Message, Part } from "./messages";
+import { isSent, type Said } from "./messages";
 
 /** Characters of a text that are shown at first; of instructions, which are the same in many calls, fewer. */
 const LONG = 2000;
 const INSTRUCTIONS = 300;
 
 /** A conversation as it was, by role. What was said is shown as text: no markup of it is followed. */
-export function Messages({ messages, findings = [] }: { messages: readonly Message[]; findings?: readonly Finding[] }) {
+export function Messages({ messages, findings = [] }: { messages: readonly Said[]; findings?: readonly Finding[] }) {
   return (
     <ol className={styles.list}>
       {messages.map((one, index) => (
         <li key={index} className={styles.message} data-role={one.role}>
           <p className={styles.role}>
-            {one.role} {one.about && <span className="muted">{one.about}</span>}
+            {one.role} {one.name && <span className="muted">{one.name}</span>}
           </p>
           {one.parts.length === 0 && <p className="muted">(nothing)</p>}
           {one.parts.map((part, place) => (
@@ -30,29 +31,50 @@ export function Messages({ messages, findings = [] }: { messages: readonly Messa
   );
 }
 
-function Piece({ part, findings, most }: { part: Part; findings: readonly Finding[]; most: number }) {
-  if (part.kind === "data") {
+interface PieceProps {
+  part: Part;
+  findings: readonly Finding[];
+  most: number;
+}
+
+function Piece({ part, findings, most }: PieceProps) {
+  const { kind, text = "", name = "", id = "", path, characters } = part;
+  const here = findings.filter((one) => one.path === path);
+  if (isSent(part)) return <Sent part={part} />;
+  if (kind === "tool_call") {
+    const made = parsed(text);
     return (
-      <p className="muted">
-        ({part.type}, {count(part.size)} characters; not shown)
-      </p>
+      <div className={styles.call}>
+        <p>
+          Tool call <strong>{name}</strong> {id && <span className="muted small">{id}</span>}
+        </p>
+        {made ? <Json value={made} /> : <Words text={text} findings={here} />}
+      </div>
     );
   }
-  if (part.kind === "json") return <Json value={part.value} />;
-  if (part.kind === "text") return <Said text={part.text} findings={findings.filter((one) => one.path === part.path)} most={most} />;
-  const made = parsed(part.arguments);
+  const whole = kind === "data" && !characters ? parsed(text) : null;
   return (
-    <div className={styles.call}>
-      <p>
-        Tool call <strong>{part.name}</strong> {part.id && <span className="muted small">{part.id}</span>}
-      </p>
-      {made ? <Json value={made} /> : <Said text={part.arguments} findings={findings.filter((one) => one.path === part.path)} />}
-    </div>
+    <>
+      {(kind === "reasoning" || kind === "refusal") && <p className="muted small">{kind}</p>}
+      {kind === "tool_result" && id && <p className="muted small">{id}</p>}
+      {characters ? <p className="muted small">Cut off in the record: the beginning of {count(characters)} characters.</p> : null}
+      {whole ? <Json value={whole} /> : <Words text={text} findings={here} most={most} />}
+    </>
+  );
+}
+
+/** Something that is no text. */
+function Sent({ part: { kind, name, url = "" } }: { part: Part }) {
+  const media = /^data:([\w.+-]+\/[\w.+-]+)/.exec(url)?.[1];
+  return (
+    <p className="muted">
+      ({[media ?? kind, name, `${count(url.length)} characters`].filter(Boolean).join(", ")}; not shown)
+    </p>
   );
 }
 
 /** A text: long ones open when they are wanted, and those that are JSON can be looked at as a tree. */
-function Said({ text, findings, most = LONG }: { text: string; findings: readonly Finding[]; most?: number }) {
+function Words({ text, findings, most = LONG }: { text: string; findings: readonly Finding[]; most?: number }) {
   const [whole, setWhole] = useState(false);
   const [asTree, setAsTree] = useState(false);
   const value = text.length < 200_000 ? parsed(text) : null;

@@ -1,29 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { Button } from "../../parts/Button";
-import { time } from "../../parts/format";
+import { PeriodChoice } from "../../parts/PeriodChoice";
+import { periodOf } from "../../parts/period";
 import { valuesQuery } from "./queries";
-import { DEFAULT_WINDOW, type TraceSearch, WINDOWS, type Window } from "./search";
+import { DEFAULT_WINDOW, type TraceSearch, WINDOWS } from "./search";
 import styles from "./Traces.module.css";
 
 /** What is asked for most often, without writing an expression. */
 export function Quick({ search, since_ns, change }: { search: TraceSearch; since_ns: number | undefined; change: (part: Partial<TraceSearch>) => void }) {
-  const zoomed = search.from !== undefined || search.until !== undefined;
   return (
     <div className="row" role="group" aria-label="Quick filters">
-      {zoomed ? (
-        <Button onClick={() => change({ from: undefined, until: undefined })} title="Back to the window of time">
-          {search.from ? time(search.from * 1e6) : "…"} – {search.until ? time(search.until * 1e6) : "now"} ✕
-        </Button>
-      ) : (
-        <select aria-label="Window of time" value={search.window ?? DEFAULT_WINDOW} onChange={(event) => change({ window: event.target.value as Window })}>
-          {Object.entries(WINDOWS).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {name === "all" ? label : `Last ${label}`}
-            </option>
-          ))}
-        </select>
-      )}
+      <PeriodChoice period={periodOf(search, DEFAULT_WINDOW)} windows={WINDOWS} choose={change} />
       <Choice by="environment" all="All environments" since_ns={since_ns} value={search.environment} choose={(environment) => change({ environment })} />
       <Choice by="model" all="All models" since_ns={since_ns} value={search.model} choose={(model) => change({ model })} />
       <label className={styles.check}>

@@ -9,7 +9,7 @@ import { Actions } from "./Actions";
 import { Copy } from "./Copy";
 import { Detail } from "./Detail";
 import { Opinions } from "./Opinions";
-import { type FullSpan, traceQuery } from "./queries";
+import { type FullSpan, traceQuery, useConversation } from "./queries";
 import { question } from "./messages";
 import { extent, mainCall } from "./tree";
 import styles from "./Trace.module.css";
@@ -53,7 +53,7 @@ function Found({ id, spans }: { id: string; spans: readonly FullSpan[] }) {
         <Waterfall spans={spans} selected={selected.span_id} select={select} />
       </section>
       <div className={styles.halves}>
-        <Detail span={selected} key={selected.span_id} />
+        <Detail span={selected} id={id} key={selected.span_id} />
         <Opinions call={call ?? selected} />
       </div>
     </div>
@@ -61,7 +61,8 @@ function Found({ id, spans }: { id: string; spans: readonly FullSpan[] }) {
 }
 
 function Head({ id, spans, call }: { id: string; spans: readonly FullSpan[]; call: FullSpan | undefined }) {
-  const asked = call ? question(call) : "";
+  const found = useConversation(id, call?.span_id);
+  const asked = found ? question(found) : "";
   return (
     <>
       <Heading title={title(spans, call)} about={asked && <span className={styles.asked}>{asked}</span>}>

@@ -8,6 +8,7 @@ import { Button } from "../../parts/Button";
 import { count, duration, money, percent } from "../../parts/format";
 import { FirstCall } from "../../parts/FirstCall";
 import { Heading } from "../../parts/Heading";
+import { isFixed } from "../../parts/period";
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Failure } from "../../parts/States";
 import { CallsTable } from "./CallsTable";
@@ -28,7 +29,7 @@ export function Traces() {
   const [now, setNow] = useState(() => Date.now());
   const filter = useMemo(() => filterOf(search, now), [search, now]);
   const counted = useQuery(countQuery(filter));
-  const marks = useReleaseMarks(filter.since_ns, search.environment);
+  const marks = useReleaseMarks(filter, search.environment);
   const totals = useQuery({ ...totalsQuery(filter), enabled: !counted.isError });
   const change = (part: Partial<TraceSearch>) => {
     setNow(Date.now());
@@ -89,7 +90,7 @@ function Sum({ name, value }: { name: string; value: string }) {
 
 /** No call matches, or there is none yet: what to do about it. */
 function Nothing({ search, change }: { search: TraceSearch; change: (part: Partial<TraceSearch>) => void }) {
-  const everywhere = search.window === "all" && search.from === undefined && search.until === undefined;
+  const everywhere = search.window === "all" && !isFixed(search);
   const ever = useQuery(countQuery({ wide: true }));
   if (ever.data?.calls === 0) return <FirstCall />;
   return (

@@ -1,16 +1,6 @@
 /** What guards did in a call, and where in its texts. */
+import type { Finding } from "../../api/schema";
 import type { FullSpan as Span } from "./queries";
-
-export interface Finding {
-  guard: string;
-  kind: string;
-  place: string;
-  path: string;
-  start: number;
-  end: number;
-  score: number;
-  note: string;
-}
 
 export interface Verdict {
   guard: string;

@@ -3,7 +3,9 @@ import { useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useReducer, useState } from "react";
 
 import type { CallRow } from "../../api/schema";
-import { PAGE, headQuery, pageQuery, rowId } from "./queries";
+import { money, moneyColumn } from "../../parts/format";
+import { type Read, type There, NOTHING_READ, OVERLAP_NS, newIn, thereIn, withPage } from "./live";
+import { PAGE, ended, headQuery, pageQuery, rowId } from "./queries";
 import type { CallFilter } from "./search";
 
 export interface Rows {
@@ -15,7 +17,9 @@ export interface Rows {
   loading: boolean;
   /** Is there nothing after the last? */
   whole: boolean;
-  first: First;
+  read: Read;
+  /** How costs are shown in all of them: as those of the first page need. */
+  money: (picos: number | null) => string;
   /** Begin anew with the newest. */
   restart: () => void;
 }
@@ -26,13 +30,8 @@ interface Walk {
   whole: boolean;
   last: number;
   turn: number;
-  first: First;
-}
-
-/** The calls of the first page, and when the oldest of them began; by them is known what is new. */
-interface First {
-  ids: ReadonlySet<string>;
-  edge_ns: number;
+  read: Read;
+  money: (picos: number | null) => string;
 }
 
 type Step = { kind: "restart" } | { kind: "read"; page: number; next: string; rows: readonly CallRow[]; turn: number };
@@ -40,12 +39,12 @@ type Step = { kind: "restart" } | { kind: "read"; page: number; next: string; ro
 function walked(walk: Walk, step: Step): Walk {
   if (step.kind === "restart") return { ...START, turn: walk.turn + 1 };
   if (step.turn !== walk.turn || step.page !== walk.cursors.length - 1 || walk.whole) return walk;
-  const edge_ns = step.next ? (step.rows.at(-1)?.started_ns ?? 0) : 0;
-  const read = step.page === 0 ? { ...walk, first: { ids: new Set(step.rows.map(rowId)), edge_ns } } : walk;
+  const costs = step.page === 0 ? moneyColumn(step.rows.map((row) => row.cost)) : walk.money;
+  const read = { ...walk, read: withPage(walk.read, step), money: costs };
   return step.next ? { ...read, cursors: [...read.cursors, step.next] } : { ...read, whole: true, last: step.rows.length };
 }
 
-const START: Walk = { cursors: [""], whole: false, last: 0, turn: 0, first: { ids: new Set(), edge_ns: Infinity } };
+const START: Walk = { cursors: [""], whole: false, last: 0, turn: 0, read: NOTHING_READ, money };
 
 /** `first` and `last`: indices of the rows in sight. Give the component that uses it a `key` made of the filter. */
 export function useRows(filter: CallFilter, first: number, last: number): Rows {
@@ -74,7 +73,8 @@ export function useRows(filter: CallFilter, first: number, last: number): Rows {
     error: pages.find((page) => page.error)?.error ?? null,
     loading: pages.some((page) => page.isPending),
     whole: walk.whole,
-    first: walk.first,
+    read: walk.read,
+    money: walk.money,
     restart: () => {
       queries.removeQueries({ queryKey: ["calls"] });
       step({ kind: "restart" });
@@ -83,30 +83,37 @@ export function useRows(filter: CallFilter, first: number, last: number): Rows {
 }
 
 export interface Fresh {
-  /** Calls that came since the rows were read, newest first, that are shown. */
+  /** Calls that were stored since the rows were read, the last to end first, that are shown. */
   shown: readonly CallRow[];
-  /** How many more there are. */
+  /** How many more there are, at least. */
   waiting: number;
   show: () => void;
 }
 
-/** New calls, while the list is live. They wait while `paused`, so that nothing moves below the reader. */
-export function useFresh(filter: CallFilter, live: boolean, paused: boolean, { first, restart }: Rows): Fresh {
-  const head = useQuery({ ...headQuery(filter), enabled: live });
+/**
+ * New calls, while the list is live. They wait while `paused`, so that nothing moves below the reader.
+ *
+ * A call is stored when it has ended, so that what is new is asked for by its end: one that took minutes began before
+ * all that is shown. Each look goes back `OVERLAP_NS` before the last end that was seen, since calls are not stored in
+ * the order of their ends; what is stored later than that is seen when the list is read anew.
+ */
+export function useFresh(filter: CallFilter, live: boolean, paused: boolean, { read, restart }: Rows): Fresh {
   const [fresh, setFresh] = useState<readonly CallRow[]>([]);
-  const arrived = useMemo(() => {
-    if (!live || !head.data) return [];
-    const known = new Set(fresh.map(rowId));
-    // Not by the newest's time alone: what began before it may have ended after it.
-    return head.data.calls.filter((row) => row.started_ns > first.edge_ns && !first.ids.has(rowId(row)) && !known.has(rowId(row)));
-  }, [live, head.data, fresh, first]);
-  const many = arrived.length >= PAGE;
+  const [there, setThere] = useState<There | null>(null);
+  const latest_ns = fresh.reduce((latest, row) => Math.max(latest, ended(row)), read.latest_ns);
+  const head = useQuery({ ...headQuery(filter, Math.max(0, latest_ns - OVERLAP_NS)), enabled: live && read.turn >= 0 });
+  const arrived = useMemo(() => (live && head.data ? newIn(head.data.calls, read, fresh, there) : []), [live, head.data, read, fresh, there]);
+  useEffect(() => {
+    // eslint-disable-next-line react-hooks/set-state-in-effect -- it is what the first answer after a start said
+    if (live && head.data && read.turn >= 0 && there?.turn !== read.turn) setThere(thereIn(head.data.calls, read));
+  }, [live, head.data, read, there]);
+  const many = arrived.length >= PAGE || (arrived.length > 0 && head.data?.next !== "");
   const show = () => {
     if (many) {
       setFresh([]);
       restart();
     } else {
-      setFresh([...arrived, ...fresh].sort((a, b) => b.started_ns - a.started_ns));
+      setFresh([...arrived, ...fresh]);
     }
   };
   useEffect(() => {
@@ -114,5 +121,7 @@ export function useFresh(filter: CallFilter, live: boolean, paused: boolean, { f
     if (live && !paused && arrived.length > 0) show();
     // eslint-disable-next-line react-hooks/exhaustive-deps -- `show` is made anew each time
   }, [live, paused, arrived]);
-  return { shown: fresh, waiting: arrived.length, show };
+  // What stands on a page that was read since is shown there.
+  const shown = useMemo(() => fresh.filter((row) => !read.recent.has(rowId(row))), [fresh, read]);
+  return { shown, waiting: arrived.length, show };
 }

@@ -1,8 +1,8 @@
 /** What these pages ask of the API. Keys begin with a topic of api/events.ts, but for what must not move by itself. */
-import { queryOptions } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { answer, api } from "../../api/client";
-import type { CallRow, Feedback, Span } from "../../api/schema";
+import type { CallRow, Conversation, Feedback, Span } from "../../api/schema";
 import type { CallFilter } from "./search";
 
 /** Rows of one page of the table. */
@@ -16,11 +16,15 @@ export const pageQuery = (filter: CallFilter, before: string, turn: number) =>
     staleTime: Infinity,
   });
 
-/** The newest calls that match, whenever something was recorded. */
-export const headQuery = (filter: CallFilter) =>
+/** Rows of one look at what was stored lately. */
+const AT_ONCE = 500;
+
+/** The calls that match and ended at this moment or later, whenever something was recorded. */
+export const headQuery = (filter: CallFilter, ended_since_ns: number) =>
   queryOptions({
+    // The moment moves on with what was seen: it is the same question, asked from where its last answer ended.
     queryKey: ["live", "calls", filter],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/calls", { params: { query: { ...filter, limit: PAGE } }, signal })),
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/calls", { params: { query: { ...filter, limit: AT_ONCE, ended_since_ns } }, signal })),
     staleTime: 0,
   });
 
@@ -76,8 +80,21 @@ export const traceQuery = (id: string) =>
     enabled: id !== "",
   });
 
+/** What was asked and answered in a trace or request, span by span; none when it is not known. */
+export const messagesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["traces", "messages", id],
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/traces/{id}/messages", { params: { path: { id } }, signal })),
+    enabled: id !== "",
+  });
+
 /** The same of a call that is over: no topic of api/events.ts, since what others do does not change it. */
-export const recordQuery = (id: string) => queryOptions({ ...traceQuery(id), queryKey: ["record", id], staleTime: Infinity });
+export const recordedQuery = (id: string) => queryOptions({ ...messagesQuery(id), queryKey: ["record", id], staleTime: Infinity });
+
+/** What was asked and answered in one span of a trace or request. */
+export function useConversation(id: string, span_id: string | undefined): Conversation | undefined {
+  return useQuery(messagesQuery(id)).data?.find((one) => one.span_id === span_id);
+}
 
 /** What was said of a trace or request, oldest first. */
 export const feedbackQuery = (trace: string) =>
@@ -85,6 +102,9 @@ export const feedbackQuery = (trace: string) =>
     queryKey: ["traces", "feedback", trace],
     queryFn: ({ signal }): Promise<Feedback[]> => answer(api.GET("/api/v1/feedback", { params: { query: { trace } }, signal })),
   });
+
+/** When it ended, Unix nanoseconds: from then on it is stored. */
+export const ended = (row: Pick<CallRow, "started_ns" | "duration_ns">): number => row.started_ns + row.duration_ns;
 
 /** What tells two rows apart. */
 export const rowId = (row: Pick<CallRow, "trace_id" | "span_id" | "started_ns">): string => `${row.trace_id} ${row.span_id} ${row.started_ns}`;

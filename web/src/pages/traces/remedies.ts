@@ -21,6 +21,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   client_closed: "The caller hung up before the answer was complete.",
   storage_unavailable: "The store or the disk could not be used: free space on the disk of `.moat/`.",
   overloaded: "The server had as many requests as it takes: server.max_requests in moat.yaml.",
+  replay_miss: "The recording has no answer to this request: ask a live model, or record it first.",
   unknown_outcome: "The process that sent it died. Tokens and cost are the most that it may have taken.",
 };
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 
 import { marked } from "./findings";
-import { answered, asText, asked, question } from "./messages";
 import { type FullSpan as Span, wholeSpan } from "./queries";
 import { bar, extent, open, tree } from "./tree";
 
@@ -35,36 +34,8 @@ it("says where in time a span is", () => {
   expect(bar(half, extent([whole, half]))).toEqual({ left: 0.5, width: 0.5, wait: 0.5 });
 });
 
-describe("messages", () => {
-  const input = {
-    messages: [
-      { role: "user", content: [{ type: "text", text: "See" }, { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } }] },
-      { role: "assistant", content: null, tool_calls: [{ id: "c1", function: { name: "look", arguments: '{"a": 1}' } }] },
-      { role: "tool", tool_call_id: "c1", content: "{}" },
-    ],
-  };
-
-  it("are apart by role, with images told by their kind alone", () => {
-    const found = asked(span("a", "", 0, { input }));
-    expect(found.map((one) => [one.role, one.about, one.parts.map((part) => part.kind)])).toEqual([
-      ["user", "", ["text", "data"]],
-      ["assistant", "", ["call"]],
-      ["tool", "c1", ["text"]],
-    ]);
-    expect(JSON.stringify(found)).not.toContain("base64");
-    expect(question(span("a", "", 0, { input }))).toBe("See (image_url)");
-  });
-
-  it("are the whole content where there is no form, and say what was cut off", () => {
-    expect(asText(asked(span("a", "", 0, { input: "delivery time" })))).toBe("delivery time");
-    expect(asText(answered(span("a", "", 0, { output: { status: "shipped" } })))).toContain("shipped");
-    expect(answered(span("a", "", 0, { output: { truncated: 9000, text: "begin" } }))[0]?.role).toBe("cut off in the record");
-    expect(answered(span("a", "", 0, { output: null }))).toEqual([]);
-  });
-});
-
 describe("marked", () => {
-  const finding = (start: number, end: number) => ({ guard: "pii", kind: "email", place: "input", path: "", start, end, score: 1, note: "" });
+  const finding = (start: number, end: number) => ({ guard: "pii", kind: "email", place: "input" as const, path: "", start, end, score: 1, note: "" });
 
   it("marks places, counted in characters", () => {
     expect(marked("👩 a@b.c!", [finding(2, 7)])).toEqual([

@@ -1,7 +1,8 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type SubmitEvent, useState } from "react";
 
-import { answer, api } from "../../api/client";
+import { ApiError, answer, api } from "../../api/client";
 import { Button } from "../../parts/Button";
 import { Failure } from "../../parts/States";
 import { Door } from "./Door";
@@ -25,6 +26,7 @@ export function Welcome() {
     event.preventDefault();
     accept.mutate(new FormData(event.currentTarget));
   };
+  if (accept.error instanceof ApiError && accept.error.status === 404) return <Used error={accept.error} />;
   return (
     <Door title="Welcome to Moat" about={token ? "Choose a password of twelve characters or more." : "This link is not whole: copy all of it, with what follows the #."}>
       <form className="stack" onSubmit={submit}>
@@ -51,6 +53,21 @@ export function Welcome() {
           Start
         </Button>
       </form>
+    </Door>
+  );
+}
+
+/** A link is good once, and for some days. */
+function Used({ error }: { error: ApiError }) {
+  return (
+    <Door title="This link is used, or too old">
+      <Failure error={error} />
+      <p>
+        If it was you who used it, sign in with the password that you chose. Else ask an administrator for a new link.
+      </p>
+      <Link to="/sign-in" className="button">
+        Sign in
+      </Link>
     </Door>
   );
 }

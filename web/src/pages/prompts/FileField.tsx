@@ -11,7 +11,7 @@ import type { Finding } from "./drafts";
 import { diagnostics } from "./diagnostics";
 import styles from "./Editor.module.css";
 
-export interface YamlHandle {
+export interface FileHandle {
   /** Put the cursor there; both count from 1. */
   goTo: (line: number, column: number) => void;
 }
@@ -21,11 +21,13 @@ interface Props {
   value: string;
   change: (text: string) => void;
   findings: readonly Finding[];
-  ref?: Ref<YamlHandle>;
+  /** What it is written in: a prompt's file in YAML, a partial as a template. */
+  written: "yaml" | "template";
+  ref?: Ref<FileHandle>;
 }
 
-/** A YAML file that can be edited, with what is wrong with it at its lines. */
-export function YamlField({ label, value, change, findings, ref }: Props) {
+/** A file that can be edited, with what is wrong with it at its lines. */
+export function FileField({ label, value, change, findings, written, ref }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
   const tell = useRef(change);
@@ -39,22 +41,22 @@ export function YamlField({ label, value, change, findings, ref }: Props) {
     // In a shadow tree the editor's styles are constructed sheets, which the console's content policy allows;
     // in the page itself it would write <style> elements, which the policy forbids.
     const root = place.current.shadowRoot ?? place.current.attachShadow({ mode: "open" });
-    const state = EditorState.create({ doc: "", extensions: extensions(label, (text) => tell.current(text)) });
+    const state = EditorState.create({ doc: "", extensions: extensions(label, written, (text) => tell.current(text)) });
     const made = new EditorView({ state, root, parent: root });
     view.current = made;
     return () => made.destroy();
-  }, [label]);
+  }, [label, written]);
   useEffect(() => {
     const editor = view.current;
     const now = editor?.state.doc.toString();
     if (editor && now !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
-  }, [value, label]);
+  }, [value, label, written]);
   useEffect(() => {
     const editor = view.current;
     if (editor) editor.dispatch(setDiagnostics(editor.state, diagnostics(editor.state.doc, findings)));
-  }, [findings, label]);
+  }, [findings, label, written]);
   useImperativeHandle(ref, () => ({ goTo: (line, column) => goTo(view.current, line, column) }), []);
-  return <div ref={place} className={styles.yaml} />;
+  return <div ref={place} className={styles.file} />;
 }
 
 function goTo(editor: EditorView | null, number: number, column: number): void {
@@ -66,7 +68,7 @@ function goTo(editor: EditorView | null, number: number, column: number): void {
   editor.focus();
 }
 
-function extensions(label: string, tell: (text: string) => void) {
+function extensions(label: string, written: Props["written"], tell: (text: string) => void) {
   return [
     lineNumbers(),
     history(),
@@ -74,7 +76,7 @@ function extensions(label: string, tell: (text: string) => void) {
     highlightActiveLine(),
     indentUnit.of("  "),
     EditorView.lineWrapping,
-    yaml(),
+    written === "yaml" ? yaml() : [],
     syntaxHighlighting(COLOURS),
     lintGutter(),
     // No Tab here: it leads on to the next field, as everywhere.

@@ -1,0 +1,177 @@
+/** The files that a draft consists of: its own, and the partials that it includes. */
+import { useQuery } from "@tanstack/react-query";
+
+import { ApiError, answer, api } from "../../api/client";
+import type { PartialText, PartialUse } from "../../api/schema";
+import { type Draft, type Drafting, pathOf } from "./drafts";
+import { includes, including, nextName, partialPath, reached } from "./partials";
+
+/** A partial of a draft. */
+export interface Part {
+  name: string;
+  /** As the draft has it; null when there is none of this name. */
+  text: string | null;
+  /** As the draft began with it: of the project, or of the proposal that was opened. */
+  original: string | null;
+  /** Does the draft have it otherwise than the project? */
+  own: boolean;
+  /** The versions that include it in the project. */
+  uses: readonly PartialUse[];
+}
+
+/** A file as a proposal takes it. */
+export interface File {
+  path: string;
+  text: string;
+}
+
+export interface Parts {
+  /** In the order in which they are met. */
+  parts: readonly Part[];
+  /** Partials that the draft keeps though nothing includes them: they are neither tried nor proposed. */
+  loose: readonly string[];
+  /** The files that a proposal of the draft has, its own first. */
+  files: readonly File[];
+  error: Error | null;
+  /** Are all of them known? */
+  settled: boolean;
+}
+
+/** A partial of the project, null when it has none of this name. */
+async function fetched(name: string, signal?: AbortSignal): Promise<PartialText | null> {
+  try {
+    return await answer(api.GET("/api/v1/files/partials/{name}", { params: { path: { name } }, ...(signal ? { signal } : {}) }));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+type Found = Record<string, PartialText | null>;
+
+const NOTHING: Found = {};
+
+/** All that a draft includes, as the project has it. */
+function useFound(draft: Draft) {
+  const { text, partials = {} } = draft;
+  // What is typed asks anew only when it includes something else.
+  const own = Object.entries(partials).map(([name, source]) => [name, ...includes(source)]);
+  return useQuery({
+    queryKey: ["prompts", "partials", includes(text), own],
+    queryFn: ({ signal }) => found(draft, signal),
+    placeholderData: (before) => before,
+  });
+}
+
+async function found({ text, partials = {} }: Draft, signal?: AbortSignal): Promise<Found> {
+  const all: Found = {};
+  const missing = () => reached(text, (name) => partials[name] ?? all[name]?.text ?? null).filter((name) => !(name in all));
+  for (let names = missing(); names.length > 0; names = missing()) {
+    const pieces = await Promise.all(names.map((name) => fetched(name, signal)));
+    names.forEach((name, index) => (all[name] = pieces[index] ?? null));
+  }
+  return all;
+}
+
+/** The files that a proposal of a draft has, its own first. Throws an `ApiError`. */
+export async function filesOf(name: string, draft: Draft): Promise<File[]> {
+  return written(name, draft, await found(draft));
+}
+
+function written(name: string, draft: Draft, all: Found): File[] {
+  const { text, partials = {} } = draft;
+  const included = reached(text, (one) => partials[one] ?? all[one]?.text ?? null);
+  const changed = included.flatMap((one) => (partials[one] === undefined ? [] : [{ path: partialPath(one), text: partials[one] }]));
+  return [{ path: pathOf(name, draft.version), text }, ...changed];
+}
+
+/** What a draft consists of. */
+export function useParts(name: string, { draft, begun }: Drafting): Parts {
+  const query = useFound(draft);
+  const all = query.data ?? NOTHING;
+  const own = draft.partials ?? {};
+  const names = reached(draft.text, (one) => own[one] ?? all[one]?.text ?? null);
+  const parts = names.map((one): Part => {
+    const project = all[one];
+    const original = begun[one] ?? project?.text ?? null;
+    return { name: one, text: own[one] ?? project?.text ?? null, original, own: one in own, uses: project?.used_by ?? [] };
+  });
+  return {
+    parts,
+    loose: Object.keys(own).filter((one) => !names.includes(one)),
+    files: written(name, draft, all),
+    error: query.error,
+    settled: query.isSuccess && !query.isPlaceholderData && names.every((one) => one in all),
+  };
+}
+
+/** The published versions that a partial is a part of: their texts do not change. */
+export const publishedUses = (part: Part): readonly PartialUse[] => part.uses.filter((use) => use.published);
+
+/** The files of several drafts, each once. Throws an error that names one that two drafts have differently. */
+export function together(drafts: readonly (readonly File[])[]): File[] {
+  const texts = new Map<string, string>();
+  for (const { path, text } of drafts.flat()) {
+    if ((texts.get(path) ?? text) !== text) throw new Error(`Two of the drafts have ${path} differently: propose them one after the other.`);
+    texts.set(path, text);
+  }
+  return [...texts].map(([path, text]) => ({ path, text }));
+}
+
+/** How a draft's partials are changed. */
+export function usePartChanges(drafting: Drafting, { parts, loose }: Parts) {
+  const { draft, begun, change } = drafting;
+  const own = draft.partials ?? {};
+  const without = (name: string) => Object.fromEntries(Object.entries(own).filter(([one]) => one !== name));
+  return {
+    /** As the project has it, it is no part of what is proposed. */
+    write: (part: Part, text: string) =>
+      change({ partials: text === part.original && !(part.name in begun) ? without(part.name) : { ...own, [part.name]: text } }),
+    remove: (name: string) => change({ partials: without(name) }),
+    /** Put a copy under a new name in the place of one that may not change, and give that name. */
+    copy: async (part: Part): Promise<string> => {
+      const names = await copyNames(part, parts, loose);
+      change(copied(draft, parts, names));
+      return names[part.name] ?? part.name;
+    },
+  };
+}
+
+/** New names for a partial, and for those that include it and may not change either; by their old ones. */
+async function copyNames(part: Part, parts: readonly Part[], loose: readonly string[]): Promise<Record<string, string>> {
+  const names: Record<string, string> = {};
+  const taken = [...parts.map((one) => one.name), ...loose];
+  const waiting = [part];
+  for (let one = waiting.shift(); one; one = waiting.shift()) {
+    let name = nextName(one.name, taken);
+    for (; (await fetched(name)) !== null; name = nextName(one.name, taken)) taken.push(name);
+    taken.push(name);
+    names[one.name] = name;
+    const inner = one.name;
+    waiting.push(...parts.filter((outer) => !(outer.name in names) && publishedUses(outer).length > 0 && includes(outer.text ?? "").includes(inner)));
+  }
+  return names;
+}
+
+/** What changes of a draft when partials have copies in their places. */
+export function copied(draft: Draft, parts: readonly Part[], names: Readonly<Record<string, string>>): Pick<Draft, "text" | "partials"> {
+  const partials = Object.fromEntries(Object.entries(draft.partials ?? {}).filter(([name]) => !(name in names)));
+  for (const { name, text } of parts) {
+    if (text === null) continue;
+    const now = including(text, names);
+    const copy = names[name];
+    if (copy !== undefined) partials[copy] = now;
+    else if (now !== text) partials[name] = now;
+  }
+  return { text: including(draft.text, names), partials };
+}
+
+/** Versions in words, each prompt once: `support/answer 1.0.0, 1.1.0; billing/refund 2.0.0`. */
+export function used(uses: readonly PartialUse[]): string {
+  const versions = new Map<string, string[]>();
+  for (const { name, version } of uses) versions.set(name, [...(versions.get(name) ?? []), version]);
+  return [...versions].map(([name, all]) => `${name} ${all.length > MOST ? `${all.slice(0, MOST).join(", ")} and ${all.length - MOST} more` : all.join(", ")}`).join("; ");
+}
+
+/** Versions of a prompt that are named. */
+const MOST = 5;
