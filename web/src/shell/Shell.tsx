@@ -36,7 +36,7 @@ export function Shell() {
         </Link>
         <nav aria-label="Pages" className={styles.pages}>
           {PLACES.map((place) => (
-            <Link key={place.to} to={place.to} className={styles.place} activeOptions={{ exact: place.to === "/" }}>
+            <Link key={place.to} to={place.to} className={styles.place} activeOptions={{ exact: place.to === "/", includeSearch: false }}>
               {place.label}
             </Link>
           ))}

@@ -12,6 +12,9 @@ import { Empty, Failure } from "../../parts/States";
 
 const PLACES = ["input", "documents", "tool_results", "output", "tool_arguments"] as const;
 
+/** What the text that it would become is, where it does not go on in its place. */
+const BECOMES: Partial<Record<GuardTried["action"], string>> = { fallback: "The user would get this answer instead" };
+
 /** What the policies would make of a text. It is sent to nobody and kept nowhere. */
 export function Try() {
   const may = useMay("expert");
@@ -77,7 +80,7 @@ function Outcome({ text, found }: { text: string; found: GuardTried }) {
       ))}
       {found.becomes !== "" && found.becomes !== text && (
         <>
-          <h3>It would go on as</h3>
+          <h3>{BECOMES[found.action] ?? "What would be passed on"}</h3>
           <pre>{found.becomes}</pre>
         </>
       )}

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { Alert, Budget, Forecast, ReleaseMark } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { ago, brief, money, percent, time } from "../../parts/format";
+import { By } from "../releases/By";
 import styles from "./Lists.module.css";
 
 /** Alerts that fire now, whatever time the page shows; nothing when none does. */
@@ -86,7 +87,7 @@ export function Releases({ releases }: { releases: readonly ReleaseMark[] }) {
             </Link>{" "}
             in {one.environment} {one.rolled_back && <Badge tone="warn">rolled back</Badge>}
             <div className="small muted">
-              {one.actor}, {ago(one.at_ns)} {one.reason && `: ${one.reason}`}
+              {ago(one.at_ns)} <By actor={one.actor} reason={one.reason} />
             </div>
           </li>
         ))}

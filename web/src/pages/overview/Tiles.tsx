@@ -10,10 +10,9 @@ const route = getRouteApi("/inside/");
 interface Figure {
   name: string;
   now: string;
+  /** `+12 %`, or in words why there is no share. */
   change: string;
-  /** Is more of it better (1), worse (-1), or neither (0)? */
-  better: 1 | -1 | 0;
-  grew: boolean;
+  tone: "good" | "bad" | "muted";
   link?: ReactNode;
 }
 
@@ -35,9 +34,7 @@ export function Tiles({ overview }: { overview: Overview }) {
       (score): Figure => ({
         name: `${score.name} (${score.source})`,
         now: percent(score.mean),
-        change: change(score.mean, score.before_mean),
-        better: 1,
-        grew: (score.mean ?? 0) > (score.before_mean ?? 0),
+        ...moved(score.mean, score.before_mean, percent, 1),
       }),
     ),
   ];
@@ -53,20 +50,31 @@ export function Tiles({ overview }: { overview: Overview }) {
 const failed = (totals: Totals) => (totals.calls > 0 ? totals.errors / totals.calls : null);
 
 type Read = (totals: Totals) => number | null;
+type Format = (value: number) => string;
+/** Is more of it better (1), worse (-1), or neither (0)? */
+type Better = 1 | -1 | 0;
 
-function figure(name: string, now: Totals, before: Totals, read: Read, format: (value: number) => string, better: 1 | -1 | 0): Figure {
-  const [value, earlier] = [read(now), read(before)];
-  return { name, now: value === null ? "–" : format(value), change: change(value, earlier), better, grew: (value ?? 0) > (earlier ?? 0) };
+function figure(name: string, now: Totals, before: Totals, read: Read, format: Format, better: Better): Figure {
+  const value = read(now);
+  return { name, now: value === null ? "–" : format(value), ...moved(value, before.calls > 0 ? read(before) : null, format, better) };
+}
+
+/** `+12 %`; `up from 0` where a share cannot be said. What was not known is not compared. */
+function moved(now: number | null, before: number | null, format: Format, better: Better): Pick<Figure, "change" | "tone"> {
+  if (now === null) return { change: "", tone: "muted" };
+  if (before === null) return { change: "no earlier value", tone: "muted" };
+  if (now === before) return { change: "as before", tone: "muted" };
+  const tone = better === 0 ? "muted" : now > before === better > 0 ? "good" : "bad";
+  return { change: change(now, before) || `up from ${format(before)}`, tone };
 }
 
 function Tile({ figure }: { figure: Figure }) {
-  const tone = figure.better === 0 || !figure.change ? "muted" : (figure.better === 1) === figure.grew ? "good" : "bad";
   return (
     <li className="panel">
       <span className="muted small">{figure.name}</span>
       <span className={styles.value}>{figure.now}</span>
       <span className="small">
-        <span className={tone}>{figure.change || "new"}</span> {figure.link}
+        <span className={figure.tone}>{figure.change}</span> {figure.link}
       </span>
     </li>
   );
@@ -80,7 +88,7 @@ function Which({ overview, of, many }: { overview: Overview; of: keyof typeof OF
   if (many === 0) return null;
   return (
     <Link to="/traces" search={{ q: `${OF[of]}${overview.q}`, window, from, until, environment }}>
-      which?<span className="hidden-visually"> ({of})</span>
+      Show them<span className="hidden-visually"> ({of})</span>
     </Link>
   );
 }

@@ -6,7 +6,8 @@ import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { ago, time } from "../../parts/format";
 import { inWords } from "./Arms";
-import { person, STRATEGIES } from "./names";
+import { By } from "./By";
+import { STRATEGIES } from "./names";
 import { newRelease, versionOf } from "./queries";
 import styles from "./Releases.module.css";
 
@@ -54,12 +55,11 @@ function Moment({ assignment, before, releases, now }: MomentProps) {
             {STRATEGIES[strategy]} {progress}
           </Badge>
         )}
-        {returns_to > 0 && <Badge tone="warn">back to number {returns_to}</Badge>}
+        {returns_to > 0 && <Badge tone="warn">rolled back to no. {returns_to}</Badge>}
         {overridden.length > 0 && <Badge tone="bad">glass broken</Badge>}
       </div>
       <span className="small muted">
-        {assignment.sequence} · <time title={ago(created_ns)}>{time(created_ns)}</time> · <span title={actor}>{person(actor)}</span>
-        {reason && ` · ${reason}`}
+        No. {assignment.sequence} · <time title={ago(created_ns)}>{time(created_ns)}</time> <By actor={actor} reason={reason} />
       </span>
       {overridden.length > 0 && <span className="small">Rules that were broken: {overridden.join("; ")}</span>}
       {from && from !== to && (

@@ -4,9 +4,10 @@ import type { Assignment, Drift, Release } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { ago, time } from "../../parts/format";
 import { Arms } from "./Arms";
+import { By } from "./By";
 import { Drifts } from "./Drifts";
 import { EvidenceBadges } from "./Evidence";
-import { person, STRATEGIES } from "./names";
+import { STRATEGIES } from "./names";
 import { newRelease } from "./queries";
 import styles from "./Releases.module.css";
 import { Rollback } from "./Rollback";
@@ -42,8 +43,7 @@ export function PlaceCard({ assignment, releases, drift }: PlaceCardProps) {
         <time dateTime={new Date(assignment.created_ns / 1e6).toISOString()} title={time(assignment.created_ns)}>
           {ago(assignment.created_ns)}
         </time>{" "}
-        by <bdi>{person(assignment.actor)}</bdi>
-        {reason && `: ${reason}`}
+        <By actor={assignment.actor} reason={reason} />
       </p>
       {assignment.overridden.length > 0 && (
         <p className="small">

@@ -8,10 +8,11 @@ import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
 import { ArmCharts } from "./ArmCharts";
 import { Arms } from "./Arms";
+import { By } from "./By";
 import { Drifts } from "./Drifts";
 import { EvidenceBadges } from "./Evidence";
 import { History } from "./History";
-import { person, STRATEGIES } from "./names";
+import { STRATEGIES } from "./names";
 import { historyQuery, newRelease, releasesQuery, statusQuery } from "./queries";
 import { Rollback } from "./Rollback";
 import { Rules } from "./Rules";
@@ -107,8 +108,7 @@ function Now({ assignment, releases }: { assignment: Assignment; releases: reado
       <Arms assignment={assignment} releases={releases} />
       <div className="row">{shown && <EvidenceBadges evidence={shown.evidence} />}</div>
       <p className="small muted">
-        Since {time(assignment.created_ns)} ({ago(assignment.created_ns)}) by <bdi>{person(assignment.actor)}</bdi>
-        {assignment.reason && `: ${assignment.reason}`}
+        Since {time(assignment.created_ns)} ({ago(assignment.created_ns)}) <By actor={assignment.actor} reason={assignment.reason} />
       </p>
       {assignment.overridden.length > 0 && (
         <p className="small">

@@ -14,8 +14,16 @@ interface Drawn {
   to: number;
 }
 
+interface Props {
+  counted: CallCount;
+  marks: readonly Mark[];
+  /** Is the time over that is shown? */
+  past: boolean;
+  zoom: (from: number, until: number) => void;
+}
+
 /** Calls and failures over time, as bars. A span that is drawn with the mouse becomes the time that is looked at. */
-export function Histogram({ counted, marks, zoom }: { counted: CallCount; marks: readonly Mark[]; zoom: (from: number, until: number) => void }) {
+export function Histogram({ counted, marks, past, zoom }: Props) {
   const { slots, step_ns } = counted;
   const plot = useRef<SVGSVGElement>(null);
   const [drawn, setDrawn] = useState<Drawn | null>(null);
@@ -48,7 +56,7 @@ export function Histogram({ counted, marks, zoom }: { counted: CallCount; marks:
         <h2 id={id}>Calls over time</h2>
         <span className="muted small">
           {slot
-            ? [`${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed${isOpen && slot === slots.at(-1) ? " so far" : ""}`, ...beside.map((mark) => mark.label)].join(" ┊ ")
+            ? [`${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed${isOpen && slot === slots.at(-1) ? (past ? " in part" : " so far") : ""}`, ...beside.map((mark) => mark.label)].join(" ┊ ")
             : `${length(step_ns)} a bar, ${brief(most)} at most; drag to zoom`}
         </span>
       </figcaption>

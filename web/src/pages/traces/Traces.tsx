@@ -8,7 +8,7 @@ import { Button } from "../../parts/Button";
 import { count, duration, money, percent } from "../../parts/format";
 import { FirstCall } from "../../parts/FirstCall";
 import { Heading } from "../../parts/Heading";
-import { isFixed } from "../../parts/period";
+import { isFixed, isPast } from "../../parts/period";
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Failure } from "../../parts/States";
 import { CallsTable } from "./CallsTable";
@@ -52,7 +52,7 @@ export function Traces() {
       </div>
       {counted.data && counted.data.slots.length > 0 && (
         <section className={`panel ${styles.chart}`}>
-          <Histogram counted={counted.data} marks={marks} zoom={(from, until) => change({ from, until, live: undefined })} />
+          <Histogram counted={counted.data} marks={marks} past={isPast(search, now)} zoom={(from, until) => change({ from, until, live: undefined })} />
         </section>
       )}
       {counted.isError && !wrong && <Failure error={counted.error} retry={() => void counted.refetch()} />}
