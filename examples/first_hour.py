@@ -91,8 +91,10 @@ class FirstHour:
             )
         began = time.monotonic()
         while not self._answers():
-            if self.server.poll() is not None or time.monotonic() - began > 60:
-                raise SystemExit((PROJECT / ".moat-serve.log").read_text())
+            if self.server.poll() is not None or time.monotonic() - began > 180:
+                self.server.terminate()
+                said = (PROJECT / ".moat-serve.log").read_text()
+                raise SystemExit(said or "the server said nothing, and did not answer within three minutes")
             time.sleep(0.02)
         print(f"   {self.url}/healthz answered 200 after {time.monotonic() - began:.2f} s")
 

@@ -14,9 +14,6 @@ from typing import NamedTuple
 from bench.guards.grammar import DATA, sentences, templates
 
 SEED = 7
-WORLD = 2
-"""Times as many sentences of a template in another language as of an English one: there are fewer of them, and what a
-language has few sentences of is learned by chance."""
 DECLARATION = Path(__file__).parent / "data/udhr.jsonl.gz"
 
 
@@ -44,18 +41,14 @@ def packages(place: str) -> list[Labelled]:
     ]
 
 
-def _made(file: str, attack: bool, each: int, seed: int = SEED, *, even: bool = False) -> Iterator[Labelled]:
-    """More of a template with many slots: there is more to it. `even`: as many of each, and all choices alike.
-
-    What is made of one template does not depend on which others there are: so adding some to one language takes nothing
-    from another.
-    """
+def _made(file: str, attack: bool, each: int, rng: random.Random, *, even: bool = False) -> Iterator[Labelled]:
+    """More of a template with many slots: there is more to it. `even`: as many of each, and all choices alike."""
     world = ".world." in file
     for template in templates(file):
         family = ("override" if attack else "benign") if world else template.section
         lang = template.section if world else "en"
         count = each if even else each * min(8, 1 + template.text.count("{"))
-        for text in sentences(template, count, random.Random(f"{seed} {template.text}"), even=even):
+        for text in sentences(template, count, rng, even=even):
             yield Labelled(text, attack, family, template.text, lang)
 
 
@@ -63,10 +56,10 @@ def direct(each: int = 20, *, misspelling: bool = True) -> list[Labelled]:
     """What users write, attacks and harmless requests; one in four once more with typing errors."""
     rng = random.Random(SEED)
     found = [
-        *_made("attacks.en.txt", True, each),
-        *_made("attacks.world.txt", True, WORLD * each),
-        *_made("benign.en.txt", False, 2 * each),
-        *_made("benign.world.txt", False, each),
+        *_made("attacks.en.txt", True, each, rng),
+        *_made("attacks.world.txt", True, each // 3, rng),
+        *_made("benign.en.txt", False, 2 * each, rng),
+        *_made("benign.world.txt", False, each // 2, rng),
     ]
     found += packages("input")
     found += _together(found, rng)
@@ -126,14 +119,14 @@ def documents(each: int = 60) -> list[Labelled]:
     """Harmless texts that a model may be given to read."""
     rng = random.Random(SEED)
     found = [row for row in packages("documents") if not row.attack]
-    lines = list(_made("documents.en.txt", False, each, even=True))
+    lines = list(_made("documents.en.txt", False, each, rng, even=True))
     found += lines
     for row in lines[::6]:
         text = rng.choice((" ", "\n", "\n\n")).join([row.text, *(rng.choice(lines).text for _ in range(8))])
         found.append(Labelled(text, False, row.family, row.template))
-    found += list(_made("documents.world.txt", False, each, even=True))
-    found += list(_made("benign.world.txt", False, each // 6, even=True))
-    found += [row for row in _made("benign.en.txt", False, each // 2, even=True) if row.family == "prose"]
+    found += list(_made("documents.world.txt", False, each, rng, even=True))
+    found += list(_made("benign.world.txt", False, each // 6, rng, even=True))
+    found += [row for row in _made("benign.en.txt", False, each // 2, rng, even=True) if row.family == "prose"]
     return found + _declaration()
 
 
@@ -158,9 +151,9 @@ def instructions(each: int = 60) -> list[Labelled]:
     """Sentences that are instructions to an assistant when they stand in a document."""
     rng = random.Random(SEED + 1)
     found = [
-        *_made("indirect.en.txt", True, 4 * each, SEED + 1, even=True),
-        *_made("attacks.en.txt", True, each // 3, SEED + 1, even=True),
-        *_made("attacks.world.txt", True, each // 4, SEED + 1, even=True),
+        *_made("indirect.en.txt", True, 4 * each, rng, even=True),
+        *_made("attacks.en.txt", True, each // 3, rng, even=True),
+        *_made("attacks.world.txt", True, each // 4, rng, even=True),
     ]
     asked = packages("input")
     for family, count in REQUESTS.items():

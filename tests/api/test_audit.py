@@ -34,6 +34,7 @@ NO_ACT = {
     "POST /api/v1/scores": "scores are data about calls, and say themselves who gave them",
     "POST /api/v1/session": "its entries are those of people: tests/api/test_sessions.py",
     "DELETE /api/v1/session": "who signs out changes nothing of others'",
+    "POST /api/v1/invitations/look": "it reads",
     "POST /api/v1/invitations/accept": "its entries are those of people: tests/api/test_sessions.py",
     "POST /api/v1/webhooks/git": "what a merge releases has the entries of releases",
 }

@@ -52,6 +52,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "/api/v1/spikes/reset": {"scope": "key", "value": "key_0", "reason": "none"},
     "/api/v1/tool-approvals/{id}": {"decision": "deny"},
     "/api/v1/session": {"email": "ada@example.org", "password": "not hers"},
+    "/api/v1/invitations/look": {"token": "none"},
     "/api/v1/invitations/accept": {"token": "none", "password": "a few long words"},
     "/api/v1/accounts": {"email": "ada@example.org", "role": "viewer"},
     "/api/v1/accounts/{id}": {"disabled": False},

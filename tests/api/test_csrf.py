@@ -87,7 +87,7 @@ def test_a_key_needs_no_token_wherever_it_comes_from(own: Api) -> None:
 
 
 @pytest.mark.promise("inj-9")
-@pytest.mark.parametrize("path", ["session", "invitations/accept"])
+@pytest.mark.parametrize("path", ["session", "invitations/look", "invitations/accept"])
 def test_no_other_site_signs_somebody_in(own: Api, path: str) -> None:
     own.state.accounts.add(Account(id="usr_1", email="mallory@example.org"), actor="tests")
     body = json.dumps(GOOD[f"/api/v1/{path}"]).encode()

@@ -207,6 +207,7 @@ ROLES = (
     ("GET /api/v1/session", READERS),
     ("POST /api/v1/session", "anyone"),
     ("DELETE /api/v1/session", READERS),
+    ("POST /api/v1/invitations/look", "anyone"),
     ("POST /api/v1/invitations/accept", "anyone"),
     ("GET /api/v1/sign-in/oidc", "anyone"),
     ("GET /api/v1/sign-in/oidc/callback", "anyone"),

@@ -275,6 +275,7 @@ def test_the_first_admin_comes_by_the_link_that_the_server_prints(own: Api) -> N
     former, token = own.sign_in.welcome(), own.sign_in.welcome()
     wanted = {"token": token, "password": PASSWORD, "name": "Ada", "email": "Ada@example.org"}
     assert ask(own, "POST", "invitations/accept", wanted | {"token": former})[0] == 404, "the last one counts"
+    assert ask(own, "POST", "invitations/look", {"token": token})[::2] == (200, {"email": "", "name": ""})
     assert ask(own, "POST", "invitations/accept", wanted | {"password": "short"})[0] == 400
     assert ask(own, "POST", "invitations/accept", wanted | {"email": None})[0] == 400
     status, received, session = ask(own, "POST", "invitations/accept", wanted)
@@ -293,6 +294,7 @@ def test_a_link_for_the_first_admin_ends(own: Api) -> None:
     assert ask(own, "POST", "invitations/accept", wanted | {"token": token})[0] == 404
     token = own.sign_in.welcome()
     own.signed_in("admin", "grace@example.org")
+    assert ask(own, "POST", "invitations/look", {"token": token})[0] == 404
     assert ask(own, "POST", "invitations/accept", wanted | {"token": token})[0] == 409, "somebody was faster"
 
 
@@ -302,6 +304,8 @@ def test_who_is_invited_sets_a_password_once(own: Api, stored: str) -> None:
     token, invitation = new_invitation(account.id, own.clock.now_ns())
     own.state.accounts.invite(invitation, actor="grace")
     wanted = {"token": token, "password": "other long words"}
+    for _ in range(2):
+        assert ask(own, "POST", "invitations/look", {"token": token})[::2] == (200, {"email": ADA, "name": "Ada"})
     assert ask(own, "POST", "invitations/accept", wanted | {"email": "mallory@example.org"})[0] == 400
     assert ask(own, "POST", "invitations/accept", wanted | {"password": ADA})[0] == 400
     status, received, session = ask(own, "POST", "invitations/accept", wanted)
@@ -310,6 +314,7 @@ def test_who_is_invited_sets_a_password_once(own: Api, stored: str) -> None:
     assert ask(own, "GET", "session", Cookie=cookie)[0] == 401, "signed in with the former password"
     assert (enter(own)[0], enter(own, password="other long words")[0]) == (401, 200)
     assert ask(own, "POST", "invitations/accept", wanted)[0] == 404
+    assert ask(own, "POST", "invitations/look", {"token": token})[0] == 404
     assert entries(own, "account.password")[0][:2] == (ADA, account.id)
 
 

@@ -38,7 +38,7 @@ def test_its_state_is_in_the_address(page: Page) -> None:
 
 def test_failed_calls_are_one_click_away(page: Page) -> None:
     page.goto("/?window=7d&environment=production")
-    page.get_by_role("link", name="which? (failed)").click()
+    page.get_by_role("link", name="Show them (failed)").click()
     page.wait_for_url("**/traces?*q=error*")
     expect(page).to_have_url(re.compile("window=7d"))
     expect(page).to_have_url(re.compile("environment=production"))

@@ -96,3 +96,17 @@ async def test_without_a_memory_every_text_is_looked_at(looks: list[str]) -> Non
     for _ in range(3):
         await ask(policy, ("user", "Hello."))
     assert looks == ["Hello."] * 3
+
+
+async def test_what_did_not_count_where_texts_are_joined_counts_where_it_stands_alone() -> None:
+    """Put together, two texts can read like other two, of which other hits count."""
+    policy, card = guards(), "4111 1111 1111 1111"
+    padding = "\n" * 48 + "zz"
+    both = [{"type": "text", "text": card}, {"type": "text", "text": padding}]
+    assert card not in str(await ask(policy, ("user", both)))
+    schema = {"type": "object", "properties": {card: {"type": "string"}, "zz": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}}
+    call = replace(told(("user", "Hi")), params={"tools": [tool]})
+    watch = policy.watch(call)
+    assert watch is not None
+    assert "<CARD_1>" in str((await watch.ask(call)).call.params)

@@ -1,6 +1,7 @@
 """What `secrets` finds, and what only looks like one. All keys are made up."""
 
 import random
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -311,3 +312,24 @@ def test_values_beside_other_names(text: str) -> None:
 )
 def test_names_of_other_things(text: str) -> None:
     assert found(text) == []
+
+
+def checked(body: str, beside: int = 0) -> str:
+    """As GitHub and npm write their keys: behind what was drawn its CRC32, in base 62. `beside`: wrong bits."""
+    digits, left = "", crc32(body.encode()) ^ beside
+    for _ in range(6):
+        left, digit = divmod(left, 62)
+        digits = (ALPHABET[52:] + ALPHABET[:52])[digit] + digits
+    return body + digits
+
+
+@pytest.mark.parametrize("begins", ["ghp_", "gho_", "ghs_", "npm_"])
+@pytest.mark.parametrize("beside", [0, 1, 0xFFFF])
+def test_a_key_whose_checksum_is_wrong_is_found_like_a_right_one(begins: str, beside: int) -> None:
+    key = begins + checked(drawn(30, seed=9), beside)
+    assert found(f"Deploy with {key} today") == [("api_key", key)]
+
+
+def test_a_placeholder_with_a_right_checksum_is_none() -> None:
+    assert found("Deploy with ghp_" + checked("x" * 30)) == []
+    assert found("Deploy with npm_" + checked("your_npm_token_here_0123456789")) == []

@@ -13,9 +13,22 @@ export interface Context {
 }
 
 export const rootRoute = createRootRouteWithContext<Context>()({
-  notFoundComponent: NotFound,
-  errorComponent: Broken,
-  pendingComponent: () => <Loading />,
+  // Here nothing stands around them, as the shell does around pages.
+  notFoundComponent: () => (
+    <main className="alone">
+      <NotFound />
+    </main>
+  ),
+  errorComponent: (props) => (
+    <main className="alone">
+      <Broken {...props} />
+    </main>
+  ),
+  pendingComponent: () => (
+    <main className="alone">
+      <Loading />
+    </main>
+  ),
 });
 
 /** Pages for people who are signed in. */

@@ -35,6 +35,20 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     password: Password
 
 
+class Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody was given to come in."""
+
+    token: Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class Invitee(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a link is for."""
+
+    email: str
+    """Empty for the first admin, who says it."""
+    name: str
+
+
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody has followed a link."""
 
@@ -105,6 +119,15 @@ def sign_out(request: Request, services: Services) -> Response:
     return response
 
 
+def look_at_invitation(request: Request, services: Services) -> Response:
+    """Whom a link is for; it stays as good as it is. 404 when it was used, or is too old."""
+    asked: Link = _own_page(request, services)
+    account = services.sign_in.whose(asked.token, services.sign_in.front.client(request.scope))
+    return _private(
+        Invitee(email=account.email, name=account.name) if account is not None else Invitee(email="", name="")
+    )
+
+
 def accept_invitation(request: Request, services: Services) -> Response:
     """Follow a link: set a password, and be signed in. A link is good for one time."""
     asked: Acceptance = _own_page(request, services)
@@ -142,7 +165,7 @@ def _view(key: Key, account: Account | None, session: Session | None) -> Session
     )
 
 
-def _private(answer: Ways | SessionView) -> Response:
+def _private(answer: Ways | SessionView | Invitee) -> Response:
     """For nobody's cache."""
     return json_response(answer, 200, **{"cache-control": "no-store"})
 
@@ -159,5 +182,6 @@ ENDPOINTS = (
         statuses=(204,),
         honours=("environment", "tenant"),
     ),
+    Endpoint("POST", "/api/v1/invitations/look", ANYONE, look_at_invitation, Invitee, body=Link),
     Endpoint("POST", "/api/v1/invitations/accept", ANYONE, accept_invitation, SessionView, body=Acceptance),
 )

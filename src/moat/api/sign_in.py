@@ -147,6 +147,17 @@ class SignIn:
         self.accounts.sign_in(account, session, detail={"way": way, "client": client})
         return Entered(account, session, token)
 
+    def whose(self, link: str, client: str) -> Account | None:
+        """Whose account a link is for, which stays as good as it is; None: the first admin's, which is not there yet.
+
+        Raises `NotFound` for a link that was used or is too old; `LimitExceeded` after too many tries.
+        """
+        self._callers.take(client, self.now_ns)
+        hash = hash_secret(link)
+        if self._is_welcome(hash) and self.is_new:
+            return None
+        return self.accounts.invited(hash, self.now_ns)
+
     def by_link(self, link: str, password: str, said: tuple[str, str | None], client: str) -> Entered:
         """Use a link: its account gets this password. `said`: name, and for the first admin the e-mail address.
 

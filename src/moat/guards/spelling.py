@@ -1,11 +1,10 @@
 """Misspelt words, read as the words that attacks need: `ignroe` is `ignore`, `instrctions` is `instructions`.
 
 Only words that nobody knows are read so, and only as a word for one of the concepts of `guards/concepts.py`, one typing
-error away: two letters that changed places, one left out, one too many or another one. Where most words are strange, the
-text is in a language whose words are not listed, and stays as it is.
+error away: two letters that changed places, one left out, one too many or another one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 SHORTEST, LONGEST = 5, 16
@@ -37,15 +36,9 @@ class Spelling:
         self._wanted = wanted
         self._readings = _Readings(self._look_up)
 
-    def read(self, words: list[str]) -> list[str]:
-        """The words of a piece of text, each as it is meant."""
-        read = [*map(self._readings.__getitem__, words)]
-        return words if read != words and self._foreign(read) else read
-
-    def _foreign(self, words: list[str]) -> bool:
-        """Is most of it strange, when what could be mistyped is taken for right?"""
-        told = [word for word in words if len(word) > 2 and word.isalpha()]
-        return 2 * sum(word not in self._known for word in told) > len(told)
+    def read(self, words: Iterable[str]) -> list[str]:
+        """The words, each as it is meant."""
+        return [*map(self._readings.__getitem__, words)]
 
     @cached_property
     def _known(self) -> frozenset[str]:

@@ -148,7 +148,8 @@ def _has_tools(draft: Draft) -> bool:
 def _partials(root: Path, texts: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:
     """Sources by name of those that texts include, directly or through others: of `own`, else of the project."""
     found: dict[str, str] = {}
-    waiting = list(texts)
+    # Between quotes of YAML a name stands as \"tone\" or ''tone''.
+    waiting = [text.replace('\\"', '"').replace("''", "'") for text in texts]
     while waiting:
         for name in INCLUDE.findall(waiting.pop()):
             if name in found or not is_name(name):

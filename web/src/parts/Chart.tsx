@@ -195,6 +195,7 @@ function options({ series, format, marks, zoom, frame, theme, hover }: Drawing):
   return {
     class: theme,
     legend: { show: false },
+    padding: [8, null, null, null],
     cursor: { y: false, drag: { x: zoom !== undefined, y: false, setScale: false } },
     scales: {
       x: { range: () => [frame.since_ns / 1e9, frame.until_ns / 1e9] },

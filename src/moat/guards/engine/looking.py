@@ -47,8 +47,11 @@ def look(
 
 
 def look_anew(rules: Iterable[Notes], piece: Piece, context: Context, vault: Vault, memory: Memory) -> list[Edit]:
-    """Let rules see a piece of a question, as `look`, unless they have found nothing in the same text before."""
-    digest = memory.digest(piece.text, [spot.end for spot in piece.spots])
+    """Let rules see a piece of a question, as `look`, unless they have found nothing in the same text before.
+
+    What is put together of several texts is looked at each time: which hits of it count is not told by its text.
+    """
+    digest = b"" if piece.spots else memory.digest(piece.text)
     concerned = [
         notes
         for notes in rules

@@ -6,7 +6,6 @@ found.
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 
 from moat.guards.detector import Context
 from moat.guards.engine.rules import Rule
@@ -25,16 +24,11 @@ class Memory:
         self._new: dict[tuple[Rule, str, bytes], None] = {}
         self._old: dict[tuple[Rule, str, bytes], None] = {}
 
-    def digest(self, text: str, parts: Sequence[int] = ()) -> bytes:
-        """By which a text is known; empty when nothing is remembered. `parts`: where those end that it is put together
-        of, when only what goes beyond one of them counts.
-        """
+    def digest(self, text: str) -> bytes:
+        """By which a text is known; empty when nothing is remembered."""
         if not self._most:
             return b""
-        written, person = text.encode("utf-8", "surrogatepass"), b"parts" if parts else b""
-        if parts:
-            written = f"{parts}\n".encode() + written
-        return hashlib.blake2b(written, digest_size=16, key=self._key, person=person).digest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=self._key).digest()
 
     def knows(self, rule: Rule, digest: bytes, text: str, context: Context) -> bool:
         """Has the rule found nothing in this text, so that it would find nothing now?"""

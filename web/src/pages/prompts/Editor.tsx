@@ -90,21 +90,32 @@ function Written({ name, drafting, known }: Props) {
   );
 }
 
+/** A place in a file; `part`: of this partial, else of the prompt. */
+interface Target {
+  part: string;
+  line: number;
+  column: number;
+}
+
 /** The file that the address names, and how to get to a place in another. */
 function useShown(path: string) {
   const { part: shown = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const field = useRef<FileHandle>(null);
-  const [target, setTarget] = useState<Finding | null>(null);
+  const [target, setTarget] = useState<Target | null>(null);
   const show = (part: string) => void navigate({ search: (before) => ({ ...before, part: part || undefined }), replace: true });
+  const led = useRef<Target>(null);
   useEffect(() => {
-    if (!target || (target.path === path ? "" : partialOf(target.path)) !== shown) return;
-    field.current?.goTo(target.line || 1, target.column || 1);
-  }, [target, shown, path]);
-  const leadTo = (finding: Finding) => {
+    // Once: later the cursor is where the writer has put it.
+    if (!target || target.part !== shown || led.current === target) return;
+    led.current = target;
+    field.current?.goTo(target.line, target.column);
+  }, [target, shown]);
+  const leadTo = ({ path: of, line, column }: Finding) => {
+    const part = of === path ? "" : partialOf(of);
     // A new object each time: who asks for the same place again is led there again.
-    setTarget({ ...finding });
-    show(finding.path === path ? "" : partialOf(finding.path));
+    setTarget({ part, line: line || 1, column: column || 1 });
+    show(part);
   };
   return { shown, show, field, leadTo };
 }

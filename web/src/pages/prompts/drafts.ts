@@ -21,6 +21,8 @@ export interface Draft {
   text: string;
   /** Texts by name of the partials that it has otherwise than the project. */
   partials?: Readonly<Record<string, string>>;
+  /** The commit that had the first of these as it began: none of them that others change after it is taken back. */
+  commit?: string | undefined;
 }
 
 /** A version that is only proposed, to begin with. */
@@ -62,7 +64,7 @@ messages:
 const isDraft = (value: unknown): value is Draft =>
   isRecord(value) &&
   ["base", "version", "text"].every((part) => typeof value[part] === "string") &&
-  (value["branch"] === undefined || typeof value["branch"] === "string") &&
+  ["branch", "commit"].every((part) => value[part] === undefined || typeof value[part] === "string") &&
   (value["partials"] === undefined || isTexts(value["partials"]));
 
 const isTexts = (value: unknown): value is Record<string, string> => isRecord(value) && Object.values(value).every((text) => typeof text === "string");

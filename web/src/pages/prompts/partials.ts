@@ -1,13 +1,16 @@
 /** Partials, the files that `{% include "name" %}` puts into a prompt: which a text includes, and what they may be called. */
 
-/** As the server finds them: src/moat/prompts/files.py. */
-const INCLUDE = /(\{%[-+]?\s*include\s+)(["'])([^"']+)\2/g;
+/** As the server finds them: src/moat/prompts/files.py; also within quotes of YAML, where a quote is \\" or ''. */
+const INCLUDE = /(\{%[-+]?\s*include\s+)(\\"|"|''|')([^"'\\]+)\2/g;
 const PART = "[A-Za-z0-9][A-Za-z0-9_.\\-]{0,63}";
 /** What a partial may be called, as src/moat/prompts/tree.py has it; for a field's `pattern`. */
 export const PARTIAL_NAME = `(?!.*\\.\\.)${PART}(/${PART}){0,7}`;
 const NAME = new RegExp(`^${PARTIAL_NAME}$`);
 
 export const isPartialName = (name: string): boolean => NAME.test(name);
+
+/** What a record has under a name of somebody's choice, which may also be one that every object has. */
+export const of = <T>(record: Readonly<Record<string, T>>, name: string): T | undefined => (Object.hasOwn(record, name) ? record[name] : undefined);
 
 /** Where the file of a partial stands, or would. */
 export const partialPath = (name: string): string => `prompts/_partials/${name}.j2`;
@@ -20,7 +23,7 @@ export const includes = (text: string): string[] => [...new Set([...text.matchAl
 
 /** The text with other partials in the place of some, by name. */
 export const including = (text: string, instead: Readonly<Record<string, string>>): string =>
-  text.replace(INCLUDE, (_, start: string, quote: string, name: string) => `${start}${quote}${instead[name] ?? name}${quote}`);
+  text.replace(INCLUDE, (_, start: string, quote: string, name: string) => `${start}${quote}${of(instead, name) ?? name}${quote}`);
 
 /** All that a text includes, directly or through others, in the order in which they are met; `text` has their texts, null where there is none. */
 export function reached(start: string, text: (name: string) => string | null): string[] {

@@ -7,8 +7,8 @@ import { graph } from "./graph";
 import { lanes } from "./lanes";
 import { byMeaning } from "./meaning";
 import { promptSearch } from "./address";
-import { includes, including, isPartialName, nextName, partialOf, reached } from "./partials";
-import { type Part, copied, together, used } from "./useParts";
+import { includes, including, isPartialName, nextName, of, partialOf, reached } from "./partials";
+import { type Part, copied, together, used, writtenFor } from "./useParts";
 import { said } from "./said";
 import { WAITING, after, split } from "./stream";
 import { pieces } from "./template";
@@ -68,24 +68,35 @@ describe("partials", () => {
     expect(includes(prompt)).toEqual(["outer", "gone"]);
     expect(reached(prompt, (name) => texts[name] ?? null)).toEqual(["outer", "gone", "inner"]);
     expect(reached('{% include "../x" %}', () => "")).toEqual([]);
+    expect(includes(String.raw`{% include \"a\" %} {% include ''b'' %}`)).toEqual(["a", "b"]);
+    expect(reached("{% include 'constructor' %}", (name) => of(texts, name) ?? null)).toEqual(["constructor"]);
     expect(["tone", "a/b-c.d", "../x", "a..b", "", "-a", "a//b"].filter(isPartialName)).toEqual(["tone", "a/b-c.d"]);
     expect(["prompts/_partials/a/b.j2", "prompts/a/1.0.0.yaml"].map(partialOf)).toEqual(["a/b", ""]);
   });
 
   it("are exchanged where they are included, and nowhere else", () => {
     expect(including(prompt, { outer: "outer-2" })).toBe("a {% include 'outer-2' %} {%- include \"gone\" %} {% include 'outer-2' %}");
+    expect(including('"{% include \\"a\\" %}"', { a: "b" })).toBe('"{% include \\"b\\" %}"');
+    expect(including("'{% include ''a'' %}'", { a: "b" })).toBe("'{% include ''b'' %}'");
     expect(nextName("tone", [])).toBe("tone-2");
     expect(nextName("tone-2", ["tone-3"])).toBe("tone-4");
   });
 
   it("have copies in their places, also in each other", () => {
-    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, uses: [] });
+    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, commit: "", uses: [] });
     const draft = { base: "1.0.0", version: "1.1.0", text: prompt, partials: { outer: texts["outer"] ?? "" } };
     const found = copied(draft, [part("outer"), part("inner"), part("gone"), part("other")], { inner: "inner-2", outer: "outer-2" });
     expect(found.text).toBe(including(prompt, { outer: "outer-2" }));
     expect(found.partials).toEqual({ "outer-2": 'Before {% include "inner-2" %}', "inner-2": "Hi {% include 'outer-2' %}" });
     const inPlace = copied({ ...draft, partials: {} }, [part("outer"), part("inner")], { inner: "inner-2" });
     expect(inPlace.partials).toEqual({ outer: 'Before {% include "inner-2" %}', "inner-2": texts["inner"] });
+  });
+
+  it("are proposed for the commit that they were written for", () => {
+    const draft = { base: "1.0.0", version: "1.1.0", text: "" };
+    expect(writtenFor([draft, { ...draft, commit: "a" }, { ...draft, commit: "a" }])).toBe("a");
+    expect(writtenFor([draft])).toBe("");
+    expect(() => writtenFor([{ ...draft, commit: "a" }, { ...draft, commit: "b" }])).toThrow("different commits");
   });
 
   it("of several drafts are proposed once, and only when they are the same", () => {

@@ -1,10 +1,11 @@
 /** The files that a draft consists of: its own, and the partials that it includes. */
 import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 
 import { ApiError, answer, api } from "../../api/client";
 import type { PartialText, PartialUse } from "../../api/schema";
 import { type Draft, type Drafting, pathOf } from "./drafts";
-import { includes, including, nextName, partialPath, reached } from "./partials";
+import { includes, including, nextName, of, partialPath, reached } from "./partials";
 
 /** A partial of a draft. */
 export interface Part {
@@ -15,6 +16,8 @@ export interface Part {
   original: string | null;
   /** Does the draft have it otherwise than the project? */
   own: boolean;
+  /** Of the project, when it was read; empty when the project has none. */
+  commit: string;
   /** The versions that include it in the project. */
   uses: readonly PartialUse[];
 }
@@ -65,7 +68,7 @@ function useFound(draft: Draft) {
 
 async function found({ text, partials = {} }: Draft, signal?: AbortSignal): Promise<Found> {
   const all: Found = {};
-  const missing = () => reached(text, (name) => partials[name] ?? all[name]?.text ?? null).filter((name) => !(name in all));
+  const missing = () => reached(text, (name) => of(partials, name) ?? of(all, name)?.text ?? null).filter((name) => !Object.hasOwn(all, name));
   for (let names = missing(); names.length > 0; names = missing()) {
     const pieces = await Promise.all(names.map((name) => fetched(name, signal)));
     names.forEach((name, index) => (all[name] = pieces[index] ?? null));
@@ -80,8 +83,11 @@ export async function filesOf(name: string, draft: Draft): Promise<File[]> {
 
 function written(name: string, draft: Draft, all: Found): File[] {
   const { text, partials = {} } = draft;
-  const included = reached(text, (one) => partials[one] ?? all[one]?.text ?? null);
-  const changed = included.flatMap((one) => (partials[one] === undefined ? [] : [{ path: partialPath(one), text: partials[one] }]));
+  const included = reached(text, (one) => of(partials, one) ?? of(all, one)?.text ?? null);
+  const changed = included.flatMap((one) => {
+    const text = of(partials, one);
+    return text === undefined ? [] : [{ path: partialPath(one), text }];
+  });
   return [{ path: pathOf(name, draft.version), text }, ...changed];
 }
 
@@ -90,23 +96,30 @@ export function useParts(name: string, { draft, begun }: Drafting): Parts {
   const query = useFound(draft);
   const all = query.data ?? NOTHING;
   const own = draft.partials ?? {};
-  const names = reached(draft.text, (one) => own[one] ?? all[one]?.text ?? null);
+  const names = reached(draft.text, (one) => of(own, one) ?? of(all, one)?.text ?? null);
   const parts = names.map((one): Part => {
-    const project = all[one];
-    const original = begun[one] ?? project?.text ?? null;
-    return { name: one, text: own[one] ?? project?.text ?? null, original, own: one in own, uses: project?.used_by ?? [] };
+    const project = of(all, one);
+    const original = of(begun, one) ?? project?.text ?? null;
+    return { name: one, text: of(own, one) ?? project?.text ?? null, original, own: Object.hasOwn(own, one), commit: project?.commit ?? "", uses: project?.used_by ?? [] };
   });
   return {
     parts,
     loose: Object.keys(own).filter((one) => !names.includes(one)),
     files: written(name, draft, all),
     error: query.error,
-    settled: query.isSuccess && !query.isPlaceholderData && names.every((one) => one in all),
+    settled: query.isSuccess && !query.isPlaceholderData && names.every((one) => Object.hasOwn(all, one)),
   };
 }
 
 /** The published versions that a partial is a part of: their texts do not change. */
 export const publishedUses = (part: Part): readonly PartialUse[] => part.uses.filter((use) => use.published);
+
+/** The commit that drafts were written for; empty when they change nothing that is there. Throws an error when there are two. */
+export function writtenFor(drafts: readonly Draft[]): string {
+  const commits = [...new Set(drafts.flatMap((draft) => draft.commit ?? []))];
+  if (commits.length > 1) throw new Error("Two of the drafts change partials of different commits: propose them one after the other.");
+  return commits[0] ?? "";
+}
 
 /** The files of several drafts, each once. Throws an error that names one that two drafts have differently. */
 export function together(drafts: readonly (readonly File[])[]): File[] {
@@ -120,19 +133,30 @@ export function together(drafts: readonly (readonly File[])[]): File[] {
 
 /** How a draft's partials are changed. */
 export function usePartChanges(drafting: Drafting, { parts, loose }: Parts) {
+  const latest = useRef({ drafting, parts });
+  useEffect(() => {
+    latest.current = { drafting, parts };
+  });
   const { draft, begun, change } = drafting;
   const own = draft.partials ?? {};
+  const keep = (partials: Record<string, string>, commit = "") =>
+    change({ partials, commit: Object.keys(partials).length > 0 ? (draft.commit ?? (commit || undefined)) : undefined });
   const without = (name: string) => Object.fromEntries(Object.entries(own).filter(([one]) => one !== name));
   return {
     /** As the project has it, it is no part of what is proposed. */
-    write: (part: Part, text: string) =>
-      change({ partials: text === part.original && !(part.name in begun) ? without(part.name) : { ...own, [part.name]: text } }),
-    remove: (name: string) => change({ partials: without(name) }),
+    write: (part: Part, text: string) => {
+      const isProposed = Object.hasOwn(begun, part.name);
+      if (text === part.original && !isProposed) keep(without(part.name));
+      else keep({ ...own, [part.name]: text }, isProposed ? "" : part.commit);
+    },
+    remove: (name: string) => keep(without(name)),
     /** Put a copy under a new name in the place of one that may not change, and give that name. */
     copy: async (part: Part): Promise<string> => {
       const names = await copyNames(part, parts, loose);
-      change(copied(draft, parts, names));
-      return names[part.name] ?? part.name;
+      // Somebody may have gone on writing while names were looked for.
+      const now = latest.current;
+      now.drafting.change(copied(now.drafting.draft, now.parts, names));
+      return of(names, part.name) ?? part.name;
     },
   };
 }
@@ -148,18 +172,18 @@ async function copyNames(part: Part, parts: readonly Part[], loose: readonly str
     taken.push(name);
     names[one.name] = name;
     const inner = one.name;
-    waiting.push(...parts.filter((outer) => !(outer.name in names) && publishedUses(outer).length > 0 && includes(outer.text ?? "").includes(inner)));
+    waiting.push(...parts.filter((outer) => !Object.hasOwn(names, outer.name) && publishedUses(outer).length > 0 && includes(outer.text ?? "").includes(inner)));
   }
   return names;
 }
 
 /** What changes of a draft when partials have copies in their places. */
 export function copied(draft: Draft, parts: readonly Part[], names: Readonly<Record<string, string>>): Pick<Draft, "text" | "partials"> {
-  const partials = Object.fromEntries(Object.entries(draft.partials ?? {}).filter(([name]) => !(name in names)));
+  const partials = Object.fromEntries(Object.entries(draft.partials ?? {}).filter(([name]) => !Object.hasOwn(names, name)));
   for (const { name, text } of parts) {
     if (text === null) continue;
     const now = including(text, names);
-    const copy = names[name];
+    const copy = of(names, name);
     if (copy !== undefined) partials[copy] = now;
     else if (now !== text) partials[name] = now;
   }

@@ -140,7 +140,7 @@ function Proof({ evidence }: { evidence: readonly Evidence[] }) {
       {evidence.length === 0 ? (
         <p className="muted">It was never evaluated.</p>
       ) : (
-        <Table label="Evidence" rows={evidence} columns={PROOF} id={(one) => `${one.suite} ${one.run}`} />
+        <Table label="Verdicts of suites" rows={evidence} columns={PROOF} id={(one) => `${one.suite} ${one.run}`} />
       )}
     </section>
   );

@@ -53,7 +53,7 @@ export function Served() {
       {!prompt || !environment ? (
         <p className="panel">The address names no prompt and environment.</p>
       ) : (
-        <Shown query={history}>{(found) => <Body history={found} releases={releases.data ?? []} />}</Shown>
+        <Shown query={history}>{(found) => <Body key={`${prompt} ${environment}`} history={found} releases={releases.data ?? []} />}</Shown>
       )}
     </div>
   );

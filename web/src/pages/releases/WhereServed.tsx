@@ -51,7 +51,7 @@ export function WhereServed({ release }: { release: Release }) {
         <p className="muted">Nowhere yet.</p>
       ) : (
         <Table
-          label="Where it was served"
+          label="Times it was served"
           rows={found}
           columns={COLUMNS}
           id={({ assignment }) => `${assignment.environment} ${assignment.sequence}`}

@@ -4,19 +4,25 @@ import { type SubmitEvent, useState } from "react";
 
 import { ApiError, answer, api } from "../../api/client";
 import { Button } from "../../parts/Button";
-import { Failure } from "../../parts/States";
+import { Failure, Loading } from "../../parts/States";
 import { Door } from "./Door";
 import { field } from "./fields";
-import { waysQuery } from "./Ways";
 
 /** Choose a password, with a one-time link; its secret is in the fragment, which no server sees. */
 export function Welcome() {
   const [token] = useState(() => location.hash.slice(1));
-  const ways = useQuery(waysQuery);
+  const look = useQuery({
+    queryKey: ["invitation", token],
+    queryFn: () => answer(api.POST("/api/v1/invitations/look", { body: { token } })),
+    enabled: token !== "",
+    staleTime: Infinity,
+    retry: false,
+  });
+  const invited = look.data;
   const accept = useMutation({
     mutationFn: (form: FormData) => {
       if (field(form, "password") !== field(form, "again")) throw new Error("The two passwords differ.");
-      const email = ways.data?.first ? field(form, "email") : undefined;
+      const email = invited?.email === "" ? field(form, "email") : undefined;
       const body = { token, name: field(form, "name"), password: field(form, "password"), ...(email ? { email } : {}) };
       return answer(api.POST("/api/v1/invitations/accept", { body }));
     },
@@ -26,12 +32,16 @@ export function Welcome() {
     event.preventDefault();
     accept.mutate(new FormData(event.currentTarget));
   };
-  if (accept.error instanceof ApiError && accept.error.status === 404) return <Used error={accept.error} />;
+  const used = [look.error, accept.error].find((error) => error instanceof ApiError && error.status === 404);
+  if (used) return <Used error={used} />;
+  if (!token) return <Door title="Welcome to Moat" about="This link is not whole: copy all of it, with what follows the #." />;
+  if (look.isError) return <Door title="Welcome to Moat"><Failure error={look.error} retry={() => void look.refetch()} /></Door>;
+  if (!invited) return <Loading />;
   return (
-    <Door title="Welcome to Moat" about={token ? "Choose a password of twelve characters or more." : "This link is not whole: copy all of it, with what follows the #."}>
+    <Door title="Welcome to Moat" about={`${invited.email ? `For ${invited.email}. ` : ""}Choose a password of twelve characters or more.`}>
       <form className="stack" onSubmit={submit}>
         {accept.error && <Failure error={accept.error} />}
-        {ways.data?.first && (
+        {invited.email === "" && (
           <label>
             E-mail
             <input name="email" type="email" autoComplete="username" required />
@@ -39,7 +49,7 @@ export function Welcome() {
         )}
         <label>
           Name
-          <input name="name" autoComplete="name" required />
+          <input name="name" autoComplete="name" defaultValue={invited.name} required />
         </label>
         <label>
           Password
@@ -49,7 +59,7 @@ export function Welcome() {
           Password again
           <input name="again" type="password" autoComplete="new-password" required />
         </label>
-        <Button kind="main" type="submit" disabled={accept.isPending || !token}>
+        <Button kind="main" type="submit" disabled={accept.isPending}>
           Start
         </Button>
       </form>
@@ -58,7 +68,7 @@ export function Welcome() {
 }
 
 /** A link is good once, and for some days. */
-function Used({ error }: { error: ApiError }) {
+function Used({ error }: { error: Error }) {
   return (
     <Door title="This link is used, or too old">
       <Failure error={error} />
