@@ -63,7 +63,10 @@ def lured(browser: Browser, shown: Shown, visit: Visit, other: str) -> Page:
 
 
 def state(shown: Shown) -> list[Any]:
-    return [shown.server.get(path) for path in READ]
+    answers = {path: shown.server.get(path) for path in READ}
+    # Which alerts are about to fire changes by itself.
+    _, standing = answers["/api/v1/alerts"]
+    return [*((path, answer) for path, answer in answers.items() if path != "/api/v1/alerts"), standing["silences"]]
 
 
 @pytest.mark.promise("inj-9")
