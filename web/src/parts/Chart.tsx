@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import styles from "./Chart.module.css";
 import { time } from "./format";
-import { type Frame, ending, frameOf, marksIn, marksOf } from "./frame";
+import { type Frame, divided, frameOf, marksIn, marksOf } from "./frame";
 import { useTheme } from "./theme";
 
 export interface Series {
@@ -27,6 +27,8 @@ export interface ChartProps {
   times: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
+  /** Beginning of the time that was asked for: a first slot that began before it is drawn as one that is cut. */
+  since_ns?: number;
   /** End of the time that is drawn, mostly now: the last slot is drawn as one that is not over. Else the last time. */
   until_ns?: number;
   marks?: readonly Mark[];
@@ -43,13 +45,13 @@ const NO_MARKS: readonly Mark[] = [];
 export function Chart(props: ChartProps) {
   // While somebody draws on it, what comes meanwhile waits: the picture would be taken from under the mouse.
   const [held, setHeld] = useState<ChartProps | null>(null);
-  const { title, times, series, format, until_ns, marks = NO_MARKS, height = 160, past = false } = held ?? props;
+  const { title, times, series, format, since_ns, until_ns, marks = NO_MARKS, height = 160, past = false } = held ?? props;
   const zoom = useZoom(props.zoom);
   const place = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   const id = useId();
   const [at, setAt] = useState<number | null>(null);
-  const frame = useMemo(() => frameOf(times, until_ns), [times, until_ns]);
+  const frame = useMemo(() => frameOf(times, since_ns, until_ns), [times, since_ns, until_ns]);
   useEffect(() => {
     const box = place.current;
     if (!box) return;
@@ -68,7 +70,7 @@ export function Chart(props: ChartProps) {
       <figcaption className={styles.caption}>
         <h3 id={id}>{title}</h3>
         <span className={styles.at}>
-          {at !== null && times[at] !== undefined && time(times[at])} {frame.open && shown === times.length - 1 && (past ? CUT : SO_FAR)}
+          {at !== null && times[at] !== undefined && time(times[at])} {wholeness(shown, times.length, frame, past)}
         </span>
       </figcaption>
       <div
@@ -94,15 +96,17 @@ export function Chart(props: ChartProps) {
       </ul>
       <details className="small">
         <summary>Numbers</summary>
-        <Numbers {...props} marks={marksIn(marks, frame)} open={frame.open ? (past ? CUT : SO_FAR) : ""} />
+        <Numbers {...props} marks={marksIn(marks, frame)} said={(index) => wholeness(index, times.length, frame, past)} />
       </details>
     </figure>
   );
 }
 
-/** What is said of a last slot that is not whole. */
-const SO_FAR = "so far";
-const CUT = "in part";
+/** What is said of a slot: something only of a first or last one that is not whole. */
+function wholeness(index: number, length: number, { cut, open }: Frame, past: boolean): string {
+  if (open && index === length - 1) return past ? "in part" : "so far";
+  return cut && index === 0 ? "in part" : "";
+}
 
 /** Always the same function, so that the picture is not drawn anew for another; none where there is nothing to call. */
 function useZoom(zoom: ChartProps["zoom"]): ChartProps["zoom"] {
@@ -124,7 +128,7 @@ function Sample({ index, dashed }: { index: number; dashed: boolean }) {
   );
 }
 
-function Numbers({ times, series, format, marks = NO_MARKS, title, open }: ChartProps & { open: string }) {
+function Numbers({ times, series, format, marks = NO_MARKS, title, said: saidOf }: ChartProps & { said: (index: number) => string }) {
   return (
     <div tabIndex={0} role="region" aria-label={`${title}: numbers`} style={{ maxHeight: 240, overflow: "auto" }}>
       <table>
@@ -143,7 +147,7 @@ function Numbers({ times, series, format, marks = NO_MARKS, title, open }: Chart
             <tr key={ns}>
               <th scope="row">
                 {time(ns)}
-                {open && index === times.length - 1 && ` ${open}`}
+                {saidOf(index) && ` ${saidOf(index)}`}
               </th>
               {series.map((one) => (
                 <td key={one.label} className="number">
@@ -175,8 +179,8 @@ function within({ band }: Series, index: number, format: (value: number) => stri
 
 function data(times: readonly number[], series: readonly Series[], frame: Frame): uPlot.AlignedData {
   const rows = series.flatMap((one) => {
-    const { over, open } = ending(one.values, frame.open);
-    return one.band ? [over, open, one.band.high, one.band.low] : [over, open];
+    const { whole, part } = divided(one.values, frame);
+    return one.band ? [whole, part, one.band.high, one.band.low] : [whole, part];
   });
   return [times.map((ns) => ns / 1e9), ...rows.map((values) => [...values])];
 }
@@ -237,7 +241,7 @@ function lines(series: readonly Series[], colour: (name: string) => string): Pic
     const stroke = colour(`series-${(index % 6) + 1}`);
     const points = { show: isSparse(one.values) };
     drawn.push({ label: one.label, stroke, width: 2, dash: one.dashed ? [5, 4] : undefined, points });
-    // Of the slot that is not over yet: what looks like a fall may be none.
+    // Of slots that are not whole: what looks like a fall may be none.
     drawn.push({ label: one.label, stroke, width: 1, dash: [2, 3], points });
     if (one.band) {
       const bound = { stroke: "transparent", points: { show: false } };

@@ -5,6 +5,8 @@ export interface Frame {
   /** Unix nanoseconds. */
   since_ns: number;
   until_ns: number;
+  /** Did the first slot begin before the time that was asked for? */
+  cut: boolean;
   /** Is the last slot not over yet? */
   open: boolean;
 }
@@ -13,10 +15,15 @@ export interface Frame {
 const ROUNDED = 1e6;
 
 /** From the first slot's start to the end of the time asked for: without one, to the last slot's start. */
-export function frameOf(times: readonly number[], until_ns?: number): Frame {
+export function frameOf(times: readonly number[], since_ns?: number, until_ns?: number): Frame {
   const [since, last, before] = [times[0] ?? 0, times.at(-1) ?? 0, times.at(-2)];
   const until = Math.max(until_ns ?? 0, last);
-  return { since_ns: since, until_ns: until > since ? until : since + 1e9, open: until_ns !== undefined && (before === undefined || until < 2 * last - before - ROUNDED) };
+  return {
+    since_ns: since,
+    until_ns: until > since ? until : since + 1e9,
+    cut: since_ns !== undefined && since_ns > since + ROUNDED,
+    open: until_ns !== undefined && (before === undefined || until < 2 * last - before - ROUNDED),
+  };
 }
 
 /** What happened in the time that is drawn. */
@@ -29,9 +36,12 @@ export const marksOf = (marks: readonly Mark[], times: readonly number[], index:
 
 type Values = readonly (number | null)[];
 
-/** A line in two: of slots that are over, and from the last of them on to the one that is not. */
-export function ending(values: Values, open: boolean): { over: Values; open: Values } {
-  if (!open) return { over: values, open: values.map(() => null) };
+/** A line in two: of slots that are whole, and from a first or last one that is not to the slot beside it. */
+export function divided(values: Values, { cut, open }: Pick<Frame, "cut" | "open">): { whole: Values; part: Values } {
   const last = values.length - 1;
-  return { over: values.map((value, index) => (index === last ? null : value)), open: values.map((value, index) => (index >= last - 1 ? value : null)) };
+  const isPart = (index: number) => (cut && index === 0) || (open && index === last);
+  return {
+    whole: values.map((value, index) => (isPart(index) ? null : value)),
+    part: values.map((value, index) => ([index - 1, index, index + 1].some((one) => one >= 0 && one <= last && isPart(one)) ? value : null)),
+  };
 }

@@ -36,7 +36,7 @@ export function Findings() {
       const query = { since_ns, until_ns, limit: MOST };
       const ask = (slots: { step_ns?: number; timezone?: string }) => answer(api.GET("/api/v1/findings", { params: { query: { ...query, ...slots } }, signal }));
       const [all, slots] = await Promise.all([ask({}), ask({ step_ns: step, timezone: timezone() })]);
-      return { all, slots, times: localStarts(since_ns, until_ns, step), until_ns, past: isPast(period, now) };
+      return { all, slots, times: localStarts(since_ns, until_ns, step), since_ns, until_ns, past: isPast(period, now) };
     },
     placeholderData: keepPreviousData,
   });
@@ -69,6 +69,7 @@ interface Answers {
   all: FindingCount[];
   slots: FindingCount[];
   times: number[];
+  since_ns: number;
   until_ns: number;
   past: boolean;
 }
@@ -78,7 +79,7 @@ interface FoundProps extends Answers {
   zoom: (since_ns: number, until_ns: number) => void;
 }
 
-function Found({ all, slots, times, until_ns, past, guard, zoom }: FoundProps) {
+function Found({ all, slots, times, since_ns, until_ns, past, guard, zoom }: FoundProps) {
   const marks = useReleaseMarks({ since_ns: times[0], until_ns: past ? until_ns : undefined });
   const series = useMemo(() => lines(slots, times, guard), [slots, times, guard]);
   const rows = guard ? all.filter((one) => one.guard === guard) : all;
@@ -86,7 +87,7 @@ function Found({ all, slots, times, until_ns, past, guard, zoom }: FoundProps) {
     <>
       <h2 className="hidden-visually">Over time</h2>
       <div className="panel">
-        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} until_ns={until_ns} past={past} marks={marks} format={brief} zoom={zoom} />
+        <Chart title={guard ? `Calls with findings of ${guard}` : "Calls with findings"} times={times} series={series} since_ns={since_ns} until_ns={until_ns} past={past} marks={marks} format={brief} zoom={zoom} />
       </div>
       <Table label="Findings" rows={rows} columns={COLUMNS} id={(one) => [one.guard, one.kind, one.place, one.action].join(" ")} />
     </>

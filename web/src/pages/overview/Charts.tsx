@@ -11,7 +11,7 @@ import { spread, starts } from "./slots";
 export function Charts({ overview, past, zoom }: { overview: Overview } & Pick<ChartProps, "past" | "zoom">) {
   const drawn = useMemo(() => draw(overview), [overview]);
   const { times, marks } = drawn;
-  const all = { times, marks, until_ns: overview.until_ns, past, zoom };
+  const all = { times, marks, since_ns: overview.since_ns, until_ns: overview.until_ns, past, zoom };
   return (
     <div className={styles.charts}>
       <Panel title="Calls" {...all} series={drawn.calls} format={brief} />

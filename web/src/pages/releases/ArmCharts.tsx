@@ -116,7 +116,7 @@ function Charts({ arms, label, answers, marks, zoom }: ChartsProps) {
       </p>
       <div className="columns">
         {drawn.map((one) => (
-          <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} until_ns={answers.until_ns} past={answers.past} marks={marks} height={140} zoom={zoom} />
+          <Chart key={one.title} title={one.title} times={answers.times} series={one.series} format={one.format} since_ns={answers.since_ns} until_ns={answers.until_ns} past={answers.past} marks={marks} height={140} zoom={zoom} />
         ))}
       </div>
     </>

@@ -5,6 +5,8 @@ import { type Interval, mean } from "./intervals";
 
 export interface ArmAnswers {
   times: readonly number[];
+  /** When the time began. */
+  since_ns: number;
   /** When it was asked, of a time that goes on: the last slot is not over yet. */
   until_ns: number;
   past: boolean;

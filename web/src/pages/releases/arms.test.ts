@@ -18,7 +18,7 @@ const measured = (arm: string, slot_ns: number, high: number | null): Measures =
   cost: null,
 });
 const answers = {
-  times: [60, 120, 180], until_ns: 0, past: false,
+  times: [60, 120, 180], since_ns: 0, until_ns: 0, past: false,
   totals: [measured("canary", 0, null)],
   series: [measured("canary", 60, 12), measured("canary", 180, null)],
   scores: [],

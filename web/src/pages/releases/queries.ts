@@ -83,7 +83,7 @@ export const armsQuery = ({ experiment, ...place }: Calls, period: Period<Window
         answer(api.GET("/api/v1/scores", { params: { query }, signal })),
         answer(api.GET("/api/v1/scores", { params: { query: divided }, signal })),
       ]);
-      return { times, until_ns, past, totals, series, scores, scored };
+      return { times, since_ns, until_ns, past, totals, series, scores, scored };
     },
   });
 

@@ -123,7 +123,7 @@ function OverTime({ whose, now, zoom }: Omit<DidProps, "total">) {
   const series = useQuery({ ...userUsageQuery(whose, step), enabled: step > 0 });
   const all = useMemo(() => filled(series.data ?? [], step, began ?? 0, until_ns), [series.data, step, began, until_ns]);
   const marks = useReleaseMarks({ since_ns: began, until_ns: whose.until_ns });
-  const shared = { times: all.times, until_ns, past: whose.until_ns === until_ns, marks, zoom };
+  const shared = { times: all.times, ...(began !== undefined && { since_ns: began }), until_ns, past: whose.until_ns === until_ns, marks, zoom };
   if (all.times.length < 2) return null;
   return (
     <div className="columns">

@@ -13,6 +13,7 @@ interface TrendProps {
   slots: readonly number[];
   step_ns: number;
   /** End of the last one, as far as it has come. */
+  since_ns: number;
   until_ns: number;
   past: boolean;
   environment: string | undefined;
@@ -21,13 +22,13 @@ interface TrendProps {
 }
 
 /** Cost over time, of the groups that cost most. */
-export function Trend({ daily, groups, slots, step_ns, until_ns, past, environment, name, zoom }: TrendProps) {
+export function Trend({ daily, groups, slots, step_ns, since_ns, until_ns, past, environment, name, zoom }: TrendProps) {
   const { times, series } = useMemo(() => trend(daily, groups, slots, name), [daily, groups, slots, name]);
   const marks = useReleaseMarks({ since_ns: slots[0], until_ns: past ? until_ns : undefined }, environment);
   return (
     <section className="panel" aria-label="Over time">
       <h2 className="hidden-visually">Over time</h2>
-      <Chart title={costBy(step_ns)} times={times} series={series} format={money} until_ns={until_ns} past={past} marks={marks} height={200} zoom={zoom} />
+      <Chart title={costBy(step_ns)} times={times} series={series} format={money} since_ns={since_ns} until_ns={until_ns} past={past} marks={marks} height={200} zoom={zoom} />
     </section>
   );
 }
