@@ -60,11 +60,12 @@ def test_a_proposal_is_a_commit_on_a_branch_of_its_own_and_nothing_else(project:
     assert git(project.root, "diff", "--name-only", made.base, made.branch) == PATH
     entry = audit.entries(AuditQuery())[0].entry
     assert (entry.actor, entry.action, entry.subject) == ("ada@example.org", "prompt.propose", made.branch)
-    other = proposals.make((new_version(project, "another"),), f"{PROMPT}-1.9.0", "Another", ADA)
+    other = proposals.make((new_version(project, "another"),), f"{PROMPT}-1.9.0", "Another\x01\x1b[2J one", ADA)
     assert other.branch == f"{made.branch}-2"
     [first, second] = sorted(proposals.list(), key=lambda each: each.branch)
     assert (first.branch, first.author, first.files) == (made.branch, "Ada Lovelace <ada@example.org>", (PATH,))
     assert (first.message, first.merged, second.merged) == ("Shorter answers\n\nPeople asked for it.", False, False)
+    assert second.message == "Another[2J one", "all of it is seen by whoever looks at it"
 
 
 def test_a_proposal_that_was_merged_in_whatever_way_says_so(project: Project) -> None:

@@ -341,3 +341,10 @@ def test_the_cache_is_bounded_and_each_version_is_itself() -> None:
         assert [renderer.render(p, {})[0]["content"] for p in prompts] == [f"text {i}" for i in range(6)]
         assert renderer.render(prompts[-1], {})[0]["content"] == "text 5"
     assert len(renderer._compiled) == 2
+
+
+def test_a_template_is_bounded_with_all_that_it_includes() -> None:
+    partial = "x" * 200_000
+    assert len(check("{% include 'a' %}" * 5, {"a": partial}).texts) == 6
+    with pytest.raises(TemplateFlaw, match="longer than 1024 KiB with what it includes"):
+        check("{% include 'a' %}" * 6, {"a": partial})

@@ -153,7 +153,12 @@ ENDPOINTS = (
         needs=("version",),
     ),
     Endpoint("GET", "/api/v1/files/partials/{name:path}", VIEWERS, get_partial_file, PartialText),
-    Endpoint("POST", "/api/v1/drafts/lint", EXPERTS, lint_draft, list[Problem], body=Draft),
+    Endpoint(
+        *("POST", "/api/v1/drafts/lint", EXPERTS, lint_draft, list[Problem]),
+        body=Draft,
+        room="tries",
+        at_once=1,
+    ),
     Endpoint(
         *("POST", "/api/v1/drafts/preview", EXPERTS, preview_draft, DraftPreview),
         body=PreviewOrder,

@@ -20,6 +20,8 @@ MARKUP = re.compile(r"\{%.*?(?:%\}|\Z)|\{\{.*?(?:\}\}|\Z)|\{#.*?(?:#\}|\Z)", re.
 """A piece that is no plain text. One that nobody closed goes to the end: searched for anew from each `{`, it would take
 its square."""
 MAX_SOURCE = 256 * 1024
+MAX_INCLUDED = 1024 * 1024
+"""Characters of a template with all that it includes, as often as it does."""
 MAX_NODES = 50_000
 MAX_DEPTH = 100
 MAX_INCLUDES = 200
@@ -134,11 +136,15 @@ class _Checker:
         self._open: list[str] = []
         self._count = 0
         self._depth = 0
+        self._length = 0
 
     def read(self, partial: str, source: str) -> list[nodes.Node]:
         """The checked body of one text."""
         if len(source) > MAX_SOURCE:
             raise TemplateFlaw(f"longer than {MAX_SOURCE // 1024} KiB", partial, 1)
+        self._length += len(source)
+        if self._length > MAX_INCLUDED:
+            raise TemplateFlaw(f"longer than {MAX_INCLUDED // 1024} KiB with what it includes", partial, 1)
         try:
             tree = SANDBOX.parse(source)
             for node in tree.find_all(nodes.Node):

@@ -19,6 +19,8 @@ MAX_SUFFIX = 100
 PUSH_TIMEOUT = 60.0
 """Seconds."""
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""All but tabs and ends of lines: git would take them, and whoever looks at the proposal would not see all of it."""
 _REGULAR = ("100644", "100755", "100664")
 _FIELDS = "%(refname:lstrip=2)%00%(objectname)%00%(authorname) %(authoremail)%00%(authordate:unix)%00%(contents)%01"
 
@@ -61,7 +63,7 @@ class ProposingRepository(GitRepository):
             GIT_COMMITTER_NAME="Moat",
             GIT_COMMITTER_EMAIL="moat@localhost",
         )
-        return signed._do("commit-tree", tree, "-p", base, "-m", message.replace("\0", ""))
+        return signed._do("commit-tree", tree, "-p", base, "-m", _CONTROLS.sub("", message))
 
     def free_branch(self, subject: str) -> str:
         """A name that no branch has, here or at a remote, for a proposal about `subject`.
