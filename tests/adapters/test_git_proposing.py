@@ -175,3 +175,32 @@ def test_names_that_git_refuses_become_names_that_it_takes(project: Project) -> 
 )
 def test_forges_are_known_by_the_address_of_the_remote(remote: str, page: str) -> None:
     assert compare_url(remote, "main", "propose/x-1") == page
+
+
+def test_what_others_changed_since_a_file_was_read_is_not_taken_back(project: Project) -> None:
+    tone, rules = (f"prompts/_partials/{name}.j2" for name in ("tone-2", "rules"))
+    read = {path: commit(project, path, "As it was read.\n") for path in (tone, rules)}
+    proposals, _ = proposing(project)
+
+    def wish(path: str, base: str) -> ProposedFile:
+        return ProposedFile(path=path, text="Mine.\n", base=base)
+
+    both = tuple(wish(path, base) for path, base in read.items())
+    made = proposals.make(both, "", "Files that were read of two commits", ADA)
+    assert [proposals.file(made.branch, path).base for path in made.files] == [read[rules]] * 2
+    commit(project, rules, "Theirs.\n")
+    with pytest.raises(ConflictError, match=r"rules\.j2 has changed since") as refused:
+        proposals.make(both, "", "Why", ADA)
+    assert refused.value.where == "files[1].base"
+    assert proposals.make((both[0], wish(rules, "")), "", "Nobody looks", ADA).files == (tone, rules)
+    with pytest.raises(RequestError, match="0000"):
+        proposals.make((wish(tone, "0" * 40),), "", "Why", ADA)
+
+
+def commit(project: Project, path: str, text: str) -> str:
+    """The commit in which a file has got this text."""
+    (project.root / path).parent.mkdir(exist_ok=True)
+    (project.root / path).write_text(text, "utf-8")
+    git(project.root, "add", path)
+    git(project.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", path)
+    return git(project.root, "rev-parse", "HEAD")

@@ -44,10 +44,8 @@ class Office:
         return [line for line in lines if line.startswith(("- ", "+ "))]
 
     def propose(self, draft: Any, **more: Any) -> tuple[int, Any]:
-        file = {"path": draft["path"], "text": draft["text"]}
-        return self.send(
-            "POST", "/api/v1/proposals", {"message": "why", "files": [file], "base": draft["base"], **more}
-        )
+        file = {part: draft[part] for part in ("path", "text", "base")}
+        return self.send("POST", "/api/v1/proposals", {"message": "why", "files": [file], **more})
 
 
 def commit(project: Project) -> None:

@@ -32,8 +32,8 @@ SECRET = "mk-test"
 LIMIT = 3.0
 """Seconds until the first piece, and between two: seconds away from all that must be in time, and all that must not."""
 DEADLINE = 30.0
-PACED = Script(pace=0.25, words=3)
-"""Pieces come one by one, so that a fault in the middle strikes after the first byte."""
+PACED = Script(pace=0.75, words=3)
+"""Pieces come one by one, also to a machine that is busy: a fault in the middle strikes after the first byte."""
 ANTHROPIC = "anthropic:"
 """What begins the name of a model whose provider speaks Anthropic's messages instead of OpenAI's chat."""
 FALLBACK = "+spare"

@@ -83,7 +83,7 @@ async def test_parts_that_are_harmless_apart_are_looked_at_together() -> None:
 
 
 async def test_old_texts_are_forgotten(looks: list[str]) -> None:
-    policy = guards(Memory(1))
+    policy = guards(Memory(4))
     for number in range(30):
         await ask(policy, ("user", f"Row {'abcdefghijklmnopqrstuvwxyzABCD'[number]}"))
     await ask(policy, ("user", "Row a"))

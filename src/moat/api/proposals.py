@@ -31,8 +31,6 @@ class ProposalOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text: str = ""
     partials: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_PARTIALS)] = {}
     """Text by name: those that are committed with the version."""
-    base: str = ""
-    """The commit that the files were written for: when one has changed since, nothing is proposed. Empty: no matter."""
 
 
 def propose(request: Request, services: Services) -> Proposed:
@@ -60,7 +58,7 @@ def propose(request: Request, services: Services) -> Proposed:
         )
     title, message = order.title.strip(), order.message.strip()
     text = f"{title}\n\n{message}" if title and title != message else message
-    return services.workbench.proposals.make(files, subject, text, _person(key), order.base)
+    return services.workbench.proposals.make(files, subject, text, _person(key))
 
 
 def _person(key: Key) -> Person:

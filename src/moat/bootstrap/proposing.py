@@ -41,25 +41,23 @@ class Proposing:
         self._settings = settings
         self._audit = audit
 
-    def make(
-        self, files: Sequence[ProposedFile], subject: str, message: str, person: Person, base: str = ""
-    ) -> Proposed:
+    def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
         """Commit files to a new branch; no other branch, no file and no index changes.
 
         Raises `RequestError` for a file that has no place in a proposal, `PromptError` with what lint finds wrong,
         `ConfigError` for a moat.yaml that could not be in force, `ConflictError` without a repository, when git
-        refuses, or when a file has changed since `base`.
+        refuses, or when a file has changed since its `base`.
         """
         texts = _checked(files)
         repository = self._repository()
-        written_for, base = base, repository.commit()
+        base = repository.commit()
         if not base:
             raise ConflictError(
                 "the project is in no git repository with a commit",
                 where=str(self._root),
                 remedy="Proposals are branches: `git init`, and commit the project.",
             )
-        _check_base(repository, written_for, base, texts)
+        _check_bases(repository, base, files)
         commit = repository.commit_files(base, texts, message, (person.name, person.email))
         self._check(base, commit, texts)
         branch = _branched(repository, subject or _subject(texts), commit)
@@ -96,7 +94,8 @@ class Proposing:
                 where="path",
                 remedy="`GET /api/v1/proposals` lists its files.",
             )
-        return ProposalFile(branch=branch, commit=commit, path=path, text=repository.text(commit, path))
+        text, base = repository.text(commit, path), repository.left(commit)
+        return ProposalFile(branch=branch, commit=commit, path=path, text=text, base=base)
 
     def _shown(self, repository: ProposingRepository, branch: ProposedBranch) -> Proposal:
         files = repository.changed(branch.commit)
@@ -184,20 +183,22 @@ def _branched(repository: ProposingRepository, subject: str, commit: str) -> str
     raise refused
 
 
-def _check_base(repository: ProposingRepository, written_for: str, base: str, texts: dict[str, str]) -> None:
+def _check_bases(repository: ProposingRepository, head: str, files: Sequence[ProposedFile]) -> None:
     """A file that others have changed since it was read would take back what they did: raise `ConflictError`."""
-    if not written_for:
-        return
-    try:
-        changed = repository.differences(repository.resolve(written_for), base, *texts)
-    except NotFound as error:
-        raise RequestError(error.what, where="base", remedy="Read the file again.") from None
-    if changed:
-        raise ConflictError(
-            f"{', '.join(sorted(changed))} has changed since the commit {written_for[:12]}, which this was written for",
-            where="base",
-            remedy="Read the file again, and make the change there.",
-        )
+    for index, file in enumerate(files):
+        if not file.base:
+            continue
+        where = f"files[{index}].base"
+        try:
+            changed = repository.differences(repository.resolve(file.base), head, file.path)
+        except NotFound as error:
+            raise RequestError(error.what, where=where, remedy="Read the file again.") from None
+        if changed:
+            raise ConflictError(
+                f"{file.path} has changed since the commit {file.base[:12]}, which this was written for",
+                where=where,
+                remedy="Read the file again, and make the change there.",
+            )
 
 
 def _checked(files: Sequence[ProposedFile]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import combinations
 
+from moat.guards.remembered import Remembered
+
 _STEMS = {
     "ignore": """ignor disregard forget forgot overlook overrid neglect discard vergiss vergess missacht unbeachtet
         oubli neglige olvid descart omit dimentic trascur tralasci esque desconsider negeer vergeet vergeten
@@ -84,24 +86,6 @@ _STEMS = {
 _FIRST = frozenset({"ignore", "show", "pretend"})
 
 
-MOST_WORDS, LONGEST_WORD = 16_384, 40
-"""Of those whose concepts are remembered: most texts are made of the same ones."""
-
-
-class _Words(dict[str, str]):
-    """Word -> the concept that it is a word for, empty for most."""
-
-    def __init__(self, look_up: Callable[[str], str]) -> None:
-        super().__init__()
-        self._look_up = look_up
-
-    def __missing__(self, word: str) -> str:
-        concept = self._look_up(word)
-        if len(self) < MOST_WORDS and len(word) <= LONGEST_WORD:
-            self[word] = concept
-        return concept
-
-
 class Concepts:
     """The concepts of words, by how these begin."""
 
@@ -125,7 +109,7 @@ class Concepts:
 
     @cached_property
     def _of(self) -> Callable[[str], str]:
-        return _Words(self._look_up).__getitem__
+        return Remembered(self._look_up).__getitem__
 
     def _look_up(self, word: str) -> str:
         for end in range(min(len(word), self._longest), 3, -1):

@@ -15,6 +15,8 @@ from math import exp
 
 import msgspec
 
+from moat.guards.remembered import Remembered
+
 SEPARATED = {code: " " for code in range(128) if not chr(code).isalnum()}
 """For `str.translate` of ASCII: everything but letters and digits is a space."""
 _RUNS = re.compile(r"[^\W_]+")
@@ -27,8 +29,6 @@ HOPELESS = -60.0
 """Log odds of what nothing hints at."""
 DOUBTFUL = -6.0
 """Log odds from which it matters whether anything does."""
-MOST_WORDS, LONGEST_WORD = 200_000, 40
-"""Of those whose weights are remembered, those of unknown words too: most texts are made of the same ones."""
 
 
 def words(folded: str) -> list[str]:
@@ -82,25 +82,9 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """Words of an n-gram, one space between, -> steps."""
 
 
-class _Words(dict[str, float]):
-    """Weights of words. One that is not known weighs what its beginning does."""
-
-    def __init__(self, words: dict[str, float], beginnings: dict[str, float], length: int, strange: float) -> None:
-        """`length`: letters of a beginning. `strange`: weight of words of which even that is not known."""
-        super().__init__(words)
-        self._beginnings = beginnings
-        self._length = length
-        self._strange = strange
-
-    def __missing__(self, word: str) -> float:
-        weight = self._beginnings.get(word[: self._length], self._strange)
-        if len(self) < MOST_WORDS and len(word) <= LONGEST_WORD:
-            self[word] = weight
-        return weight
-
-    def hints(self, scale: float) -> "_Words":
-        """The same times a scale, with zero for what speaks against. Strange words may mean anything."""
-        return _Words(_positive(self, scale), _positive(self._beginnings, scale), self._length, STRANGE)
+def _weights(words: dict[str, float], beginnings: dict[str, float], length: int, strange: float) -> Remembered[float]:
+    """Of words. One that is not known weighs what its beginning of `length` letters does, or else `strange`."""
+    return Remembered(lambda word: beginnings.get(word[:length], strange), words)
 
 
 def _positive(weights: dict[str, float], scale: float) -> dict[str, float]:
@@ -132,8 +116,10 @@ class Model:
                 (self._pairs if len(parts) == 2 else self._triples)[parts] = steps
         if self._stem:
             words = {word: weight + stems.get(word[: self._stem], 0) for word, weight in self._singles.items()}
-            self._words = _Words(words, stems, self._stem, 0)
-            self._hints = self._words.hints(self._scale)
+            self._words = _weights(words, stems, self._stem, 0)
+            # What speaks against it is no hint, and words that nobody knows may mean anything.
+            hints, begun = (_positive(weights, self._scale) for weights in (words, stems))
+            self._hints = _weights(hints, begun, self._stem, STRANGE)
         self._known = frozenset(self._pairs)
         used = Counter(word for parts in (*self._pairs, *self._triples) for word in parts)
         self._rare = frozenset(min(parts, key=used.__getitem__) for parts in self._triples)

@@ -7,24 +7,10 @@ error away: two letters that changed places, one left out, one too many or anoth
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
+from moat.guards.remembered import Remembered
+
 SHORTEST, LONGEST = 5, 16
 """Letters of the right word."""
-MOST_WORDS = 32_768
-"""Of those that are remembered: most texts are made of the same ones."""
-
-
-class _Readings(dict[str, str]):
-    """Word -> how it is read; most as they are."""
-
-    def __init__(self, read: Callable[[str], str]) -> None:
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, word: str) -> str:
-        read = self._read(word)
-        if len(self) < MOST_WORDS and len(word) <= 2 * LONGEST:
-            self[word] = read
-        return read
 
 
 class Spelling:
@@ -34,7 +20,7 @@ class Spelling:
         """`known`: all words that are right, folded. `wanted`: is a word worth to be recognised?"""
         self._words = known
         self._wanted = wanted
-        self._readings = _Readings(self._look_up)
+        self._readings = Remembered(self._look_up)
 
     def read(self, words: Iterable[str]) -> list[str]:
         """The words, each as it is meant."""

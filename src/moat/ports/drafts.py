@@ -240,6 +240,8 @@ class ProposedFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     path: str
     """Relative to the project."""
     text: str
+    base: str = ""
+    """The commit that it was written for: when another has changed it since, nothing is proposed. Empty: no matter."""
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +284,8 @@ class ProposalFile(msgspec.Struct, frozen=True, kw_only=True):
     """Of the branch."""
     path: str
     text: str
+    base: str
+    """The commit that the branch began with."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -334,14 +338,11 @@ class DraftEvals(Protocol):
 class Proposals(Protocol):
     """Proposals in the project's git repository."""
 
-    def make(
-        self, files: Sequence[ProposedFile], subject: str, message: str, person: Person, base: str = ""
-    ) -> Proposed:
-        """Commit files to a new branch; `subject` goes into its name, empty: by what the files are. `base`: the commit
-        that the files were written for, where it is known.
+    def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
+        """Commit files to a new branch; `subject` goes into its name, empty: by what the files are.
 
         Raises `InputError` for files that cannot be proposed or have errors, `ConflictError` when git refuses, or when
-        one of the files has changed since `base`.
+        one of the files has changed since its `base`.
         """
         ...
 

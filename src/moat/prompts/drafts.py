@@ -76,8 +76,7 @@ def lint_draft(
 
 def _touched(root: Path, path: str, draft: Draft, versions: Iterable[PromptFile]) -> list[PromptFile]:
     """The versions that would be others with the draft's partials: all that include one that it changes."""
-    included = _partials(root, [draft.text], draft.partials) if draft.partials else {}
-    changed = {name: text for name, text in draft.partials.items() if name in included}
+    changed = _changed(root, draft)
     return [
         file
         for file in versions
@@ -118,12 +117,7 @@ def _laid_out(root: Path, path: str, draft: Draft, more: Iterable[PromptFile] = 
                     continue  # lint of the project says so: it is no matter of this draft
                 _write(folder, other, text)
                 texts.append(text)
-        own = {
-            name: draft.partials[name]
-            for name in _partials(root, [draft.text], draft.partials)
-            if name in draft.partials
-        }
-        for name, source in _partials(root, texts, own).items():
+        for name, source in _partials(root, texts, _changed(root, draft)).items():
             _write(folder, partial_path(name), source)
         yield folder
 
@@ -143,6 +137,12 @@ def _has_tools(draft: Draft) -> bool:
     except DocumentError:
         return False
     return isinstance(data, dict) and bool(data.get("tools"))
+
+
+def _changed(root: Path, draft: Draft) -> dict[str, str]:
+    """The partials that the draft includes and has otherwise than the project; what else it brings is no part of it."""
+    included = _partials(root, [draft.text], draft.partials) if draft.partials else {}
+    return {name: text for name, text in draft.partials.items() if name in included}
 
 
 def _partials(root: Path, texts: Iterable[str], own: Mapping[str, str]) -> dict[str, str]:

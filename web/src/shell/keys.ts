@@ -6,10 +6,12 @@ import { PLACES } from "./places";
 import { isShortcut, isWindowOpen } from "./shortcuts";
 
 const PAUSE_MS = 1200;
+/** Not 0: by the clock of events a page is loaded then, and its first g would count as a second key. */
+const NEVER = -Infinity;
 
 export function useKeys(openPalette: () => void, openKeys: () => void): void {
   const navigate = useNavigate();
-  const since = useRef(0);
+  const since = useRef(NEVER);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
@@ -25,9 +27,9 @@ export function useKeys(openPalette: () => void, openKeys: () => void): void {
         field?.focus();
         return;
       }
-      const place = PLACES.find((one) => one.key === event.key);
-      if (place && event.timeStamp - since.current < PAUSE_MS) void navigate({ to: place.to });
-      since.current = event.key === "g" && !(place && event.timeStamp - since.current < PAUSE_MS) ? event.timeStamp : 0;
+      const place = event.timeStamp - since.current < PAUSE_MS ? PLACES.find((one) => one.key === event.key) : undefined;
+      if (place) void navigate({ to: place.to });
+      since.current = event.key === "g" && !place ? event.timeStamp : NEVER;
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);

@@ -136,9 +136,13 @@ class ProposingRepository(GitRepository):
         except UnicodeDecodeError:
             raise DocumentError("not UTF-8 text", where=path, remedy="Save it as UTF-8.") from None
 
+    def left(self, commit: str) -> str:
+        """The commit in which the branch of another left the current one; empty when they have none in common."""
+        return self._ask("merge-base", "HEAD", commit)
+
     def changed(self, commit: str) -> tuple[str, ...]:
         """The files, relative to the root, in which a commit differs from where its branch left the current one."""
-        base = self._ask("merge-base", "HEAD", commit)
+        base = self.left(commit)
         if not base:
             return ()
         told = self._ask("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--relative", base, commit)

@@ -52,18 +52,18 @@ def look_anew(rules: Iterable[Notes], piece: Piece, context: Context, vault: Vau
     What is put together of several texts is looked at each time: which hits of it count is not told by its text.
     """
     digest = b"" if piece.spots else memory.digest(piece.text)
-    concerned = [
-        notes
+    before = [
+        (notes, notes.found, len(notes.asks), entry)
         for notes in rules
         if context.place in notes.rule.places
         and (notes.rule.detector.holds or not piece.data)
-        and not memory.knows(notes.rule, digest, piece.text, context)
+        and not memory.knows(entry := memory.entry(notes.rule, digest, piece.text, context))
     ]
-    before = [(notes, notes.found, len(notes.asks)) for notes in concerned]
+    concerned = [notes for notes, *_ in before]
     edits = look(concerned, Text(piece.text), piece.path, context, vault, piece.counts)
-    for notes, found, asked in before:
+    for notes, found, asked, entry in before:
         if notes.found == found and len(notes.asks) == asked and not notes.failed:
-            memory.keep(notes.rule, digest, piece.text, context)
+            memory.keep(entry)
     return edits
 
 

@@ -29,6 +29,9 @@ function Changed({ part, prompt, from }: { part: Part; prompt: string; from: str
       {others.length > 0 && (
         <p className="warn small">! Also used by {used(others)}: their texts change too, once they are released anew.</p>
       )}
+      {part.edited && (
+        <p className="warn small">! In the project, this file has changes that are in no commit. They are proposed too, unless you took them out.</p>
+      )}
       {text === original ? (
         <p className="panel muted">The same text as in {from}.</p>
       ) : (

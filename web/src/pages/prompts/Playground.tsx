@@ -102,7 +102,7 @@ function useOrder(name: string, drafting: Drafting) {
     if (lane.what === "draft") return { ...sent(name, draft), variables, model: lane.model };
     const file = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: "static" });
     if (file === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
-    return { name, version: lane.what, ...file, variables, model: lane.model };
+    return { ...sent(name, { ...file, version: lane.what }), variables, model: lane.model };
   };
 }
 

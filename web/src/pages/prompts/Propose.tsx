@@ -12,7 +12,7 @@ import { Failure } from "../../parts/States";
 import { ChangedParts } from "./ChangedParts";
 import { type Drafting, pathOf, useFindings, useOtherDrafts } from "./drafts";
 import { Others } from "./Others";
-import { type Parts, filesOf, together, useParts, writtenFor } from "./useParts";
+import { type Parts, filesOf, together, useParts } from "./useParts";
 import { isVersion } from "./versions";
 
 interface Props {
@@ -34,8 +34,7 @@ export function Propose({ name, drafting }: Props) {
     mutationFn: async () => {
       const drafts = [[name, draft] as const, ...others.filter(([other]) => chosen.includes(other))];
       const files = together(await Promise.all(drafts.map(([of, one]) => filesOf(of, one))));
-      const base = writtenFor(drafts.map(([, one]) => one));
-      return answer(api.POST("/api/v1/proposals", { body: { ...said, files, base } }));
+      return answer(api.POST("/api/v1/proposals", { body: { ...said, files } }));
     },
     onSuccess: () => {
       forget();

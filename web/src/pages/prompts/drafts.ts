@@ -21,8 +21,8 @@ export interface Draft {
   text: string;
   /** Texts by name of the partials that it has otherwise than the project. */
   partials?: Readonly<Record<string, string>>;
-  /** The commit that had the first of these as it began: none of them that others change after it is taken back. */
-  commit?: string | undefined;
+  /** The commits that had these as they began, by name: what others change of one after its own is not taken back. */
+  commits?: Readonly<Record<string, string>>;
 }
 
 /** A version that is only proposed, to begin with. */
@@ -64,8 +64,8 @@ messages:
 const isDraft = (value: unknown): value is Draft =>
   isRecord(value) &&
   ["base", "version", "text"].every((part) => typeof value[part] === "string") &&
-  ["branch", "commit"].every((part) => value[part] === undefined || typeof value[part] === "string") &&
-  (value["partials"] === undefined || isTexts(value["partials"]));
+  (value["branch"] === undefined || typeof value["branch"] === "string") &&
+  ["partials", "commits"].every((part) => value[part] === undefined || isTexts(value[part]));
 
 const isTexts = (value: unknown): value is Record<string, string> => isRecord(value) && Object.values(value).every((text) => typeof text === "string");
 
@@ -90,8 +90,9 @@ export const pathOf = (name: string, version: string): string => `prompts/${name
 /** What a version is written in. */
 export interface Written {
   text: string;
-  /** Texts by name of the partials that its proposal changes. */
+  /** Texts by name of the partials that its proposal changes, and the commits that they were written for. */
   partials: Readonly<Record<string, string>>;
+  commits: Readonly<Record<string, string>>;
 }
 
 /** A version's file, of the project or of a proposal; null when it has none there. */
@@ -102,7 +103,7 @@ export const fileQuery = (name: string, version: string, branch = "") =>
       try {
         if (branch) return await proposed(branch, pathOf(name, version), signal);
         const { text } = await answer(api.GET("/api/v1/files/prompts/{name}", { params: { path: { name }, query: { version } }, signal }));
-        return { text, partials: NONE };
+        return { text, partials: NONE, commits: NONE };
       } catch (error) {
         // It was registered over the API, is on a branch that is not checked out, or its proposal is gone.
         if (error instanceof ApiError && error.status === 404) return null;
@@ -112,11 +113,12 @@ export const fileQuery = (name: string, version: string, branch = "") =>
   });
 
 async function proposed(branch: string, path: string, signal: AbortSignal): Promise<Written> {
-  const read = async (one: string) => (await answer(api.GET("/api/v1/proposals/file", { params: { query: { branch, path: one } }, signal }))).text;
-  const [text, proposals] = await Promise.all([read(path), answer(api.GET("/api/v1/proposals", { signal }))]);
+  const read = (one: string) => answer(api.GET("/api/v1/proposals/file", { params: { query: { branch, path: one } }, signal }));
+  const [{ text }, proposals] = await Promise.all([read(path), answer(api.GET("/api/v1/proposals", { signal }))]);
   const paths = proposals.find((one) => one.branch === branch)?.files.filter(partialOf) ?? [];
-  const texts = await Promise.all(paths.map(read));
-  return { text, partials: Object.fromEntries(paths.map((one, index) => [partialOf(one), texts[index] ?? ""])) };
+  const files = await Promise.all(paths.map(read));
+  const byName = (part: "text" | "base") => Object.fromEntries(files.map((one) => [partialOf(one.path), one[part]]));
+  return { text, partials: byName("text"), commits: byName("base") };
 }
 
 /** The person's draft: the one kept in this browser, else what is opened, else the file of `base` under the next number. */
@@ -125,7 +127,7 @@ export function useDraft(name: string, versions: readonly Registration[], base: 
   const { from, branch, asAsked } = startOf(kept, opened, base);
   const file = useQuery({ ...fileQuery(name, from, branch), enabled: from !== "" });
   if (from !== "" && file.data === undefined) return { query: file, drafting: null, noFile: false };
-  const begun = file.data ?? { text: BEGINNING.replace("MODEL", models[0] ?? "assistant"), partials: NONE };
+  const begun = file.data ?? { text: BEGINNING.replace("MODEL", models[0] ?? "assistant"), partials: NONE, commits: NONE };
   const fresh = beginning(from, branch, begun, versions);
   const draft = kept ?? fresh;
   const drafting: Drafting = {
@@ -154,8 +156,8 @@ function startOf(kept: Draft | null, opened: Opened | null, base: string) {
 }
 
 /** A draft in which nothing is changed yet. What is only proposed keeps its number. */
-function beginning(base: string, branch: string, { text, partials }: Written, versions: readonly Registration[]): Draft {
-  if (branch) return { base, branch, version: base, text, partials };
+function beginning(base: string, branch: string, { text, partials, commits }: Written, versions: readonly Registration[]): Draft {
+  if (branch) return { base, branch, version: base, text, partials, commits };
   const numbers = versions.map((one) => one.content.version);
   return { base, version: nextVersion(numbers, "minor"), text };
 }
@@ -183,7 +185,7 @@ function useLast<T>(value: T | undefined): T | undefined {
 }
 
 /** A draft as the API takes it. */
-export const sent = (name: string, { version, text, partials = NONE }: Draft) => ({ name, version, text, partials });
+export const sent = (name: string, { version, text, partials = NONE }: Pick<Draft, "version" | "text" | "partials">) => ({ name, version, text, partials });
 
 /** What lint finds in a draft. */
 export function useFindings(name: string, draft: Draft) {

@@ -8,7 +8,7 @@ import { lanes } from "./lanes";
 import { byMeaning } from "./meaning";
 import { promptSearch } from "./address";
 import { includes, including, isPartialName, nextName, of, partialOf, reached } from "./partials";
-import { type Part, copied, together, used, writtenFor } from "./useParts";
+import { type Part, copied, together, used } from "./useParts";
 import { said } from "./said";
 import { WAITING, after, split } from "./stream";
 import { pieces } from "./template";
@@ -83,26 +83,21 @@ describe("partials", () => {
   });
 
   it("have copies in their places, also in each other", () => {
-    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, commit: "", uses: [] });
+    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, commit: `last of ${name}`, edited: false, uses: [] });
     const draft = { base: "1.0.0", version: "1.1.0", text: prompt, partials: { outer: texts["outer"] ?? "" } };
     const found = copied(draft, [part("outer"), part("inner"), part("gone"), part("other")], { inner: "inner-2", outer: "outer-2" });
     expect(found.text).toBe(including(prompt, { outer: "outer-2" }));
     expect(found.partials).toEqual({ "outer-2": 'Before {% include "inner-2" %}', "inner-2": "Hi {% include 'outer-2' %}" });
     const inPlace = copied({ ...draft, partials: {} }, [part("outer"), part("inner")], { inner: "inner-2" });
+    expect(inPlace.commits).toEqual({ outer: "last of outer" });
     expect(inPlace.partials).toEqual({ outer: 'Before {% include "inner-2" %}', "inner-2": texts["inner"] });
   });
 
-  it("are proposed for the commit that they were written for", () => {
-    const draft = { base: "1.0.0", version: "1.1.0", text: "" };
-    expect(writtenFor([draft, { ...draft, commit: "a" }, { ...draft, commit: "a" }])).toBe("a");
-    expect(writtenFor([draft])).toBe("");
-    expect(() => writtenFor([{ ...draft, commit: "a" }, { ...draft, commit: "b" }])).toThrow("different commits");
-  });
-
   it("of several drafts are proposed once, and only when they are the same", () => {
-    const file = (path: string, text = "x") => ({ path, text });
+    const file = (path: string, text = "x", base = "") => ({ path, text, base });
     expect(together([[file("a"), file("t")], [file("b"), file("t")]]).map((one) => one.path)).toEqual(["a", "t", "b"]);
     expect(() => together([[file("t")], [file("t", "y")]])).toThrow("t differently");
+    expect(together([[file("t")], [file("t", "x", "c1")], [file("t", "x", "c2")]])).toEqual([file("t", "x", "c1")]);
     expect(used([{ name: "a", version: "1.0.0", published: true }, { name: "a", version: "2.0.0", published: false }, { name: "b", version: "1.0.0", published: true }])).toBe(
       "a 1.0.0, 2.0.0; b 1.0.0",
     );

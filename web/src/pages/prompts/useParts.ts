@@ -16,8 +16,10 @@ export interface Part {
   original: string | null;
   /** Does the draft have it otherwise than the project? */
   own: boolean;
-  /** Of the project, when it was read; empty when the project has none. */
+  /** That changed it last in the project when it was read; empty when the project has none. */
   commit: string;
+  /** Has the project's file changes that are in no commit? */
+  edited: boolean;
   /** The versions that include it in the project. */
   uses: readonly PartialUse[];
 }
@@ -26,6 +28,8 @@ export interface Part {
 export interface File {
   path: string;
   text: string;
+  /** The commit that it was written for; empty when that does not matter. */
+  base: string;
 }
 
 export interface Parts {
@@ -82,13 +86,13 @@ export async function filesOf(name: string, draft: Draft): Promise<File[]> {
 }
 
 function written(name: string, draft: Draft, all: Found): File[] {
-  const { text, partials = {} } = draft;
+  const { text, partials = {}, commits = {} } = draft;
   const included = reached(text, (one) => of(partials, one) ?? of(all, one)?.text ?? null);
   const changed = included.flatMap((one) => {
     const text = of(partials, one);
-    return text === undefined ? [] : [{ path: partialPath(one), text }];
+    return text === undefined ? [] : [{ path: partialPath(one), text, base: of(commits, one) ?? "" }];
   });
-  return [{ path: pathOf(name, draft.version), text }, ...changed];
+  return [{ path: pathOf(name, draft.version), text, base: "" }, ...changed];
 }
 
 /** What a draft consists of. */
@@ -100,7 +104,7 @@ export function useParts(name: string, { draft, begun }: Drafting): Parts {
   const parts = names.map((one): Part => {
     const project = of(all, one);
     const original = of(begun, one) ?? project?.text ?? null;
-    return { name: one, text: of(own, one) ?? project?.text ?? null, original, own: Object.hasOwn(own, one), commit: project?.commit ?? "", uses: project?.used_by ?? [] };
+    return { name: one, text: of(own, one) ?? project?.text ?? null, original, own: Object.hasOwn(own, one), commit: project?.commit ?? "", edited: project?.edited ?? false, uses: project?.used_by ?? [] };
   });
   return {
     parts,
@@ -114,21 +118,15 @@ export function useParts(name: string, { draft, begun }: Drafting): Parts {
 /** The published versions that a partial is a part of: their texts do not change. */
 export const publishedUses = (part: Part): readonly PartialUse[] => part.uses.filter((use) => use.published);
 
-/** The commit that drafts were written for; empty when they change nothing that is there. Throws an error when there are two. */
-export function writtenFor(drafts: readonly Draft[]): string {
-  const commits = [...new Set(drafts.flatMap((draft) => draft.commit ?? []))];
-  if (commits.length > 1) throw new Error("Two of the drafts change partials of different commits: propose them one after the other.");
-  return commits[0] ?? "";
-}
-
 /** The files of several drafts, each once. Throws an error that names one that two drafts have differently. */
 export function together(drafts: readonly (readonly File[])[]): File[] {
-  const texts = new Map<string, string>();
-  for (const { path, text } of drafts.flat()) {
-    if ((texts.get(path) ?? text) !== text) throw new Error(`Two of the drafts have ${path} differently: propose them one after the other.`);
-    texts.set(path, text);
+  const files = new Map<string, File>();
+  for (const file of drafts.flat()) {
+    const before = files.get(file.path) ?? file;
+    if (before.text !== file.text) throw new Error(`Two of the drafts have ${file.path} differently: propose them one after the other.`);
+    files.set(file.path, { ...file, base: before.base || file.base });
   }
-  return [...texts].map(([path, text]) => ({ path, text }));
+  return [...files.values()];
 }
 
 /** How a draft's partials are changed. */
@@ -138,18 +136,15 @@ export function usePartChanges(drafting: Drafting, { parts, loose }: Parts) {
     latest.current = { drafting, parts };
   });
   const { draft, begun, change } = drafting;
-  const own = draft.partials ?? {};
-  const keep = (partials: Record<string, string>, commit = "") =>
-    change({ partials, commit: Object.keys(partials).length > 0 ? (draft.commit ?? (commit || undefined)) : undefined });
-  const without = (name: string) => Object.fromEntries(Object.entries(own).filter(([one]) => one !== name));
+  const remove = (name: string) => change({ partials: without(draft.partials, [name]), commits: without(draft.commits, [name]) });
   return {
     /** As the project has it, it is no part of what is proposed. */
     write: (part: Part, text: string) => {
       const isProposed = Object.hasOwn(begun, part.name);
-      if (text === part.original && !isProposed) keep(without(part.name));
-      else keep({ ...own, [part.name]: text }, isProposed ? "" : part.commit);
+      if (text === part.original && !isProposed) remove(part.name);
+      else change(rewritten(draft, part, text));
     },
-    remove: (name: string) => keep(without(name)),
+    remove,
     /** Put a copy under a new name in the place of one that may not change, and give that name. */
     copy: async (part: Part): Promise<string> => {
       const names = await copyNames(part, parts, loose);
@@ -177,18 +172,29 @@ async function copyNames(part: Part, parts: readonly Part[], loose: readonly str
   return names;
 }
 
-/** What changes of a draft when partials have copies in their places. */
-export function copied(draft: Draft, parts: readonly Part[], names: Readonly<Record<string, string>>): Pick<Draft, "text" | "partials"> {
-  const partials = Object.fromEntries(Object.entries(draft.partials ?? {}).filter(([name]) => !Object.hasOwn(names, name)));
-  for (const { name, text } of parts) {
-    if (text === null) continue;
-    const now = including(text, names);
-    const copy = of(names, name);
-    if (copy !== undefined) partials[copy] = now;
-    else if (now !== text) partials[name] = now;
-  }
-  return { text: including(draft.text, names), partials };
+/** What changes of a draft when a partial is written. */
+function rewritten({ partials, commits }: Pick<Draft, "partials" | "commits">, { name, commit }: Part, text: string): Pick<Draft, "partials" | "commits"> {
+  // One that it has already keeps the commit that it was begun with, also when that is none.
+  const first = commit !== "" && !Object.hasOwn(partials ?? {}, name);
+  return { partials: { ...partials, [name]: text }, ...(first && { commits: { ...commits, [name]: commit } }) };
 }
+
+/** What changes of a draft when partials have copies in their places. */
+export function copied(draft: Draft, parts: readonly Part[], names: Readonly<Record<string, string>>): Pick<Draft, "text" | "partials" | "commits"> {
+  const replaced = Object.keys(names);
+  let next: Pick<Draft, "partials" | "commits"> = { partials: without(draft.partials, replaced), commits: without(draft.commits, replaced) };
+  for (const part of parts) {
+    if (part.text === null) continue;
+    const text = including(part.text, names);
+    const copy = of(names, part.name);
+    if (copy !== undefined) next = { ...next, partials: { ...next.partials, [copy]: text } };
+    else if (text !== part.text) next = { ...next, ...rewritten(next, part, text) };
+  }
+  return { text: including(draft.text, names), ...next };
+}
+
+const without = (texts: Readonly<Record<string, string>> | undefined, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(Object.entries(texts ?? {}).filter(([name]) => !names.includes(name)));
 
 /** Versions in words, each prompt once: `support/answer 1.0.0, 1.1.0; billing/refund 2.0.0`. */
 export function used(uses: readonly PartialUse[]): string {

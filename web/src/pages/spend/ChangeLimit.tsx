@@ -106,7 +106,7 @@ function Proposing({ heading, title, wish, children }: ProposingProps) {
   const isNew = draft.isSuccess && !draft.isPlaceholderData && settled === JSON.stringify(wish);
   const propose = useMutation({
     mutationFn: ({ path, text, base }: ConfigDraft) =>
-      answer(api.POST("/api/v1/proposals", { body: { title, message, base, files: [{ path, text }] } })),
+      answer(api.POST("/api/v1/proposals", { body: { title, message, files: [{ path, text, base }] } })),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["prompts", "proposals"] }),
   });
   const submit = (event: SubmitEvent) => {
