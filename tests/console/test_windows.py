@@ -80,6 +80,7 @@ def test_without_shared_workers_a_window_holds_a_line_while_it_is_seen(visit: Vi
     see(page, "hidden")
     holds(page, 0)
     release(shown, NEW, "staging")
+    page.wait_for_timeout(3_000)  # three rounds, were there any
     serves(page, OLD)
     see(page, "visible")
     holds(page, 1)

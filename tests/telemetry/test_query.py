@@ -157,6 +157,8 @@ WRONG = [
     ("time > yesterday", 7, 9, "2026-11-20"),
     ("cost > 99999999999", 7, 11, "too large"),
     ("model > x", 6, 1, "Use `=` or `~`."),
+    ("latency >> 2s", 8, 2, "There are: =, !=, ~"),
+    ("model =~ x", 6, 2, "There are"),
     ("cost ~ x", 5, 1, "Use `=`, `<` or `>`."),
     ("(a or b", 0, 1, "Add a `)`."),
     ("a) b", 1, 1, "quotes"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from moat.adapters.git.forges import compare_url
 from moat.adapters.git.proposing import ProposedBranch, ProposingRepository
@@ -32,6 +33,13 @@ _PLACE = re.compile("|".join(_PLACES))
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +-]*")
 
 
+class _Change(NamedTuple):
+    """What a commit of a proposal is to the current one."""
+
+    files: tuple[str, ...]
+    merged: bool
+
+
 class Proposing:
     """Implements `moat.ports.drafts.Proposals`."""
 
@@ -40,6 +48,8 @@ class Proposing:
         self._root = root
         self._settings = settings
         self._audit = audit
+        self._seen: dict[tuple[str, str], _Change] = {}
+        """By the current commit and the branch's, of the branches that were there when somebody last looked."""
 
     def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
         """Commit files to a new branch; no other branch, no file and no index changes.
@@ -76,13 +86,20 @@ class Proposing:
             files=tuple(texts),
             pushed=self._settings().config.console.propose.push and not problem,
             push_problem=problem,
-            compare_url=self._url(repository, branch),
+            compare_url=self._url(repository)(branch),
         )
 
     def list(self) -> list[Proposal]:
         """All proposal branches, newest first."""
         repository = self._repository()
-        return [self._shown(repository, branch) for branch in repository.proposed()]
+        head, url = repository.commit(), self._url(repository)
+        branches, seen = repository.proposed(), self._seen
+        # What two commits differ in does not change: git is asked once.
+        changes = {
+            each: seen.get(each) or _change(repository, *each) for each in {(head, one.commit) for one in branches}
+        }
+        self._seen = changes
+        return [_shown(branch, changes[head, branch.commit], url(branch.name)) for branch in branches]
 
     def file(self, branch: str, path: str) -> ProposalFile:
         """One of the files that a proposal changes, as its branch has it now. Raises `NotFound`."""
@@ -96,20 +113,6 @@ class Proposing:
             )
         text, base = repository.text(commit, path), repository.left(commit)
         return ProposalFile(branch=branch, commit=commit, path=path, text=text, base=base)
-
-    def _shown(self, repository: ProposingRepository, branch: ProposedBranch) -> Proposal:
-        files = repository.changed(branch.commit)
-        return Proposal(
-            branch=branch.name,
-            commit=branch.commit,
-            author=branch.author,
-            created_ns=branch.time_ns,
-            message=branch.message,
-            files=files,
-            # A branch that was merged as one new commit is merged too.
-            merged=not files or not repository.differences("HEAD", branch.commit, *files),
-            compare_url=self._url(repository, branch.name),
-        )
 
     def _push(self, repository: ProposingRepository, branch: str) -> str:
         """Where that is wanted; why it did not work. The branch is there all the same."""
@@ -162,12 +165,33 @@ class Proposing:
             before = [] if project is None else lint(project.root, models=models, covered=set())
         return [problem for problem in problems if problem not in before]
 
-    def _url(self, repository: ProposingRepository, branch: str) -> str:
+    def _url(self, repository: ProposingRepository) -> Callable[[str], str]:
+        """Where the forge shows the change that a branch of this name makes."""
         config = self._settings().config
-        return compare_url(repository.remote_url(config.console.propose.remote), config.git.branch, branch)
+        remote = repository.remote_url(config.console.propose.remote)
+        return lambda branch: compare_url(remote, config.git.branch, branch)
 
     def _repository(self) -> ProposingRepository:
         return ProposingRepository(self._root, environment())
+
+
+def _change(repository: ProposingRepository, head: str, commit: str) -> _Change:
+    files = repository.changed(commit)
+    # A branch that was merged as one new commit is merged too.
+    return _Change(files, merged=not files or not repository.differences(head, commit, *files))
+
+
+def _shown(branch: ProposedBranch, change: _Change, url: str) -> Proposal:
+    return Proposal(
+        branch=branch.name,
+        commit=branch.commit,
+        author=branch.author,
+        created_ns=branch.time_ns,
+        message=branch.message,
+        files=change.files,
+        merged=change.merged,
+        compare_url=url,
+    )
 
 
 def _branched(repository: ProposingRepository, subject: str, commit: str) -> str:

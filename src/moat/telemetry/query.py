@@ -15,6 +15,7 @@
 import re
 import time
 from difflib import get_close_matches
+from typing import get_args
 
 from moat.domain.errors import RequestError
 from moat.telemetry.query_terms import (
@@ -43,7 +44,9 @@ MAX_DEPTH = 50
 MAX_TERMS = 200
 
 _SPACE = re.compile(r"\s*")
-_OPERATOR = re.compile(r"!=|!~|<=|>=|==|[=~<>:]")
+_COMPARES = re.compile(r":|[=~<>!]+")
+"""What stands where an operator would."""
+_OPERATORS: dict[str, Operator] = {sign: sign for sign in get_args(Operator)} | {":": "=", "==": "="}
 _WORD = re.compile(r"[^\s()<>=!~,:\"]+")
 _VALUE = re.compile(r"[^\s(),\"]+")
 _QUOTED = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'""", re.DOTALL)
@@ -232,11 +235,14 @@ class _Parser:
         return _ESCAPED.sub(r"\1", found[1] if found[1] is not None else found[2])
 
     def _operator(self) -> Operator | None:
-        found = _OPERATOR.match(self._text, self._at)
+        found = _COMPARES.match(self._text, self._at)
         if found is None:
             return None
+        if found[0] not in _OPERATORS:
+            remedy = f"There are: {', '.join(dict.fromkeys(_OPERATORS.values()))}."
+            raise self._wrong(f"{found[0]!r} is no operator", self._at, remedy, len(found[0]))
         self._move(found.end())
-        return "=" if found[0] in (":", "==") else found[0]  # type: ignore[return-value]  # one of `_OPERATOR`
+        return _OPERATORS[found[0]]
 
     def _is(self, keyword: str) -> bool:
         """Does this word stand here, as a keyword?"""

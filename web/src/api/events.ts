@@ -29,26 +29,28 @@ function say(now: boolean): void {
 /** Keep what is shown as the server has it, for as long as the page is there. */
 export function useEvents(queries: QueryClient): void {
   useEffect(() => {
-    const rounds = new Rounds<Topic>((topics) => refresh(queries, topics), PAUSE);
+    // Each topic has rounds of its own: a slow answer about one holds up no other.
+    const rounds = new Map(EVERYTHING.map((topic) => [topic, new Rounds(() => refresh(queries, topic), PAUSE)]));
+    const changed = (topics: readonly Topic[]) => topics.forEach((topic) => rounds.get(topic)?.add());
     // A page that was opened unseen may have had no line so far.
     let heard = document.visibilityState !== "visible";
     return listen((news) => {
       if ("topics" in news) {
-        rounds.add(news.topics);
+        changed(news.topics);
         return;
       }
       say(news.connected);
       // What changed while there was no line was told to nobody.
-      if (heard && news.connected) rounds.add(EVERYTHING);
+      if (heard && news.connected) changed(EVERYTHING);
       heard = true;
     });
   }, [queries]);
 }
 
-function refresh(queries: QueryClient, topics: ReadonlySet<Topic>): Promise<void> {
-  const concerned = new Set([...topics].flatMap((topic) => CONCERNS[topic]));
+function refresh(queries: QueryClient, topic: Topic): Promise<void> {
+  const concerned = CONCERNS[topic];
   // A question that is under way is not asked anew: on a slow line none would ever be answered.
-  return queries.invalidateQueries({ predicate: (query) => concerned.has(String(query.queryKey[0])) }, { cancelRefetch: false });
+  return queries.invalidateQueries({ predicate: (query) => concerned.includes(String(query.queryKey[0])) }, { cancelRefetch: false });
 }
 
 /** Is the line to the server open? */

@@ -47,11 +47,20 @@ export function useFound(text: string): Entry[] {
     if (!wanted) return [];
     const named = matching((prompts ?? []).map((one) => promptEntry(one, go)), text).slice(0, FEW);
     const served = matching((places ?? []).map((one) => servedEntry(one, go)), text).slice(0, FEW);
-    const back = engineer ? matching((places ?? []).filter((one) => goesBackTo(one) !== "").map((one) => backEntry(one, go)), text).slice(0, FEW) : [];
+    const back = engineer ? ways(places, text, go) : [];
     const released = prompt ? matching((releases ?? []).map((one) => releaseEntry(one, go)), text).slice(0, FEW) : [];
     const called = (users ?? []).filter((one) => one.user.toLowerCase().includes(text.toLowerCase())).map((one) => userEntry(one, go));
     return [...back, ...named, ...served, ...released, ...called];
   }, [text, wanted, engineer, prompts, places, releases, prompt, users, go]);
+}
+
+/** The ways back that a text means. Who asks for one that there is not is told so. */
+function ways(places: readonly Assignment[] | undefined, text: string, go: Go): Entry[] {
+  const all = (places ?? []).filter((one) => goesBackTo(one) !== "").map((one) => backEntry(one, go));
+  const found = matching(all, text).slice(0, FEW);
+  if (found.length > 0 || !places || !/^roll ?back/i.test(text)) return found;
+  const run = () => void go({ to: "/releases" });
+  return [{ id: "no way back", label: "Nothing to roll back", about: "Nothing like this had another release before", leads: true, run }];
 }
 
 function promptEntry({ name, versions }: ListedPrompt, go: Go): Entry {

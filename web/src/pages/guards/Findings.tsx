@@ -14,6 +14,7 @@ import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { spread } from "../overview/slots";
+import { policiesQuery } from "./queries";
 import { type FindingSearch, WINDOWS } from "./routes";
 
 const route = getRouteApi("/inside/guards/");
@@ -53,15 +54,32 @@ export function Findings() {
       <Shown query={found}>
         {(data) =>
           data.all.length === 0 ? (
-            <Empty title="Guards found nothing in this time" command="moat guard test">
-              Without a policy they look for nothing: <Link to="/guards/policies">policies</Link> are files beside the prompts.
-            </Empty>
+            <Nothing />
           ) : (
             <Found {...data} guard={search.guard} zoom={(since_ns, until_ns) => change(drawn(since_ns, until_ns))} />
           )
         }
       </Shown>
     </>
+  );
+}
+
+/** Nothing was found: because nothing is looked for, or because nothing was there. */
+function Nothing() {
+  const policies = useQuery(policiesQuery).data;
+  if (!policies) return <Empty title="Guards found nothing in this time" />;
+  if (policies.length === 0) {
+    return (
+      <Empty title="Guards look for nothing" command="moat guard list">
+        There is no policy: see <Link to="/guards/policies">Policies</Link> for where one stands. The command lists what guards can look for.
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="Guards found nothing in this time" command={'moat guard check "My address is ada@example.org"'}>
+      They look at calls by {policies.length === 1 ? "the policy" : "the policies"} <Link to="/guards/policies">{policies.map((one) => one.name).join(", ")}</Link>. What they would
+      find in a text, and do with it, is seen in <Link to="/guards/try">Try a text</Link>, or by the command.
+    </Empty>
   );
 }
 

@@ -1,14 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { answer, api } from "../../api/client";
 import type { GuardView, PolicyView } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
+import { policiesQuery } from "./queries";
 
 /** The policies as they apply: files beside the prompts, changed as prompts are. */
 export function Policies() {
-  const policies = useQuery({ queryKey: ["serving", "policies"], queryFn: ({ signal }) => answer(api.GET("/api/v1/policies", { signal })) });
+  const policies = useQuery(policiesQuery);
   return (
     <Shown query={policies}>
       {(found) =>

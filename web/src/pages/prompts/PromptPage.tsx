@@ -7,9 +7,9 @@ import { useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { Heading } from "../../parts/Heading";
 import { Empty, Loading, Shown } from "../../parts/States";
+import { Tabs } from "../../parts/Tabs";
 import { Content } from "./Content";
 import { Differences } from "./Differences";
-import styles from "./Prompts.module.css";
 import { promptsQuery, versionsQuery } from "./queries";
 import { TABS, type Tab } from "./address";
 import { useTries } from "./tries";
@@ -42,7 +42,7 @@ export function PromptPage() {
   return (
     <div className="page">
       <Heading title={name} about={<Where prompt={listed.data} />} />
-      <Tabs current={tab} name={name} />
+      <Views current={tab} name={name} />
       <Shown query={versions}>{(found) => <Body key={name} name={name} tab={tab} versions={found} prompt={listed.data} />}</Shown>
     </div>
   );
@@ -64,24 +64,23 @@ function Where({ prompt }: { prompt: ListedPrompt | undefined }) {
   );
 }
 
-function Tabs({ current, name }: { current: Tab; name: string }) {
+function Views({ current, name }: { current: Tab; name: string }) {
   const search = route.useSearch();
   const may = useMay("expert");
   return (
-    <nav className={styles.tabs} aria-label="About this prompt">
+    <Tabs label="About this prompt">
       {TABS.filter((tab) => may || !MAKING.includes(tab)).map((tab) => (
         <Link
           key={tab}
           to="/prompts/$"
           params={{ _splat: name }}
           search={{ ...search, tab }}
-          className={styles.tab}
           aria-current={tab === current ? "page" : undefined}
         >
           {LABELS[tab]}
         </Link>
       ))}
-    </nav>
+    </Tabs>
   );
 }
 

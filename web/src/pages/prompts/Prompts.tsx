@@ -6,6 +6,7 @@ import { useMay } from "../../api/session";
 import { Badge } from "../../parts/Badge";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
+import { Tabs } from "../../parts/Tabs";
 import { NewPrompt } from "./NewPrompt";
 import { Proposals } from "./Proposals";
 import { promptsQuery } from "./queries";
@@ -23,14 +24,14 @@ export function Prompts() {
       <Heading title="Prompts" about="Versions in git, where each is served, and what people propose.">
         {may && <NewPrompt />}
       </Heading>
-      <nav className={styles.tabs} aria-label="Prompts">
-        <Link to="/prompts" search={{}} className={styles.tab} activeOptions={{ exact: true, includeSearch: true }} aria-current={show ? undefined : "page"}>
+      <Tabs label="Prompts">
+        <Link to="/prompts" search={{}} activeOptions={{ exact: true, includeSearch: true }} aria-current={show ? undefined : "page"}>
           All prompts
         </Link>
-        <Link to="/prompts" search={{ show: "proposals" }} className={styles.tab} aria-current={show ? "page" : undefined}>
+        <Link to="/prompts" search={{ show: "proposals" }} aria-current={show ? "page" : undefined}>
           Proposals
         </Link>
-      </nav>
+      </Tabs>
       {show ? <Proposals /> : <AllPrompts />}
     </div>
   );

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 
 import { useMay } from "../../api/session";
 import { Heading } from "../../parts/Heading";
-import styles from "./Spend.module.css";
+import { Tabs } from "../../parts/Tabs";
 
 /** The head of the pages about money, and the way from one to the other. */
 export function Head({ title, about, children }: { title: string; about: ReactNode; children?: ReactNode }) {
@@ -13,13 +13,13 @@ export function Head({ title, about, children }: { title: string; about: ReactNo
       <Heading title={title} about={about}>
         {children}
       </Heading>
-      <nav aria-label="About money" className={styles.nav}>
+      <Tabs label="About money">
         <Link to="/spend" activeOptions={{ exact: true, includeSearch: false }}>
           Spending
         </Link>
         <Link to="/spend/limits">Budgets and limits</Link>
         {admin && <Link to="/spend/keys">Keys</Link>}
-      </nav>
+      </Tabs>
     </>
   );
 }

@@ -50,7 +50,7 @@ export function Traces() {
         <Quick search={search} since_ns={filter.since_ns} change={change} />
         <Sums counted={counted.data} totals={totals.data} />
       </div>
-      {counted.data && counted.data.slots.length > 0 && (
+      {counted.data && counted.data.calls > 0 && (
         <section className={`panel ${styles.chart}`}>
           <Histogram counted={counted.data} marks={marks} past={isPast(search, now)} zoom={(from, until) => change({ from, until, live: undefined })} />
         </section>
@@ -67,8 +67,8 @@ function Sums({ counted, totals }: { counted: CallCount | undefined; totals: Usa
   return (
     <dl className={styles.sums} aria-label="Totals">
       <Sum name="calls" value={count(counted.calls)} />
-      <Sum name="failed" value={`${count(counted.failed)} (${percent(counted.calls ? counted.failed / counted.calls : 0)})`} />
-      {totals && (
+      {counted.calls > 0 && <Sum name="failed" value={`${count(counted.failed)} (${percent(counted.failed / counted.calls)})`} />}
+      {totals && counted.calls > 0 && (
         <>
           <Sum name="cost" value={`${money(totals.cost)}${totals.unpriced ? ` + ${count(totals.unpriced)} unpriced` : ""}`} />
           <Sum name="p50" value={duration(totals.p50_ns)} />
