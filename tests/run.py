@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def tests(arguments: Sequence[str]) -> int:
-    """Run some, as many at one time as there are processors; then what failed, one at a time."""
-    outcome = tool("pytest", "--numprocesses=auto", *arguments)
+    """Run some, as many at one time as there are processors, and name the longest; then what failed, one at a time."""
+    outcome = tool("pytest", "--numprocesses=auto", "--durations=40", "--durations-min=5", *arguments)
     if outcome == FAILED:
         print("Unsteady, or broken? What failed runs again, alone:", flush=True)
         alone = ["--last-failed", "--last-failed-no-failures=none"]
