@@ -10,6 +10,7 @@ from moat.domain.calls import Call
 from moat.domain.errors import GuardBlocked
 from moat.domain.policies import PolicyConfig
 from moat.guards.detectors.pii import Pii
+from moat.guards.engine import scanning
 from moat.guards.engine.memory import Memory
 from moat.guards.engine.policing import PolicyGuards
 from moat.guards.engine.rules import compiled
@@ -71,6 +72,19 @@ async def test_an_instruction_that_a_user_repeats_is_judged_as_what_a_user_says(
     await ask(policy, ("system", ATTACK), ("user", "Hello."))
     with pytest.raises(GuardBlocked):
         await ask(policy, ("system", "Be kind."), ("user", ATTACK))
+
+
+@pytest.mark.parametrize("parts", [False, True])
+async def test_what_stands_in_a_system_message_too_is_judged_as_what_a_user_says(parts: bool) -> None:
+    """Longer than a block, each of which stands in a system message: it is not remembered as harmless either."""
+    policy, attack = guards(), ATTACK + " The quick brown fox sat by the river." * 500
+    blocks = [block.text.original for block in scanning.blocks(Text(attack), 1_024)]
+    told: Any = [{"type": "text", "text": text} for text in (*blocks, attack)] if parts else "\n---\n".join(blocks)
+    with pytest.raises(GuardBlocked):
+        await ask(policy, ("system", told), ("user", attack))
+    await ask(policy, ("system", told), ("user", "Hello."))
+    with pytest.raises(GuardBlocked):
+        await ask(policy, ("user", attack))
 
 
 async def test_parts_that_are_harmless_apart_are_looked_at_together() -> None:

@@ -55,6 +55,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a detector may have to know beside the text."""
 
     place: Place
+    told: bool = False
+    """Is the text what the model was told: a system or developer message, or a part of one?"""
     instructions: str = ""
     """System and developer messages, as rendered."""
     question: str = ""

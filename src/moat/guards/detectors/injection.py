@@ -20,7 +20,6 @@ from moat.guards.text import Text
 
 DIRECT, INDIRECT = "injection", "injection_indirect"
 """Names of the models."""
-_TRUSTED = ("system", "developer")
 _HOPELESS = -6.0
 """Log odds of the words below which what they mean is not looked at."""
 _LEAST = -4.0
@@ -38,14 +37,14 @@ class Injection(Detector, frozen=True):
 
     def goes_by(self, text: str, context: Context) -> str:
         """Where it stands, and whether it is an instruction, which is left out."""
-        return "instructions" if self._leaves_out(text, context) else context.place
+        return "instructions" if self._leaves_out(context) else context.place
 
-    def _leaves_out(self, text: str, context: Context) -> bool:
-        return context.place == "input" and not self.instructions and _instructed(text, context)
+    def _leaves_out(self, context: Context) -> bool:
+        return context.place == "input" and context.told and not self.instructions
 
     def detect(self, text: Text, context: Context) -> Iterator[Hit]:
         """Every piece of the text, some sentences each, by itself."""
-        if self._leaves_out(text.original, context):
+        if self._leaves_out(context):
             return
         yield from judge(text, Model.load(DIRECT if context.place == "input" else INDIRECT))
 
@@ -58,21 +57,6 @@ def judge(text: Text, model: Model) -> Iterator[Hit]:
         worst = max((logit for _, _, logit in _weighed(Text(hidden.text).plain, model)), default=None)
         if worst is not None:
             yield Hit("hidden_injection", hidden.start, hidden.end, probability(worst))
-
-
-def _instructed(text: str, context: Context) -> bool:
-    """Whether it is a system or developer message, or a part of one."""
-    if text in context.instructions:
-        return True
-    told = (message.get("content") for message in context.conversation if message.get("role") in _TRUSTED)
-    return any(text in _texts(content) for content in told)
-
-
-def _texts(content: object) -> str | list[object]:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return [part.get("text") for part in parts if isinstance(part, dict)]
 
 
 def _weighed(plain: str, model: Model) -> Iterator[tuple[int, int, float]]:

@@ -1,21 +1,25 @@
 """What detectors get to know beside the text."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moat.domain.calls import Call, Message
 from moat.domain.guards import Place
 from moat.guards.detector import Context
-from moat.guards.engine.places import asked
+from moat.guards.engine.pieces import Piece
+from moat.guards.engine.places import TELLING, asked
 
 
-def question_context(call: Call, place: Place) -> Context:
-    """For a text of the question."""
-    return Context(place=place, conversation=tuple(call.messages))
+def question_contexts(call: Call, pieces: Iterable[Piece]) -> Callable[[Piece], Context]:
+    """For the texts of the question."""
+    conversation, kinds = tuple(call.messages), {(piece.place, piece.told) for piece in pieces}
+    found = {(place, told): Context(place=place, told=told, conversation=conversation) for place, told in kinds}
+    return lambda piece: found[piece.place, piece.told]
 
 
 def answer_context(call: Call, place: Place, documents: tuple[str, ...], finish_reason: str = "") -> Context:
     """For a text of the answer. `documents`: values of variables that were retrieved."""
-    told = [message for message in call.messages if message.get("role") in ("system", "developer")]
+    told = [message for message in call.messages if message.get("role") in TELLING]
     questions = [message for message in call.messages if message.get("role") == "user"]
     read = [piece.text for piece in asked(call) if piece.place != "input" and not piece.spots]
     return Context(

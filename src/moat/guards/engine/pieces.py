@@ -41,6 +41,8 @@ class Piece(NamedTuple):
     """Are these pieces of their own too? Then only what goes beyond one of them counts; else what does not."""
     data: bool = False
     """Is it for those alone who look for data?"""
+    told: bool = False
+    """Is it what the model was told: of a system or developer message?"""
 
     def counts(self, start: int, end: int) -> bool:
         """Does a hit from one character to another count?"""

@@ -42,7 +42,10 @@ _DOCUMENTS = frozenset({"document", "search_result", "file", "input_file"})
 _TEXTS = ("content", "text")
 """Members that hold what a message says."""
 
-_OURS = ("system", "developer", "assistant")
+TELLING = ("system", "developer")
+"""Roles of those who tell the model what to do."""
+
+_OURS = (*TELLING, "assistant")
 """Roles of those who do not split what they say to hide it."""
 
 _SHORTEST_SEAL = 64
@@ -60,13 +63,15 @@ class _Found:
 
     def __init__(self) -> None:
         self.pieces: list[Piece] = []
+        self.told = False
+        """Is what is walked through a message that tells the model what to do?"""
         self.names: dict[Place, list[tuple[Path, str]]] = {}
 
     def walk(self, value: Any, place: Place, path: Path) -> None:
         """Take in a JSON value."""
         if isinstance(value, str):
             if text := opened(str(path[-1]), value):
-                self.pieces.append(Piece(place, path, text))
+                self.pieces.append(Piece(place, path, text, told=self.told))
         elif isinstance(value, dict):
             kind = value.get("type")
             if isinstance(kind, str) and kind in _DOCUMENTS:
@@ -93,7 +98,8 @@ class _Found:
         for place, at, text, *_ in self.pieces[first:]:
             if at[-1] == "text":
                 texts.setdefault(place, []).append((at, text))
-        self.pieces += [_joined(place, path, each, "") for place, each in texts.items() if len(each) > 1]
+        joined = [_joined(place, path, each, "") for place, each in texts.items() if len(each) > 1]
+        self.pieces += [piece._replace(told=self.told) for piece in joined]
 
     def all(self) -> list[Piece]:
         """Every piece."""
@@ -124,12 +130,15 @@ def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
     for index, message in enumerate(call.messages):
         first = len(found.pieces)
         place: Place = "tool_results" if message.get("role") in ("tool", "function") else "input"
+        role = message.get("role")
+        found.told = role in TELLING
         found.walk(message, place, ("messages", index))
-        role, texts = message.get("role"), [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS]
+        texts = [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS]
         if texts and role not in _OURS:
             said.setdefault(str(role), []).append((texts[0], texts[-1]))
         if len(found.pieces) > first + 1:
             found.join(first, ("messages", index))
+    found.told = False
     for one_side in said.values():
         if len(one_side) > 1:
             found.pieces += borders(one_side)

@@ -13,7 +13,7 @@ from moat.guards.engine.answering import Answering
 from moat.guards.engine.approving import Approvals
 from moat.guards.engine.bodies import TEXTUAL
 from moat.guards.engine.body_hearing import BodyHearing
-from moat.guards.engine.contexts import question_context
+from moat.guards.engine.contexts import question_contexts
 from moat.guards.engine.far import Seen, is_far, look_far
 from moat.guards.engine.hearing import ChatHearing
 from moat.guards.engine.looking import look_anew
@@ -124,9 +124,9 @@ class CallWatch:
     async def _ask_far(self, call: Call, notes: Sequence[Notes]) -> Call:
         """Let those look that ask somebody: at what is left when all others have redacted."""
         pieces = asked(call, self._ward.documents)
-        contexts = {place: question_context(call, place) for place in {piece.place for piece in pieces}}
         pieces = [piece for piece in pieces if not piece.again]
-        seen = [Seen(piece.path, piece.text, contexts[piece.place]) for piece in pieces]
+        context = question_contexts(call, pieces)
+        seen = [Seen(piece.path, piece.text, context(piece)) for piece in pieces]
         found = await look_far(notes, seen, call, self._run, self._vault)
         texts: dict[Path, str] = {}
         for piece in pieces:
@@ -191,11 +191,11 @@ class _Looking:
         """Let every rule see every piece that is its business. The call with everything redacted that has to be."""
         for piece in self._pieces:
             self._vault.reserve(piece.text)
-        contexts = {place: question_context(call, place) for place in {piece.place for piece in self._pieces}}
+        context = question_contexts(call, self._pieces)
         for piece in self._pieces:
             path, original = piece.path, piece.text
             known = self._data()
-            edits = look_anew(self.notes, piece, contexts[piece.place], self._vault, self._memory)
+            edits = look_anew(self.notes, piece, context(piece), self._vault, self._memory)
             self.split = self.split or (piece.again and self._data() > known)
             if path[0] == "variables":
                 self._quoted |= {original[edit.start : edit.end]: edit.text for edit in edits}
