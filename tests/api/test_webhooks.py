@@ -87,7 +87,7 @@ def test_without_a_secret_nobody_is_believed() -> None:
 
 @pytest.mark.anyio
 async def test_only_what_may_be_signed_is_read_and_only_a_few_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moat.api.pushes.READ_SECONDS", 0.05)
+    monkeypatch.setattr("moat.api.pushes.READ_SECONDS", 1.0)
     pushes, signed = Pushes(RecordingSync(), "main", WEBHOOK_SECRET), {"x-hub-signature-256": signature(b"")}
     for headers in ({}, {"x-hub-signature-256": "sha256=0"}, {"x-gitlab-token": "other"}):
         with pytest.raises(AccessError, match="not signed"):
@@ -102,7 +102,11 @@ async def test_only_what_may_be_signed_is_read_and_only_a_few_at_one_time(monkey
     pending = [asyncio.create_task(slowly(number)) for number in range(READ_AT_ONCE + 1)]
     for _ in range(10):
         await asyncio.sleep(0)
-    assert begun == list(range(READ_AT_ONCE))
+    assert begun == list(range(READ_AT_ONCE + 1))
+    assert [task.done() for task in pending] == [True] + [False] * READ_AT_ONCE, "who came first made room"
+    async with pushes.reading(signed):
+        begun.append(-1)
+    assert begun[-1] == -1, "slow strangers keep nobody waiting"
     for end in await asyncio.gather(*pending, return_exceptions=True):
         assert isinstance(end, Overloaded)
     async with pushes.reading(signed):

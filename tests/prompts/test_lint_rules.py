@@ -1,5 +1,7 @@
 """Rules about length, parameters, people's data and the order of versions; and what lint saves itself."""
 
+import gc
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -227,3 +229,17 @@ def test_markup_that_nobody_closed_is_looked_at_once(opening: str) -> None:
     (found,) = MARKUP.finditer(opening * 10_000)
     assert found.span() == (0, 20_000)
     assert skeleton(opening * 10_000) == opening * 10_000
+
+
+def test_lint_keeps_nothing_of_what_is_typed(tmp_path: Path) -> None:
+    """Every pause in typing is another text."""
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            prompt = f"model: m\nmessages:\n  - {{role: user, content: '{{% include \"a\" %}} {number} {{{{ x'}}\n"
+            write(tmp_path, {"prompts/a/1.0.0.yaml": prompt, "prompts/_partials/a.j2": f"{number} {'x' * 200_000}"})
+            assert any(problem.rule == "template" for problem in findings(tmp_path))
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from moat.domain.errors import PromptError
 from moat.domain.releases import MessageTemplate, PromptVersion, Variable
+from moat.prompts import syntax
 from moat.prompts.syntax import TemplateFlaw, check
 from moat.prompts.templates import JinjaRenderer
 from tests.prompts.attacks import ESCAPES, EXHAUSTIONS, PARTIALS
@@ -348,3 +349,14 @@ def test_a_template_is_bounded_with_all_that_it_includes() -> None:
     assert len(check("{% include 'a' %}" * 5, {"a": partial}).texts) == 6
     with pytest.raises(TemplateFlaw, match="longer than 1024 KiB with what it includes"):
         check("{% include 'a' %}" * 6, {"a": partial})
+
+
+def test_the_templates_of_a_prompt_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself, five hundred of them would take minutes."""
+    including = version(*["{% include 'a' %}"] * 6, partials={"a": "x" * 200_000})
+    with pytest.raises(PromptError, match="longer than 1024 KiB with what it includes"):
+        JinjaRenderer().compile(including)
+    monkeypatch.setattr(syntax, "MAX_NODES", 100)
+    assert len(JinjaRenderer().compile(version(*["{{ 1 }}" * 10] * 5))) == 5
+    with pytest.raises(PromptError, match="larger than 100 parts"):
+        JinjaRenderer().compile(version(*["{{ 1 }}" * 10] * 50))

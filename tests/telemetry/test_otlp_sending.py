@@ -120,6 +120,7 @@ def test_what_looks_like_messages_is_sent(name: str) -> None:
 
 def test_what_only_moat_may_say_is_not_taken_from_a_client() -> None:
     poison = [("moat.events", [{"name": "e", "time_ns": -5}]), ("moat.links", [{"trace_id": "zz"}])]
+    poison += [("moat.guards", [None, {"guard": {"a": 1}}]), ("moat.data", "pii"), ("moat.notices", ["x"])]
     (span,) = taken([*poison, ("moat.span_kind", "server"), ("kept", 1)], kind=3)
     assert span.attributes == {"kept": 1, "otel.scope.name": "lib", "moat.span_kind": "client"}
 

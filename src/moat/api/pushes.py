@@ -21,7 +21,7 @@ BRANCHES = "refs/heads/"
 READ_AT_ONCE = 4
 """Bodies of pushes in memory: until the whole of one is there, anybody may have sent it."""
 READ_SECONDS = 10.0
-"""For a place among them, and the body's coming; a forge waits no longer for its answer."""
+"""For the body to come; a forge waits no longer for its answer."""
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 
 
@@ -44,20 +44,29 @@ class Pushes:
         self._worker = ThreadPoolExecutor(1, "moat-sync")
         self._lock = Lock()
         self._waiting = False
-        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._reading: list[asyncio.Timeout] = []
 
     @asynccontextmanager
     async def reading(self, headers: Mapping[str, str]) -> AsyncIterator[None]:
-        """Around the reading of a push that may be signed. Raises `AccessError` as `verify` does where no body could
-        help, and `Overloaded` when it takes too long.
+        """Around the reading of a push that may be signed: anybody can claim that. Who has read the longest makes room
+        for who comes, so that slow strangers keep no forge waiting.
+
+        Raises `AccessError` as `verify` does where no body could help, and `Overloaded` when it takes too long.
         """
         signed = _SIGNATURE.fullmatch(headers.get("x-hub-signature-256", ""))
         known = _same(headers.get("x-gitlab-token", ""), self._secret)
         if not self._secret or not (signed or known):
             raise _refused()
         try:
-            async with asyncio.timeout(READ_SECONDS), self._reading:
-                yield
+            async with asyncio.timeout(READ_SECONDS) as mine:
+                if len(self._reading) >= READ_AT_ONCE:
+                    self._reading.pop(0).reschedule(asyncio.get_running_loop().time())
+                self._reading.append(mine)
+                try:
+                    yield
+                finally:
+                    if mine in self._reading:
+                        self._reading.remove(mine)
         except TimeoutError:
             raise Overloaded("the push did not come in time", remedy="Let the forge send it again.") from None
 

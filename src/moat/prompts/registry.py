@@ -9,7 +9,7 @@ from moat.ports.clock import Clock
 from moat.ports.prompts import Renderer
 from moat.ports.registry import Registry
 from moat.prompts.semver import is_version
-from moat.prompts.syntax import Spot, TemplateFlaw, check
+from moat.prompts.syntax import Extent, Spot, TemplateFlaw, check
 from moat.prompts.templates import place
 from moat.prompts.tree import check_name
 
@@ -39,9 +39,10 @@ class PromptRegistry:
         check_name(prompt.name)
         if not is_version(prompt.version):
             raise PromptError(f"{prompt.version!r} is not a semantic version", remedy="Write it like 1.4.0.")
+        extent = Extent()
         for index, message in enumerate(prompt.messages):
             try:
-                check(message.content, prompt.partials).compile()
+                check(message.content, prompt.partials, extent).compile()
             except TemplateFlaw as flaw:
                 where = place(prompt, Spot(index, flaw.partial, flaw.line))
                 raise PromptError(flaw.what, where=where, remedy=flaw.remedy) from None

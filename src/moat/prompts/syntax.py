@@ -21,8 +21,9 @@ MARKUP = re.compile(r"\{%.*?(?:%\}|\Z)|\{\{.*?(?:\}\}|\Z)|\{#.*?(?:#\}|\Z)", re.
 its square."""
 MAX_SOURCE = 256 * 1024
 MAX_INCLUDED = 1024 * 1024
-"""Characters of a template with all that it includes, as often as it does."""
+"""Characters of all templates of a prompt, with all that they include, as often as they do."""
 MAX_NODES = 50_000
+"""Parts of them."""
 MAX_DEPTH = 100
 MAX_INCLUDES = 200
 _STRIDE = 1 << 20
@@ -118,9 +119,19 @@ class Checked(NamedTuple):
         return self.texts[index], line
 
 
-def check(source: str, partials: Mapping[str, str]) -> Checked:
-    """Parse and check. Raises `TemplateFlaw`."""
-    checker = _Checker(partials)
+class Extent:
+    """How much was read of the templates of one prompt, which are bounded together."""
+
+    __slots__ = ("characters", "parts")
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.parts = 0
+
+
+def check(source: str, partials: Mapping[str, str], extent: Extent | None = None) -> Checked:
+    """Parse and check. `extent`: of the prompt's messages before this one. Raises `TemplateFlaw`."""
+    checker = _Checker(partials, extent or Extent())
     body = checker.read("", source)
     tree = nodes.Template(body, lineno=1)
     tree.set_environment(SANDBOX)
@@ -130,21 +141,23 @@ def check(source: str, partials: Mapping[str, str]) -> Checked:
 class _Checker:
     """Rewrites trees; knows which text it is in."""
 
-    def __init__(self, partials: Mapping[str, str]) -> None:
+    def __init__(self, partials: Mapping[str, str], extent: Extent) -> None:
         self._partials = partials
+        self._extent = extent
         self.texts: list[str] = []
         self._open: list[str] = []
-        self._count = 0
         self._depth = 0
-        self._length = 0
 
     def read(self, partial: str, source: str) -> list[nodes.Node]:
         """The checked body of one text."""
         if len(source) > MAX_SOURCE:
             raise TemplateFlaw(f"longer than {MAX_SOURCE // 1024} KiB", partial, 1)
-        self._length += len(source)
-        if self._length > MAX_INCLUDED:
-            raise TemplateFlaw(f"longer than {MAX_INCLUDED // 1024} KiB with what it includes", partial, 1)
+        self._extent.characters += len(source)
+        if self._extent.characters > MAX_INCLUDED:
+            what = f"the prompt is longer than {MAX_INCLUDED // 1024} KiB with what it includes"
+            raise TemplateFlaw(what, partial, 1)
+        if self._extent.parts > MAX_NODES:  # of what came before: parsing takes as long as looking
+            raise TemplateFlaw(f"the prompt is larger than {MAX_NODES} parts", partial, 1)
         try:
             tree = SANDBOX.parse(source)
             for node in tree.find_all(nodes.Node):
@@ -166,9 +179,9 @@ class _Checker:
         if type(node) not in _ALLOWED:
             name = _TAGS.get(type(node), type(node).__name__.lower())
             self._refuse(node, f"templates have no {{% {name} %}}", word=name)
-        self._count += 1
+        self._extent.parts += 1
         self._depth += 1
-        if self._count > MAX_NODES or self._depth > MAX_DEPTH:
+        if self._extent.parts > MAX_NODES or self._depth > MAX_DEPTH:
             self._refuse(node, f"larger than {MAX_NODES} parts or nested deeper than {MAX_DEPTH}")
         for field, value in node.iter_fields():
             if isinstance(value, nodes.Node):

@@ -12,7 +12,7 @@ from moat.domain.calls import Message
 from moat.domain.errors import PromptError
 from moat.domain.releases import MessageTemplate, PromptVersion
 from moat.prompts.sandbox import Budget, RenderContext
-from moat.prompts.syntax import SANDBOX, Checked, Spot, TemplateFlaw, check
+from moat.prompts.syntax import SANDBOX, Checked, Extent, Spot, TemplateFlaw, check
 from moat.prompts.variables import bind
 
 MAX_OUTPUT = 2**20
@@ -66,7 +66,7 @@ class JinjaRenderer:
         """Compile ahead of the first call. A broken template is left to the call that asks for it."""
         for prompt in prompts:
             with suppress(PromptError):
-                self._compile(prompt)
+                self.compile(prompt)
 
     def render(self, prompt: PromptVersion, variables: dict[str, Any]) -> list[Message]:
         """Render all messages; pure, and bounded in time and size.
@@ -78,22 +78,23 @@ class JinjaRenderer:
         budget = Budget()
         messages: list[Message] = []
         left = MAX_OUTPUT
-        for index, message in enumerate(self._compile(prompt)):
+        for index, message in enumerate(self.compile(prompt)):
             content = self._run(prompt, index, message, values, budget, left)
             left -= len(content)
             messages.append({"role": message.role, "content": content})
         return messages
 
-    def _compile(self, prompt: PromptVersion) -> list[_Compiled]:
+    def compile(self, prompt: PromptVersion) -> list[_Compiled]:
+        """What `render` needs of a version, which takes longer than rendering. Raises `PromptError`."""
         with self._lock:
             cached = self._compiled.get(id(prompt))
             if cached is not None:
                 self._compiled.move_to_end(id(prompt))
                 return cached[1]
-        compiled = []
+        compiled, extent = list[_Compiled](), Extent()
         for index, message in enumerate(prompt.messages):
             try:
-                compiled.append(_compile(message, prompt.partials))
+                compiled.append(_compile(message, prompt.partials, extent))
             except TemplateFlaw as flaw:
                 where = self._where(prompt, Spot(index, flaw.partial, flaw.line))
                 raise PromptError(flaw.what, where=where, remedy=flaw.remedy) from None
@@ -135,8 +136,8 @@ class JinjaRenderer:
         raise PromptError(f"the template fails: {_reason(error)}", where=where) from None
 
 
-def _compile(message: MessageTemplate, partials: dict[str, str]) -> _Compiled:
-    checked = check(message.content, partials)
+def _compile(message: MessageTemplate, partials: dict[str, str], extent: Extent) -> _Compiled:
+    checked = check(message.content, partials, extent)
     return _Compiled(message.role, checked, checked.compile())
 
 

@@ -18,8 +18,10 @@ LINKS = "moat.links"
 """Other spans that one refers to: a list of `trace_id` and `span_id`."""
 SPAN_KIND = "moat.span_kind"
 """`server`, `client`, `producer` or `consumer`; absent for what happens inside an application."""
-OWN = frozenset({EVENTS, LINKS, SPAN_KIND})
-"""Names under which Moat keeps what are no attributes; those that a client sends are not kept."""
+OWN = frozenset({EVENTS, LINKS, SPAN_KIND, "moat.guards", "moat.data", "moat.notices"})
+"""Names under which Moat keeps what are no attributes, and what its gateway says of a call: what guards found, say.
+Those that a client sends are not kept.
+"""
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "user": ("user.id", "enduser.id", "traceloop.association.properties.user_id"),

@@ -14,6 +14,8 @@ REACH = 120
 """Characters of each message that are looked at, beside its border."""
 _WORD = 80
 """Of these, those of the words on both sides of it."""
+BLANK = " \t\r\n\x0b\x0c\xa0\xad\u200b\u200c\u200d\u2060\ufeff"
+"""What may stand at a border without anybody seeing it."""
 _VALUE = re.compile(r"[\d@]")
 _OPEN = re.compile(r"[\w+/=@.-]")
 
@@ -25,10 +27,11 @@ def borders(said: Sequence[tuple[Piece, Piece]]) -> Iterator[Piece]:
         for (_, before), (first, last) in pairwise(said):
             if _may_go_on(before, first, gap):
                 if not spots:
-                    text = before.text.rstrip()[-REACH:]
-                    spots.append(Spot(before.path, 0, len(text), len(before.text.rstrip()) - len(text)))
-                begins = first.text.lstrip()
-                head = begins[:REACH].rstrip()
+                    ends = before.text.rstrip(BLANK)
+                    text = ends[-REACH:]
+                    spots.append(Spot(before.path, 0, len(text), len(ends) - len(text)))
+                begins = first.text.lstrip(BLANK)
+                head = begins[:REACH].rstrip(BLANK)
                 at = len(text) + len(gap)
                 spots.append(Spot(first.path, at, at + len(head), len(first.text) - len(begins)))
                 text += gap + head
@@ -43,7 +46,7 @@ def borders(said: Sequence[tuple[Piece, Piece]]) -> Iterator[Piece]:
 
 def _may_go_on(before: Piece, after: Piece, gap: str) -> bool:
     """Can a value begin at the end of one text and go on at the beginning of the other?"""
-    ends, begins = before.text.rstrip()[-_WORD:].split(), after.text.lstrip()[:_WORD].split()
+    ends, begins = before.text.rstrip(BLANK)[-_WORD:].split(), after.text.lstrip(BLANK)[:_WORD].split()
     if before.place != after.place or not ends or not begins:
         return False
     end, begin = ends[-1], begins[0]

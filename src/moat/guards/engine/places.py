@@ -16,7 +16,7 @@ from moat.documents import multipart
 from moat.domain.calls import Call
 from moat.domain.errors import RequestError
 from moat.domain.guards import Place
-from moat.guards.engine.borders import borders
+from moat.guards.engine.borders import BLANK, borders
 from moat.guards.engine.pieces import Name, Path, Piece, Spot
 from moat.guards.engine.wire_words import WIRE
 from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
@@ -133,7 +133,7 @@ def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
         role = message.get("role")
         found.told = role in TELLING
         found.walk(message, place, ("messages", index))
-        texts = [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS]
+        texts = [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS and piece.text.strip(BLANK)]
         if texts and role not in _OURS:
             said.setdefault(str(role), []).append((texts[0], texts[-1]))
         if len(found.pieces) > first + 1:

@@ -17,7 +17,7 @@ from moat.prompts.authoring import yaml_text
 from moat.prompts.exchange.form import ROLES, Exported, Form, Imported, Source, json_text, lost, slug, to_chat
 from moat.prompts.exchange.parts import from_jinja
 from moat.prompts.files import read_text
-from moat.prompts.syntax import SANDBOX, TemplateFlaw, check
+from moat.prompts.syntax import SANDBOX, Extent, TemplateFlaw, check
 from moat.prompts.tree import inside
 
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
@@ -108,12 +108,12 @@ def _chat(data: list[Any], place: str, name: str) -> Imported:
 
 def _template(messages: list[tuple[str, str]], place: str, name: str) -> Imported:
     names: dict[str, Variable] = {}
-    templates, notes = [], []
+    templates, notes, extent = [], [], Extent()
     for index, (role, text) in enumerate(messages):
         if text.endswith("\n"):
             text += "\n"  # Jinja takes one line break off the end, Nunjucks none
         try:
-            checked = check(text, {})
+            checked = check(text, {}, extent)
             found = checked.variables()
             checked.compile()
         except TemplateFlaw as flaw:

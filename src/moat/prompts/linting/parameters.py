@@ -3,13 +3,13 @@
 import difflib
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from moat.prompts.files import PromptFile
 from moat.prompts.linting.places import Lines
+from moat.prompts.linting.recalled import Recalled
 from moat.prompts.problems import Problem, Severity
 from moat.prompts.tools import schema_flaw
 from moat.prompts.variables import nearest
@@ -86,7 +86,7 @@ def params(file: PromptFile, lines: Lines) -> Iterator[Problem]:
 def output(file: PromptFile, lines: Lines) -> Iterator[Problem]:
     """`output-schema`."""
     schema = file.prompt.output
-    if schema is not None and (flaw := _schema_flaw(msgspec.json.encode(schema))):
+    if schema is not None and (flaw := _schema_flaw(schema)):
         yield Problem(
             rule="output-schema",
             path=file.path,
@@ -95,7 +95,10 @@ def output(file: PromptFile, lines: Lines) -> Iterator[Problem]:
         )
 
 
-@lru_cache(maxsize=4096)
-def _schema_flaw(schema: bytes) -> str:
+def _schema_flaw(schema: dict[str, Any]) -> str:
     """Like `schema_flaw`; versions of a prompt share their schema."""
-    return schema_flaw(msgspec.json.decode(schema))
+    raw = msgspec.json.encode(schema).decode()
+    return _RECALLED.of([raw], lambda: schema_flaw(msgspec.json.decode(raw)))
+
+
+_RECALLED = Recalled[str](len)

@@ -1,29 +1,32 @@
 """Rules of templates and their variables."""
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from moat.prompts.files import PromptFile
 from moat.prompts.linting.places import Lines
+from moat.prompts.linting.recalled import Recalled
 from moat.prompts.problems import Problem
-from moat.prompts.syntax import MARKUP, MAX_SOURCE, Spot, TemplateFlaw, check
+from moat.prompts.syntax import MARKUP, MAX_SOURCE, Extent, Spot, TemplateFlaw, check
 from moat.prompts.variables import nearest
 
 _MARKUP = re.compile(rf"({MARKUP.pattern})", re.DOTALL)
 _RAW = re.compile(r"\{%[-+]?\s*raw\b")
+_Analysis = Mapping[str, tuple[str, int]] | TemplateFlaw
+"""Variables, each with the partial and the line that uses it; or what is wrong."""
 
 
 def templates(file: PromptFile, lines: Lines) -> Iterator[Problem]:
     """`template`, `missing-partial`, `undeclared-variable`, `unused-variable`."""
     prompt = file.prompt
-    partials = tuple(prompt.partials.items())
+    sources = [message.content for message in prompt.messages]
+    analyses = _analysed([*map(skeleton, sources)], prompt.partials)
+    if any(isinstance(found, TemplateFlaw) or not found.keys() <= prompt.variables.keys() for found in analyses):
+        analyses = _analysed(sources, prompt.partials)
     used: set[str] = set()
     complete = True
-    for index, message in enumerate(prompt.messages):
-        found = _analyse(skeleton(message.content), partials)
-        if isinstance(found, TemplateFlaw) or not found.keys() <= prompt.variables.keys():
-            found = _analyse(message.content, partials)
+    for index, found in enumerate(analyses):
         if isinstance(found, TemplateFlaw):
             complete = False
             yield _at(file, Spot(index, found.partial, found.line), found, lines)
@@ -70,13 +73,31 @@ def skeleton(source: str) -> str:
     return "".join(pieces)
 
 
-@lru_cache(maxsize=4096)
-def _analyse(source: str, partials: tuple[tuple[str, str], ...]) -> Mapping[str, tuple[str, int]] | TemplateFlaw:
-    """The variables of a template, or its flaw; versions of a prompt share most of their messages."""
+def _analysed(sources: Sequence[str], partials: Mapping[str, str]) -> tuple[_Analysis, ...]:
+    """What each of a prompt's templates needs."""
+
+    def find() -> tuple[_Analysis, ...]:
+        extent = Extent()
+        return tuple(_analyse(source, partials, extent) for source in sources)
+
+    return _RECALLED.of((*sources, "", *chain.from_iterable(partials.items())), find)
+
+
+def _analyse(source: str, partials: Mapping[str, str], extent: Extent) -> _Analysis:
     try:
-        return check(source, dict(partials)).variables()
+        return check(source, partials, extent).variables()
     except TemplateFlaw as flaw:
-        return flaw
+        flaw.__context__ = None  # the frames behind it hold the texts
+        return flaw.with_traceback(None)
+
+
+def _weight(analyses: Iterable[_Analysis]) -> int:
+    flaws = [flaw for flaw in analyses if isinstance(flaw, TemplateFlaw)]
+    names = [name for found in analyses if not isinstance(found, TemplateFlaw) for name in found]
+    return sum(map(len, names)) + sum(len(flaw.what) + len(flaw.word) + len(flaw.remedy) for flaw in flaws)
+
+
+_RECALLED = Recalled[tuple[_Analysis, ...]](_weight)
 
 
 def _at(file: PromptFile, spot: Spot, flaw: TemplateFlaw, lines: Lines, *, rule: str = "") -> Problem:

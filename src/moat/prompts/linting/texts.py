@@ -1,13 +1,14 @@
 """Rules of what no prompt should say: credentials, and data about real people."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from moat.prompts.files import PromptFile
 from moat.prompts.linting.places import Lines
+from moat.prompts.linting.recalled import Recalled
 from moat.prompts.personal import find_personal
 from moat.prompts.problems import Problem, Severity
 from moat.prompts.secrets import find_secrets
@@ -72,8 +73,11 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-@lru_cache(maxsize=4096)
 def _find(text: str) -> tuple[_Found, ...]:
+    return _RECALLED.of([text], partial(_look, text))
+
+
+def _look(text: str) -> tuple[_Found, ...]:
     found = [
         _Found("secret", "error", f"this looks like {kind} ({start}...)", _SECRET, line, start)
         for kind, line, start in find_secrets(text)
@@ -90,3 +94,6 @@ def _find(text: str) -> tuple[_Found, ...]:
         for kind, line, start in find_personal(text)
     ]
     return tuple(found)
+
+
+_RECALLED = Recalled[tuple[_Found, ...]](lambda found: sum(len(one.message) + len(one.remedy) for one in found))
