@@ -3,7 +3,7 @@
 import asyncio
 import http.client
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from moat.api.endpoint import ANYONE, Endpoint, application
 from moat.api.rooms import THREADS, WAITING, Later, Room, Turns
 from moat.api.routes import ENDPOINTS
 from moat.api.services import Services
-from moat.domain.errors import LimitExceeded
+from moat.domain.errors import ClientClosed, LimitExceeded
 from moat.testing.loopback import on_loopback
 
 FRONT = SimpleNamespace(check_host=lambda scope: None)
@@ -94,10 +94,17 @@ def test_routes_wait_in_the_room_of_what_they_wait_for() -> None:
     assert urgent == {"POST /api/v1/rollbacks", "POST /api/v1/rollouts"}
     assert {room for route, room in rooms.items() if "/sign-in/oidc" in route} == {"identities"}
     assert rooms["GET /api/v1/comparisons"] == rooms["GET /api/v1/runs/{id}"] == "evals"
-    assert rooms["POST /api/v1/proposals"] == rooms["GET /api/v1/doctor"] == "outside"
+    assert rooms["POST /api/v1/proposals"] == rooms["GET /api/v1/proposals"] == "outside"
     once = {each.path for each in ENDPOINTS if each.at_once == 1}
-    assert once == {"/api/v1/drafts/preview", "/api/v1/guards/try"}
+    tries = {f"/api/v1/drafts/{what}" for what in ("lint", "preview", "run")} | {"/api/v1/guards/try"}
+    assert once == tries | {"/api/v1/proposals"}
+    assert {each.room for each in ENDPOINTS if each.path in tries} == {"tries"}
     assert {each.at_once for each in ENDPOINTS if each.path == "/api/v1/replays"} == {4}
+
+
+async def forever() -> None:
+    """A client that stays."""
+    await asyncio.Event().wait()
 
 
 def test_a_person_has_one_turn_at_a_time_and_others_theirs() -> None:
@@ -108,8 +115,8 @@ async def one_turn_at_a_time() -> None:
     turns, order = Turns(), list[str]()
     go = asyncio.Event()
 
-    async def work(name: str, said: str) -> None:
-        async with turns.taken(name, 1):
+    async def work(name: str, said: str, left: Callable[[], Awaitable[None]] = forever) -> None:
+        async with turns.taken(name, 1, left):
             order.append(said)
             await go.wait()
 
@@ -129,4 +136,18 @@ async def one_turn_at_a_time() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert order == ["first", "other", *["more"] * (WAITING - 1)], "who went away has no turn"
     await work("ada", "again")
+    go.clear()
+    gone = asyncio.Event()
+
+    async def leaves() -> None:
+        await gone.wait()
+
+    tasks = [begin("ada", "works"), asyncio.create_task(work("ada", "never", leaves)), begin("ada", "newest")]
+    await asyncio.sleep(0)
+    gone.set()
+    with pytest.raises(ClientClosed, match="waited for its turn"):
+        await tasks[1]
+    go.set()
+    await asyncio.gather(tasks[0], tasks[2])
+    assert order[-2:] == ["works", "newest"], "whose client has left is not worked for"
     assert not turns._queues, "nothing is kept of those who have gone"

@@ -22,7 +22,7 @@ from moat.domain.keys import LADDER, Key, Role
 from moat.gateway.admission import Binding, check_binding, check_encoding, read_headers
 from moat.gateway.bodies import decode, require_type
 from moat.gateway.formats import openai_chat
-from moat.gateway.http import error_headers, read_body
+from moat.gateway.http import error_headers, hung_up, read_body
 
 Answer = Callable[[Request, Services], Any]
 
@@ -75,7 +75,7 @@ class Endpoint:
     room: Room = "reading"
     """Whose threads `answer` runs in."""
     at_once: int = 0
-    """How many requests of one person are answered at the same time, while the others wait; 0: all of them."""
+    """How many requests of one person are answered in the room at the same time, while the others wait; 0: all."""
 
     @property
     def summary(self) -> str:
@@ -112,8 +112,9 @@ def _handler(
     async def answered(request: Request) -> Any:
         async with AsyncExitStack() as stack:
             if endpoint.at_once:
-                name = (endpoint.method, endpoint.path, request.state.key.actor)
-                await stack.enter_async_context(turns.taken(name, endpoint.at_once))
+                name = (endpoint.room, request.state.key.actor)
+                left = partial(hung_up, request.receive)
+                await stack.enter_async_context(turns.taken(name, endpoint.at_once, left))
             answer = await rooms.run(endpoint.room, partial(endpoint.answer, request, services))
             return await answer.answer() if isinstance(answer, Later) else answer
 

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from moat.api.endpoint import EVENTS
 from moat.domain.errors import MoatError
+from moat.gateway.http import hung_up
 from moat.pipeline.endings import HUNG_UP
 
 _encoder = msgspec.json.Encoder()
@@ -37,12 +38,6 @@ def piece(text: bytes) -> dict[str, Any]:
 def event(name: str, data: msgspec.Struct) -> dict[str, Any]:
     """An event of this name, as ASGI sends it."""
     return piece(b"event: %b\ndata: %b" % (name.encode(), _encoder.encode(data)))
-
-
-async def hung_up(receive: Receive) -> None:
-    """Return once the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class EventStream(Response):

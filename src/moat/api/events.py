@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from moat.api.changes import Changes, Listener, Topic
 from moat.api.endpoint import VIEWERS, Endpoint
-from moat.api.event_stream import END, event, hung_up, piece, start
+from moat.api.event_stream import END, event, piece, start
 from moat.api.services import Services
 from moat.domain.calls import new_id
 from moat.domain.errors import AccessError, Unavailable
 from moat.gateway.formats import openai_chat
-from moat.gateway.http import Receive, Scope, Send, error_headers, respond
+from moat.gateway.http import Receive, Scope, Send, error_headers, hung_up, respond
 
 RETRY_MS = 2000
 """How long a browser waits before it connects again."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from moat.domain.errors import LimitExceeded
+from moat.domain.errors import ClientClosed, LimitExceeded
 
 T = TypeVar("T")
 
@@ -54,6 +54,22 @@ class _Queue:
         self.inside = 0
         """Who has a place or waits for one."""
 
+    async def enter(self, left: Callable[[], Awaitable[None]]) -> None:
+        """Take a place, unless the client leaves before. Raises `ClientClosed`."""
+        if not self.places.locked():
+            await self.places.acquire()
+            return
+        waiting, watching, entered = asyncio.create_task(self.places.acquire()), asyncio.ensure_future(left()), False
+        try:
+            await asyncio.wait((waiting, watching), return_when=asyncio.FIRST_COMPLETED)
+            entered = waiting.done()
+        finally:
+            watching.cancel()
+            if not entered and not waiting.cancel():
+                self.places.release()  # its turn came as it went
+        if not entered:
+            raise ClientClosed("the client hung up while it waited for its turn")
+
 
 class Turns:
     """So many at once of each name; what comes besides waits. For one event loop."""
@@ -62,8 +78,11 @@ class Turns:
         self._queues: dict[Hashable, _Queue] = {}
 
     @asynccontextmanager
-    async def taken(self, name: Hashable, at_once: int) -> AsyncIterator[None]:
-        """One turn. Raises `LimitExceeded` when too many wait already."""
+    async def taken(self, name: Hashable, at_once: int, left: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """One turn. `left` returns once the client is gone: who types asks anew, and waits for the newest answer only.
+
+        Raises `LimitExceeded` when too many wait already, `ClientClosed` when nobody listens any more.
+        """
         queue = self._queues.setdefault(name, _Queue(at_once))
         if queue.inside >= at_once + WAITING:
             raise LimitExceeded(
@@ -73,8 +92,11 @@ class Turns:
             )
         queue.inside += 1
         try:
-            async with queue.places:
+            await queue.enter(left)
+            try:
                 yield
+            finally:
+                queue.places.release()
         finally:
             queue.inside -= 1
             if not queue.inside:

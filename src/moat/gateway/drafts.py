@@ -37,11 +37,16 @@ class Drafted:
 
 
 def draft_pipeline(serving: Serving, prompt: PromptVersion) -> Next:
-    """Every stage, limit and guard that calls of applications go through."""
+    """Every stage, limit and guard that calls of applications go through.
+
+    Takes as long as compiling the draft does, and raises `PromptError` for what is no template: not for an event loop.
+    """
     if serving.ports is None:
         raise Unavailable("this server answers no calls")
     # A renderer of its own: what is typed now is not asked for again, and would push out what is served.
-    return build(replace(serving.ports, prompts=Drafted(prompt, serving.prompts), renderer=JinjaRenderer(cache=1)))
+    renderer = JinjaRenderer(cache=1)
+    renderer.compile(prompt)
+    return build(replace(serving.ports, prompts=Drafted(prompt, serving.prompts), renderer=renderer))
 
 
 def draft_call(key: Key, prompt: PromptVersion, variables: dict[str, Any], model: str) -> Call:

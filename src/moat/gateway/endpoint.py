@@ -24,7 +24,18 @@ from moat.gateway.admission import (
 )
 from moat.gateway.asking import about
 from moat.gateway.format import Format, Incoming
-from moat.gateway.http import EVENT_STREAM, Headers, Message, Receive, Scope, Send, error_headers, read_body, respond
+from moat.gateway.http import (
+    EVENT_STREAM,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    error_headers,
+    hung_up,
+    read_body,
+    respond,
+)
 from moat.gateway.idempotency import STALL_SECONDS, Asked, asked
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.compose import Next
@@ -285,8 +296,7 @@ class _Watch:
             self._cancel(error)
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await hung_up(self._receive)
         self._hang_up()
 
     def _check_progress(self) -> None:

@@ -48,6 +48,12 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         message = await receive()
 
 
+async def hung_up(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"the request body is larger than {f'{limit / 2**20:g} MiB' if limit >= 2**20 else f'{limit // 2**10} KiB'}",

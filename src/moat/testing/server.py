@@ -17,7 +17,18 @@ from moat.gateway.format import Encoder, Format, Incoming
 from moat.gateway.formats import openai_chat
 from moat.gateway.formats.openai_operations import ENDPOINTS, OpenAIOperation
 from moat.gateway.formats.responses import OpenAIResponses
-from moat.gateway.http import EVENT_STREAM, JSON, Headers, Receive, Scope, Send, error_headers, read_body, respond
+from moat.gateway.http import (
+    EVENT_STREAM,
+    JSON,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    error_headers,
+    hung_up,
+    read_body,
+    respond,
+)
 from moat.ports.models import Provider
 
 MAX_BODY = 64 * 2**20
@@ -98,7 +109,7 @@ class ProviderServer:
     async def _work(self, format: Format, call: Call, receive: Receive, send: Send, marks: Headers) -> None:
         """Answer, and stop asking the provider when the client hangs up."""
         answering = asyncio.ensure_future(self._answer(format, call, send, marks))
-        hangup = asyncio.ensure_future(_hangup(receive))
+        hangup = asyncio.ensure_future(hung_up(receive))
         try:
             await asyncio.wait((answering, hangup), return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
@@ -136,8 +147,3 @@ async def _stream(encoder: Encoder, events: AsyncGenerator[Event, None], send: S
 async def _piece(send: Send, body: bytes) -> None:
     if body:
         await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _hangup(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

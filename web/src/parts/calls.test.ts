@@ -8,4 +8,5 @@ test("calls are told apart by all that is known", () => {
 
 test("what is not known is not asked for, and text cannot become an expression", () => {
   expect(callsOf({ user: 'x" or error', tenant: undefined })).toBe('user = "x\\" or error"');
+  expect(callsOf({ user: "vic\nim" })).toBe('user = "vic\nim"');
 });

@@ -6,6 +6,7 @@ import { useMemo } from "react";
 import { answer, api } from "../api/client";
 import type { Assignment, ListedPrompt, Release, Visit } from "../api/schema";
 import { useMay } from "../api/session";
+import { inQuotes } from "../parts/calls";
 import { useSettled } from "../parts/settled";
 import { promptsQuery } from "../pages/prompts/queries";
 import { environmentsQuery, goesBackTo, releasesQuery } from "../pages/releases/queries";
@@ -26,7 +27,7 @@ const usersQuery = (text: string) =>
   queryOptions({
     // Of no topic: what is chosen from does not move with every call.
     queryKey: ["found", "users", text],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/users", { params: { query: { q: `user ~ ${JSON.stringify(text)}`, limit: FEW, wide: false } }, signal })),
+    queryFn: ({ signal }) => answer(api.GET("/api/v1/users", { params: { query: { q: `user ~ ${inQuotes(text)}`, limit: FEW, wide: false } }, signal })),
   });
 
 /** What has the text in its name; nothing for a text that says too little, or while nothing is asked for. */

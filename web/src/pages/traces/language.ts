@@ -1,4 +1,5 @@
 /** The filter language of docs/traces.md, as far as typing it goes; the server alone says what an expression means. */
+import { inQuotes } from "../../parts/calls";
 
 export interface Suggestion {
   /** What takes the place of the word that is being typed. */
@@ -101,7 +102,7 @@ export function typing(expression: string, caret: number): Typing | null {
 }
 
 /** A value as the language takes it: in quotes when it is more than a word. */
-export const quoted = (value: string): string => (/^[^\s(),"'@=!~<>:][^\s(),"]*$/.test(value) ? value : `"${value.replace(/([\\"])/g, "\\$1")}"`);
+export const quoted = (value: string): string => (/^[^\s(),"'@=!~<>:][^\s(),"]*$/.test(value) ? value : inQuotes(value));
 
 /** Fields and flags that begin so, and saved searches. */
 export function fieldSuggestions(word: string, saved: readonly { name: string; expression: string }[]): Suggestion[] {
