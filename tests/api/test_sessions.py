@@ -1,9 +1,11 @@
 """Signing in and out over HTTP, and what a browser's cookie opens."""
 
+import http.client
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,22 @@ def test_a_page_that_nobody_touches_keeps_no_session(own: Api, stored: str) -> N
         assert ask(own, "GET", "overview", Cookie=cookie, X_Moat_Unattended="1")[0] == 200
     own.clock.advance(IDLE_NS / 12e9)
     assert ask(own, "GET", "overview", Cookie=cookie, X_Moat_Unattended="1")[0] == 401
+
+
+def test_the_line_of_events_that_a_page_opens_by_itself_keeps_no_session(own: Api, stored: str) -> None:
+    someone(own, stored)
+    cookie = cookie_of(enter(own)[1])
+
+    def opened() -> int:
+        with closing(http.client.HTTPConnection(own.host, timeout=60)) as connection:
+            connection.request("GET", "/api/v1/events", headers={"Cookie": cookie})
+            return connection.getresponse().status
+
+    for _ in range(11):
+        own.clock.advance(IDLE_NS / 12e9)
+        assert opened() == 200
+    own.clock.advance(IDLE_NS / 12e9)
+    assert opened() == 401
 
 
 def test_who_signs_in_again_leaves_no_session_behind(own: Api, stored: str) -> None:

@@ -122,6 +122,12 @@ def test_disabling_an_account_revokes_its_keys(own: Api) -> None:
     own.state.accounts.change(account.id, lambda found: replace(found, disabled_ns=7), actor="grace")
     revoked = revocations(own)
     assert (revoked["key_ada"], revoked["key_bob"]) == (7, 0)
+    other = replace(account, id="usr_j", email="jörg@example.org")
+    own.state.accounts.add(other, actor="tests")
+    own.state.keys.add(Key(id="key_j", hash="3" * 64, role="viewer", user="JÖRG@example.org"), actor="tests")
+    own.state.accounts.change(other.id, lambda found: replace(found, disabled_ns=7), actor="grace")
+    assert revocations(own)["key_j"] == 7, "however its name is written"
+    revoked = revocations(own)
     own.state.accounts.change(account.id, lambda found: replace(found, disabled_ns=0), actor="grace")
     assert revocations(own) == revoked
 

@@ -55,7 +55,8 @@ async def test_what_nobody_sees_at_a_border_hides_nothing() -> None:
         " \n",
         ", ok",
     ]
-    assert (await asked(told(("user", "It is 4111 1111\u200b"), ("user", "\ufeff1111 1111"))))[0] == "It is <CARD_1>\u200b"
+    invisible = await asked(told(("user", "It is 4111 1111\u200b"), ("user", "\ufeff1111 1111")))
+    assert invisible == ["It is <CARD_1>\u200b", "\ufeff"]
 
 
 async def test_an_address_in_two_messages_is_redacted() -> None:

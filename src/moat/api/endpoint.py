@@ -147,8 +147,10 @@ async def _admit(
         check_binding(key, endpoint.honours)
         return key, session
 
+    # A page opens its line of events anew whenever that was cut, touched by somebody or not.
+    by_itself = endpoint.streams and endpoint.method == "GET"
     # Only a cookie's session is in the database.
-    found = await rooms.run("admission", partial(admit, False)) if token else admit(again=False)
+    found = await rooms.run("admission", partial(admit, by_itself)) if token else admit(by_itself)
     request.state.key, request.state.session = found
     request.state.admit = admit
 
