@@ -1,6 +1,11 @@
 """Proposals: branches that are made beside whatever is checked out."""
 
+import os
+import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,12 +16,13 @@ from moat.adapters.sqlite import SqliteAudit, SqliteState
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.proposing import Proposing
 from moat.domain.audit import AuditQuery
-from moat.domain.errors import ConflictError, PromptError, RequestError
+from moat.domain.errors import ConflictError, NotFound, PromptError, RequestError
 from moat.ports.drafts import Person, ProposedFile
 from tests.bootstrap.projects import PROMPT, Project
 
 ADA = Person("Ada Lovelace", "ada@example.org")
 PATH = f"prompts/{PROMPT}/1.9.0.yaml"
+AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -68,12 +74,182 @@ def test_a_proposal_is_a_commit_on_a_branch_of_its_own_and_nothing_else(project:
     assert second.message == "Another[2J one", "all of it is seen by whoever looks at it"
 
 
-def test_a_proposal_that_was_merged_in_whatever_way_says_so(project: Project) -> None:
+PART = "prompts/_partials/long.j2"
+LINES = [f"Line {number}.\n" for number in range(30)]
+
+
+def lines(*changed: int) -> str:
+    """A partial in which some lines were changed."""
+    return "".join(f"{number}, changed.\n" if number in changed else line for number, line in enumerate(LINES))
+
+
+@pytest.mark.parametrize(
+    ("before", "review"),
+    [((), ()), ((28,), ()), ((), (4,))],
+    ids=["as it is", "after another change of the file", "as two commits"],
+)
+def test_a_proposal_that_was_squashed_stays_merged_when_its_file_changes_again(
+    project: Project, before: tuple[int, ...], review: tuple[int, ...]
+) -> None:
+    commit(project, PART, lines())
     proposals, _ = proposing(project)
-    made = proposals.make((new_version(project),), "", "Squashed", ADA)
+    made = proposals.make((ProposedFile(path=PART, text=lines(2)), new_version(project)), "", "Squashed", ADA)
+    if review:
+        main = git(project.root, "branch", "--show-current")
+        git(project.root, "switch", "--quiet", made.branch)
+        commit(project, PART, lines(2, *review))
+        git(project.root, "switch", "--quiet", main)
+    if before:
+        commit(project, PART, lines(*before))
+    assert [each.merged for each in proposals.list()] == [False]
     git(project.root, "merge", "--squash", made.branch)
-    git(project.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-m", "Squashed (#1)")
+    git(project.root, *AS_ADA, "commit", "-qm", "Squashed (#1)")
+    paths = {PART, PATH}
+    assert [(each.merged, {*each.files}) for each in proposals.list()] == [(True, paths)]
+    commit(project, PART, lines(2, 15))
+    commit(project, PATH, "nothing: of it is left\n")
+    assert [(each.merged, {*each.files}) for each in proposals.list()] == [(True, paths)]
+    anew = proposing(project)[0]
+    assert [each.merged for each in anew.list()] == [True], "it is read from the history, not remembered"
+    git(project.root, "switch", "--quiet", "--detach", made.base)
+    assert [each.merged for each in proposals.list()] == [False], "of what is checked out"
+
+
+def test_a_proposal_that_was_merged_as_it_is_stays_merged(project: Project) -> None:
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Forward", ADA)
+    git(project.root, "merge", "--quiet", "--ff-only", made.branch)
+    for text in ("", "On.\n", "And on.\n"):
+        if text:
+            commit(project, PATH, text)
+        assert [(each.merged, each.files) for each in proposals.list()] == [(True, ())]
+
+
+def test_what_was_taken_away_by_a_proposal_may_come_back(project: Project) -> None:
+    commit(project, PART, lines())
+    git(project.root, "switch", "--quiet", "-c", "propose/without")
+    git(project.root, "rm", "-q", PART)
+    git(project.root, *AS_ADA, "commit", "-qm", "Nobody needs it")
+    commit(project, "README.md", "Less.\n")
+    git(project.root, "switch", "--quiet", "-")
+    proposals, _ = proposing(project)
+    assert [each.merged for each in proposals.list()] == [False]
+    git(project.root, "merge", "--squash", "propose/without")
+    git(project.root, *AS_ADA, "commit", "-qm", "Nobody needs it (#2)")
+    commit(project, PART, lines(1))
     assert [each.merged for each in proposals.list()] == [True]
+
+
+def test_a_branch_from_elsewhere_is_not_merged(project: Project) -> None:
+    main = git(project.root, "branch", "--show-current")
+    git(project.root, "switch", "--quiet", "--orphan", "propose/elsewhere")
+    commit(project, PATH, "another: beginning\n")
+    git(project.root, "switch", "--quiet", main)
+    proposals, _ = proposing(project)
+    assert [(each.merged, each.files) for each in proposals.list()] == [(False, ())]
+    with pytest.raises(ConflictError, match="no commit in common"):
+        proposals.file("propose/elsewhere", PATH)
+
+
+def test_where_no_repository_is_nobody_proposes(project: Project) -> None:
+    shutil.rmtree(project.root / ".git")
+    proposals, _ = proposing(project)
+    assert proposals.list() == []
+    with pytest.raises(NotFound):
+        proposals.file("propose/x", PATH)
+
+
+class Git:
+    """The real one, which writes down what it is asked, and does not answer some questions."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.real = shutil.which("git")
+        self.program = folder / "programs" / "git"
+        self.log = folder / "asked"
+        self.program.parent.mkdir()
+        self.fail()
+        monkeypatch.setenv("PATH", f"{self.program.parent}:{os.environ['PATH']}")
+
+    def fail(self, *commands: str) -> None:
+        """To these commands, and no others."""
+        failing = "".join(
+            f"case \" $* \" in *' {each} '*) echo 'fatal: out of memory' >&2; exit 128;; esac\n" for each in commands
+        )
+        text = f'#!/bin/sh\necho "$*" >> "{self.log}"\n{failing}exec "{self.real}" "$@"\n'
+        (beside := self.program.with_name("new")).write_text(text, "utf-8")
+        beside.chmod(0o755)
+        beside.replace(self.program)
+
+    def asked(self, command: str) -> int:
+        """How often so far."""
+        return sum(f" {command} " in line for line in self.log.read_text("utf-8").splitlines())
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
+    return Git(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("command", ["rev-parse", "for-each-ref", "merge-base", "diff-tree", "log"])
+def test_what_git_does_not_answer_is_not_merged(project: Project, program: Git, command: str) -> None:
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Open", ADA)
+    program.fail(command)
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="git refused: fatal: out of memory"):
+            proposals.list()
+    with pytest.raises(ConflictError, match="git refused: fatal: out of memory"):
+        proposals.file(made.branch, PATH)
+    program.fail()
+    assert [(each.merged, each.files) for each in proposals.list()] == [(False, (PATH,))]
+    assert proposals.file(made.branch, PATH).base == made.base
+
+
+@pytest.mark.parametrize("command", ["ls-tree", "cat-file", "rev-list"])
+def test_a_file_that_git_does_not_show_has_no_wrong_base(project: Project, program: Git, command: str) -> None:
+    proposals, _ = proposing(project)
+    made = proposals.make((new_version(project),), "", "Open", ADA)
+    program.fail(command)
+    with pytest.raises(ConflictError, match="git refused"):
+        proposals.file(made.branch, PATH)
+
+
+def test_git_is_asked_once_however_many_look(project: Project, program: Git) -> None:
+    proposals, _ = proposing(project)
+    for mark in "abc":
+        proposals.make((new_version(project, mark),), "", mark, ADA)
+    before, start = program.asked("merge-base"), threading.Barrier(6)
+
+    def look(_: int) -> int:
+        start.wait()
+        return len(proposals.list())
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(look, range(6))) == [3] * 6
+    assert program.asked("merge-base") - before == 3
+    proposals.make((new_version(project, "d"),), "", "d", ADA)
+    assert len(proposals.list()) == 4
+    assert program.asked("merge-base") - before == 4
+    commit(project, "README.md", "The project goes on.\n")
+    assert [each.merged for each in proposals.list()] == [False] * 4
+    assert program.asked("merge-base") - before == 8
+    git(project.root, "merge", "--squash", sorted(each.branch for each in proposals.list())[0])
+    git(project.root, *AS_ADA, "commit", "-qm", "Merged")
+    assert sorted(each.merged for each in proposals.list()) == [False] * 3 + [True]
+    before = program.asked("log")
+    commit(project, "README.md", "And on.\n")
+    assert sorted(each.merged for each in proposals.list()) == [False] * 3 + [True]
+    assert program.asked("log") - before == 3, "what is merged stays so"
+
+
+def test_a_message_is_one_message_whatever_is_in_it(project: Project) -> None:
+    git(project.root, "switch", "--quiet", "-c", "propose/odd")
+    (project.root / PATH).write_text("odd: file\n", "utf-8")
+    git(project.root, "add", PATH)
+    git(project.root, *AS_ADA, "commit", "-qm", "One\x01propose/none\x01two")
+    git(project.root, "switch", "--quiet", "-")
+    [only] = proposing(project)[0].list()
+    assert (only.branch, only.message) == ("propose/odd", "One\x01propose/none\x01two")
 
 
 def test_what_lint_refuses_is_not_proposed(project: Project) -> None:
@@ -143,6 +319,28 @@ def test_a_branch_is_pushed_where_that_is_wanted(project: Project, tmp_path: Pat
     assert git(project.root, "rev-parse", alone.branch) == alone.commit, "it is kept all the same"
 
 
+def test_a_refused_push_tells_nobody_the_token_of_the_address(project: Project) -> None:
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("www-authenticate", 'Basic realm="forge"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: git's own words are what counts."""
+
+    with (project.root / "moat.yaml").open("a") as file:
+        file.write("\nconsole: {propose: {push: true}}\n")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as forge:
+        threading.Thread(target=forge.serve_forever).start()
+        git(project.root, "remote", "add", "origin", f"http://hush-hush@127.0.0.1:{forge.server_port}/x.git")
+        proposals, _ = proposing(project)
+        made = proposals.make((new_version(project),), "", "Why", ADA)
+        forge.shutdown()
+    assert (made.pushed, f"127.0.0.1:{forge.server_port}" in made.push_problem) == (False, True)
+    assert "hush-hush" not in made.push_problem
+
+
 def test_names_that_git_refuses_become_names_that_it_takes(project: Project) -> None:
     repository = ProposingRepository(project.root)
     for subject in ("a b..c", "x.lock", "/", "ä/ö", "-x", "a/.b", "@{", "a" * 300):
@@ -186,8 +384,9 @@ def test_what_others_changed_since_a_file_was_read_is_not_taken_back(project: Pr
         return ProposedFile(path=path, text="Mine.\n", base=base)
 
     both = tuple(wish(path, base) for path, base in read.items())
-    made = proposals.make(both, "", "Files that were read of two commits", ADA)
-    assert [proposals.file(made.branch, path).base for path in made.files] == [read[rules]] * 2
+    new = wish("prompts/_partials/new.j2", "")
+    made = proposals.make((*both, new), "", "Files that were read of two commits, and a new one", ADA)
+    assert [proposals.file(made.branch, path).base for path in made.files] == [*read.values(), read[rules]]
     commit(project, rules, "Theirs.\n")
     with pytest.raises(ConflictError, match=r"rules\.j2 has changed since") as refused:
         proposals.make(both, "", "Why", ADA)
@@ -199,8 +398,8 @@ def test_what_others_changed_since_a_file_was_read_is_not_taken_back(project: Pr
 
 def commit(project: Project, path: str, text: str) -> str:
     """The commit in which a file has got this text."""
-    (project.root / path).parent.mkdir(exist_ok=True)
+    (project.root / path).parent.mkdir(parents=True, exist_ok=True)
     (project.root / path).write_text(text, "utf-8")
     git(project.root, "add", path)
-    git(project.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", path)
+    git(project.root, *AS_ADA, "commit", "-qm", path)
     return git(project.root, "rev-parse", "HEAD")

@@ -43,7 +43,8 @@ MAX_BRANCHES = 50
 _ISOLATED = (
     # The repository's own configuration must not make git run programs of its choosing.
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false",
-    "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs",
+    "-c", "core.quotePath=false", "-c", "log.showSignature=false", "-c", "log.follow=false",
+    "--no-pager", "--literal-pathspecs",
 )  # fmt: skip
 
 _URL_PASSWORD = re.compile(r"(?<=://)[^/\s'\"]*@")
@@ -232,7 +233,7 @@ class GitRepository:
         told = self._do("diff-tree", "-r", "-z", "--raw", "--no-renames", "--relative", base, other, "--", *paths)
         fields = told.split("\0")
         pairs = zip(fields[::2], fields[1::2], strict=False)
-        return {path: "" if set(blob) == {"0"} else blob for about, path in pairs for blob in [about.split(" ")[3]]}
+        return {path: snapshot.content(about) for about, path in pairs}
 
     def tracked(self, *paths: str) -> set[str]:
         """The files below some paths that the current commit holds, relative to the root."""
@@ -264,7 +265,7 @@ class GitRepository:
             )
         except subprocess.CalledProcessError as error:
             said = _text(error.stderr or b"").splitlines()
-            why = _URL_PASSWORD.sub("", said[-1]) if said else "no reason given"
+            why = said[-1] if said else "no reason given"
             raise Unavailable(
                 f"the branch {branch!r} cannot be fetched from {_URL_PASSWORD.sub('', remote)!r}: {why}",
                 where=str(self._root),
@@ -297,17 +298,19 @@ class GitRepository:
         except (Unavailable, ConflictError, subprocess.CalledProcessError):
             return ""
 
-    def _do(self, *arguments: str) -> str:
-        return _text(self._do_raw(*arguments))
+    def _do(self, *arguments: str, none: int = 0) -> str:
+        """What git prints; nothing when it ends with the code `none`, which says that there is no such thing."""
+        return _text(self._do_raw(*arguments, none=none))
 
-    def _do_raw(self, *arguments: str) -> bytes:
+    def _do_raw(self, *arguments: str, none: int = 0) -> bytes:
         try:
             return self._run(arguments)
         except subprocess.CalledProcessError as error:
-            said = _text(error.stderr or error.stdout or b"").splitlines()
-            raise ConflictError(
-                f"git refused: {said[-1] if said else 'it gave no reason'}", where=str(self._root)
-            ) from None
+            if error.returncode == none:
+                return b""
+            said = _text(error.stderr or error.stdout or b"").splitlines() or ["it gave no reason"]
+            why = next((line for line in said if line.startswith("fatal: ")), said[-1])
+            raise ConflictError(f"git refused: {why}", where=str(self._root)) from None
 
     def _run(self, arguments: tuple[str, ...], *, timeout: float | None = None) -> bytes:
         """All that git prints."""
@@ -355,7 +358,8 @@ class GitRepository:
                     raise Unavailable(f"git did not answer within {timeout:.0f} s", where=str(self._root))
             if process.returncode:
                 said.seek(0)
-                raise subprocess.CalledProcessError(process.returncode, command, b"", said.read(MAX_OUTPUT))
+                told = _URL_PASSWORD.sub("", _text(said.read(MAX_OUTPUT)))  # of a remote's address: people read it
+                raise subprocess.CalledProcessError(process.returncode, command, b"", told.encode())
 
 
 @contextmanager
