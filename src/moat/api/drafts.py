@@ -165,7 +165,13 @@ ENDPOINTS = (
         room="tries",
         at_once=1,
     ),
-    Endpoint("POST", "/api/v1/drafts/run", EXPERTS, run_draft, DraftEvent, body=DraftCall, streams=True),
+    Endpoint(
+        *("POST", "/api/v1/drafts/run", EXPERTS, run_draft, DraftEvent),
+        body=DraftCall,
+        streams=True,
+        room="tries",
+        at_once=1,
+    ),
     Endpoint(
         *("POST", "/api/v1/drafts/evals", EXPERTS, start_draft_eval, DraftEval),
         body=DraftEvalOrder,

@@ -78,16 +78,18 @@ def get_proposal_file(request: Request, services: Services) -> ProposalFile:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/api/v1/proposals", VIEWERS, list_proposals, list[Proposal]),
+    Endpoint("GET", "/api/v1/proposals", VIEWERS, list_proposals, list[Proposal], room="outside"),
     Endpoint(
         *("GET", "/api/v1/proposals/file", VIEWERS, get_proposal_file, ProposalFile),
         query=("branch", "path"),
         needs=("branch", "path"),
+        room="outside",
     ),
     Endpoint(
         *("POST", "/api/v1/proposals", EXPERTS, propose, Proposed),
         body=ProposalOrder,
         statuses=(201,),
         room="outside",
+        at_once=1,
     ),
 )

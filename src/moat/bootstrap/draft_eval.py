@@ -19,7 +19,7 @@ from moat.bootstrap.gating_judges import judge_marks, unproven
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
 from moat.bootstrap.wiring import State, open_state
-from moat.domain.errors import MoatError, NotFound
+from moat.domain.errors import MoatError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Run
 from moat.evals.case_scores import tabulate
@@ -64,26 +64,34 @@ class DraftRun:
         self._candidate = replace(
             evaluation, suite=replace(evaluation.suite, budget=cap if own is None else min(cap, own))
         )
+        self._began = False
         self._next_look = 0.0
 
     async def run(self) -> None:
-        """Say how it goes, until it is finished, or cancelled."""
-        self._say(Began(self._run))
+        """Say how it goes, until it is finished, or cancelled. Raises `ConflictError` when another process has the run,
+        and what else keeps it from beginning.
+        """
         done = await self._evaluating.run(self._candidate, fresh=False, watch=self._watch, known=self._run)
+        if not self._began:  # it was finished before
+            self._say(Began(done))
         self._say(self._judged(done))
 
     def stopped(self) -> None:
-        """Say how far it came."""
-        try:
-            self._say(Ended(self._runs.get(self._run.id), self._scores()))
-        except NotFound:  # it was not stored yet
-            self._say(Ended(replace(self._run, status="interrupted")))
+        """Say how far it came, if it has begun."""
+        if not self._began:
+            return
+        run = self._runs.get(self._run.id)
+        # Its end could not be stored, such as on a full disk.
+        self._say(Ended(replace(run, status="interrupted") if run.status == "running" else run, self._scores()))
 
     def _evaluation(self, prompt: PromptVersion) -> Evaluation:
         [suite] = self._evaluating.suites_of(prompt.name, [self._wish.suite])
         return narrowed(self._evaluating.target(suite, prompt, self._wish.model), (), self._wish.limit)
 
     def _watch(self, seen: Progress) -> None:
+        if not self._began:  # the run is this process's from now on: what it costs is this person's
+            self._began = True
+            self._say(Began(self._runs.get(self._run.id)))
         began = time.monotonic()
         if began < self._next_look and seen.done < seen.total:
             return

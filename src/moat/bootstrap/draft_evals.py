@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from moat.bootstrap.draft_messages import Began, DraftOrder, Ended, Failed, Said, Went
 from moat.bootstrap.limits import PLAYGROUND_LIMIT
 from moat.domain.calls import Call, Caller, new_id, new_trace
-from moat.domain.errors import ConflictError, NotFound, Unavailable
+from moat.domain.errors import ConflictError, MoatError, NotFound, Unavailable
 from moat.domain.keys import Key
 from moat.domain.scores import RunStatus
 from moat.ports.drafts import PLAYGROUND, DraftEval, EvalWish
@@ -46,6 +46,11 @@ class _Running:
         self.follower: asyncio.Task[None] | None = None
         self._held: Held | None = held
 
+    @property
+    def goes_on(self) -> bool:
+        """Does its process live?"""
+        return not self.state.finished_ns
+
     def settle(self, spent: int | None) -> None:
         """Give back what it did not take; None: that is not known."""
         if self._held is not None:
@@ -69,8 +74,9 @@ class BackgroundDraftEvals:
         person = key.actor
         most = dollars(wish.budget, "budget") if wish.budget else None
         if person in self._people:
+            own = next((run.state.id for run in self._known.values() if run.goes_on and run.state.person == person), "")
             raise ConflictError(
-                "an eval run of yours is under way", remedy="Wait for its end, or cancel it: one at a time."
+                "an eval run of yours is under way", where=own, remedy="Wait for its end, or cancel it: one at a time."
             )
         if len(self._people) >= MAX_AT_ONCE:
             raise ConflictError(
@@ -105,10 +111,11 @@ class BackgroundDraftEvals:
             process = await self._process(DraftOrder(str(self._root), wish, key.actor, budget))
             async with asyncio.timeout(BEGIN_SECONDS):
                 first = await _heard(process)
-            if isinstance(first, Failed):
-                raise first.error
-            if not isinstance(first, Began):
-                raise Unavailable("the eval run did not begin", remedy="The server's log may say why.")
+                if isinstance(first, Failed):
+                    raise self._explained(first.error)
+                if not isinstance(first, Began):
+                    raise Unavailable("the eval run did not begin", remedy="The server's log may say why.")
+                await self._ended(first.run.id)
             running = _Running(process, held, _state(wish, key.actor, budget, first), first.run.spent)
         except BaseException as error:
             held.settle(Spending(0, 0))
@@ -120,6 +127,23 @@ class BackgroundDraftEvals:
         self._remember(running)
         running.follower = asyncio.create_task(self._follow(running))
         return running
+
+    def _explained(self, error: MoatError) -> MoatError:
+        """Where another process has the run, and it is one of the server's: whose."""
+        other = self._known.get(error.where)
+        if not isinstance(error, ConflictError) or other is None or not other.goes_on:
+            return error
+        return ConflictError(
+            f"{other.state.person} has this draft scored by the suite already",
+            where=other.state.id,
+            remedy="Look at that run: what it asks need not be asked again.",
+        )
+
+    async def _ended(self, id: str) -> None:
+        """Once the process that worked on a run before, and has let go of it, has said how it ended."""
+        before = self._known.get(id)
+        if before is not None and before.follower is not None:
+            await asyncio.wait((before.follower,))
 
     async def _process(self, order: DraftOrder) -> Process:
         command = (sys.executable, "-P", "-m", "moat.bootstrap.draft_eval")
@@ -174,7 +198,7 @@ class BackgroundDraftEvals:
     def _remember(self, running: _Running) -> None:
         self._known.pop(running.state.id, None)
         self._known[running.state.id] = running
-        over = [id for id, known in self._known.items() if known.state.finished_ns]
+        over = [id for id, known in self._known.items() if not known.goes_on]
         for id in over[:-KEPT]:
             del self._known[id]
 

@@ -46,7 +46,7 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Began(Message, frozen=True):
-    """The run is known, and about to go on."""
+    """The run, as stored before its next question: no other process works on it, or it is finished."""
 
     run: Run
 

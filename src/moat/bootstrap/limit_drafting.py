@@ -33,7 +33,7 @@ class LimitDrafting:
         `ConflictError` without a commit.
         """
         repository = ProposingRepository(self._root, self._environ)
-        base = repository.commit()
+        base = repository.head()
         if not base:
             raise ConflictError(
                 "the project is in no git repository with a commit",

@@ -1,17 +1,19 @@
 """Proposals of a project: checked as they would be merged, committed to branches, pushed where that is wanted."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from moat.adapters.git.forges import compare_url
-from moat.adapters.git.proposing import ProposedBranch, ProposingRepository
+from moat.adapters.git.proposing import MAX_PROPOSALS, ProposedBranch, ProposingRepository
 from moat.bootstrap.gating_base import Base, checked_out
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, Settings, environment
 from moat.domain.audit import Act
 from moat.domain.errors import ConflictError, NotFound, PromptError, RequestError, Unavailable
+from moat.domain.recent import Recent
 from moat.ports.audit import AuditWriter
 from moat.ports.drafts import Person, Proposal, ProposalFile, Proposed, ProposedFile
 from moat.prompts.problems import Problem
@@ -36,6 +38,8 @@ _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. +-]*")
 class _Change(NamedTuple):
     """What a commit of a proposal is to the current one."""
 
+    base: str
+    """The commit in which its branch left the current one's; empty when they have none in common."""
     files: tuple[str, ...]
     merged: bool
 
@@ -48,8 +52,12 @@ class Proposing:
         self._root = root
         self._settings = settings
         self._audit = audit
-        self._seen: dict[tuple[str, str], _Change] = {}
-        """By the current commit and the branch's, of the branches that were there when somebody last looked."""
+        self._changes = Recent(2 * MAX_PROPOSALS)
+        """By the current commit and the branch's: what two commits are to each other does not change."""
+        self._left = Recent(2 * MAX_PROPOSALS)
+        """By the current commit and an earlier one: the newest that both have grown from."""
+        self._merged: dict[str, tuple[str, _Change]] = {}
+        """By the branch's commit, when it was merged: the current commit then, and what it was to that one."""
 
     def make(self, files: Sequence[ProposedFile], subject: str, message: str, person: Person) -> Proposed:
         """Commit files to a new branch; no other branch, no file and no index changes.
@@ -60,7 +68,7 @@ class Proposing:
         """
         texts = _checked(files)
         repository = self._repository()
-        base = repository.commit()
+        base = repository.head()
         if not base:
             raise ConflictError(
                 "the project is in no git repository with a commit",
@@ -90,29 +98,66 @@ class Proposing:
         )
 
     def list(self) -> list[Proposal]:
-        """All proposal branches, newest first."""
+        """All proposal branches, newest first; none outside of a repository.
+
+        Raises `ConflictError` when git refuses, `Unavailable` when it does not answer.
+        """
         repository = self._repository()
-        head, url = repository.commit(), self._url(repository)
-        branches, seen = repository.proposed(), self._seen
-        # What two commits differ in does not change: git is asked once.
-        changes = {
-            each: seen.get(each) or _change(repository, *each) for each in {(head, one.commit) for one in branches}
-        }
-        self._seen = changes
-        return [_shown(branch, changes[head, branch.commit], url(branch.name)) for branch in branches]
+        head = repository.head()
+        if not head:
+            return []
+        branches, url = repository.proposed(), self._url(repository)
+        shown = [_shown(each, self._change(repository, head, each.commit), url(each.name)) for each in branches]
+        there = {each.commit for each in branches}
+        self._merged = {commit: known for commit, known in self._merged.copy().items() if commit in there}
+        return shown
 
     def file(self, branch: str, path: str) -> ProposalFile:
-        """One of the files that a proposal changes, as its branch has it now. Raises `NotFound`."""
+        """One of the files that a proposal changes, as its branch has it now. Raises `NotFound`, `ConflictError` when
+        the branch has no commit in common with the current one, and as `list` does.
+        """
         repository = self._repository()
-        commit = repository.proposed_commit(branch)
-        if path not in repository.changed(commit):
+        head = repository.head()
+        commit = repository.proposed_commit(branch) if head else ""
+        if not commit:
+            raise NotFound(f"there is no proposal {branch[:200]!r}", remedy="`GET /api/v1/proposals` lists them.")
+        change = self._change(repository, head, commit)
+        if not change.base:
+            raise ConflictError(
+                f"the proposal {branch} has no commit in common with the one that is checked out",
+                where="branch",
+                remedy="Fetch the whole history where the clone is shallow, or propose it anew.",
+            )
+        if path not in change.files:
             raise NotFound(
                 f"the proposal {branch} does not change the file {path[:MAX_PATH]!r}",
                 where="path",
                 remedy="`GET /api/v1/proposals` lists its files.",
             )
-        text, base = repository.text(commit, path), repository.left(commit)
+        text, base = repository.text(commit, path), repository.last_change(change.base, path) or change.base
         return ProposalFile(branch=branch, commit=commit, path=path, text=text, base=base)
+
+    def _change(self, repository: ProposingRepository, head: str, commit: str) -> _Change:
+        """Git is asked once, whoever else asks meanwhile; what it could not answer is asked again.
+
+        What was merged stays so while the project goes on from there: with each commit, only open proposals are looked
+        at anew.
+        """
+        then, change = self._merged.get(commit, ("", None))
+        if change is None or not self._grown(repository, then, head):
+            change = self._changes.get((head, commit), math.inf, lambda: _changed(repository, head, commit))
+        if change.merged:
+            self._merged[commit] = (head, change)
+        return change
+
+    def _grown(self, repository: ProposingRepository, then: str, head: str) -> bool:
+        """Has the current commit grown from what was the current one?"""
+        if then == head:
+            return True
+        try:
+            return self._left.get((head, then), math.inf, lambda: repository.left(head, then)) == then
+        except ConflictError:  # git has it no more: all is read anew
+            return False
 
     def _push(self, repository: ProposingRepository, branch: str) -> str:
         """Where that is wanted; why it did not work. The branch is there all the same."""
@@ -175,10 +220,12 @@ class Proposing:
         return ProposingRepository(self._root, environment())
 
 
-def _change(repository: ProposingRepository, head: str, commit: str) -> _Change:
-    files = repository.changed(commit)
-    # A branch that was merged as one new commit is merged too.
-    return _Change(files, merged=not files or not repository.differences(head, commit, *files))
+def _changed(repository: ProposingRepository, head: str, commit: str) -> _Change:
+    base = repository.left(head, commit)
+    if not base:
+        return _Change("", (), merged=False)
+    files = repository.differences(base, commit)
+    return _Change(base, tuple(files), merged=not files or repository.took(head, commit, files))
 
 
 def _shown(branch: ProposedBranch, change: _Change, url: str) -> Proposal:

@@ -69,7 +69,8 @@ async def execute(
     budget is used up (what is under way is still stored), at the first error of the set-up (`SETUP_ERRORS`), or after
     `STREAK` failures in a row (all of them, in a run with fewer answers): that streak is not stored, and its last error
     is raised. A run of another evaluation is refused with `ConflictError`, and so is one that another process works on.
-    `only`: of the cases with these ids; unless they are all that was lacking, the run is then `stopped`.
+    `progress` hears how far it is before the first question, when the run is stored and nobody else's, and after each
+    transaction. `only`: of the cases with these ids; unless they are all that was lacking, the run is then `stopped`.
     """
     evaluation.check(run)
     with runs.alone(run.id):
@@ -145,6 +146,7 @@ class _Work:
             self._budget.expect(None if isinstance(self._target, Chat) else result.cost)
         self.tally.spent = max(self.tally.spent, self._run.spent)
         self._budget.learn(self.tally.spent)
+        self._tell()
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write())
@@ -281,11 +283,14 @@ class _Work:
             self._runs.add(self._run.id, results, self.spent)
             for result in results:
                 self.tally.add(result)
-            tally, budget = self.tally, self._budget
-            budget.learn(tally.spent)
-            self._progress(
-                Progress(tally.done, self._total, tally.errors, budget.spent, tally.cached, tally.saved, budget.cap)
-            )
+            self._budget.learn(self.tally.spent)
+            self._tell()
+
+    def _tell(self) -> None:
+        tally, budget = self.tally, self._budget
+        self._progress(
+            Progress(tally.done, self._total, tally.errors, budget.spent, tally.cached, tally.saved, budget.cap)
+        )
 
 
 def _is_unsent(error: MoatError) -> bool:

@@ -1,6 +1,6 @@
 """Calls as lists and charts show them: pages without end, counts over time, and what guards found in them.
 
-Every question is answered from the trace store, without the content of any call.
+Every question is answered from the trace store; only parts of a trace hold the content of calls.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,11 +8,13 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-from moat.domain.spans import SpanKind
+from moat.domain.spans import Span, SpanKind
 from moat.ports.traces import Dimension, TraceFilter
 
 MOST_SAMPLES = 5000
 """Groups and slots of `CallReader.samples`, at most."""
+MOST_SPANS = 5000
+"""Of one part of a trace."""
 
 
 class CallRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +168,20 @@ class Sample(NamedTuple):
     """Moment coefficient of their costs; 0 for fewer than three, and where they hardly differ."""
 
 
+class TracePart(msgspec.Struct, frozen=True):
+    """Some of the spans of a trace: all of them, where it is not a very large one."""
+
+    spans: list[Span]
+    """With their content, oldest first."""
+    count: int
+    """How many the trace has in all."""
+
+
+def in_order(span: Span) -> tuple[int, bool, str]:
+    """What sorts the spans of a trace: oldest first, and of those that began at once the one at the top."""
+    return span.started_ns, span.parent_id != "", span.span_id
+
+
 Ranks = Callable[[int], Sequence[int]]
 """Which of so many values, sorted and counted from 1, are wanted: always as many ranks; 0 is none."""
 
@@ -203,6 +219,13 @@ class CallReader(Protocol):
         """Calls per combination of dimensions, and per time slot when `step_ns` is not 0, the oldest first.
 
         Raises `RequestError` for more groups than `MOST_SAMPLES`.
+        """
+        ...
+
+    def trace(self, trace_or_request_id: str, offset: int = 0, tenant: str = "", environment: str = "") -> TracePart:
+        """Up to `MOST_SPANS` spans of one trace, after the first `offset`; none when it is unknown.
+
+        Those of a request that is asked for by its id come before the oldest. `tenant`, `environment`: only theirs.
         """
         ...
 

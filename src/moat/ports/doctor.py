@@ -44,8 +44,9 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
 class Doctor(Protocol):
     """Looks at an installation."""
 
-    def examine(self, *, providers: bool, problems: Sequence[str]) -> Checkup:
+    async def examine(self, *, providers: bool, problems: Sequence[str]) -> Checkup:
         """Changes nothing. `providers`: connect to their hosts too, for ten seconds at most, without a credential.
-        `problems`: what the server knows of itself.
+        `problems`: what the server knows of itself. Whoever asks while somebody else's look of this kind is under way
+        gets what that one finds.
         """
         ...

@@ -270,9 +270,10 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
     message: str
     files: tuple[str, ...]
-    """Relative to the project."""
+    """Relative to the project; none of a branch that was merged as it is, and of one without a commit in common."""
     merged: bool
-    """Does the project's current commit hold these files as they are proposed?"""
+    """Was the change made on the way to the project's current commit, however it came there and whatever became of the
+    files since?"""
     compare_url: str
 
 
@@ -285,7 +286,8 @@ class ProposalFile(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     text: str
     base: str
-    """The commit that the branch began with."""
+    """The commit that it was written for: that changed the file last when the branch began, or the one that the branch
+    began with when the file is new."""
 
 
 class Person(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ async def test_every_case_and_repeat_is_answered_scored_and_stored_once(tmp_path
     assert (run.status, run.provider, run.score) == ("finished", "fake", pytest.approx(2 / 3))
     assert [score.value for score in results[0].scores] == [0, 0]
     assert (results[0].input_tokens, results[0].cost, results[0].output) == (3, 7, "something else")
+    assert (seen[0].done, seen[0].total) == (0, 6), "before the first question"
     assert (seen[-1].done, seen[-1].total, seen[-1].errors, seen[-1].cost) == (6, 6, 0, 42)
     assert target.find_run(runs).id == run.id
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from moat.adapters.git.repository import MAX_SECONDS, GitRepository
+from moat.adapters.git.snapshot import content
 from moat.domain.errors import ConflictError, DocumentError, NotFound, Unavailable
 
 PROPOSALS = "propose/"
@@ -16,13 +17,15 @@ PROPOSALS = "propose/"
 
 MAX_PROPOSALS = 50
 MAX_SUFFIX = 100
+MAX_NAMED = 200
+"""Files that are named to git one by one; for more, the whole project is."""
 PUSH_TIMEOUT = 60.0
 """Seconds."""
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 """All but tabs and ends of lines: git would take them, and whoever looks at the proposal would not see all of it."""
 _REGULAR = ("100644", "100755", "100664")
-_FIELDS = "%(refname:lstrip=2)%00%(objectname)%00%(authorname) %(authoremail)%00%(authordate:unix)%00%(contents)%01"
+_FIELDS = "%(refname:lstrip=2)%00%(objectname)%00%(authorname) %(authoremail)%00%(authordate:unix)%00%(contents)%00"
 
 
 class ProposedBranch(NamedTuple):
@@ -104,31 +107,32 @@ class ProposingRepository(GitRepository):
             ) from None
 
     def proposed(self) -> list[ProposedBranch]:
-        """The newest `MAX_PROPOSALS` branches of proposals, newest first."""
+        """The newest `MAX_PROPOSALS` branches of proposals, newest first. Raises `ConflictError` when git refuses."""
         shown = ("--sort=-committerdate", f"--count={MAX_PROPOSALS}", f"--format={_FIELDS}")
-        told = self._ask("for-each-ref", *shown, f"refs/heads/{PROPOSALS}")
+        fields = self._do("for-each-ref", *shown, f"refs/heads/{PROPOSALS}").split("\0")
         found = []
-        for line in told.split("\x01"):
-            fields = line.strip("\n").split("\0")
-            if len(fields) == 5:
-                name, commit, author, seconds, message = fields
-                time_ns = min(max(int(seconds or 0), 0), MAX_SECONDS) * 10**9
-                found.append(ProposedBranch(name, commit, author, time_ns, message.strip()))
+        for at in range(0, len(fields) - 1, 5):
+            name, commit, author, seconds, message = fields[at : at + 5]
+            time_ns = min(max(int(seconds or 0), 0), MAX_SECONDS) * 10**9
+            found.append(ProposedBranch(name.strip(), commit, author, time_ns, message.strip()))
         return found
 
     def proposed_commit(self, branch: str) -> str:
-        """What a branch of proposals points to. Raises `NotFound` for any other branch, and for what is none."""
-        shown = ("show-ref", "--verify", "--hash", f"refs/heads/{branch}")
-        found = self._ask(*shown) if branch.startswith(PROPOSALS) else ""
-        if not found:
-            raise NotFound(f"there is no proposal {branch[:200]!r}", remedy="`GET /api/v1/proposals` lists them.")
-        return found
+        """What a branch of proposals points to; empty for any other branch, and for what is none.
+
+        Raises `ConflictError` when git refuses.
+        """
+        ref = f"refs/heads/{branch}"
+        told = self._do("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{PROPOSALS}")
+        return next(
+            (commit for commit, _, name in (line.partition(" ") for line in told.splitlines()) if name == ref), ""
+        )
 
     def text(self, commit: str, path: str) -> str:
         """A file, relative to the root, to the letter. Raises `NotFound` when the commit does not have it as a regular
-        file, `DocumentError` when it is not UTF-8.
+        file, `DocumentError` when it is not UTF-8, `ConflictError` when git refuses.
         """
-        told = self._ask("ls-tree", "-z", commit, "--", path)
+        told = self._do("ls-tree", "-z", commit, "--", path)
         if told.split(" ")[0] not in _REGULAR:
             raise NotFound(f"the commit {commit[:12]} has no file {path!r}", where=path)
         try:
@@ -136,25 +140,57 @@ class ProposingRepository(GitRepository):
         except UnicodeDecodeError:
             raise DocumentError("not UTF-8 text", where=path, remedy="Save it as UTF-8.") from None
 
-    def left(self, commit: str) -> str:
-        """The commit in which the branch of another left the current one; empty when they have none in common."""
-        return self._ask("merge-base", "HEAD", commit)
+    def head(self) -> str:
+        """The current commit; empty before the first one and outside of any repository.
 
-    def changed(self, commit: str) -> tuple[str, ...]:
-        """The files, relative to the root, in which a commit differs from where its branch left the current one."""
-        base = self.left(commit)
-        if not base:
-            return ()
-        told = self._ask("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--relative", base, commit)
-        return tuple(path for path in told.split("\0") if path)
+        Raises `ConflictError` when git refuses, `Unavailable` when it does not answer, or is not there.
+        """
+        try:
+            return self._do("rev-parse", "--verify", "--quiet", "HEAD", none=1)
+        except ConflictError as error:
+            if "not a git repository" in error.what:
+                return ""
+            raise
+
+    def left(self, head: str, commit: str) -> str:
+        """The commit in which the branch of one left another, `head`; empty when they have none in common.
+
+        Raises as `head` does.
+        """
+        return self._do("merge-base", head, commit, none=1)
+
+    def took(self, head: str, commit: str, files: Mapping[str, str]) -> bool:
+        """Was the change of some files, which the branch of `commit` makes, made on the way to `head` too?
+
+        `files`: what differs where the branch left, as `differences` tells it. Yes when each change is there as a
+        commit of its own or when all files were once as the branch has them: it may have been merged as one new commit
+        or as others, and may have been changed again since. Raises as `head` does.
+        """
+        marked = ("--cherry-mark", "--left-right", "--format=%m%H")
+        shown = ("-m", "--full-history", "--raw", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv")
+        paths = files if len(files) <= MAX_NAMED else (".",)
+        told = self._do("log", *marked, *shown, f"{head}...{commit}", "--", *paths).split("\n")
+        if not any(line.startswith(">") for line in told):
+            return True
+        wanted, brought = set(files.values()), set()
+        mark = one = ""
+        for line in told:
+            if not line.startswith(":"):
+                mark, one = line[:1] or mark, line[1:] or one
+            elif mark != ">" and content(line) in wanted:
+                brought.add(one)
+        return any(files.keys().isdisjoint(self.differences(one, commit)) for one in brought)
+
+    def last_change(self, commit: str, path: str) -> str:
+        """The commit that changed a file last before another, or that one itself; empty when none ever did.
+
+        Raises as `head` does.
+        """
+        return self._do("rev-list", "--max-count=1", commit, "--", path)
 
     def remote_url(self, remote: str) -> str:
-        """Where a remote leads; empty when there is none of the name."""
+        """Where a remote leads; empty when there is none of the name, or git does not tell."""
         return "" if remote.startswith("-") else self._ask("config", "--get", f"remote.{remote}.url")
-
-    def branch(self) -> str:
-        """The branch that is checked out; empty when none is."""
-        return self._ask("symbolic-ref", "--quiet", "--short", "HEAD")
 
     def _check_places(self, base: str, prefix: str, files: Mapping[str, str]) -> None:
         """All folders above a file are folders, and the file, if it is there, is a regular one."""

@@ -51,6 +51,14 @@ class Snapshot(NamedTuple):
     """Links, submodules, and names that are no path of a file here."""
 
 
+def content(raw: str) -> str:
+    """Of a changed file, as git's raw format has it (`:modes ids status`), the id of the new content; empty when it is
+    gone.
+    """
+    blob = raw.split(" ")[3]
+    return "" if set(blob) == {"0"} else blob
+
+
 def parse(told: bytes) -> Snapshot:
     """What `git ls-tree -r -l -z` said. Raises `ConflictError` for more than is taken of one commit."""
     blobs, left_out = [], []
