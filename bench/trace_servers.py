@@ -116,7 +116,7 @@ class MoatServer:
 
     def sees(self, line: Line, start: Start, trace_id: str) -> bool:
         """See `TraceServer`."""
-        return bool(line.ask("GET", f"/api/v1/traces/{trace_id}", start.reading))
+        return int(line.ask("GET", f"/api/v1/traces/{trace_id}", start.reading)["count"]) > 0
 
 
 class Phoenix:

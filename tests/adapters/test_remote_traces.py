@@ -45,7 +45,8 @@ def served(path: Path) -> Iterator[Served]:
     ring = KeyRing([Key(id="key_1", hash=hash_secret(TOKEN), role="admin")], FakeClock())
     with closing(DuckTraces.open(path)) as store:
         live = SimpleNamespace(serving=SimpleNamespace(keys=ring), refusals=Refusals())
-        services = SimpleNamespace(live=live, traces=store, audit=SimpleNamespace(record=lambda act: None))
+        audit = SimpleNamespace(record=lambda act: None)
+        services = SimpleNamespace(live=live, traces=store, calls=store.calls, audit=audit)
         endpoints = (*records.ENDPOINTS, *observed.ENDPOINTS, *spend.ENDPOINTS)
         with on_loopback(application(endpoints, cast(Services, services))) as url:
             yield Served(RemoteTraces(url, TOKEN), store)

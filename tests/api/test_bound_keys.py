@@ -108,7 +108,7 @@ def test_lists_hold_what_is_its_own(api: Api) -> None:
     assert [row["group"] for row in api.get("/api/v1/usage", "acme-viewer", by="tenant")[1]] == [["acme"]]
     assert [row["group"] for row in api.get("/api/v1/measures", "acme-viewer", by="tenant")[1]] == [["acme"]]
     assert [rules["name"] for rules in api.get("/api/v1/environments/rules", "bound-viewer")[1]] == ["production"]
-    assert [span["request_id"] for span in api.get("/api/v1/traces/req_2", "acme-viewer")[1]] == ["req_2"]
+    assert [span["request_id"] for span in api.get("/api/v1/traces/req_2", "acme-viewer")[1]["spans"]] == ["req_2"]
 
 
 @pytest.mark.promise("gate-7")

@@ -287,6 +287,55 @@ def test_an_eval_of_a_draft_can_be_cancelled_and_one_person_has_one(project: Pro
         assert desk.send("POST", "/api/v1/drafts/evals", wish)[0] == 202, "it goes on where it was"
 
 
+def test_of_two_people_with_one_draft_each_pays_for_what_they_started(project: Project) -> None:
+    slow_down(project, 2_000)
+    project.replace("evals/support.yaml", {"concurrency: 16": "concurrency: 1"})
+    with project.serving() as server:
+        ada, grace = Desk(server, "ada@example.org"), Desk(server)
+        wish = grace.draft(suite="support")
+        began = ada.send("POST", "/api/v1/drafts/evals", wish)[1]
+        path = f"/api/v1/drafts/evals/{began['id']}"
+
+        def refused(desk: Desk, whose: str, **more: Any) -> None:
+            status, said = desk.send("POST", "/api/v1/drafts/evals", wish | more)
+            assert (status, said["error"]["code"], said["error"]["param"]) == (409, "conflict", began["id"])
+            assert whose in said["error"]["message"]
+
+        def answered(more: int) -> None:
+            eventually(lambda: grace.send("GET", path)[1]["done"] > more)
+
+        refused(grace, "ada@example.org")
+        refused(ada, "of yours", limit=3)
+        shown = grace.send("GET", path)[1]
+        assert (shown["status"], shown["person"]) == ("running", "ada@example.org"), "nothing took its place"
+        answered(0)
+        status, over = ada.send("DELETE", path)
+        assert (status, over["status"], over["person"]) == (200, "interrupted", "ada@example.org")
+        assert over["spent"] > 0
+        assert {each["used"] for each in project_budgets(server)} == {over["spent"]}
+
+        status, on = grace.send("POST", "/api/v1/drafts/evals", wish)
+        assert (status, on["id"], on["person"]) == (202, began["id"], "grace@example.org"), "it goes on where it was"
+        answered(over["done"])
+        refused(ada, "grace@example.org")
+        status, end = grace.send("DELETE", path)
+        assert (status, end["status"]) == (200, "interrupted")
+        assert sorted(each["used"] for each in project_budgets(server)) == sorted(
+            [over["spent"], end["spent"] - over["spent"]]
+        )
+        assert ada.send("POST", "/api/v1/drafts/evals", wish)[0] == 202
+    with closing(sqlite3.connect(project.root / ".moat" / "state.db")) as store:
+        found = store.execute("SELECT id, status FROM runs").fetchall()
+    assert found == [(began["id"], "interrupted")], "a stop of the server reaches it"
+
+
+def project_budgets(server: Server) -> list[dict[str, Any]]:
+    """Of all people who tried something today."""
+    found: list[dict[str, Any]] = server.get("/api/v1/limits?name=console-playground")[1]
+    assert all(each["held"] == 0 for each in found)
+    return [each for each in found if each["used"]]
+
+
 def test_a_stop_of_the_server_ends_evals_of_drafts(project: Project) -> None:
     slow_down(project, 2_000)
     with project.serving() as server:

@@ -370,7 +370,7 @@ def test_sql_in_a_filter_is_a_value(api: Api) -> None:
         assert api.get("/api/v1/releases", prompt=value) == (200, [])
         assert api.get("/api/v1/runs", prompt=value) == (200, {"runs": [], "next": ""})
         assert api.get("/api/v1/runs", author=value) == (200, {"runs": [], "next": ""})
-        assert api.get(f"/api/v1/traces/{quote(value, safe='')}") == (200, [])
+        assert api.get(f"/api/v1/traces/{quote(value, safe='')}") == (200, {"spans": [], "count": 0})
         assert api.get("/api/v1/usage", by=value)[0] == 400
         assert api.get(f"/api/v1/prompts/{quote(value, safe='')}", environment=value)[0] == 404
         assert api.get(f"/api/v1/prompts/{PROMPT}", version=value)[0] == 404
@@ -422,7 +422,7 @@ def test_filters_select(api: Api) -> None:
     assert len(api.get("/api/v1/traces", failed="false", limit=2)[1]) == 2
     rows = api.get("/api/v1/usage", by="tenant")[1]
     assert [(row["group"], row["cost"]) for row in rows] == [(["globex"], 9), (["acme"], 6)]
-    assert api.get("/api/v1/traces/req_2")[1][0]["span_id"] == f"{2:016x}"
+    assert api.get("/api/v1/traces/req_2")[1]["spans"][0]["span_id"] == f"{2:016x}"
 
 
 def test_a_remote_store_answers_as_the_local_one(api: Api) -> None:

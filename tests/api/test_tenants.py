@@ -108,8 +108,8 @@ def test_an_id_of_another_tenant_is_no_id(api: Api) -> None:
         assert {json.dumps(answer) for answer in answers} == {json.dumps(answers[0])}
         assert answers[0][0] == 404
     for name in ("trace_id", "request_id"):
-        [spans] = asked(api, f"/api/v1/traces/{value(name, 'acme')}")[1]
-        assert {span["tenant"] for span in spans} == {"acme"}
+        [found] = asked(api, f"/api/v1/traces/{value(name, 'acme')}")[1]
+        assert {span["tenant"] for span in found["spans"]} == {"acme"}
         [said] = asked(api, "/api/v1/feedback", trace=value(name, "acme"))[1]
         assert said
         assert {one["tenant"] for one in said} == {"acme"}

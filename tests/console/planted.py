@@ -56,7 +56,7 @@ def planted(template: Path, root: Path) -> Iterator[Shown]:
         _report(server)
         # The last of each kind is there: so is what came before.
         eventually(lambda: any(call.get("user") == "all" for call in server.get("/api/v1/traces?limit=1000")[1]))
-        eventually(lambda: len(server.get(f"/api/v1/traces/{TRACE}")[1]) == len(CORPUS))
+        eventually(lambda: server.get(f"/api/v1/traces/{TRACE}")[1]["count"] == len(CORPUS))
         _judge(server)
         yield Shown(server)
 

@@ -167,6 +167,24 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(page: Page, 
     expect(page.get_by_role("button", name=in_words(tuesday))).to_be_visible()
 
 
+def test_a_time_without_an_end_goes_on_until_now(page: Page, tuesday: Tuesday) -> None:
+    page.goto("/traces")
+    page.get_by_role("button", name="Between …").click()
+    asked = page.get_by_role("dialog")
+    asked.get_by_label("From").fill(tuesday.fields()[0])
+    asked.get_by_label("No end: up to now").check()
+    expect(asked.get_by_label("Until")).to_have_count(0)
+    axe(page)
+    screenshot(page, "period-until-now")
+    asked.get_by_role("button", name="Show").click()
+    since = page.get_by_role("button", name=re.compile(r"^Since Tue .* 09:00$"))
+    expect(since).to_be_visible()
+    assert "from=" in page.url
+    assert "until=" not in page.url
+    since.click()
+    expect(asked.get_by_label("No end: up to now")).to_be_checked()
+
+
 def test_a_time_that_is_too_long_in_an_address_is_refused_in_words(page: Page, faults: Faults) -> None:
     faults.forgive("status of 400")
     now = int(time.time()) * 1000

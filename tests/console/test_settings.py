@@ -96,6 +96,18 @@ def test_the_audit_log_tells_who_did_it_and_that_it_is_whole(page: Page) -> None
     axe(page)
 
 
+def test_the_filter_of_the_audit_log_is_what_it_was_after_back(page: Page) -> None:
+    page.goto("/settings/audit?action=release")
+    field = page.get_by_label("Did (key, key.create)")
+    expect(field).to_have_value("release")
+    field.fill("account")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("row").filter(has_text="account.create").first).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("row").filter(has_text="release.assign").first).to_be_visible()
+    expect(field).to_have_value("release")
+
+
 def test_the_audit_log_names_accounts_that_are_still_there(page: Page) -> None:
     page.goto("/settings/audit?action=account.create")
     row = page.get_by_role("row").filter(has_text="viewer@example.org")

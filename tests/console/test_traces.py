@@ -4,8 +4,12 @@ import re
 import secrets
 import time
 
+from msgspec.structs import replace
 from playwright.sync_api import Locator, Page, expect
 
+from moat.domain.spans import Span
+from moat.ports.calls import MOST_SPANS
+from moat.telemetry.spool import SegmentSpool
 from tests.bootstrap.projects import eventually
 from tests.console.conftest import Faults, Visit, axe, screenshot
 from tests.console.world import Shown
@@ -40,6 +44,30 @@ def test_why_a_request_failed_is_found_in_the_list_and_in_the_trace(page: Page) 
     expect(page.get_by_role("tree", name="Spans").get_by_role("treeitem").first).to_be_visible()
     screenshot(page, "trace-failed")
     axe(page)
+
+
+def test_a_very_large_trace_says_how_much_of_it_is_shown(page: Page, shown: Shown) -> None:
+    trace = secrets.token_hex(16)
+    job = Span(
+        span_id="0" * 16, trace_id=trace, kind="app", name="nightly-job", started_ns=time.time_ns(), duration_ns=10**9
+    )
+    steps = [
+        replace(job, span_id=f"{number:016x}", parent_id=job.span_id, name="step", started_ns=job.started_ns + number)
+        for number in range(1, MOST_SPANS + 3)
+    ]
+    spool = SegmentSpool(shown.project.root / ".moat" / "spool")
+    spool.open()
+    spool.append([job, *steps])
+    spool.close()
+    eventually(lambda: shown.server.get(f"/api/v1/traces/{trace}")[1]["count"] == MOST_SPANS + 3)
+    page.goto(f"/traces/{trace}")
+    steps_shown = page.get_by_role("region", name="Steps")
+    expect(steps_shown).to_contain_text("The first 5,000 of 5,003 spans")
+    expect(steps_shown).to_contain_text(f"moat traces show {trace}")
+    expect(page.get_by_role("treeitem")).to_have_count(500)
+    expect(page.get_by_role("button", name="Show all 5,000 steps")).to_be_visible()
+    axe(page)
+    screenshot(page, "trace-large")
 
 
 def test_a_mistake_in_the_filter_is_shown_with_its_place_and_what_was_typed_stays(page: Page, faults: Faults) -> None:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 
 from moat.api.overview import DEFAULT, WINDOW
-from moat.api.records import MAX_ROWS, MIN_STEP_NS
+from moat.api.records import MAX_OFFSET, MAX_ROWS, MIN_STEP_NS
 from moat.domain.feedback import Source
 from moat.ports.eval_views import CasesWanted, ResultsWanted
 from moat.ports.evaluations import PlanWanted
@@ -42,6 +42,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "anyOf": [{"const": 0}, {"minimum": MIN_STEP_NS, "exclusiveMaximum": 10**18}],
         "default": 0,
     },
+    "offset": {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
     "offset_ns": {"type": "integer", "minimum": 0, "exclusiveMaximum": 10**18, "default": 0},
     "by": {"type": "string", "pattern": f"^((?:{_ONE})(?:,(?:{_ONE}))*)?$"},
     "said_by": {"enum": ["", *get_args(Source)]},

@@ -13,6 +13,7 @@ from moat.domain.errors import ConfigError, NotFound, RequestError
 from moat.domain.keys import Key
 from moat.domain.spans import Span
 from moat.domain.windows import zone
+from moat.ports.calls import TracePart
 from moat.ports.releases import SyncReport
 from moat.ports.traces import Dimension, TraceFilter, Usages
 from moat.prompts.drift import Drift
@@ -22,6 +23,7 @@ from moat.telemetry.conversation import Conversation, conversation
 from moat.telemetry.saved import NAMED, expand
 
 MAX_ROWS = 1000
+MAX_OFFSET = 10**9 - 1
 MIN_STEP_NS = 60 * 10**9
 """A finer division of time than minutes would answer with the calls themselves."""
 
@@ -66,15 +68,19 @@ def search_traces(request: Request, services: Services) -> list[Span]:
     return services.traces.search(wanted(request, services), limit_of(request))
 
 
-def get_trace(request: Request, services: Services) -> list[Span]:
-    """All spans of a trace or request, with their content."""
-    return own_spans(request, services, request.path_params["id"])
+def get_trace(request: Request, services: Services) -> TracePart:
+    """Spans of a trace or request with their content, up to 5,000 after the first `offset`, and how many there are."""
+    key: Key = request.state.key
+    asked, offset = request.path_params["id"], _offset(request)
+    part = services.calls.trace(asked, offset, key.tenant, key.environment)
+    if not part.count and (key.tenant or key.environment):
+        raise NotFound.for_this_key()
+    return part
 
 
 def get_messages(request: Request, services: Services) -> list[Conversation]:
-    """What was asked and answered in a trace or request, span by span, in one form whatever the provider's was."""
-    spans = own_spans(request, services, request.path_params["id"])
-    return [conversation(span) for span in spans if span.kind != "attempt"]
+    """What was asked and answered in the same spans, one by one, in one form whatever the provider's was."""
+    return [conversation(span) for span in get_trace(request, services).spans if span.kind != "attempt"]
 
 
 def own_spans(request: Request, services: Services, trace_or_request_id: str) -> list[Span]:
@@ -128,6 +134,14 @@ def step_of(request: Request) -> int:
     return int(text)
 
 
+def _offset(request: Request) -> int:
+    """How many spans are left out. Raises `RequestError`."""
+    text = request.query_params.get("offset", "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 9:
+        raise RequestError(f"must be a number from 0 to {MAX_OFFSET}", where="offset")
+    return int(text)
+
+
 def offset_of(request: Request) -> int:
     """How much later than multiples of their length time slots begin. Raises `RequestError`."""
     text, step_ns = request.query_params.get("offset_ns", "0"), step_of(request)
@@ -178,9 +192,14 @@ ENDPOINTS = (
         query=(*FILTER, "limit"),
         honours=("environment", "tenant"),
     ),
-    Endpoint("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, list[Span], honours=("environment", "tenant")),
+    Endpoint(
+        *("GET", "/api/v1/traces/{id}", VIEWERS, get_trace, TracePart),
+        query=("offset",),
+        honours=("environment", "tenant"),
+    ),
     Endpoint(
         *("GET", "/api/v1/traces/{id}/messages", VIEWERS, get_messages, list[Conversation]),
+        query=("offset",),
         honours=("environment", "tenant"),
     ),
     Endpoint(

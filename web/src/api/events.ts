@@ -1,5 +1,5 @@
 /** What changed on the server, as it says itself. */
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 
 import type { Topic } from "./line";
@@ -9,8 +9,8 @@ import { Rounds } from "./rounds";
 /** Queries whose key begins with one of these are asked again when the topic changed. */
 const CONCERNS: Record<Topic, readonly string[]> = {
   traces: ["live", "traces", "usage", "overview"],
-  serving: ["serving", "releases", "prompts", "overview"],
-  state: ["state", "releases", "runs", "keys", "accounts", "audit", "alerts", "approvals"],
+  serving: ["serving", "releases", "prompts", "proposals", "overview"],
+  state: ["state", "releases", "runs", "keys", "accounts", "audit", "alerts", "approvals", "proposals"],
 };
 const EVERYTHING = Object.keys(CONCERNS) as Topic[];
 /** Milliseconds between two rounds of asking. */
@@ -47,10 +47,15 @@ export function useEvents(queries: QueryClient): void {
   }, [queries]);
 }
 
-function refresh(queries: QueryClient, topic: Topic): Promise<void> {
-  const concerned = CONCERNS[topic];
-  // A question that is under way is not asked anew: on a slow line none would ever be answered.
-  return queries.invalidateQueries({ predicate: (query) => concerned.includes(String(query.queryKey[0])) }, { cancelRefetch: false });
+/** Ask again for what a topic concerns; settles when all of it is as it is after now. */
+export async function refresh(queries: QueryClient, topic: Topic): Promise<void> {
+  const concerned = (query: Query) => CONCERNS[topic].includes(String(query.queryKey[0]));
+  const underWay = new Set(queries.getQueryCache().findAll({ predicate: concerned, fetchStatus: "fetching" }));
+  // A question that is under way is not given up for another: on a slow line none would ever be answered.
+  const ask = (predicate: (query: Query) => boolean) => queries.invalidateQueries({ predicate }, { cancelRefetch: false });
+  await ask(concerned);
+  // It may have been answered from before the change: then it is asked again.
+  if (underWay.size > 0) await ask((query) => underWay.has(query));
 }
 
 /** Is the line to the server open? */

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import styles from "./Chart.module.css";
 import { time } from "./format";
-import { type Frame, divided, frameOf, marksIn, marksOf } from "./frame";
+import { type Frame, divided, frameOf, marksIn, marksOf, wholeness } from "./frame";
 import { useTheme } from "./theme";
 
 export interface Series {
@@ -100,12 +100,6 @@ export function Chart(props: ChartProps) {
       </details>
     </figure>
   );
-}
-
-/** What is said of a slot: something only of a first or last one that is not whole. */
-function wholeness(index: number, length: number, { cut, open }: Frame, past: boolean): string {
-  if (open && index === length - 1) return past ? "in part" : "so far";
-  return cut && index === 0 ? "in part" : "";
 }
 
 /** Always the same function, so that the picture is not drawn anew for another; none where there is nothing to call. */

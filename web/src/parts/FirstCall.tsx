@@ -1,13 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { answer, api } from "../api/client";
+import { modelsQuery } from "../api/serving";
 import { Command } from "./Command";
 import { Empty } from "./States";
-
-const modelsQuery = {
-  queryKey: ["serving", "models"],
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await answer(api.GET("/api/v1/status", { signal }))).models,
-};
 
 /** Nobody has called yet: the two commands that make a first call, which names its user and its session too. */
 export function FirstCall() {

@@ -2,7 +2,7 @@ import { type SubmitEvent, useId, useState } from "react";
 
 import { Button } from "./Button";
 import { Modal } from "./Modal";
-import { DAY, type Period, type PeriodSearch, WINDOWS, type WindowName, type Wrong, asField, boundsOf, isFixed, typedPeriod, words } from "./period";
+import { DAY, type Period, type PeriodSearch, type TypedPeriod, WINDOWS, type WindowName, type Wrong, asField, boundsOf, isFixed, typedPeriod, words } from "./period";
 
 export interface PeriodChoiceProps<Name extends WindowName> {
   period: Period<Name>;
@@ -61,16 +61,17 @@ export function PeriodChoice<Name extends WindowName>({ period, windows, choose,
 interface FieldsProps {
   period: Period;
   most: number | undefined;
-  show: (change: { from: number; until: number }) => void;
+  show: (change: TypedPeriod) => void;
 }
 
 /** From and until, on the reader's clock. What was typed stays until it is right. */
 function Fields({ period, most, show }: FieldsProps) {
   const [typed, setTyped] = useState(() => shownNow(period, Date.now()));
+  const [open, setOpen] = useState(isFixed(period) && period.until === undefined);
   const [wrong, setWrong] = useState<Wrong | null>(null);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const found = typedPeriod(typed.from, typed.until, Date.now(), most);
+    const found = typedPeriod(typed.from, open ? null : typed.until, Date.now(), most);
     if ("field" in found) setWrong(found);
     else show(found);
   };
@@ -80,7 +81,11 @@ function Fields({ period, most, show }: FieldsProps) {
   return (
     <form className="stack" noValidate onSubmit={submit}>
       {field("from", "From")}
-      {field("until", "Until")}
+      {!open && field("until", "Until")}
+      <label className="row">
+        <input type="checkbox" checked={open} onChange={(event) => setOpen(event.target.checked)} />
+        No end: up to now
+      </label>
       <p className="muted small">
         On your clock ({Intl.DateTimeFormat().resolvedOptions().timeZone}).{most !== undefined && ` At most ${most / DAY} days.`}
       </p>

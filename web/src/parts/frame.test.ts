@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { divided, frameOf, marksIn, marksOf } from "./frame";
+import { divided, frameOf, marksIn, marksOf, wholeness } from "./frame";
 
 const HOUR = 3600e9;
 const NOON = 1_795_348_800e9;
@@ -33,4 +33,16 @@ it("draws slots that are not whole as a line of its own", () => {
   expect(divided([1, 4, 5, 3], { cut: true, open: false })).toEqual({ whole: [null, 4, 5, 3], part: [1, 4, null, null] });
   expect(divided([1, 4, 5, 5, 1], { cut: true, open: true })).toEqual({ whole: [null, 4, 5, 5, null], part: [1, 4, null, 5, 1] });
   expect(divided([3, 4, 1], { cut: false, open: false })).toEqual({ whole: [3, 4, 1], part: [null, null, null] });
+});
+
+it("says of a first and a last slot that they are not whole, and of no other", () => {
+  const said = (frame: Parameters<typeof wholeness>[2], past: boolean) => times.map((_, index) => wholeness(index, times.length, frame, past));
+  expect(said(frameOf(times, NOON + 0.9 * HOUR, now), false)).toEqual(["in part", "", "so far"]);
+  expect(said(frameOf(times, NOON + 0.9 * HOUR, now), true)).toEqual(["in part", "", "in part"]);
+  expect(said(frameOf(times, NOON, NOON + 3 * HOUR), false)).toEqual(["", "", ""]);
+});
+
+it("knows the length of an only slot that is told", () => {
+  expect(frameOf([NOON], NOON, NOON + HOUR, HOUR).open).toBe(false);
+  expect(frameOf([NOON], NOON, NOON + HOUR / 2, HOUR).open).toBe(true);
 });

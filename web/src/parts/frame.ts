@@ -14,16 +14,22 @@ export interface Frame {
 /** Nanoseconds since 1970 are more than a number holds exactly. */
 const ROUNDED = 1e6;
 
-/** From the first slot's start to the end of the time asked for: without one, to the last slot's start. */
-export function frameOf(times: readonly number[], since_ns?: number, until_ns?: number): Frame {
-  const [since, last, before] = [times[0] ?? 0, times.at(-1) ?? 0, times.at(-2)];
+/** From the first slot's start to the end of the time asked for: without one, to the last slot's start. `step_ns`: a slot's length, else the last two tell. */
+export function frameOf(times: readonly number[], since_ns?: number, until_ns?: number, step_ns?: number): Frame {
+  const [since, last, before = -Infinity] = [times[0] ?? 0, times.at(-1) ?? 0, times.at(-2)];
   const until = Math.max(until_ns ?? 0, last);
   return {
     since_ns: since,
     until_ns: until > since ? until : since + 1e9,
     cut: since_ns !== undefined && since_ns > since + ROUNDED,
-    open: until_ns !== undefined && (before === undefined || until < 2 * last - before - ROUNDED),
+    open: until_ns !== undefined && until < last + (step_ns ?? last - before) - ROUNDED,
   };
+}
+
+/** What is said of a slot: something only of a first or last one that is not whole. `past`: is the time over that is drawn? */
+export function wholeness(index: number, length: number, { cut, open }: Pick<Frame, "cut" | "open">, past: boolean): "" | "in part" | "so far" {
+  if (open && index === length - 1) return past || (cut && index === 0) ? "in part" : "so far";
+  return cut && index === 0 ? "in part" : "";
 }
 
 /** What happened in the time that is drawn. */

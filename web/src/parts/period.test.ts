@@ -135,6 +135,12 @@ describe("what was typed", () => {
     expect(typedPeriod(from, until, NOW, 90 * 24 * HOUR)).toMatchObject({ field, message: expect.stringContaining(message) as unknown });
   });
 
+  it("goes on until now without an end", () => {
+    expect(typedPeriod("2026-11-22T09:00", null, NOW, 24 * HOUR)).toEqual({ from: at("2026-11-22T09:00Z"), until: undefined });
+    expect(typedPeriod("2026-08-01T00:00", null, NOW, 24 * HOUR)).toMatchObject({ field: "from" });
+    expect(typedPeriod("2026-11-23T09:00", null, NOW)).toMatchObject({ field: "from" });
+  });
+
   it("may end later than now", () => {
     expect(typedPeriod("2026-11-22T09:00", "2026-11-23T00:00", NOW, 24 * HOUR)).toEqual({ from: at("2026-11-22T09:00Z"), until: at("2026-11-23T00:00Z") });
   });

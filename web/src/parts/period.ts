@@ -153,13 +153,19 @@ export interface Wrong {
   message: string;
 }
 
-/** Two fields of date and time as a time. `most`: how long it may be, in milliseconds. */
-export function typedPeriod(from: string, until: string, now: number, most = Infinity): { from: number; until: number } | Wrong {
-  const [begun, ended] = [moment(Date.parse(from)), moment(Date.parse(until))];
+export interface TypedPeriod {
+  from: number;
+  /** Undefined: until now, whenever that is. */
+  until: number | undefined;
+}
+
+/** Two fields of date and time as a time; without the second one until now. `most`: how long it may be, in milliseconds. */
+export function typedPeriod(from: string, until: string | null, now: number, most = Infinity): TypedPeriod | Wrong {
+  const [begun, ended] = [moment(Date.parse(from)), until === null ? Infinity : moment(Date.parse(until))];
   if (begun === undefined) return { field: "from", message: "Write a date and a time of the day." };
   if (ended === undefined) return { field: "until", message: "Write a date and a time of the day." };
   if (begun >= now) return { field: "from", message: "This time has not come yet." };
   if (ended <= begun) return { field: "until", message: "This must be later than the beginning." };
   if (Math.min(ended, now) - begun > most) return { field: "from", message: `This must be ${most / DAY} days before the end, at most.` };
-  return { from: begun, until: ended };
+  return { from: begun, until: until === null ? undefined : ended };
 }

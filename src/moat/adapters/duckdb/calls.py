@@ -1,4 +1,4 @@
-"""Lists and charts of calls; implements the `CallReader` port over whatever asks the store."""
+"""Lists and charts of calls, and traces in parts; implements the `CallReader` port over whatever asks the store."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,9 +8,12 @@ from msgspec.structs import replace
 
 from moat.adapters.duckdb import call_queries as queries
 from moat.adapters.duckdb.conditions import CALLS, kinds_of, reported
+from moat.adapters.duckdb.queries import COLUMNS, OWN_TRACE_OF_REQUEST, PART_OF_TRACE, SPANS_OF_TRACE
+from moat.adapters.duckdb.rows import span_of
 from moat.domain.errors import RequestError
 from moat.ports.calls import (
     MOST_SAMPLES,
+    MOST_SPANS,
     CallCount,
     CallRow,
     CallSlot,
@@ -20,6 +23,8 @@ from moat.ports.calls import (
     Ranks,
     Sample,
     Totals,
+    TracePart,
+    in_order,
 )
 from moat.ports.traces import Dimension, TraceFilter
 
@@ -105,6 +110,18 @@ class DuckCalls:
         latencies = {row[:width]: tuple(row[width]) for row in self._ask(*asked) if row[width]} if wished else {}
         nothing = (None,) * len(ranks(0))
         return [_sample(width, row, latencies.get(row[:width], nothing)) for row in rows]
+
+    def trace(self, trace_or_request_id: str, offset: int = 0, tenant: str = "", environment: str = "") -> TracePart:
+        """See `CallReader`."""
+        if not trace_or_request_id:
+            return TracePart([], 0)
+        found = self._ask(OWN_TRACE_OF_REQUEST, [trace_or_request_id, tenant, environment])
+        own = [found[0][0] if found else trace_or_request_id, tenant, environment]
+        rows = self._ask(PART_OF_TRACE, [*own, trace_or_request_id, MOST_SPANS, offset])
+        count = len(rows)
+        if offset or count == MOST_SPANS:
+            ((count,),) = self._ask(SPANS_OF_TRACE, own)
+        return TracePart(sorted((span_of(COLUMNS, row) for row in rows), key=in_order), count)
 
     def findings(self, wanted: TraceFilter, step_ns: int, limit: int, timezone: str = "") -> list[FindingCount]:
         """See `CallReader`."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import duckdb
 import msgspec
@@ -20,13 +20,13 @@ from moat.adapters.duckdb.opening import connect, make_log
 from moat.adapters.duckdb.paging import pages
 from moat.adapters.duckdb.repricing import reprice
 from moat.adapters.duckdb.retention import steps
+from moat.adapters.duckdb.rows import grouped, span_of, spend_of
 from moat.adapters.duckdb.sift import Reject, SpanKey, sift, write_clean
 from moat.adapters.duckdb.slots import local_slot, slot
 from moat.domain.calls import Deployment
 from moat.domain.errors import DocumentError, StorageError, Unavailable
 from moat.domain.feedback import Feedback, Source
 from moat.domain.spans import Span
-from moat.domain.usage import Usage
 from moat.ports.traces import (
     Charge,
     Dimension,
@@ -40,8 +40,6 @@ from moat.ports.traces import (
     Usages,
     Visit,
 )
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 _SLACK = 1024
 """DuckDB wants room for more than the longest line."""
@@ -109,7 +107,7 @@ class DuckTraces:
         rows = self._ask(*queries.search(wanted, limit, kinds))
         if not rows and wanted.wide and kinds == CALLS:
             rows = self._ask(*queries.search(wanted, limit, reported(wanted)))
-        return [_span(queries.SLIM_COLUMNS, row) for row in rows]
+        return [span_of(queries.SLIM_COLUMNS, row) for row in rows]
 
     def trace(self, trace_or_request_id: str) -> list[Span]:
         """See `TraceReader`."""
@@ -117,25 +115,25 @@ class DuckTraces:
             return []
         found = self._ask(queries.TRACE_OF_REQUEST, [trace_or_request_id])
         rows = self._ask(queries.TRACE, [found[0][0] if found else trace_or_request_id])
-        return [_span(queries.COLUMNS, row) for row in rows]
+        return [span_of(queries.COLUMNS, row) for row in rows]
 
     def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:
         """See `TraceReader`."""
-        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted))]
+        return [grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted))]
 
     def series(
         self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int, offset_ns: int = 0, timezone: str = ""
     ) -> list[Usages]:
         """See `TraceReader`."""
         start = local_slot(step_ns, timezone, wanted) if timezone else slot(step_ns, offset_ns)
-        return [_grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns, start))]
+        return [grouped(Usages, len(by), row) for row in self._ask(*queries.usages(by, wanted, step_ns, start))]
 
     def scores(
         self, by: Sequence[Dimension], wanted: TraceFilter, step_ns: int = 0, offset_ns: int = 0
     ) -> list[Scores]:
         """See `TraceReader`."""
         rows = self._ask(*queries.scores(by, wanted, step_ns, offset_ns))
-        return [_grouped(Scores, len(by), (*row[:-1], tuple(row[-1]))) for row in rows]
+        return [grouped(Scores, len(by), (*row[:-1], tuple(row[-1]))) for row in rows]
 
     def feedback(self, trace_or_request_id: str) -> list[Feedback]:
         """See `TraceReader`."""
@@ -176,7 +174,7 @@ class DuckTraces:
         """See `TraceReader`. What is ingested after the first page is not seen."""
         with self._cursor() as cursor:
             for rows in pages(cursor, wanted, size):
-                yield [_span(queries.COLUMNS, row) for row in rows]
+                yield [span_of(queries.COLUMNS, row) for row in rows]
 
     def kept(self) -> Kept:
         """See `TraceReader`."""
@@ -189,7 +187,7 @@ class DuckTraces:
     ) -> list[Spend]:
         """See `TraceReader`."""
         start = local_slot(step_ns, timezone, wanted) if timezone else slot(step_ns, offset_ns)
-        return [_spend(len(by), row) for row in self._ask(*queries.spending(by, wanted, start))]
+        return [spend_of(len(by), row) for row in self._ask(*queries.spending(by, wanted, start))]
 
     def deployments(self, wanted: TraceFilter) -> list[tuple[str, Deployment]]:
         """See `TraceReader`."""
@@ -347,31 +345,5 @@ class DuckTraces:
             self._connection = None
 
 
-def _span(columns: Sequence[str], row: Sequence[Any]) -> Span:
-    """Rebuild a span; JSON columns hold text, or NULL for the default."""
-    fields = {
-        name: msgspec.json.decode(value) if name in queries.JSON_COLUMNS else value
-        for name, value in zip(columns, row, strict=True)
-        if value is not None
-    }
-    return Span(**fields)
-
-
-def _grouped(kind: type[T], groups: int, row: Sequence[Any]) -> T:
-    """The dimensions, then the other fields in their order."""
-    return kind(group=tuple(row[:groups]), **dict(zip(kind.__struct_fields__[1:], row[groups:], strict=True)))
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-_SPEND = ("slot_ns", "calls", "requests", "failed", "estimated", "cost", "unpriced", "hits", "saved", "refused")
-
-
-def _spend(groups: int, row: Sequence[Any]) -> Spend:
-    """The dimensions, the sums of `_SPEND`, then the counts of a `Usage`."""
-    sums = dict(zip(_SPEND, row[groups:], strict=False))
-    counts = dict(zip(queries.USAGE_COLUMNS, row[groups + len(_SPEND) :], strict=True))
-    usage = Usage(**counts, estimated=bool(sums["estimated"]))
-    return Spend(group=tuple(row[:groups]), usage=usage, **sums)

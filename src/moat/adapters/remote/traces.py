@@ -15,6 +15,7 @@ from moat.domain.calls import Deployment
 from moat.domain.errors import AccessError, RequestError, Unavailable
 from moat.domain.feedback import Feedback, Source
 from moat.domain.spans import Span
+from moat.ports.calls import TracePart, in_order
 from moat.ports.traces import Dimension, Kept, Repricing, Scores, Spend, TraceFilter, Usages, Visit
 
 T = TypeVar("T")
@@ -54,7 +55,12 @@ class RemoteTraces:
         """One trace with its content."""
         if not trace_or_request_id:
             return []
-        return self._get(f"/api/v1/traces/{quote(trace_or_request_id, safe='')}", {}, list[Span])
+        spans, path = list[Span](), f"/api/v1/traces/{quote(trace_or_request_id, safe='')}"
+        while True:
+            part = self._get(path, {"offset": len(spans)}, TracePart)
+            spans += part.spans
+            if not part.spans or len(spans) >= part.count:
+                return sorted(spans, key=in_order)
 
     def usages(self, by: Sequence[Dimension], wanted: TraceFilter) -> list[Usages]:
         """Totals by dimensions."""

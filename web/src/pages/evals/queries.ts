@@ -2,8 +2,10 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { answer, api } from "../../api/client";
-import type { RunResult } from "../../api/schema";
+import { grown, joined } from "../../api/growing";
+import type { RunPage, RunResult } from "../../api/schema";
 import type { CompareSearch, PowerSearch, RunSearch, RunsSearch } from "./routes";
+import { unfinished } from "./runs";
 
 /** Runs that are asked for at once. */
 const RUNS = 100;
@@ -24,13 +26,22 @@ export const datasetsQuery = queryOptions({
   queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })),
 });
 
+/** The newest runs, with those of the first page that they stand above. */
+function withNewer(fresh: RunPage, known: RunPage): RunPage {
+  const runs = joined(fresh.runs, known.runs, (run) => run.id);
+  return runs ? { runs, next: known.next } : fresh;
+}
+
 /** Those that the filter leaves, newest first, page by page. */
 export const runsQuery = ({ suite, prompt, version, verdict, author }: RunsSearch) =>
   infiniteQueryOptions({
     queryKey: ["runs", "list", suite, prompt, version, verdict, author],
-    queryFn: ({ signal, pageParam }) => {
-      const query = { suite, prompt, version, verdict, author, before: pageParam || undefined, limit: RUNS };
-      return answer(api.GET("/api/v1/runs", { params: { query }, signal }));
+    queryFn: (context) => {
+      const ask = (before: string) => {
+        const query = { suite, prompt, version, verdict, author, before: before || undefined, limit: RUNS };
+        return answer(api.GET("/api/v1/runs", { params: { query }, signal: context.signal }));
+      };
+      return grown(context, { first: "", ask, join: withNewer, stays: ({ runs }) => !runs.some(unfinished) });
     },
     initialPageParam: "",
     getNextPageParam: (page) => page.next || undefined,

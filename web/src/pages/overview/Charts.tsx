@@ -14,6 +14,7 @@ export function Charts({ overview, past, zoom }: { overview: Overview } & Pick<C
   const all = { times, marks, since_ns: overview.since_ns, until_ns: overview.until_ns, past, zoom };
   return (
     <div className={styles.charts}>
+      <h2 className="hidden-visually">Over time</h2>
       <Panel title="Calls" {...all} series={drawn.calls} format={brief} />
       <Panel title="Latency" {...all} series={drawn.latency} format={duration} />
       <Panel title="Cost" {...all} series={drawn.cost} format={money} />

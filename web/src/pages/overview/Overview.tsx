@@ -9,6 +9,7 @@ import { PeriodChoice } from "../../parts/PeriodChoice";
 import { boundsOf, drawn, isFixed, isPast, periodOf } from "../../parts/period";
 import { Empty, Shown } from "../../parts/States";
 import { time } from "../../parts/format";
+import { environmentsQuery } from "../releases/queries";
 import { countQuery } from "../traces/queries";
 import { Charts } from "./Charts";
 import { Budgets, Firing, Releases } from "./Lists";
@@ -86,10 +87,7 @@ function Quiet() {
 }
 
 function Environment({ chosen, choose }: { chosen: string | undefined; choose: (environment: string | undefined) => void }) {
-  const environments = useQuery({
-    queryKey: ["serving", "environments"],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/environments", { signal })),
-  });
+  const environments = useQuery(environmentsQuery);
   const names = [...new Set((environments.data ?? []).map((one) => one.environment))].sort();
   return (
     <select aria-label="Environment" value={chosen ?? ""} onChange={(event) => choose(event.target.value || undefined)}>

@@ -2,17 +2,15 @@ import { Link, getRouteApi } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 import type { Overview, Totals } from "../../api/schema";
-import { brief, change, duration, money, percent } from "../../parts/format";
+import { brief, duration, money, percent } from "../../parts/format";
+import { type Better, type Format, type Move, moved } from "./moved";
 import styles from "./Tiles.module.css";
 
 const route = getRouteApi("/inside/");
 
-interface Figure {
+interface Figure extends Move {
   name: string;
   now: string;
-  /** `+12 %`, or in words why there is no share. */
-  change: string;
-  tone: "good" | "bad" | "muted";
   link?: ReactNode;
 }
 
@@ -50,22 +48,10 @@ export function Tiles({ overview }: { overview: Overview }) {
 const failed = (totals: Totals) => (totals.calls > 0 ? totals.errors / totals.calls : null);
 
 type Read = (totals: Totals) => number | null;
-type Format = (value: number) => string;
-/** Is more of it better (1), worse (-1), or neither (0)? */
-type Better = 1 | -1 | 0;
 
 function figure(name: string, now: Totals, before: Totals, read: Read, format: Format, better: Better): Figure {
   const value = read(now);
   return { name, now: value === null ? "–" : format(value), ...moved(value, before.calls > 0 ? read(before) : null, format, better) };
-}
-
-/** `+12 %`; `up from 0` where a share cannot be said. What was not known is not compared. */
-function moved(now: number | null, before: number | null, format: Format, better: Better): Pick<Figure, "change" | "tone"> {
-  if (now === null) return { change: "", tone: "muted" };
-  if (before === null) return { change: "no earlier value", tone: "muted" };
-  if (now === before) return { change: "as before", tone: "muted" };
-  const tone = better === 0 ? "muted" : now > before === better > 0 ? "good" : "bad";
-  return { change: change(now, before) || `up from ${format(before)}`, tone };
 }
 
 function Tile({ figure }: { figure: Figure }) {

@@ -99,7 +99,7 @@ function setsOfResults(results: readonly RunResult[], variables: Props["variable
   for (const { case: id, asked } of results) {
     const input = asked?.input;
     if (typeof input === "string" && alone) found.set(id, setOf(id, { [alone]: input }));
-    else if (isRecord(input)) found.set(id, setOf(id, Object.fromEntries(Object.entries(input).filter(([name]) => name in variables))));
+    else if (isRecord(input)) found.set(id, setOf(id, Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(variables, name)))));
   }
   return [...found.values()];
 }

@@ -2,7 +2,8 @@ import { Badge } from "../../parts/Badge";
 import { LineDiff } from "../../parts/LineDiff";
 import type { Drafting } from "./drafts";
 import { partialPath } from "./partials";
-import { type Part, type Parts, used } from "./useParts";
+import { Passed } from "./Passed";
+import { type Part, type PartChanges, type Parts, usePartChanges, used } from "./useParts";
 
 interface Props {
   /** The prompt that is proposed. */
@@ -14,10 +15,11 @@ interface Props {
 /** The partials that go into the proposal: how each differs, and whom else it touches. */
 export function ChangedParts({ prompt, drafting, parts }: Props) {
   const from = drafting.draft.branch ?? "the project";
-  return parts.parts.filter((part) => part.own).map((part) => <Changed key={part.name} part={part} prompt={prompt} from={from} />);
+  const changes = usePartChanges(drafting, parts);
+  return parts.parts.filter((part) => part.own).map((part) => <Changed key={part.name} part={part} prompt={prompt} from={from} changes={changes} />);
 }
 
-function Changed({ part, prompt, from }: { part: Part; prompt: string; from: string }) {
+function Changed({ part, prompt, from, changes }: { part: Part; prompt: string; from: string; changes: PartChanges }) {
   const { name, text, original } = part;
   const path = partialPath(name);
   const others = part.uses.filter((use) => use.name !== prompt);
@@ -29,6 +31,7 @@ function Changed({ part, prompt, from }: { part: Part; prompt: string; from: str
       {others.length > 0 && (
         <p className="warn small">! Also used by {used(others)}: their texts change too, once they are released anew.</p>
       )}
+      {part.passed && <Passed part={part} changes={changes} />}
       {part.edited && (
         <p className="warn small">! In the project, this file has changes that are in no commit. They are proposed too, unless you took them out.</p>
       )}

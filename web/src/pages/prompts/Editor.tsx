@@ -39,21 +39,21 @@ export function Editor({ name, drafting, known }: Props) {
 function Written({ name, drafting, known }: Props) {
   const { draft, change } = drafting;
   const parts = useParts(name, drafting);
-  const { write, remove, copy } = usePartChanges(drafting, parts);
+  const changes = usePartChanges(drafting, parts);
   const variables = useVariables(name, draft);
   const findings = useFindings(name, draft);
   const found = findings.data ?? [];
   const path = pathOf(name, draft.version);
   const { shown, show, field, leadTo } = useShown(path);
   const part = parts.parts.find((one) => one.name === shown);
-  const copied = async (of: NonNullable<typeof part>) => show(await copy(of));
+  const copied = async (of: NonNullable<typeof part>) => show(await changes.copy(of));
   return (
     <section className="stack" aria-labelledby="file">
       <div className="row spread">
         <h2 id="file">Files</h2>
         <NextVersion drafting={drafting} known={known} />
       </div>
-      <Files name={name} path={path} parts={parts} findings={found} shown={part ? shown : ""} remove={remove} />
+      <Files name={name} path={path} parts={parts} findings={found} shown={part ? shown : ""} remove={changes.remove} />
       {parts.error && <Failure error={parts.error} />}
       {part ? (
         <PartialFile
@@ -63,8 +63,9 @@ function Written({ name, drafting, known }: Props) {
           prompt={name}
           variables={Object.keys(variables)}
           findings={found.filter((one) => one.path === partialPath(part.name))}
-          write={(text) => write(part, text)}
+          changes={changes}
           copy={() => copied(part)}
+          past={drafting.past}
         />
       ) : (
         <FileField
@@ -74,6 +75,7 @@ function Written({ name, drafting, known }: Props) {
           value={draft.text}
           change={(text) => change({ text })}
           findings={found.filter((one) => one.path === path)}
+          past={drafting.past}
         />
       )}
       {findings.isError ? (

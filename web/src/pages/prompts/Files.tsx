@@ -1,6 +1,6 @@
 import { Link, getRouteApi } from "@tanstack/react-router";
 
-import { Badge } from "../../parts/Badge";
+import { Badge, type Tone } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import type { Finding } from "./drafts";
 import styles from "./Editor.module.css";
@@ -57,9 +57,14 @@ export function Files({ name, path, parts, findings, shown, remove }: Props) {
   );
 }
 
-function stateOf({ text, original, own }: Part): string {
+type State = "" | "missing" | "theirs is newer" | "new" | "proposed" | "changed";
+
+const TONES: Partial<Record<State, Tone>> = { missing: "bad", "theirs is newer": "warn" };
+
+function stateOf({ text, original, own, passed }: Part): State {
   if (text === null) return "missing";
   if (!own) return "";
+  if (passed) return "theirs is newer";
   return original === null ? "new" : text === original ? "proposed" : "changed";
 }
 
@@ -69,7 +74,7 @@ interface OneProps {
   label: string;
   shown: boolean;
   errors: number;
-  state: string;
+  state: State;
 }
 
 function One({ name, part, label, shown, errors, state }: OneProps) {
@@ -85,7 +90,7 @@ function One({ name, part, label, shown, errors, state }: OneProps) {
       aria-current={shown ? "page" : undefined}
     >
       {label}
-      {state && <Badge tone={state === "missing" ? "bad" : "accent"}>{state}</Badge>}
+      {state && <Badge tone={TONES[state] ?? "accent"}>{state}</Badge>}
       {errors > 0 && <Badge tone="bad">{errors === 1 ? "1 error" : `${errors} errors`}</Badge>}
     </Link>
   );

@@ -32,9 +32,9 @@ export function Others({ drafts, chosen, choose }: Props) {
 
 function Other({ name, draft, isChosen, toggle }: { name: string; draft: Draft; isChosen: boolean; toggle: (on: boolean) => void }) {
   const versions = useQuery(versionsQuery(name));
-  const taken = versions.data && takenBy(versions.data, draft.branch ?? "").includes(draft.version);
+  const taken = versions.data && takenBy(versions.data, draft.branch ?? draft.proposed?.branch ?? "").includes(draft.version);
   const partials = Object.keys(draft.partials ?? {});
-  const problem = !isVersion(draft.version) ? "Its version is none." : taken ? "There is this version already." : "";
+  const problem = problemOf(draft, taken ?? false);
   return (
     <div className="row">
       <label className={styles.other}>
@@ -47,4 +47,11 @@ function Other({ name, draft, isChosen, toggle }: { name: string; draft: Draft; 
       </span>
     </div>
   );
+}
+
+/** Why a draft cannot go into a proposal; empty when it can. */
+function problemOf({ version, proposed }: Draft, taken: boolean): string {
+  if (proposed?.same) return `It is proposed as ${proposed.branch}.`;
+  if (!isVersion(version)) return "Its version is none.";
+  return taken ? "There is this version already." : "";
 }

@@ -1,15 +1,18 @@
 import { useMutation } from "@tanstack/react-query";
-import { type Ref, useId } from "react";
+import { type RefObject, useId } from "react";
 
 import type { PartialUse } from "../../api/schema";
 import { Button } from "../../parts/Button";
+import { LineDiff } from "../../parts/LineDiff";
 import { Failure } from "../../parts/States";
 import { Template } from "./Content";
 import type { Finding } from "./drafts";
 import styles from "./Editor.module.css";
 import { FileField, type FileHandle } from "./FileField";
 import { partialPath } from "./partials";
-import { type Part, publishedUses, used } from "./useParts";
+import { Passed } from "./Passed";
+import type { Past } from "./past";
+import { type Part, type PartChanges, publishedUses, used } from "./useParts";
 
 interface Props {
   part: Part;
@@ -18,15 +21,17 @@ interface Props {
   /** Names of its variables. */
   variables: readonly string[];
   findings: readonly Finding[];
-  write: (text: string) => void;
+  changes: PartChanges;
   /** Puts a copy in its place, and shows that. */
   copy: () => Promise<void>;
-  ref?: Ref<FileHandle>;
+  past: Past;
+  ref: RefObject<FileHandle | null>;
 }
 
 /** A partial: to be edited, begun, or, where published versions consist of it, changed in a copy. */
-export function PartialFile({ part, prompt, variables, findings, write, copy, ref }: Props) {
+export function PartialFile({ part, prompt, variables, findings, changes, copy, past, ref }: Props) {
   const { name, text, original, own } = part;
+  const write = (next: string) => changes.write(part, next);
   if (text === null) {
     return (
       <div className="panel stack">
@@ -46,17 +51,23 @@ export function PartialFile({ part, prompt, variables, findings, write, copy, re
       <p className="muted small">
         <code>{partialPath(name)}</code> {others.length > 0 && <span>Also used by {used(others)}.</span>}
       </p>
+      {part.passed && (
+        <>
+          <Passed part={part} changes={changes} />
+          <LineDiff before={part.project ?? ""} after={text} label={`From theirs to yours in ${name}`} />
+        </>
+      )}
       {published.length > 0 && <Published uses={published} name={name} copy={copy} />}
       {published.length > 0 && !own ? (
         <div className={styles.whole} tabIndex={0} role="region" aria-label={`Partial ${name}`}>
           <Template text={text} names={variables} />
         </div>
       ) : (
-        <FileField ref={ref} written="template" label={`Partial ${name}`} value={text} change={write} findings={findings} />
+        <FileField ref={ref} written="template" label={`Partial ${name}`} value={text} change={write} findings={findings} past={past} />
       )}
       {own && original !== null && text !== original && (
         <div className="row">
-          <Button onClick={() => write(original)}>As it was</Button>
+          <Button onClick={() => ref.current?.write(original)}>As it was</Button>
         </div>
       )}
     </>

@@ -94,15 +94,17 @@ function usual({ draft, changed }: Drafting): string[] {
 
 const cell = (set: VariableSet, lane: Lane): string => `${lane.id} ${set.name}`;
 
-/** What to send for a lane: the draft's text, or that of a version's file. */
+/** What to send for a lane: the draft's text, or that of a version's file. One that is only proposed is sent as the draft began. */
 function useOrder(name: string, drafting: Drafting) {
   const queries = useQueryClient();
   return async (lane: Lane, variables: Record<string, unknown>): Promise<DraftCall> => {
     const { draft } = drafting;
     if (lane.what === "draft") return { ...sent(name, draft), variables, model: lane.model };
-    const file = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: "static" });
+    // As it is now: one that is not published may have been edited since it was looked at.
+    const file = await queries.query({ ...fileQuery(name, lane.what, lane.what === draft.base ? draft.branch : ""), staleTime: 0 });
     if (file === null) throw new Error(`${name}@${lane.what} has no file in the project that this server runs on.`);
-    return { ...sent(name, { ...file, version: lane.what }), variables, model: lane.model };
+    const text = draft.branch && lane.what === draft.base ? drafting.original : file.text;
+    return { ...sent(name, { ...file, text, version: lane.what }), variables, model: lane.model };
   };
 }
 

@@ -21,7 +21,7 @@ export function Preview({ preview }: { preview: DraftPreview }) {
         {preview.messages.map((message, index) => (
           <article key={index} className={styles.message}>
             <h3>{String(message["role"])}</h3>
-            <pre tabIndex={0} role="region" aria-label={`Rendered ${String(message["role"])} message`}>
+            <pre tabIndex={0} role="region" aria-label={`Rendered ${title(preview.messages, index)}`}>
               {said(message["content"])}
             </pre>
           </article>
@@ -29,6 +29,13 @@ export function Preview({ preview }: { preview: DraftPreview }) {
       </div>
     </div>
   );
+}
+
+/** What a message is called: by its role, and from the second of a role on by its number too. */
+function title(messages: DraftPreview["messages"], index: number): string {
+  const role = messages[index]?.["role"];
+  const before = messages.slice(0, index).filter((one) => one["role"] === role).length;
+  return `${String(role)} message${before ? ` ${before + 1}` : ""}`;
 }
 
 /** Tokens and money of one call, beside the served version's. */

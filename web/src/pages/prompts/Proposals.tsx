@@ -14,7 +14,7 @@ import { versionOf } from "./address";
 /** Branches on which people propose a change, those that wait first. */
 export function Proposals() {
   const proposals = useQuery({
-    queryKey: ["prompts", "proposals"],
+    queryKey: ["proposals"],
     queryFn: ({ signal }) => answer(api.GET("/api/v1/proposals", { signal })),
   });
   return (

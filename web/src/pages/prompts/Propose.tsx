@@ -10,7 +10,7 @@ import { LineDiff } from "../../parts/LineDiff";
 import { ProposalMade } from "../../parts/ProposalMade";
 import { Failure } from "../../parts/States";
 import { ChangedParts } from "./ChangedParts";
-import { type Drafting, pathOf, useFindings, useOtherDrafts } from "./drafts";
+import { type Draft, type Drafting, pathOf, useFindings, useOtherDrafts, useProposed } from "./drafts";
 import { Others } from "./Others";
 import { type Parts, filesOf, together, useParts } from "./useParts";
 import { isVersion } from "./versions";
@@ -30,19 +30,22 @@ export function Propose({ name, drafting }: Props) {
   const { fields: said, change, forget } = useKeptFields(`propose:${name}`, { title: "", message: "" });
   const findings = useFindings(name, draft);
   const errors = findings.data?.filter((one) => one.severity === "error").length ?? 0;
+  const note = useProposed();
   const send = useMutation({
-    mutationFn: async () => {
-      const drafts = [[name, draft] as const, ...others.filter(([other]) => chosen.includes(other))];
+    mutationFn: async (drafts: readonly (readonly [string, Draft])[]) => {
       const files = together(await Promise.all(drafts.map(([of, one]) => filesOf(of, one))));
       return answer(api.POST("/api/v1/proposals", { body: { ...said, files } }));
     },
-    onSuccess: () => {
+    onSuccess: ({ branch }, drafts) => {
       forget();
-      return queries.invalidateQueries({ queryKey: ["prompts", "proposals"] });
+      note(drafts, branch);
+      return queries.invalidateQueries({ queryKey: ["proposals"] });
     },
+    // It may be refused for what somebody else has just changed.
+    onError: () => queries.invalidateQueries({ queryKey: ["prompts", "partials"] }),
   });
   if (send.data) return <ProposalMade made={send.data} />;
-  const hindrance = reason(draft.version, taken, changed || draft.base === "", errors) || partsReason(parts);
+  const hindrance = reason(draft, taken, changed, errors) || partsReason(parts);
   return (
     <div className="columns">
       <div className="stack">
@@ -57,7 +60,7 @@ export function Propose({ name, drafting }: Props) {
           {chosen.length > 0 && ` and those of ${chosen.length === 1 ? "another draft" : `${chosen.length} other drafts`}`} to a new branch of the project&apos;s repository,
           with you as the author. What environments serve stays as it is: colleagues review, merge and release it.
         </p>
-        <Form said={said} change={change} hindrance={hindrance} busy={send.isPending} send={send.mutate} />
+        <Form said={said} change={change} hindrance={hindrance} busy={send.isPending} send={() => send.mutate([[name, draft], ...others.filter(([other]) => chosen.includes(other))])} />
         {send.isError && <Failure error={send.error} />}
         <Link to="/prompts" search={{ show: "proposals" }}>
           All proposals
@@ -67,8 +70,9 @@ export function Propose({ name, drafting }: Props) {
   );
 }
 
-function reason(version: string, taken: readonly string[], changed: boolean, errors: number): string {
-  if (!changed) return "Nothing is changed yet: write it in the tab Edit.";
+function reason({ base, version, proposed }: Draft, taken: readonly string[], changed: boolean, errors: number): string {
+  if (proposed?.same) return `It is proposed as ${proposed.branch}. What you change of it can be proposed again.`;
+  if (!changed && base !== "") return "Nothing is changed yet: write it in the tab Edit.";
   if (!isVersion(version)) return "The version is none: write it like 1.4.0, in the tab Edit.";
   if (taken.includes(version)) return `There is a version ${version} already: choose the next, in the tab Edit.`;
   if (errors > 0) return `Lint finds ${errors === 1 ? "an error" : `${errors} errors`}: see the tab Edit.`;
@@ -78,7 +82,9 @@ function reason(version: string, taken: readonly string[], changed: boolean, err
 function partsReason({ settled, error, parts }: Parts): string {
   if (error || !settled) return "What it includes is not known yet.";
   const missing = parts.find((part) => part.text === null);
-  return missing ? `There is no partial ${missing.name}: begin it in the tab Edit.` : "";
+  if (missing) return `There is no partial ${missing.name}: begin it in the tab Edit.`;
+  const passed = parts.find((part) => part.passed);
+  return passed ? `Somebody changed ${passed.name} since this draft took it: choose what becomes of that.` : "";
 }
 
 interface Said {

@@ -23,9 +23,9 @@ export function SuiteRun({ name, draft }: { name: string; draft: Draft }) {
   const [last, keep] = useKept(`moat-eval ${name}`, isText);
   const id = search.run ?? last ?? "";
   const suites = useQuery({ queryKey: ["runs", "suites"], queryFn: ({ signal }) => answer(api.GET("/api/v1/suites", { signal })) });
-  const begun = (run: DraftEval) => {
-    keep(run.id);
-    void navigate({ search: (before) => ({ ...before, run: run.id }), replace: true });
+  const show = (run: string) => {
+    keep(run);
+    void navigate({ search: (before) => ({ ...before, run }), replace: true });
   };
   return (
     <section className="stack" aria-labelledby="suite">
@@ -33,7 +33,7 @@ export function SuiteRun({ name, draft }: { name: string; draft: Draft }) {
       <Shown query={suites}>
         {(all) => {
           const own = all.filter((suite) => suite.prompt === name && suite.problems.length === 0);
-          if (own.length > 0) return <Start name={name} draft={draft} suites={own} begun={begun} />;
+          if (own.length > 0) return <Start name={name} draft={draft} suites={own} show={show} />;
           return (
             <Empty title="No suite tests this prompt" command={`moat eval init ${name}`}>
               <p>A suite has cases, scorers and gates: whether the next version is better is then measured, not felt.</p>
@@ -50,10 +50,10 @@ interface StartProps {
   name: string;
   draft: Draft;
   suites: readonly SuiteInfo[];
-  begun: (run: DraftEval) => void;
+  show: (run: string) => void;
 }
 
-function Start({ name, draft, suites, begun }: StartProps) {
+function Start({ name, draft, suites, show }: StartProps) {
   const start = useMutation({
     mutationFn: (form: FormData) => {
       const [suite = "", limit = "", budget = ""] = ["suite", "limit", "budget"].map((field) => {
@@ -63,7 +63,13 @@ function Start({ name, draft, suites, begun }: StartProps) {
       const body = { ...sent(name, draft), suite, limit: Number(limit) || 0, model: "", budget, environment: "production" };
       return answer(api.POST("/api/v1/drafts/evals", { body }));
     },
-    onSuccess: begun,
+    onSuccess: (run) => {
+      show(run.id);
+    },
+    // The run that is in the way is named: one's own, or a colleague's of the same draft.
+    onError: (error) => {
+      if (error instanceof ApiError && error.status === 409 && error.param?.startsWith("run_")) show(error.param);
+    },
   });
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -152,7 +158,7 @@ function State({ run, cancel, error }: { run: DraftEval; cancel: () => void; err
       <p className="muted small">
         {count(run.done)} of {count(run.total)} answered
         {run.errors > 0 && <span className="bad"> ✕ {count(run.errors)} errors</span>} · {money(run.spent)} of {money(run.budget)} spent
-        {run.finished_ns > 0 && ` · ${duration(run.finished_ns - run.started_ns)}`}
+        {run.finished_ns > 0 && ` · ${duration(run.finished_ns - run.started_ns)}`} · started by {run.person}
         {run.baseline && (
           <>
             {" "}

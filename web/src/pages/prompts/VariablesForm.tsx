@@ -1,6 +1,7 @@
 import { useId } from "react";
 
 import type { Variable } from "../../api/schema";
+import { of } from "../../parts/records";
 import styles from "./Editor.module.css";
 import { type Typed, shown } from "./variables";
 
@@ -18,8 +19,8 @@ export function VariablesForm({ variables, typed, problems, change }: Props) {
       key={name}
       name={name}
       variable={variable}
-      text={typed[name] ?? ""}
-      problem={problems[name] ?? ""}
+      text={of(typed, name) ?? ""}
+      problem={of(problems, name) ?? ""}
       change={(text) => change(name, text)}
     />
   ));

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 
 import type { Registration } from "../../api/schema";
+import { modelsQuery } from "../../api/serving";
 import { Badge } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { Failure, Loading } from "../../parts/States";
@@ -9,7 +10,6 @@ import { type Drafting, type Opened, useDraft } from "./drafts";
 import { Editor } from "./Editor";
 import { Playground } from "./Playground";
 import { Propose } from "./Propose";
-import { modelsQuery } from "./queries";
 import type { Tab } from "./address";
 import type { Tries } from "./tries";
 import { settled } from "./versions";
@@ -30,12 +30,12 @@ export function Workshop({ name, tab, versions, tries }: Props) {
   const known = versions.map((one) => one.content.version);
   const base = version && known.includes(version) ? version : (settled(versions)?.content.version ?? "");
   const opened = branch && version ? { branch, version } : null;
-  const { drafting, query, noFile } = useDraft(name, versions, base, opened, models.data ?? []);
+  const { drafting, query, noFile, bare } = useDraft(name, versions, base, opened, models.data ?? []);
   if (!drafting || models.isPending) return query.isError ? <Failure error={query.error} retry={() => void query.refetch()} /> : <Loading />;
   return (
     <div className="stack">
       {opened && drafting.draft.branch !== opened.branch && <Another opened={opened} drafting={drafting} />}
-      <Kept drafting={drafting} noFile={noFile} />
+      <Kept drafting={drafting} noFile={noFile} bare={bare} />
       {tab === "edit" && <Editor name={name} drafting={drafting} known={known} />}
       {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} tries={tries} />}
       {tab === "propose" && <Propose name={name} drafting={drafting} />}
@@ -51,19 +51,27 @@ function Another({ opened, drafting }: { opened: Opened; drafting: Drafting }) {
       <span>
         ! This browser keeps a draft {draft.version} of this prompt, so {opened.version} of {opened.branch} is not opened.
       </span>
-      <Button onClick={() => (!changed || confirm("Discard the draft that is kept? Its text is kept nowhere else.")) && discard()}>
+      <Button onClick={() => (!changed || draft.proposed?.same || confirm("Discard the draft that is kept? Its text is kept nowhere else.")) && discard()}>
         Discard it, and open the proposal
       </Button>
     </div>
   );
 }
 
-function Kept({ drafting, noFile }: { drafting: Drafting; noFile: boolean }) {
+function Kept({ drafting, noFile, bare }: { drafting: Drafting; noFile: boolean; bare: string }) {
   const { draft, changed, kept, passed, discard } = drafting;
+  const { proposed } = draft;
+  const lost = changed && !proposed?.same;
   return (
     <div className="row spread">
       <div className="row small">
         {kept ? <Badge tone="accent">Draft {draft.version}</Badge> : <Badge>Nothing changed yet</Badge>}
+        {proposed && (
+          <Badge tone="good">
+            proposed as {proposed.branch}
+            {!proposed.same && ", changed since"}
+          </Badge>
+        )}
         <span className="muted">
           {draft.base ? `Begun with ${draft.base}${draft.branch ? ` of ${draft.branch}` : ""}. ` : "A new prompt. "}
           {kept ? `Kept in this browser only${changed ? "" : ", with the text as it was"}. ` : ""}
@@ -79,9 +87,14 @@ function Kept({ drafting, noFile }: { drafting: Drafting; noFile: boolean }) {
             ! {draft.base} has no file {draft.branch ? `in ${draft.branch}` : "in the project this server runs on"}, so this begins with an example.
           </span>
         )}
+        {bare && (
+          <span>
+            <code>{bare}</code> is a bare text. The draft is a YAML file, with that text as its one user message.
+          </span>
+        )}
       </div>
       {kept && (
-        <Button kind="danger" onClick={() => (!changed || confirm("Discard this draft? Its text is kept nowhere else.")) && discard()}>
+        <Button kind="danger" onClick={() => (!lost || confirm("Discard this draft? Its text is kept nowhere else.")) && discard()}>
           Discard draft
         </Button>
       )}

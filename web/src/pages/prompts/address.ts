@@ -1,5 +1,6 @@
 /** What the addresses of these pages hold. */
 import { text } from "../../parts/address";
+import { isVersion } from "./versions";
 
 export const TABS = ["content", "versions", "differences", "lineage", "edit", "try", "propose"] as const;
 export type Tab = (typeof TABS)[number];
@@ -28,10 +29,10 @@ export interface PromptSearch {
   run?: string;
 }
 
-/** The version of a prompt that a file is, if it is one that can be opened as a draft. */
+/** The version of a prompt that a file is, if it is one: YAML, or a bare text, whose name may begin with `v`. */
 export function versionOf(path: string): { name: string; version: string } | null {
-  const [, name, version] = /^prompts\/(?!_)(.+)\/([^/]+)\.yaml$/.exec(path) ?? [];
-  return name && version ? { name, version } : null;
+  const [, name, version] = /^prompts\/(?!_)(.+)\/(?:v(?=.*\.(?:txt|md)$))?([^/]+)\.(?:yaml|txt|md)$/.exec(path) ?? [];
+  return name && version && isVersion(version) ? { name, version } : null;
 }
 
 /** Columns of the playground: more would be no comparison, and each costs money. */

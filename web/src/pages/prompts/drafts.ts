@@ -6,8 +6,11 @@ import { ApiError, answer, api } from "../../api/client";
 import type { Registration, Variable } from "../../api/schema";
 import { sessionQuery } from "../../api/session";
 import { useSettled } from "../../parts/settled";
-import { useKept, useKeptAll } from "../../parts/kept";
+import { read, useKept, useKeptAll, write } from "../../parts/kept";
+import { versionOf } from "./address";
+import { asYaml, isBare } from "./bare";
 import { partialOf } from "./partials";
+import type { Past } from "./past";
 import { type VariableSet, isRecord } from "./variables";
 import { nextVersion, takenBy } from "./versions";
 
@@ -23,6 +26,8 @@ export interface Draft {
   partials?: Readonly<Record<string, string>>;
   /** The commits that had these as they began, by name: what others change of one after its own is not taken back. */
   commits?: Readonly<Record<string, string>>;
+  /** The branch that it was proposed as last, and whether it is as it was then. */
+  proposed?: { branch: string; same: boolean };
 }
 
 /** A version that is only proposed, to begin with. */
@@ -44,7 +49,9 @@ export interface Drafting {
   kept: boolean;
   /** The version that it would begin with now, if that is another: there is a newer one, or one was asked for. */
   passed: string;
-  change: (part: Partial<Draft>) => void;
+  /** What can be undone in its files. */
+  past: Past;
+  change: (part: Partial<Omit<Draft, "proposed">>) => void;
   discard: () => void;
 }
 
@@ -65,7 +72,11 @@ const isDraft = (value: unknown): value is Draft =>
   isRecord(value) &&
   ["base", "version", "text"].every((part) => typeof value[part] === "string") &&
   (value["branch"] === undefined || typeof value["branch"] === "string") &&
+  (value["proposed"] === undefined || isProposal(value["proposed"])) &&
   ["partials", "commits"].every((part) => value[part] === undefined || isTexts(value[part]));
+
+const isProposal = (value: unknown): value is NonNullable<Draft["proposed"]> =>
+  isRecord(value) && typeof value["branch"] === "string" && typeof value["same"] === "boolean";
 
 const isTexts = (value: unknown): value is Record<string, string> => isRecord(value) && Object.values(value).every((text) => typeof text === "string");
 
@@ -84,11 +95,24 @@ export function useOtherDrafts(name: string): readonly (readonly [string, Draft]
   return all.filter(([other]) => other !== name);
 }
 
-/** Where the file of a version stands, or would. */
+/** Note that drafts were proposed as a branch. One that another window has changed meanwhile was not: it stays as it is. */
+export function useProposed(): (drafts: readonly (readonly [string, Draft])[], branch: string) => void {
+  const beginning = useKey("draft", "");
+  return (drafts, branch) => {
+    for (const [name, draft] of drafts) {
+      const now = read(beginning + name);
+      if (now === null || now === JSON.stringify(draft)) write(beginning + name, JSON.stringify({ ...draft, proposed: { branch, same: true } }));
+    }
+  };
+}
+
+/** Where the file of a draft would stand. */
 export const pathOf = (name: string, version: string): string => `prompts/${name}/${version}.yaml`;
 
 /** What a version is written in. */
 export interface Written {
+  /** Of its own file. */
+  path: string;
   text: string;
   /** Texts by name of the partials that its proposal changes, and the commits that they were written for. */
   partials: Readonly<Record<string, string>>;
@@ -101,9 +125,9 @@ export const fileQuery = (name: string, version: string, branch = "") =>
     queryKey: ["prompts", "file", name, version, branch],
     queryFn: async ({ signal }): Promise<Written | null> => {
       try {
-        if (branch) return await proposed(branch, pathOf(name, version), signal);
-        const { text } = await answer(api.GET("/api/v1/files/prompts/{name}", { params: { path: { name }, query: { version } }, signal }));
-        return { text, partials: NONE, commits: NONE };
+        if (branch) return await proposed(branch, name, version, signal);
+        const { path, text } = await answer(api.GET("/api/v1/files/prompts/{name}", { params: { path: { name }, query: { version } }, signal }));
+        return { path, text, partials: NONE, commits: NONE };
       } catch (error) {
         // It was registered over the API, is on a branch that is not checked out, or its proposal is gone.
         if (error instanceof ApiError && error.status === 404) return null;
@@ -112,40 +136,52 @@ export const fileQuery = (name: string, version: string, branch = "") =>
     },
   });
 
-async function proposed(branch: string, path: string, signal: AbortSignal): Promise<Written> {
-  const read = (one: string) => answer(api.GET("/api/v1/proposals/file", { params: { query: { branch, path: one } }, signal }));
-  const [{ text }, proposals] = await Promise.all([read(path), answer(api.GET("/api/v1/proposals", { signal }))]);
-  const paths = proposals.find((one) => one.branch === branch)?.files.filter(partialOf) ?? [];
-  const files = await Promise.all(paths.map(read));
-  const byName = (part: "text" | "base") => Object.fromEntries(files.map((one) => [partialOf(one.path), one[part]]));
-  return { text, partials: byName("text"), commits: byName("base") };
+async function proposed(branch: string, name: string, version: string, signal: AbortSignal): Promise<Written> {
+  const file = (path: string) => answer(api.GET("/api/v1/proposals/file", { params: { query: { branch, path } }, signal }));
+  const proposals = await answer(api.GET("/api/v1/proposals", { signal }));
+  const paths = proposals.find((one) => one.branch === branch)?.files ?? [];
+  const isOwn = (path: string) => {
+    const found = versionOf(path);
+    return found?.name === name && found.version === version;
+  };
+  const own = await file(paths.find(isOwn) ?? pathOf(name, version));
+  const partials = await Promise.all(paths.filter(partialOf).map(file));
+  const byName = (part: "text" | "base") => Object.fromEntries(partials.map((one) => [partialOf(one.path), one[part]]));
+  return { path: own.path, text: own.text, partials: byName("text"), commits: byName("base") };
 }
 
 /** The person's draft: the one kept in this browser, else what is opened, else the file of `base` under the next number. */
 export function useDraft(name: string, versions: readonly Registration[], base: string, opened: Opened | null, models: readonly string[]) {
   const [kept, keep] = useKept(useKey("draft", name), isDraft);
+  const [past] = useState<Past>(() => new Map());
   const { from, branch, asAsked } = startOf(kept, opened, base);
   const file = useQuery({ ...fileQuery(name, from, branch), enabled: from !== "" });
-  if (from !== "" && file.data === undefined) return { query: file, drafting: null, noFile: false };
-  const begun = file.data ?? { text: BEGINNING.replace("MODEL", models[0] ?? "assistant"), partials: NONE, commits: NONE };
+  if (from !== "" && file.data === undefined) return { query: file, drafting: null, noFile: false, bare: "" };
+  const model = models[0] ?? "assistant";
+  const found = file.data ?? { path: "", text: BEGINNING.replace("MODEL", model), partials: NONE, commits: NONE };
+  const bare = isBare(found.path) ? found.path : "";
+  const variables = versions.find((one) => one.content.version === from)?.content.variables ?? NONE;
+  const begun = bare ? { ...found, text: asYaml(found.text, model, Object.keys(variables)) } : found;
   const fresh = beginning(from, branch, begun, versions);
   const draft = kept ?? fresh;
   const drafting: Drafting = {
     draft,
-    taken: takenBy(versions, branch),
+    taken: takenBy(versions, branch || (draft.proposed?.branch ?? "")),
     original: begun.text,
     begun: begun.partials,
     changed: !sameFiles(draft, fresh),
     kept: kept !== null,
     passed: kept !== null && branch === "" && from !== "" && !opened && base !== from ? base : "",
+    past,
     change: (part) => {
-      const next = { ...draft, ...part };
-      const same = sameFiles(next, fresh) && next.version === fresh.version;
-      keep(same && asAsked ? null : next);
+      const { proposed } = draft;
+      const next = { ...draft, ...part, ...(proposed && { proposed: { ...proposed, same: false } }) };
+      const same = sameFiles(next, fresh) && sameTexts(next.commits, fresh.commits) && next.version === fresh.version;
+      keep(same && asAsked && !proposed ? null : next);
     },
     discard: () => keep(null),
   };
-  return { query: file, drafting, noFile: from !== "" && file.data === null };
+  return { query: file, drafting, noFile: from !== "" && file.data === null, bare };
 }
 
 /** What a draft begins with: the kept one's own beginning, before what the address asks for. */

@@ -1,5 +1,7 @@
 /** Partials, the files that `{% include "name" %}` puts into a prompt: which a text includes, and what they may be called. */
 
+import { of } from "../../parts/records";
+
 /** As the server finds them: src/moat/prompts/files.py; also within quotes of YAML, where a quote is \\" or ''. */
 const INCLUDE = /(\{%[-+]?\s*include\s+)(\\"|"|''|')([^"'\\]+)\2/g;
 const PART = "[A-Za-z0-9][A-Za-z0-9_.\\-]{0,63}";
@@ -8,9 +10,6 @@ export const PARTIAL_NAME = `(?!.*\\.\\.)${PART}(/${PART}){0,7}`;
 const NAME = new RegExp(`^${PARTIAL_NAME}$`);
 
 export const isPartialName = (name: string): boolean => NAME.test(name);
-
-/** What a record has under a name of somebody's choice, which may also be one that every object has. */
-export const of = <T>(record: Readonly<Record<string, T>>, name: string): T | undefined => (Object.hasOwn(record, name) ? record[name] : undefined);
 
 /** Where the file of a partial stands, or would. */
 export const partialPath = (name: string): string => `prompts/_partials/${name}.j2`;

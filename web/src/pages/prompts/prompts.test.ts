@@ -1,14 +1,19 @@
+import { history, undo } from "@codemirror/commands";
 import { EditorState } from "@codemirror/state";
 import { describe, expect, it } from "vitest";
 
 import type { FieldDiff, Lineage, ListedPrompt, Variable } from "../../api/schema";
+import { of } from "../../parts/records";
+import { asYaml, isBare } from "./bare";
 import { diagnostics } from "./diagnostics";
+import type { Draft } from "./drafts";
 import { graph } from "./graph";
 import { lanes } from "./lanes";
 import { byMeaning } from "./meaning";
-import { promptSearch } from "./address";
-import { includes, including, isPartialName, nextName, of, partialOf, reached } from "./partials";
-import { type Part, copied, together, used } from "./useParts";
+import { promptSearch, versionOf } from "./address";
+import { includes, including, isPartialName, nextName, partialOf, reached } from "./partials";
+import { begun, left } from "./past";
+import { type Part, copied, partOf, together, used } from "./useParts";
 import { said } from "./said";
 import { WAITING, after, split } from "./stream";
 import { pieces } from "./template";
@@ -83,7 +88,10 @@ describe("partials", () => {
   });
 
   it("have copies in their places, also in each other", () => {
-    const part = (name: string): Part => ({ name, text: texts[name] ?? null, original: texts[name] ?? null, own: false, commit: `last of ${name}`, edited: false, uses: [] });
+    const part = (name: string): Part => {
+      const text = texts[name] ?? null;
+      return { name, text, original: text, own: false, project: text, commit: `last of ${name}`, passed: false, edited: false, uses: [] };
+    };
     const draft = { base: "1.0.0", version: "1.1.0", text: prompt, partials: { outer: texts["outer"] ?? "" } };
     const found = copied(draft, [part("outer"), part("inner"), part("gone"), part("other")], { inner: "inner-2", outer: "outer-2" });
     expect(found.text).toBe(including(prompt, { outer: "outer-2" }));
@@ -91,6 +99,23 @@ describe("partials", () => {
     const inPlace = copied({ ...draft, partials: {} }, [part("outer"), part("inner")], { inner: "inner-2" });
     expect(inPlace.commits).toEqual({ outer: "last of outer" });
     expect(inPlace.partials).toEqual({ outer: 'Before {% include "inner-2" %}', "inner-2": texts["inner"] });
+  });
+
+  it("say when somebody else has changed them", () => {
+    const draft: Draft = { base: "1.0.0", version: "1.1.0", text: "", partials: { tone: "Mine." }, commits: { tone: "c1" } };
+    const found = (text: string, commit: string) => ({ name: "tone", path: "", text, commit, edited: false, used_by: [] });
+    const passed = (one: Partial<Draft>, project: ReturnType<typeof found> | null) => partOf("tone", { ...draft, ...one }, undefined, project).passed;
+    expect(passed({}, found("As it was.", "c1"))).toBe(false);
+    expect(passed({}, found("Theirs.", "c2"))).toBe(true);
+    expect(passed({}, found("Mine.", "c2"))).toBe(false);
+    expect(passed({ commits: { tone: "c2" } }, found("Theirs.", "c2"))).toBe(false);
+    // Begun as a new one, and made by somebody else meanwhile.
+    expect(passed({ commits: {} }, found("Theirs.", "c1"))).toBe(true);
+    expect(passed({ commits: {} }, null)).toBe(false);
+    // Taken out of the project; a proposal may have it as a new file.
+    expect(passed({}, null)).toBe(true);
+    expect(passed({ branch: "propose/x" }, null)).toBe(false);
+    expect(partOf("tone", { ...draft, partials: {} }, undefined, found("Theirs.", "c2"))).toMatchObject({ passed: false, own: false, text: "Theirs." });
   });
 
   it("of several drafts are proposed once, and only when they are the same", () => {
@@ -112,6 +137,14 @@ describe("values", () => {
     const found = valued(variables, { text: "7", many: "1.5", on: "true", list: "[1]", none: "" });
     expect(found.values).toEqual({ text: "7", on: true, list: [1] });
     expect(Object.keys(found.problems)).toEqual(["many"]);
+  });
+
+  it("are only what was typed, also of variables that are called as what every object has", () => {
+    const variables = { constructor: variable("integer"), toString: variable("string"), valueOf: variable("object"), ["__proto__"]: variable("string") };
+    expect(valued(variables, {})).toEqual({ values: {}, problems: {} });
+    const { values, problems } = valued(variables, Object.fromEntries([["toString", "a"], ["__proto__", "b"], ["valueOf", "no"]]));
+    expect(Object.entries(values)).toEqual([["toString", "a"], ["__proto__", "b"]]);
+    expect(Object.keys(problems)).toEqual(["valueOf"]);
   });
 
   it("come from lines of a dataset", () => {
@@ -155,6 +188,45 @@ it("puts what changes answers before what does not", () => {
     ["Parameters", ["temperature"]],
     ["Metadata (answers stay the same)", ["owner"]],
   ]);
+});
+
+describe("undoing", () => {
+  const undone = (state: EditorState): EditorState => {
+    let after = state;
+    undo({ state, dispatch: (transaction) => (after = transaction.state) });
+    return after;
+  };
+  const typed = (state: EditorState, insert: string) => state.update({ changes: { from: state.doc.length, insert } }).state;
+
+  it("stops at the text that was opened", () => {
+    const opened = begun("model: a", undefined, history());
+    expect(undone(opened).doc.toString()).toBe("model: a");
+    expect(undone(undone(typed(opened, "b"))).doc.toString()).toBe("model: a");
+  });
+
+  it("goes on where another file was shown meanwhile, and not with what came from elsewhere", () => {
+    const before = left(typed(begun("model: a", undefined, history()), "b"));
+    expect(undone(begun("model: ab", before, history())).doc.toString()).toBe("model: a");
+    expect(undone(begun("model: other", before, history())).doc.toString()).toBe("model: other");
+  });
+});
+
+describe("a bare text", () => {
+  const message = (text: string) => asYaml(text, "assistant", []).split("content: ")[1];
+
+  it("is known by its path, as a version of a prompt", () => {
+    expect(["prompts/a/1.0.0.txt", "prompts/a/v1.0.0.md", "prompts/a/1.0.0.yaml"].map(isBare)).toEqual([true, true, false]);
+    expect(["prompts/a/b/1.0.0.txt", "prompts/a/v1.0.0.md", "prompts/a/1.0.0.yaml"].map((path) => versionOf(path)?.version)).toEqual(["1.0.0", "1.0.0", "1.0.0"]);
+    expect(["prompts/a/README.md", "prompts/a/v1.0.0.yaml", "prompts/_partials/a.j2", "moat.yaml"].map(versionOf)).toEqual([null, null, null, null]);
+  });
+
+  it("becomes YAML that says the same", () => {
+    expect(asYaml("Sum up:\n\n{{ text }}\n", "assistant", ["text", "on"])).toBe(
+      'model: assistant\nvariables:\n  text: {type: string}\n  "on": {type: string}\nmessages:\n  - role: user\n    content: |\n      Sum up:\n\n      {{ text }}\n',
+    );
+    expect(["a", "a\n\n", "  a", "\na"].map(message)).toEqual(["|-\n      a\n", "|+\n      a\n\n", "|2-\n        a\n", "|2-\n\n      a\n"]);
+    expect(["", " \n", "a\u2028b", "a\rb", "\ufeffa"].map(message)).toEqual(['""\n', '" \\n"\n', '"a\\u2028b"\n', '"a\\rb"\n', '"\\ufeffa"\n']);
+  });
 });
 
 it("keeps findings on lines that there are", () => {

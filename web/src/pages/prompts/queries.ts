@@ -34,9 +34,3 @@ export const lineageQuery = (name: string) =>
     queryKey: ["prompts", "lineage", name],
     queryFn: ({ signal }) => answer(api.GET("/api/v1/lineage/{name}", { params: { path: { name } }, signal })),
   });
-
-/** Model aliases that the server knows. */
-export const modelsQuery = queryOptions({
-  queryKey: ["serving", "models"],
-  queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/status", { signal }))).models,
-});

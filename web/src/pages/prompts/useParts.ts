@@ -4,8 +4,9 @@ import { useEffect, useRef } from "react";
 
 import { ApiError, answer, api } from "../../api/client";
 import type { PartialText, PartialUse } from "../../api/schema";
+import { of } from "../../parts/records";
 import { type Draft, type Drafting, pathOf } from "./drafts";
-import { includes, including, nextName, of, partialPath, reached } from "./partials";
+import { includes, including, nextName, partialPath, reached } from "./partials";
 
 /** A partial of a draft. */
 export interface Part {
@@ -16,8 +17,12 @@ export interface Part {
   original: string | null;
   /** Does the draft have it otherwise than the project? */
   own: boolean;
-  /** That changed it last in the project when it was read; empty when the project has none. */
+  /** As the project has it now; null when it has none. */
+  project: string | null;
+  /** That changed it last in the project; empty when the project has none. */
   commit: string;
+  /** Has somebody else changed it in the project since the draft took it, and not to what the draft has? */
+  passed: boolean;
   /** Has the project's file changes that are in no commit? */
   edited: boolean;
   /** The versions that include it in the project. */
@@ -90,7 +95,10 @@ function written(name: string, draft: Draft, all: Found): File[] {
   const included = reached(text, (one) => of(partials, one) ?? of(all, one)?.text ?? null);
   const changed = included.flatMap((one) => {
     const text = of(partials, one);
-    return text === undefined ? [] : [{ path: partialPath(one), text, base: of(commits, one) ?? "" }];
+    if (text === undefined) return [];
+    const project = of(all, one);
+    // Where others have come to the same text, nothing of theirs would be taken back.
+    return [{ path: partialPath(one), text, base: (project?.text === text ? project.commit : of(commits, one)) ?? "" }];
   });
   return [{ path: pathOf(name, draft.version), text, base: "" }, ...changed];
 }
@@ -101,17 +109,33 @@ export function useParts(name: string, { draft, begun }: Drafting): Parts {
   const all = query.data ?? NOTHING;
   const own = draft.partials ?? {};
   const names = reached(draft.text, (one) => of(own, one) ?? of(all, one)?.text ?? null);
-  const parts = names.map((one): Part => {
-    const project = of(all, one);
-    const original = of(begun, one) ?? project?.text ?? null;
-    return { name: one, text: of(own, one) ?? project?.text ?? null, original, own: Object.hasOwn(own, one), commit: project?.commit ?? "", edited: project?.edited ?? false, uses: project?.used_by ?? [] };
-  });
+  const parts = names.map((one) => partOf(one, draft, of(begun, one), of(all, one)));
   return {
     parts,
     loose: Object.keys(own).filter((one) => !names.includes(one)),
     files: written(name, draft, all),
     error: query.error,
     settled: query.isSuccess && !query.isPlaceholderData && names.every((one) => Object.hasOwn(all, one)),
+  };
+}
+
+/** A partial as a draft has it: with its text of the beginning when that was not the project's, and as the project has it. */
+export function partOf(name: string, { partials = {}, commits = {}, branch }: Draft, begun: string | undefined, found: PartialText | null | undefined): Part {
+  const own = of(partials, name);
+  const project = found?.text ?? null;
+  const commit = found?.commit ?? "";
+  const isOther = commit !== (of(commits, name) ?? "") && project !== own;
+  return {
+    name,
+    text: own ?? project,
+    original: begun ?? project,
+    own: own !== undefined,
+    project,
+    commit,
+    // What the project does not have may be new in the proposal that was opened.
+    passed: own !== undefined && found !== undefined && isOther && (project !== null || !branch),
+    edited: found?.edited ?? false,
+    uses: found?.used_by ?? [],
   };
 }
 
@@ -145,6 +169,8 @@ export function usePartChanges(drafting: Drafting, { parts, loose }: Parts) {
       else change(rewritten(draft, part, text));
     },
     remove,
+    /** Keep the draft's text of one that somebody else has changed: from now on it stands for their newest too. */
+    goOn: ({ name, commit }: Part) => change({ commits: { ...without(draft.commits, [name]), ...(commit && { [name]: commit }) } }),
     /** Put a copy under a new name in the place of one that may not change, and give that name. */
     copy: async (part: Part): Promise<string> => {
       const names = await copyNames(part, parts, loose);
@@ -155,6 +181,8 @@ export function usePartChanges(drafting: Drafting, { parts, loose }: Parts) {
     },
   };
 }
+
+export type PartChanges = ReturnType<typeof usePartChanges>;
 
 /** New names for a partial, and for those that include it and may not change either; by their old ones. */
 async function copyNames(part: Part, parts: readonly Part[], loose: readonly string[]): Promise<Record<string, string>> {

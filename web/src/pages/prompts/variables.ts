@@ -1,5 +1,6 @@
 /** Values of variables as they are typed, and as the API takes them. */
 import type { Variable } from "../../api/schema";
+import { of } from "../../parts/records";
 
 /** By the variable's name, as typed: text, digits, JSON; an empty text is no value. */
 export type Typed = Record<string, string>;
@@ -18,15 +19,15 @@ export interface Values {
 
 /** What was typed, as values. A variable without text is left out: it has its default, or is missing. */
 export function valued(variables: Readonly<Record<string, Variable>>, typed: Typed): Values {
-  const found: Values = { values: {}, problems: {} };
-  for (const [name, variable] of Object.entries(variables)) {
-    const text = typed[name] ?? "";
-    if (text === "") continue;
-    const value = read(variable, text);
-    if (value === undefined) found.problems[name] = `Not ${EXPECTED[variable.type]}`;
-    else found.values[name] = value;
-  }
-  return found;
+  const read = Object.entries(variables).flatMap(([name, variable]) => {
+    const text = of(typed, name) ?? "";
+    return text === "" ? [] : [{ name, variable, value: valueOf(variable, text) }];
+  });
+  // Not by assignment: a variable may be called `__proto__`.
+  return {
+    values: Object.fromEntries(read.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))),
+    problems: Object.fromEntries(read.flatMap(({ name, variable, value }) => (value === undefined ? [[name, `Not ${EXPECTED[variable.type]}`]] : []))),
+  };
 }
 
 const EXPECTED: Record<Variable["type"], string> = {
@@ -39,7 +40,7 @@ const EXPECTED: Record<Variable["type"], string> = {
 };
 
 /** `undefined` when the text is no value of the variable. */
-function read(variable: Variable, text: string): unknown {
+function valueOf(variable: Variable, text: string): unknown {
   if (variable.type === "string") return text;
   let value: unknown;
   try {

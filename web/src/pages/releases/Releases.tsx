@@ -3,13 +3,14 @@ import { Link, getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 
 import type { Assignment, Drift, Release } from "../../api/schema";
+import { statusQuery } from "../../api/serving";
 import { useMay } from "../../api/session";
 import { Button } from "../../parts/Button";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
 import { NewRelease } from "./NewRelease";
 import { PlaceCard } from "./PlaceCard";
-import { environmentsQuery, releasesQuery, statusQuery } from "./queries";
+import { environmentsQuery, releasesQuery } from "./queries";
 import styles from "./Releases.module.css";
 
 const route = getRouteApi("/inside/releases");

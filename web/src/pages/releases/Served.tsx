@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi } from "@tanstack/react-router";
 
 import type { Assignment, Release } from "../../api/schema";
+import { statusQuery } from "../../api/serving";
 import { Badge } from "../../parts/Badge";
 import { ago, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
@@ -13,7 +14,7 @@ import { Drifts } from "./Drifts";
 import { EvidenceBadges } from "./Evidence";
 import { History } from "./History";
 import { STRATEGIES } from "./names";
-import { historyQuery, newRelease, releasesQuery, statusQuery } from "./queries";
+import { historyQuery, newRelease, releasesQuery } from "./queries";
 import { Rollback } from "./Rollback";
 import { Rules } from "./Rules";
 import { Steer } from "./Steer";

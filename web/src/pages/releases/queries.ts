@@ -29,11 +29,6 @@ export const historyQuery = (prompt: string, environment: string) =>
     queryFn: ({ signal }) => answer(api.GET("/api/v1/history", { params: { query: { prompt, environment } }, signal })),
   });
 
-export const statusQuery = queryOptions({
-  queryKey: ["serving", "status"],
-  queryFn: ({ signal }) => answer(api.GET("/api/v1/status", { signal })),
-});
-
 /** What each environment demands. */
 export const rulesQuery = queryOptions({
   queryKey: ["releases", "rules"],

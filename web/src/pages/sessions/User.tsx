@@ -27,10 +27,13 @@ export function User() {
   const search = route.useSearch();
   const { tenant } = search;
   const navigate = useNavigate({ from: "/users/$id" });
-  const [now] = useState(() => Date.now());
+  const [now, setNow] = useState(() => Date.now());
   const whose = useMemo(() => ({ user: id, tenant: search.tenant, ...boundsOf(periodOf(search, DEFAULT_WINDOW), now) }), [id, search, now]);
   const total = useQuery(userUsageQuery(whose, 0));
-  const choose = (change: PeriodSearch<Window>) => void navigate({ search: (before) => ({ ...before, ...change }) });
+  const choose = (change: PeriodSearch<Window>) => {
+    setNow(Date.now());
+    void navigate({ search: (before) => ({ ...before, ...change }) });
+  };
   return (
     <div className="page">
       <Heading title={`User ${id}`} about={tenant && `Tenant ${tenant}`}>
@@ -118,9 +121,10 @@ function Sums({ total }: { total: Usages }) {
 function OverTime({ whose, now, zoom }: Omit<DidProps, "total">) {
   const first = useQuery(visitsQuery("users", whose));
   const began = whose.since_ns ?? first.data?.[0]?.first_ns;
-  const until_ns = Math.min(whose.until_ns ?? Infinity, now * 1e6);
-  const step = began === undefined ? 0 : stepOf((until_ns - began) / 1e6);
+  const step = began === undefined ? 0 : stepOf(Math.min(whose.until_ns ?? Infinity, now * 1e6) / 1e6 - began / 1e6);
   const series = useQuery({ ...userUsageQuery(whose, step), enabled: step > 0 });
+  // Up to the answer: what is shown is asked for again while calls come.
+  const until_ns = Math.min(whose.until_ns ?? Infinity, Math.max(now, series.dataUpdatedAt) * 1e6);
   const all = useMemo(() => filled(series.data ?? [], step, began ?? 0, until_ns), [series.data, step, began, until_ns]);
   const marks = useReleaseMarks({ since_ns: began, until_ns: whose.until_ns });
   const shared = { times: all.times, ...(began !== undefined && { since_ns: began }), until_ns, past: whose.until_ns === until_ns, marks, zoom };

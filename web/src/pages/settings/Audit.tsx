@@ -15,11 +15,10 @@ import { Empty, Failure, Loading } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 import { keysQuery } from "../spend/queries";
 import styles from "./Audit.module.css";
-import { accountsQuery } from "./queries";
+import { accountsQuery, auditQuery } from "./queries";
 import type { AuditSearch } from "./routes";
 
 const route = getRouteApi("/inside/settings/audit");
-const PAGE = 200;
 
 /** Who did what, newest first; and whether the log is whole. */
 export function Audit() {
@@ -31,15 +30,7 @@ function Log() {
   const search = route.useSearch();
   const names = useNames();
   const [asked, ask] = useState<Found | null>(null);
-  const entries = useInfiniteQuery({
-    queryKey: ["audit", search],
-    queryFn: ({ pageParam, signal }) => {
-      const query = { ...search, limit: PAGE, ...(pageParam ? { before: String(pageParam) } : {}) };
-      return answer(api.GET("/api/v1/audit", { params: { query }, signal }));
-    },
-    initialPageParam: 0,
-    getNextPageParam: (page: Found[]) => (page.length < PAGE ? undefined : page.at(-1)?.entry.sequence),
-  });
+  const entries = useInfiniteQuery(auditQuery(search));
   const rows = useMemo(() => entries.data?.pages.flat() ?? [], [entries.data]);
   return (
     <div className="stack">
@@ -122,6 +113,12 @@ function One({ found: { entry, content }, names, close }: { found: Found; names:
 function Filter({ search }: { search: AuditSearch }) {
   const navigate = useNavigate();
   const [typed, setTyped] = useState(search);
+  const [before, setBefore] = useState(search);
+  // "Back" and a link change the filter too.
+  if (before !== search) {
+    setBefore(search);
+    setTyped(search);
+  }
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     void navigate({ to: "/settings/audit", search: typed });

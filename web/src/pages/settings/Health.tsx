@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 
 import { answer, api } from "../../api/client";
 import type { DeploymentState, Drift, Status } from "../../api/schema";
+import { statusQuery } from "../../api/serving";
 import { useMay } from "../../api/session";
 import { Badge, type Tone } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
@@ -11,16 +12,14 @@ import { count } from "../../parts/format";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
 
-const STATUS = ["serving", "status"] as const;
-
 /** Is something broken? Problems first, with what is served, drift, and how each deployment stands. */
 export function Health() {
   const queries = useQueryClient();
   const engineer = useMay("engineer");
-  const status = useQuery({ queryKey: STATUS, queryFn: ({ signal }) => answer(api.GET("/api/v1/status", { signal })), refetchInterval: 5000 });
+  const status = useQuery({ ...statusQuery, refetchInterval: 5000 });
   const refresh = useMutation({
     mutationFn: () => answer(api.POST("/api/v1/refresh", { body: {} })),
-    onSuccess: (found) => queries.setQueryData(STATUS, found),
+    onSuccess: (found) => queries.setQueryData(statusQuery.queryKey, found),
   });
   return (
     <Shown query={status}>

@@ -107,7 +107,7 @@ function Proposing({ heading, title, wish, children }: ProposingProps) {
   const propose = useMutation({
     mutationFn: ({ path, text, base }: ConfigDraft) =>
       answer(api.POST("/api/v1/proposals", { body: { title, message, files: [{ path, text, base }] } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["prompts", "proposals"] }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["proposals"] }),
   });
   const submit = (event: SubmitEvent) => {
     event.preventDefault();

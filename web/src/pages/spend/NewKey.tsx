@@ -3,10 +3,10 @@ import { type SubmitEvent, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import type { KeyFields } from "../../api/schema";
+import { modelsQuery } from "../../api/serving";
 import { Button } from "../../parts/Button";
 import { Modal } from "../../parts/Modal";
 import { Failure } from "../../parts/States";
-import { modelsQuery } from "../prompts/queries";
 import { SecretShown, SHOWN_ONCE } from "./SecretShown";
 
 const ROLES = {

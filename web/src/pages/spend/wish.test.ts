@@ -67,7 +67,8 @@ describe("a limit in a form", () => {
 });
 
 it("money is typed in dollars, however little", () => {
-  expect([25e12, 0.5e12, 1e8, 1234567.89e12].map(dollars)).toEqual(["25.00", "0.50", "0.0001", "1234567.89"]);
+  expect([0, 25e12, 0.5e12, 0.29e12, 1e8, 1234567.89e12].map(dollars)).toEqual(["0.00", "25.00", "0.50", "0.29", "0.0001", "1234567.89"]);
+  expect([1e6, 1e5, 123, 1].map(dollars)).toEqual(["0.000001", "0.0000001", "0.000000000123", "0.000000000001"]);
 });
 
 it("an amount below what is used is noticed, of the fullest counter and the same measure", () => {

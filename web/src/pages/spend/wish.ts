@@ -41,7 +41,10 @@ export const NEW: Typed = { name: "", per: [], match: {}, measure: "money", amou
 /** Picodollars as dollars that can be typed: 25.00, 0.0005. */
 export function dollars(picos: number): string {
   const value = picos / DOLLAR;
-  return Number.isInteger(Math.round(value * 1e8) / 1e6) ? value.toFixed(2) : String(value);
+  const cents = value.toFixed(2);
+  if (Math.abs(Number(cents) - value) <= 2 * Number.EPSILON * value) return cents;
+  // Numbers below 0.000001 would be written as 1e-7.
+  return value < 1e-6 ? value.toFixed(12).replace(/0+$/, "") : String(value);
 }
 
 /** A rule in the fields of the form. */

@@ -8,12 +8,14 @@ import { Command } from "../../parts/Command";
 import { Json } from "../../parts/Json";
 import { useKeptFields } from "../../parts/kept";
 import { Empty, Failure, Shown } from "../../parts/States";
+import { datasetsQuery } from "../evals/queries";
+import { Expected } from "./Expected";
 import { answered, asText } from "./messages";
 import { type FullSpan, useConversation } from "./queries";
 
 /** Make a case of a call: what was asked, and what a right answer is. */
 export function AddCase({ call }: { call: FullSpan }) {
-  const sets = useQuery({ queryKey: ["state", "datasets"], queryFn: ({ signal }) => answer(api.GET("/api/v1/datasets", { signal })) });
+  const sets = useQuery(datasetsQuery);
   const id = call.request_id || call.trace_id;
   const recorded = useConversation(id, call.span_id);
   const { fields, change, forget } = useKeptFields(`case:${id}`, { name: "", expected: "", tags: "" });
@@ -50,15 +52,7 @@ export function AddCase({ call }: { call: FullSpan }) {
                 ))}
               </select>
             </label>
-            <label>
-              What a right answer is (may be empty)
-              <textarea rows={4} value={expected} onChange={(event) => change({ expected: event.target.value })} />
-            </label>
-            <div>
-              <Button kind="plain" disabled={!recorded} onClick={() => recorded && change({ expected: asText(answered(recorded)) })}>
-                Take the recorded answer
-              </Button>
-            </div>
+            <Expected typed={expected} recorded={recorded && asText(answered(recorded))} change={(text) => change({ expected: text })} />
             <label>
               Tags, with commas between
               <input value={tags} onChange={(event) => change({ tags: event.target.value })} />

@@ -8,8 +8,9 @@ import { duration, money, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { Failure, Loading } from "../../parts/States";
 import { WordDiff } from "../../parts/WordDiff";
+import { Bounded } from "./Bounded";
 import { answered, asText, asked } from "./messages";
-import { type FullSpan, traceQuery, useConversation } from "./queries";
+import { type FullSpan, type Trace, traceQuery, useConversation } from "./queries";
 import { mainCall } from "./tree";
 import styles from "./Trace.module.css";
 import { Waterfall } from "./Waterfall";
@@ -21,7 +22,7 @@ export function Compare() {
   const { a = "", b = "" } = route.useSearch();
   const [left, right] = [useQuery(traceQuery(a)), useQuery(traceQuery(b))];
   const error = left.error ?? right.error;
-  const missing = [left.data?.length === 0 ? a : "", right.data?.length === 0 ? b : ""].filter(Boolean);
+  const missing = [left.data?.count === 0 ? a : "", right.data?.count === 0 ? b : ""].filter(Boolean);
   return (
     <div className="page">
       <Heading title="Compare two traces" about="What differs stands first" />
@@ -56,8 +57,8 @@ function Ids({ a, b }: { a: string; b: string }) {
   );
 }
 
-function Both({ a, b, left, right }: { a: string; b: string; left: readonly FullSpan[]; right: readonly FullSpan[] }) {
-  const [one, two] = [mainCall(left, a) ?? left[0], mainCall(right, b) ?? right[0]];
+function Both({ a, b, left, right }: { a: string; b: string; left: Trace; right: Trace }) {
+  const [one, two] = [mainCall(left.spans, a) ?? left.spans[0], mainCall(right.spans, b) ?? right.spans[0]];
   const [first, second] = [useConversation(a, one?.span_id), useConversation(b, two?.span_id)];
   if (!one || !two) return null;
   return (
@@ -76,8 +77,8 @@ function Both({ a, b, left, right }: { a: string; b: string; left: readonly Full
         </>
       )}
       <div className={styles.sides}>
-        <Steps name="A" id={a} spans={left} />
-        <Steps name="B" id={b} spans={right} />
+        <Steps name="A" id={a} trace={left} />
+        <Steps name="B" id={b} trace={right} />
       </div>
     </>
   );
@@ -93,7 +94,7 @@ function Words({ before, after }: { before: string; after: string }) {
   return <WordDiff before={before} after={after} />;
 }
 
-function Steps({ name, id, spans }: { name: string; id: string; spans: readonly FullSpan[] }) {
+function Steps({ name, id, trace }: { name: string; id: string; trace: Trace }) {
   const navigate = useNavigate();
   return (
     <section className="panel stack" aria-label={`Steps of ${name}`}>
@@ -103,7 +104,8 @@ function Steps({ name, id, spans }: { name: string; id: string; spans: readonly 
           {id}
         </Link>
       </h2>
-      <Waterfall spans={spans} selected="" select={(span) => void navigate({ to: "/traces/$id", params: { id }, search: { span } })} />
+      <Bounded trace={trace} />
+      <Waterfall spans={trace.spans} selected="" select={(span) => void navigate({ to: "/traces/$id", params: { id }, search: { span } })} />
     </section>
   );
 }

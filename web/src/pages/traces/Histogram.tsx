@@ -3,6 +3,7 @@ import { type PointerEvent, useId, useRef, useState } from "react";
 import type { CallCount } from "../../api/schema";
 import type { Mark } from "../../parts/Chart";
 import { brief, count, time } from "../../parts/format";
+import { frameOf, wholeness } from "../../parts/frame";
 import styles from "./Histogram.module.css";
 
 const HEIGHT = 84;
@@ -46,8 +47,9 @@ export function Histogram({ counted, marks, past, zoom }: Props) {
   const slot = over === null ? undefined : slots[over];
   const begun = slots[0]?.start_ns ?? 0;
   const ended = begun + slots.length * step_ns;
-  // Until now the last slot has not all of its calls: a low bar would look like a fall.
-  const isOpen = counted.until_ns < ended;
+  // A slot of which the time shown has only a part has not all of its calls: a low bar would look like a fall.
+  const frame = frameOf(slots.map((each) => each.start_ns), counted.since_ns, counted.until_ns, step_ns);
+  const said = (index: number) => wholeness(index, slots.length, frame, past);
   const within = marks.filter((mark) => mark.at_ns >= begun && mark.at_ns < ended);
   const beside = slot ? within.filter((mark) => mark.at_ns >= slot.start_ns && mark.at_ns < slot.start_ns + step_ns) : [];
   return (
@@ -56,7 +58,7 @@ export function Histogram({ counted, marks, past, zoom }: Props) {
         <h2 id={id}>Calls over time</h2>
         <span className="muted small">
           {slot
-            ? [`${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed${isOpen && slot === slots.at(-1) ? (past ? " in part" : " so far") : ""}`, ...beside.map((mark) => mark.label)].join(" ┊ ")
+            ? [`${time(slot.start_ns)}: ${count(slot.calls)} calls, ${count(slot.failed)} failed ${said(slots.indexOf(slot))}`.trimEnd(), ...beside.map((mark) => mark.label)].join(" ┊ ")
             : `${length(step_ns)} a bar, ${brief(most)} at most; drag to zoom`}
         </span>
       </figcaption>
@@ -80,7 +82,7 @@ export function Histogram({ counted, marks, past, zoom }: Props) {
           onPointerLeave={() => setOver(null)}
         >
           {slots.map((one, index) => (
-            <Bar key={one.start_ns} x={index} calls={one.calls / most} failed={one.failed / most} lit={index === over} open={isOpen && index === slots.length - 1} />
+            <Bar key={one.start_ns} x={index} calls={one.calls / most} failed={one.failed / most} lit={index === over} whole={!said(index)} />
           ))}
           {within.map((mark) => {
             const x = (mark.at_ns - begun) / step_ns;
@@ -96,16 +98,16 @@ export function Histogram({ counted, marks, past, zoom }: Props) {
         <Legend />
         <span>{time(counted.until_ns)}</span>
       </div>
-      <Numbers counted={counted} marks={within} open={isOpen} zoom={zoom} />
+      <Numbers counted={counted} marks={within} said={said} zoom={zoom} />
     </figure>
   );
 }
 
-function Bar({ x, calls, failed, lit, open }: { x: number; calls: number; failed: number; lit: boolean; open: boolean }) {
+function Bar({ x, calls, failed, lit, whole }: { x: number; calls: number; failed: number; lit: boolean; whole: boolean }) {
   // What is there is seen, however little it is.
   const [tall, bad] = [calls && Math.max(2, calls * HEIGHT), failed && Math.max(2, failed * HEIGHT)];
   return (
-    <g className={open ? styles.open : undefined}>
+    <g className={whole ? undefined : styles.part}>
       {lit && <rect className={styles.lit} x={x} width={1} y={0} height={HEIGHT} />}
       <rect className={styles.calls} x={x + 0.1} width={0.8} y={HEIGHT - tall} height={tall} />
       <rect className={styles.failed} x={x + 0.1} width={0.8} y={HEIGHT - bad} height={bad} />
@@ -129,12 +131,13 @@ function Legend() {
 interface NumbersProps {
   counted: CallCount;
   marks: readonly Mark[];
-  open: boolean;
+  /** What is said of the slot of an index that is not whole. */
+  said: (index: number) => string;
   zoom: (from: number, until: number) => void;
 }
 
 /** The same for those who do not see bars or have no mouse: each slot can be zoomed into. */
-function Numbers({ counted, marks, open, zoom }: NumbersProps) {
+function Numbers({ counted, marks, said, zoom }: NumbersProps) {
   return (
     <details className="small">
       <summary>Numbers</summary>
@@ -148,13 +151,13 @@ function Numbers({ counted, marks, open, zoom }: NumbersProps) {
             </tr>
           </thead>
           <tbody>
-            {counted.slots.map((slot) => (
+            {counted.slots.map((slot, index) => (
               <tr key={slot.start_ns}>
                 <th scope="row">
                   <button type="button" className={styles.slot} onClick={() => zoom(Math.floor(slot.start_ns / 1e6), Math.ceil((slot.start_ns + counted.step_ns) / 1e6))}>
                     {time(slot.start_ns)}
                   </button>
-                  {open && slot === counted.slots.at(-1) && " so far"}
+                  {said(index) && ` ${said(index)}`}
                 </th>
                 <td className="number">{count(slot.calls)}</td>
                 <td className="number">{count(slot.failed)}</td>

@@ -4,10 +4,13 @@ import { type SyntheticEvent, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import type { Replayed, Reply } from "../../api/schema";
+import { modelsQuery } from "../../api/serving";
 import { Button } from "../../parts/Button";
 import { change, duration, money } from "../../parts/format";
 import { Failure } from "../../parts/States";
 import { WordDiff } from "../../parts/WordDiff";
+import { versionsQuery } from "../prompts/queries";
+import { releasesQuery } from "../releases/queries";
 import type { FullSpan } from "./queries";
 import styles from "./Trace.module.css";
 
@@ -81,21 +84,9 @@ export function Replay({ call }: { call: FullSpan }) {
 
 /** What can take the place of what answered then. */
 function useChoices(call: FullSpan, what: What): readonly (readonly [string, string])[] {
-  const models = useQuery({
-    queryKey: ["serving", "models"],
-    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/status", { signal }))).models,
-    enabled: what === "model",
-  });
-  const versions = useQuery({
-    queryKey: ["prompts", "versions", call.prompt],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/versions/{name}", { params: { path: { name: call.prompt } }, signal })),
-    enabled: what === "version" && call.prompt !== "",
-  });
-  const releases = useQuery({
-    queryKey: ["releases", "of", call.prompt],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/releases", { params: { query: { prompt: call.prompt } }, signal })),
-    enabled: what === "release" && call.prompt !== "",
-  });
+  const models = useQuery({ ...modelsQuery, enabled: what === "model" });
+  const versions = useQuery({ ...versionsQuery(call.prompt), enabled: what === "version" && call.prompt !== "" });
+  const releases = useQuery({ ...releasesQuery(call.prompt), enabled: what === "release" && call.prompt !== "" });
   if (what === "model") return (models.data ?? []).map((one) => [one, one] as const);
   if (what === "version") return (versions.data ?? []).map((one) => [one.content.version, one.content.version] as const).reverse();
   return (releases.data ?? []).map((one) => [one.id, `${one.content.version} · ${one.id}`] as const);

@@ -6,10 +6,11 @@ import { brief, count, duration, money, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
 import { Actions } from "./Actions";
+import { Bounded } from "./Bounded";
 import { Copy } from "./Copy";
 import { Detail } from "./Detail";
 import { Opinions } from "./Opinions";
-import { type FullSpan, traceQuery, useConversation } from "./queries";
+import { type FullSpan, type Trace as Recorded, traceQuery, useConversation } from "./queries";
 import { question } from "./messages";
 import { extent, mainCall } from "./tree";
 import styles from "./Trace.module.css";
@@ -21,7 +22,7 @@ const route = getRouteApi("/inside/traces/$id");
 export function Trace() {
   const { id } = route.useParams();
   const query = useQuery(traceQuery(id));
-  return <Shown query={query}>{(spans) => (spans.length > 0 ? <Found id={id} spans={spans} /> : <Unknown id={id} />)}</Shown>;
+  return <Shown query={query}>{(trace) => (trace.count > 0 ? <Found id={id} trace={trace} /> : <Unknown id={id} />)}</Shown>;
 }
 
 function Unknown({ id }: { id: string }) {
@@ -38,7 +39,8 @@ function Unknown({ id }: { id: string }) {
   );
 }
 
-function Found({ id, spans }: { id: string; spans: readonly FullSpan[] }) {
+function Found({ id, trace }: { id: string; trace: Recorded }) {
+  const { spans } = trace;
   const { span: chosen } = route.useSearch();
   const navigate = useNavigate({ from: "/traces/$id" });
   const call = mainCall(spans, id);
@@ -50,6 +52,7 @@ function Found({ id, spans }: { id: string; spans: readonly FullSpan[] }) {
       <Head id={id} spans={spans} call={call} />
       <section className={`panel ${styles.steps}`} aria-labelledby="steps">
         <h2 id="steps">Steps</h2>
+        <Bounded trace={trace} />
         <Waterfall spans={spans} selected={selected.span_id} select={select} />
       </section>
       <div className={styles.halves}>

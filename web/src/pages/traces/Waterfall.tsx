@@ -34,6 +34,8 @@ export function Waterfall({ spans, selected, select }: { spans: readonly FullSpa
     box.current?.querySelector<HTMLElement>(`[data-span="${CSS.escape(id)}"]`)?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
+    // Those are the browser's: Alt and an arrow go back.
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
     const index = seen.findIndex((node) => node.span.span_id === current);
     const node = seen[index];
     if (!node) return;

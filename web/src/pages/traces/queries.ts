@@ -72,15 +72,24 @@ const NOTHING: Omit<FullSpan, "span_id" | "trace_id" | "kind" | "name" | "starte
 
 export const wholeSpan = (span: Span): FullSpan => ({ ...NOTHING, ...span });
 
-/** All spans of a trace or request, oldest first; none when it is not known. */
+/** Spans of a trace or request, oldest first: all, but of a very large one; none when it is not known. */
+export interface Trace {
+  spans: readonly FullSpan[];
+  /** How many it has in all. */
+  count: number;
+}
+
 export const traceQuery = (id: string) =>
   queryOptions({
     queryKey: ["traces", "one", id],
-    queryFn: async ({ signal }) => (await answer(api.GET("/api/v1/traces/{id}", { params: { path: { id } }, signal }))).map(wholeSpan),
+    queryFn: async ({ signal }): Promise<Trace> => {
+      const { spans, count } = await answer(api.GET("/api/v1/traces/{id}", { params: { path: { id } }, signal }));
+      return { spans: spans.map(wholeSpan), count };
+    },
     enabled: id !== "",
   });
 
-/** What was asked and answered in a trace or request, span by span; none when it is not known. */
+/** What was asked and answered in these spans of a trace or request; none when it is not known. */
 export const messagesQuery = (id: string) =>
   queryOptions({
     queryKey: ["traces", "messages", id],

@@ -27,6 +27,14 @@ describe("tree", () => {
   it("holds a chain of thousands", () => {
     expect(tree(Array.from({ length: 5000 }, (_, index) => span(`s${index}`, `s${index - 1}`, index))).at(-1)?.depth).toBe(4999);
   });
+
+  it("holds more children of one span than a function takes arguments", () => {
+    const [top, child] = [span("top", "", 0), span("", "top", 0)];
+    const spans = [top, ...Array.from({ length: 200_000 }, (_, index) => ({ ...child, span_id: `s${index}`, started_ns: index }))];
+    const nodes = tree(spans);
+    expect([nodes.length, nodes[0]?.children.length, nodes.at(-1)?.span.span_id]).toEqual([200_001, 200_000, "s199999"]);
+    expect(extent(spans)).toEqual({ began_ns: 0, lasted_ns: 200_009 });
+  }, 60_000);
 });
 
 it("says where in time a span is", () => {

@@ -18,7 +18,9 @@ export function tree(spans: readonly Span[]): Node[] {
   const below = new Map<string, Span[]>();
   for (const span of [...spans].sort((a, b) => a.started_ns - b.started_ns)) {
     const parent = span.parent_id && span.parent_id !== span.span_id && known.has(span.parent_id) ? span.parent_id : "";
-    below.set(parent, [...(below.get(parent) ?? []), span]);
+    const beside = below.get(parent);
+    if (beside) beside.push(span);
+    else below.set(parent, [span]);
   }
   const nodes: Node[] = [];
   const seen = new Set<string>();
@@ -30,7 +32,7 @@ export function tree(spans: readonly Span[]): Node[] {
       seen.add(span.span_id);
       const children = below.get(span.span_id) ?? [];
       nodes.push({ span, depth, parent, children: children.map((child) => child.span_id), cost: null });
-      left.push(...children.toReversed().map((child) => ({ span: child, depth: depth + 1, parent: span.span_id })));
+      for (const child of children.toReversed()) left.push({ span: child, depth: depth + 1, parent: span.span_id });
     }
   };
   walk(below.get("") ?? []);
@@ -69,8 +71,12 @@ export interface Extent {
 
 /** When the trace began, and how long it took. */
 export function extent(spans: readonly Span[]): Extent {
-  const began_ns = Math.min(...spans.map((span) => span.started_ns));
-  return { began_ns, lasted_ns: Math.max(...spans.map((span) => span.started_ns + span.duration_ns)) - began_ns };
+  let [began_ns, ended_ns] = [Infinity, -Infinity];
+  for (const { started_ns, duration_ns } of spans) {
+    began_ns = Math.min(began_ns, started_ns);
+    ended_ns = Math.max(ended_ns, started_ns + duration_ns);
+  }
+  return { began_ns, lasted_ns: ended_ns - began_ns };
 }
 
 export interface Bar {
