@@ -102,7 +102,7 @@ def test_a_proposal_that_was_squashed_stays_merged_when_its_file_changes_again(
     if before:
         commit(project, PART, lines(*before))
     assert [each.merged for each in proposals.list()] == [False]
-    git(project.root, "merge", "--squash", made.branch)
+    git(project.root, *AS_ADA, "merge", "--squash", made.branch)
     git(project.root, *AS_ADA, "commit", "-qm", "Squashed (#1)")
     paths = {PART, PATH}
     assert [(each.merged, {*each.files}) for each in proposals.list()] == [(True, paths)]
@@ -118,7 +118,7 @@ def test_a_proposal_that_was_squashed_stays_merged_when_its_file_changes_again(
 def test_a_proposal_that_was_merged_as_it_is_stays_merged(project: Project) -> None:
     proposals, _ = proposing(project)
     made = proposals.make((new_version(project),), "", "Forward", ADA)
-    git(project.root, "merge", "--quiet", "--ff-only", made.branch)
+    git(project.root, *AS_ADA, "merge", "--quiet", "--ff-only", made.branch)
     for text in ("", "On.\n", "And on.\n"):
         if text:
             commit(project, PATH, text)
@@ -134,7 +134,7 @@ def test_what_was_taken_away_by_a_proposal_may_come_back(project: Project) -> No
     git(project.root, "switch", "--quiet", "-")
     proposals, _ = proposing(project)
     assert [each.merged for each in proposals.list()] == [False]
-    git(project.root, "merge", "--squash", "propose/without")
+    git(project.root, *AS_ADA, "merge", "--squash", "propose/without")
     git(project.root, *AS_ADA, "commit", "-qm", "Nobody needs it (#2)")
     commit(project, PART, lines(1))
     assert [each.merged for each in proposals.list()] == [True]
@@ -233,7 +233,7 @@ def test_git_is_asked_once_however_many_look(project: Project, program: Git) -> 
     commit(project, "README.md", "The project goes on.\n")
     assert [each.merged for each in proposals.list()] == [False] * 4
     assert program.asked("merge-base") - before == 8
-    git(project.root, "merge", "--squash", sorted(each.branch for each in proposals.list())[0])
+    git(project.root, *AS_ADA, "merge", "--squash", sorted(each.branch for each in proposals.list())[0])
     git(project.root, *AS_ADA, "commit", "-qm", "Merged")
     assert sorted(each.merged for each in proposals.list()) == [False] * 3 + [True]
     before = program.asked("log")

@@ -199,6 +199,7 @@ def test_a_revoked_key_is_known_to_all_workers_when_the_command_returns(project:
         for _ in range(5):
             created = project.ok("keys", "create", "--json", "--name", "app").json
             secrets = [created["secret"]] * 24
+            eventually(partial(known, server, created["secret"]))
             with ThreadPoolExecutor(12) as pool:
                 assert set(pool.map(partial(status_of, server), secrets)) == {200}
                 project.ok("keys", "revoke", created["id"])
