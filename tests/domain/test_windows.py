@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moat.domain.errors import ConfigError
-from moat.domain.windows import SECOND_NS, WindowKind, window, zone
+from moat.domain.windows import SECOND_NS, WindowKind, clock_changes, window, zone
 
 ZONES = (
     "UTC",
@@ -61,3 +61,20 @@ def test_windows_where_clocks_change(kind: WindowKind, name: str, now: str, star
 def test_an_unknown_zone_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="Mars/Olympus"):
         zone("Mars/Olympus")
+
+
+def test_clocks_change_twice_a_year_where_they_do() -> None:
+    """Berlin's in 2026: 29 March and 25 October, both at 01:00 UTC; UTC's never."""
+    since, until = (
+        int(datetime.datetime(2026, month, 1, tzinfo=datetime.UTC).timestamp()) * SECOND_NS for month in (2, 12)
+    )
+    found = [change for change in clock_changes("Europe/Berlin", since, until) if since <= change.at_ns < until]
+    told = [
+        (
+            datetime.datetime.fromtimestamp(each.at_ns // SECOND_NS, datetime.UTC).isoformat(),
+            each.offset_ns // SECOND_NS,
+        )
+        for each in found
+    ]
+    assert told == [("2026-10-25T01:00:00+00:00", 3_600), ("2026-03-29T01:00:00+00:00", 7_200)]
+    assert [each.offset_ns for each in clock_changes("UTC", since, until)] == [0]
