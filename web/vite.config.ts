@@ -10,7 +10,23 @@ export default defineConfig({
     // Small files as data: URLs would need a wider content policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 400,
+    chunkSizeWarningLimit: 500,
+    // A browser asks a server for six files at a time, and each takes its turn: a page begins with two scripts and a
+    // stylesheet, and needs one to four more.
+    cssCodeSplit: false,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "libraries", tags: ["$initial"], test: /node_modules/, priority: 3 },
+            { name: "frame", tags: ["$initial"], priority: 2 },
+            { name: "charts", test: /[\\/](uplot|parts[\\/]Chart)/, priority: 1 },
+            { name: "tables", test: /[\\/](@tanstack[\\/](react-)?(table|virtual)|parts[\\/]Table)/, priority: 1 },
+            { name: "shared", minShareCount: 2 },
+          ],
+        },
+      },
+    },
   },
   // A server of one's own answers the API while pages are written: `moat serve`, then `npm run dev`.
   server: { proxy: { "/api": "http://127.0.0.1:8080" } },

@@ -5,7 +5,7 @@ import { createRoot } from "react-dom/client";
 
 import { followTouches } from "./api/attended";
 import { ApiError } from "./api/client";
-import { followSession } from "./api/session";
+import { followSession, sessionQuery } from "./api/session";
 import { startTheme } from "./parts/theme";
 import { makeRouter } from "./router";
 import { nameMissingParts } from "./shell/missing";
@@ -27,12 +27,20 @@ const queries = new QueryClient({
 followSession(queries);
 followTouches(document);
 
+// Who is signed in and what the page is made of come side by side.
+const router = makeRouter(queries);
+queries.query(sessionQuery).catch(() => undefined); // The page asks again, and says what is wrong.
+const [matched] = router.getMatchedRoutes(window.location.pathname);
+for (const route of matched) {
+  router.loadRouteChunk(route)?.catch(() => undefined); // The page asks again, and says what is missing.
+}
+
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
-        <RouterProvider router={makeRouter(queries)} />
+        <RouterProvider router={router} />
       </QueryClientProvider>
     </StrictMode>,
   );
