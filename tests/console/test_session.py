@@ -105,6 +105,22 @@ def test_signing_out_in_one_window_is_said_in_the_others(visit: Visit, faults: F
     expect(page.get_by_role("dialog", name="Your session has ended")).to_be_visible()
 
 
+def test_signing_out_says_which_drafts_it_deletes(visit: Visit, shown: Shown) -> None:
+    page = visit("expert")
+    page.goto(f"/prompts/{PROMPT}?tab=edit")
+    page.get_by_role("textbox", name="File of support/answer").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("# mine")
+    expect(page.get_by_text("Discard draft")).to_be_visible()
+    own = "Object.keys(localStorage).filter(key => key.startsWith('moat-draft '))"
+    page.evaluate("localStorage.setItem('moat-draft user:else@example.org other/prompt', '{}')")
+    page.get_by_text("Expert", exact=True).click()
+    expect(page.get_by_text(f"Nowhere but in this browser are your drafts of {PROMPT}.")).to_be_visible()
+    page.get_by_role("button", name="Delete them and sign out").click()
+    expect(page.get_by_role("heading", name="Sign in to Moat")).to_be_visible()
+    assert page.evaluate(own) == ["moat-draft user:else@example.org other/prompt"], "somebody else's stays"
+
+
 def test_a_failed_signing_out_is_said(visit: Visit, faults: Faults) -> None:
     faults.forgive(r"status of 503 .*")
     page = visit("viewer")

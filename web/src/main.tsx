@@ -7,6 +7,7 @@ import { followTouches } from "./api/attended";
 import { ApiError } from "./api/client";
 import { followSession, sessionQuery } from "./api/session";
 import { startTheme } from "./parts/theme";
+import { inside } from "./root";
 import { makeRouter } from "./router";
 import { nameMissingParts } from "./shell/missing";
 import "./theme.css";
@@ -29,10 +30,11 @@ followTouches(document);
 
 // Who is signed in and what the page is made of come side by side.
 const router = makeRouter(queries);
-queries.query(sessionQuery).catch(() => undefined); // The page asks again, and says what is wrong.
 const [matched] = router.getMatchedRoutes(window.location.pathname);
 for (const route of matched) {
-  router.loadRouteChunk(route)?.catch(() => undefined); // The page asks again, and says what is missing.
+  // What goes wrong here is asked again by the page, which says so.
+  if (route === inside) queries.query(sessionQuery).catch(() => undefined);
+  router.loadRouteChunk(route)?.catch(() => undefined);
 }
 
 const root = document.getElementById("root");

@@ -31,9 +31,14 @@ export function write(key: string, value: string | null): void {
   for (const tell of listeners) tell();
 }
 
+const KINDS = ["draft", "variables", "form"] as const;
+
+/** Under which a text is kept that somebody has written: several people may use one browser. `who`: of the session. */
+export const textKey = (kind: (typeof KINDS)[number], who: string, name: string) => `moat-${kind} ${who} ${name}`;
+
 /** Forget every text that somebody has written here: the next one at this browser reads none of it. */
-export function forgetAll(): void {
-  for (const key of ["moat-draft ", "moat-variables ", "moat-form:"].flatMap(keys)) write(key, null);
+export function forgetTexts(who: string): void {
+  for (const key of KINDS.flatMap((kind) => keys(textKey(kind, who, "")))) write(key, null);
 }
 
 /** Hear of every change, also of those that other windows of the browser make. */
@@ -61,7 +66,7 @@ const isFields = (value: unknown): value is Record<string, string> =>
 /** What somebody has written in the fields of a form, kept until it is sent: for this person and `key`. */
 export function useKeptFields<Name extends string>(key: string, empty: Record<Name, string>) {
   const { data: session } = useQuery(sessionQuery);
-  const [kept, keep] = useKept(`moat-form:${session?.account?.id ?? ""}:${key}`, isFields);
+  const [kept, keep] = useKept(textKey("form", session?.actor ?? "", key), isFields);
   const fields: Record<Name, string> = { ...empty, ...kept };
   const change = (part: Partial<Record<Name, string>>) => keep({ ...fields, ...part });
   const forget = () => keep(null);

@@ -1,15 +1,20 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Fragment } from "react";
 
 import { ApiError, answer, api } from "../api/client";
 import { type Session, tellWindows } from "../api/session";
 import { Button } from "../parts/Button";
-import { forgetAll } from "../parts/kept";
+import { forgetTexts, textKey, useKeptAll } from "../parts/kept";
+import { isRecord } from "../parts/records";
 import { Failure } from "../parts/States";
 import styles from "./Shell.module.css";
 
 /** Who is signed in, and the way out. */
 export function Person({ session }: { session: Session }) {
   const queries = useQueryClient();
+  const drafts = useKeptAll(textKey("draft", session.actor, ""), isRecord);
+  const unproposed = drafts.filter(([, draft]) => !(isRecord(draft["proposed"]) && draft["proposed"]["same"] === true));
   const leave = useMutation({
     mutationFn: async () => {
       try {
@@ -20,7 +25,7 @@ export function Person({ session }: { session: Session }) {
       }
     },
     onSuccess: () => {
-      forgetAll();
+      forgetTexts(session.actor);
       tellWindows(null);
       queries.clear();
       location.assign("/sign-in");
@@ -39,8 +44,22 @@ export function Person({ session }: { session: Session }) {
             <Failure error={leave.error} />
           </>
         )}
-        <Button onClick={() => leave.mutate()} disabled={leave.isPending}>
-          Sign out
+        {unproposed.length > 0 && (
+          <p className="warn">
+            ! Nowhere but in this browser are your drafts of{" "}
+            {unproposed.map(([name], index) => (
+              <Fragment key={name}>
+                {index > 0 && ", "}
+                <Link to="/prompts/$" params={{ _splat: name }} search={{ tab: "edit" }}>
+                  {name}
+                </Link>
+              </Fragment>
+            ))}
+            . Propose them to keep them.
+          </p>
+        )}
+        <Button {...(unproposed.length > 0 && { kind: "danger" as const })} onClick={() => leave.mutate()} disabled={leave.isPending}>
+          {unproposed.length > 0 ? "Delete them and sign out" : "Sign out"}
         </Button>
       </div>
     </details>

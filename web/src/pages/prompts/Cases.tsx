@@ -6,8 +6,9 @@ import type { RunResult, Variable } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { ago, count } from "../../parts/format";
 import { Modal } from "../../parts/Modal";
+import { isRecord } from "../../parts/records";
 import { Empty, Failure } from "../../parts/States";
-import { type VariableSet, isRecord, setOf, setsOf } from "./variables";
+import { type VariableSet, setOf, setsOf } from "./variables";
 
 interface Props {
   name: string;

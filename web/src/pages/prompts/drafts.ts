@@ -6,12 +6,13 @@ import { ApiError, answer, api } from "../../api/client";
 import type { Registration, Variable } from "../../api/schema";
 import { sessionQuery } from "../../api/session";
 import { useSettled } from "../../parts/settled";
-import { read, useKept, useKeptAll, write } from "../../parts/kept";
+import { read, textKey, useKept, useKeptAll, write } from "../../parts/kept";
+import { isRecord } from "../../parts/records";
 import { versionOf } from "./address";
 import { asYaml, isBare } from "./bare";
 import { partialOf } from "./partials";
 import type { Past } from "./past";
-import { type VariableSet, isRecord } from "./variables";
+import type { VariableSet } from "./variables";
 import { nextVersion, takenBy } from "./versions";
 
 /** What is written, not yet in any file. */
@@ -83,10 +84,9 @@ const isTexts = (value: unknown): value is Record<string, string> => isRecord(va
 const isSets = (value: unknown): value is VariableSet[] =>
   Array.isArray(value) && value.every((one) => isRecord(one) && typeof one["name"] === "string" && isRecord(one["typed"]));
 
-/** Under whose name things are kept: several people may use one browser. */
-function useKey(kind: string, name: string): string {
+function useKey(kind: "draft" | "variables", name: string): string {
   const { data } = useQuery(sessionQuery);
-  return `moat-${kind} ${data?.actor ?? ""} ${name}`;
+  return textKey(kind, data?.actor ?? "", name);
 }
 
 /** The person's drafts of other prompts, by name. */

@@ -1,4 +1,4 @@
-import { isRecord } from "./variables";
+import { isRecord } from "../../parts/records";
 
 /** What a message says, as text. What is no text is named by its type and size, and never loaded. */
 export function said(content: unknown): string {

@@ -1,6 +1,6 @@
 /** Values of variables as they are typed, and as the API takes them. */
 import type { Variable } from "../../api/schema";
-import { of } from "../../parts/records";
+import { isRecord, of } from "../../parts/records";
 
 /** By the variable's name, as typed: text, digits, JSON; an empty text is no value. */
 export type Typed = Record<string, string>;
@@ -85,6 +85,3 @@ export function setsOf(jsonl: string): VariableSet[] {
   });
   return found;
 }
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
