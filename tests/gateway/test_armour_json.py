@@ -76,6 +76,20 @@ def test_bombs_are_refused_fast(start: Start, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.promise("inj-6")
+@pytest.mark.parametrize("depth", [101, 490, 600, 960])
+def test_a_good_body_that_is_nested_too_deeply_is_refused_before_it_is_sent(
+    start: Start, endpoint: Endpoint, depth: int
+) -> None:
+    running = start(ScriptedProvider())
+    inside = json.dumps(endpoint.body("assistant", stream=False))[1:]
+    body = b'{"metadata": ' + b'{"a":' * depth + b"1" + b"}" * depth + b", " + inside.encode()
+    status, answer, _ = post(running.url, endpoint.path, body, **{"content-type": "application/json"})
+    assert status == 400
+    assert "nested deeper than 100 levels" in json.loads(answer)["error"]["message"]
+    assert running.provider.calls == []
+
+
+@pytest.mark.promise("inj-6")
 def test_compressed_bodies_are_not_unpacked(start: Start, endpoint: Endpoint) -> None:
     running = start(ScriptedProvider())
     bomb = b"\0" * 2**26

@@ -4,19 +4,21 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import openai
 import pytest
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Delta, Finished
 from moat.domain.config import LimitConfig
+from moat.domain.releases import MessageTemplate, PromptVersion
 from moat.domain.usage import Usage
 from moat.pipeline.estimates import most_input_tokens
 from moat.spend.ledger import LimitLedger, Rules
 from moat.spend.limits import compiled
 from moat.testing.fakes import FakeClock, new_call
 from moat.testing.scripted import ScriptedProvider
-from tests.gateway.conftest import Start
+from tests.gateway.conftest import SECRET, Start
 
 HELLO = [{"role": "user", "content": "Hi"}]
 
@@ -140,3 +142,55 @@ def test_a_stream_that_is_left_counts_and_leaves_nothing_held(start: Start) -> N
     assert (tokens.held, at_once.held) == (0, 0)
     assert tokens.used > 0
     assert gateway.spool.calls[-1].usage_estimated
+
+
+LENGTHS = [
+    ("/v1/responses", {"input": "Hi", "max_output_tokens": 1, "max_tokens": 5000}, "says another length"),
+    ("/v1/responses", {"input": "Hi", "max_output_tokens": 1, "n": 0}, "1 to 1,000"),
+    ("/v1/messages", {"messages": HELLO, "max_tokens": 4_000_000_000_000}, "1 to 10,000,000"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 2**31 - 1}, "1 to 10,000,000"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "n": 2000}, "1 to 1,000"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "max_completion_tokens": 500}, "another length"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "n_predict": 5000}, "could pass"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "num_predict": 5000}, "could pass"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "models": ["dear"]}, "could pass"),
+    ("/v1/chat/completions", {"messages": HELLO, "max_tokens": 1, "fallbacks": ["dear"]}, "could pass"),
+]
+
+
+@pytest.mark.promise("money-2")
+@pytest.mark.parametrize(("path", "body", "why"), LENGTHS)
+def test_no_parameter_asks_for_more_than_is_held(start: Start, path: str, body: dict[str, object], why: str) -> None:
+    provider = Billing()
+    gateway = start(provider, ledger=ledger(limit(tokens=6000, window="month")))
+    answer = httpx.post(
+        f"{gateway.url}{path}", json={"model": "assistant", **body}, headers={"authorization": f"Bearer {SECRET}"}
+    )
+    assert answer.status_code == 400, answer.text
+    assert why in answer.json()["error"]["message"]
+    assert provider.calls == []
+
+
+@pytest.mark.promise("money-2")
+def test_a_callers_length_takes_the_place_of_the_prompts_by_whatever_name(start: Start) -> None:
+    prompt = PromptVersion(
+        name="team/brief",
+        version="1.0.0",
+        model="assistant",
+        messages=(MessageTemplate("user", "Hi"),),
+        params={"max_completion_tokens": 10},
+    )
+    provider = Billing()
+    gateway = start(provider, prompt, ledger=ledger(limit(tokens=6000, window="month")))
+    gateway.client().chat.completions.create(model="prompt:team/brief@1.0.0", messages=[], max_tokens=50)
+    assert provider.calls[0].params == {"max_tokens": 50}
+
+
+@pytest.mark.parametrize("environment", ["eval", "playground"])
+def test_nobody_calls_where_other_limits_hold(start: Start, environment: str) -> None:
+    provider = Billing()
+    gateway = start(provider)
+    client = gateway.client(default_headers={"x-moat-environment": environment})
+    with pytest.raises(openai.BadRequestError, match="Choose another name"):
+        client.chat.completions.create(model="assistant", messages=HELLO)
+    assert provider.calls == []

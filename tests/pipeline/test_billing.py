@@ -1,6 +1,7 @@
 """What a try may take at most, and what it took."""
 
 import asyncio
+import base64
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -103,10 +104,18 @@ def test_the_dearest_kind_of_token_is_held() -> None:
     assert reserve(new_call(modalities=["audio"])).usage.audio_output
 
 
+def data_url(kind: str, text: str) -> str:
+    """A file of text."""
+    return f"data:{kind};base64,{base64.b64encode(text.encode('utf-8', 'surrogatepass')).decode()}"
+
+
 TEXTS = st.text(max_size=60)
 PARTS = st.one_of(
     TEXTS.map(lambda text: {"type": "text", "text": text}),
-    st.just({"type": "image_url", "image_url": {"url": "data:"}}),
+    st.just({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}),
+)
+OTHERS = TEXTS.map(lambda text: {"type": "refusal", "refusal": text}) | TEXTS.map(
+    lambda text: {"type": "file", "file": {"filename": text, "file_data": data_url("text/plain", text)}}
 )
 MESSAGES = st.lists(
     st.fixed_dictionaries({"role": st.just("user"), "content": st.one_of(TEXTS, st.lists(PARTS, max_size=3))}),
@@ -123,6 +132,41 @@ def test_no_tokenizer_makes_more_of_a_conversation_than_is_held(messages: list[d
     images = sum("text" not in part for part in parts)
     assert most_input_tokens(call) >= sum(len(text.encode()) for text in texts) + MOST_IMAGE * images
     assert most_input_tokens(call) >= input_tokens(call)
+
+
+@given(
+    st.lists(PARTS | OTHERS, max_size=4),
+    st.dictionaries(st.sampled_from(["name", "refusal", "reasoning_content"]), TEXTS),
+)
+def test_about_is_never_above_at_most(parts: list[dict], rest: dict[str, str]) -> None:
+    call = changed(new_call(), messages=[{"role": "user", "content": parts, **rest}])
+    assert most_input_tokens(call) >= input_tokens(call)
+
+
+LONG = "word " * 80_000
+HIDDEN = {
+    "a file": {"content": [{"type": "file", "file": {"filename": "a.txt", "file_data": data_url("text/plain", LONG)}}]},
+    "a document": {
+        "content": [{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": LONG}}]
+    },
+    "no picture": {"content": [{"type": "image_url", "image_url": {"url": data_url("text/plain", LONG)}}]},
+    "a refusal": {"content": [{"type": "refusal", "refusal": LONG}]},
+    "another member": {"content": "Hi", "reasoning_content": LONG},
+    "a name": {"content": "Hi", "name": LONG},
+}
+
+
+@pytest.mark.promise("money-2")
+@pytest.mark.parametrize("where", HIDDEN)
+def test_a_long_text_is_counted_wherever_a_message_has_it(where: str) -> None:
+    call = changed(new_call(), messages=[{"role": "user", **HIDDEN[where]}])
+    assert input_tokens(call) >= len(LONG) // 4
+    assert most_input_tokens(call) >= len(LONG)
+
+
+def test_the_shape_of_an_answer_is_counted() -> None:
+    shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "description": LONG}}}
+    assert input_tokens(new_call(response_format=shape)) >= len(LONG) // 4
 
 
 def seen(*deltas: Delta) -> Seen:

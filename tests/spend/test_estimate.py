@@ -55,7 +55,10 @@ def test_what_is_added_is_added_to_every_request() -> None:
     online = Tokens(input=7000, output=50, cached=1000)
     old, new = Tokens(input=300, output=100), Tokens(input=500, output=120)
     assert projected(online, old, new) == Tokens(input=7200, output=60, cached=1000)
-    assert projected(online, old, Tokens(input=500, output=None)).output == 50
+    assert projected(online, old, Tokens(input=500, output=None)).output is None, "its bound is gone"
+    free = Tokens(input=500, output=None)
+    assert projected(online, free, free).output == 50
+    assert projected(online, free, Tokens(input=500, output=20)).output == 20, "no longer than its new bound"
     assert projected(online, Tokens(input=9000, output=0), new) == Tokens(input=0, output=50, cached=0)
 
 

@@ -250,3 +250,14 @@ async def test_a_caller_who_hangs_up_while_room_is_looked_for_leaves_none_behind
     hold = await crew.workers[1].hold(new_call(), worst(37))
     hold.settle(Spending(1, 37))
     assert crew.used == 37
+
+
+async def test_what_is_more_than_any_budget_harms_nobody_else() -> None:
+    crew = Crew(LimitConfig(name="watch", money="1000", window="month", action="warn"), workers=1)
+    (ledger,) = crew.workers
+    endless = await ledger.hold(new_call(), worst(10**25))
+    other = await ledger.hold(new_call(), worst(5))
+    endless.settle(Spending(1, 7))
+    other.settle(Spending(1, 5))
+    await asyncio.sleep(0.05)
+    assert [(balance.used, balance.held) for balance in ledger.balances()] == [(12, 0)]

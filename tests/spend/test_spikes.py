@@ -142,6 +142,15 @@ def test_the_ledger_asks_the_breaker_even_without_limits() -> None:
     asyncio.run(spend())
 
 
+def test_no_tenant_has_a_feature_of_another_cut_off() -> None:
+    watch = breaker()
+    watch.note(call(feature="chat", tenant="acme"), 2 * DOLLAR)
+    with pytest.raises(LimitExceeded, match="feature acme/chat is cut off"):
+        watch.check(call(feature="chat", tenant="acme"))
+    watch.check(call(feature="chat", tenant="globex"))
+    watch.check(call(feature="chat"))
+
+
 def test_what_is_usual_is_the_average_of_the_hour_of_the_week() -> None:
     assert hour_of_week(MONDAY_NOON) == 12
     monday = MONDAY_NOON // HOUR_NS * HOUR_NS

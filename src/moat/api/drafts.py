@@ -26,6 +26,7 @@ from moat.ports.drafts import (
     DraftFailure,
     DraftPreview,
     EvalWish,
+    OwnDraftEvals,
     PartialText,
     PromptText,
 )
@@ -113,6 +114,11 @@ def start_draft_eval(request: Request, services: Services) -> Later:
     return Later(began)
 
 
+def own_draft_evals(request: Request, services: Services) -> OwnDraftEvals:
+    """The eval runs of drafts that who asks has started: the one under way, and those that have ended."""
+    return services.workbench.evals.own(request.state.key.actor)
+
+
 def get_draft_eval(request: Request, services: Services) -> DraftEval:
     """How far an eval run of a draft is, and what it found."""
     return services.workbench.evals.get(request.path_params["id"])
@@ -177,6 +183,7 @@ ENDPOINTS = (
         body=DraftEvalOrder,
         statuses=(202,),
     ),
+    Endpoint("GET", "/api/v1/drafts/evals", EXPERTS, own_draft_evals, OwnDraftEvals),
     Endpoint("GET", "/api/v1/drafts/evals/{id}", VIEWERS, get_draft_eval, DraftEval),
     Endpoint("DELETE", "/api/v1/drafts/evals/{id}", EXPERTS, cancel_draft_eval, DraftEval),
 )

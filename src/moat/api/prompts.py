@@ -21,6 +21,7 @@ from moat.ports.prompts import Resolution
 from moat.prompts.diff import PromptDiff, diff
 from moat.prompts.semver import order
 from moat.prompts.submission import read_submission
+from moat.prompts.tree import PROMPTS, entries
 
 
 class SplitArm(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,10 @@ class ListedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     version: str
     digest: str
+    releasable: bool
+    """Is its file in the project, or was it registered over the API? Others wait on branches until they are merged."""
+    branches: tuple[str, ...]
+    """Of one that cannot be released: where it waits. None when it was on a branch that is gone."""
 
 
 class ListedPrompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,9 +143,20 @@ def get_prompt(request: Request, services: Services) -> Response:
 def list_prompts(request: Request, services: Services) -> list[ListedPrompt]:
     """All prompts with their versions, and where these are served."""
     versions: dict[str, list[ListedVersion]] = defaultdict(list)
+    files = {(entry.name, entry.version) for entry in entries(services.root, PROMPTS)}
     for reference, known in services.registry.digests().items():
         name, _, version = reference.rpartition("@")
-        versions[name].append(ListedVersion(version=version, digest=known))
+        # What has no file is rare, and only of that the registry is asked more.
+        elsewhere = None if (name, version) in files else services.registry.get(name, version)
+        waits = elsewhere is not None and elsewhere.source == "git"
+        versions[name].append(
+            ListedVersion(
+                version=version,
+                digest=known,
+                releasable=not waits,
+                branches=elsewhere.branches if elsewhere is not None and waits else (),
+            )
+        )
     places = _places(services.live.serving)
     return [
         ListedPrompt(

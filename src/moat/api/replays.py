@@ -7,6 +7,7 @@ from moat.api.endpoint import EXPERTS, Endpoint
 from moat.api.rooms import Later
 from moat.api.services import Services
 from moat.domain.calls import Call, Caller
+from moat.domain.environments import PLAYGROUND
 from moat.domain.errors import NotFound, RequestError
 from moat.domain.keys import Key
 from moat.domain.releases import PromptRef, PromptVersion
@@ -14,7 +15,6 @@ from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.evals.rerun import Question, Reply, Unusable, call_of, question, question_as_sent, reply_to
 from moat.gateway.drafts import draft_pipeline
-from moat.ports.drafts import PLAYGROUND
 
 PATIENCE_NS = 120 * 10**9
 """How long whoever asks waits for the whole answer."""

@@ -13,7 +13,7 @@ from moat.domain.calls import Call, new_id, new_trace
 from moat.domain.errors import RequestError
 from moat.domain.keys import Key
 from moat.gateway.admission import placed
-from moat.gateway.format import Format, Incoming
+from moat.gateway.format import Format, Incoming, read_request
 from moat.gateway.formats.openai_chat import OpenAIChat
 from moat.gateway.formats.openai_operations import ENDPOINTS, FILES, OpenAIOperation
 from moat.gateway.formats.responses import OpenAIResponses
@@ -127,7 +127,7 @@ _encode = msgspec.json.Encoder().encode
 def call_of(batch: Batch, line: Line, key: Key) -> Call:
     """A line as a call of whoever made the batch. Raises `InputError`, and `NotFound` for another environment."""
     format = FORMATS[batch.endpoint]
-    request = format.parse(Incoming(line.body, "", "", "application/json"))
+    request = read_request(format, Incoming(line.body, "", "", "application/json"))
     if request.stream:
         raise RequestError("lines of a batch are not streamed", where="stream", remedy="Leave it out.")
     caller = batch.caller

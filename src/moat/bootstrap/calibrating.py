@@ -15,6 +15,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.suites import shown
 from moat.bootstrap.wiring import State
 from moat.domain.calls import Caller
+from moat.domain.environments import EVALS
 from moat.domain.errors import ConflictError, DocumentError, InputError, NotFound, StorageError
 from moat.domain.scores import Case, Result
 from moat.evals.answer import Answered
@@ -217,7 +218,7 @@ class Calibrating:
         why = "" if len(todo) == len(labelled) else "the dataset does not have their cases"
         numbered = iter(enumerate(todo))
         done = 0
-        caller = Caller(feature=f"calibrate:{suite.name}", environment="eval")
+        caller = Caller(feature=f"calibrate:{suite.name}", environment=EVALS)
         with open_answers(self._project, self._environ, refresh=False) as answers:
             async with self._evaluating.pipeline(None, budget, None, answers, "") as ask:
                 bound = scorer.bind(Bench(ask=ask, caller=caller))

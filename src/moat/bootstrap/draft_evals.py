@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from moat.bootstrap.draft_messages import Began, DraftOrder, Ended, Failed, Said, Went
 from moat.bootstrap.limits import PLAYGROUND_LIMIT
 from moat.domain.calls import Call, Caller, new_id, new_trace
+from moat.domain.environments import PLAYGROUND
 from moat.domain.errors import ConflictError, MoatError, NotFound, Unavailable
 from moat.domain.keys import Key
 from moat.domain.scores import RunStatus
-from moat.ports.drafts import PLAYGROUND, DraftEval, EvalWish
+from moat.ports.drafts import DraftEval, EvalWish, OwnDraftEvals, StartingEval
 from moat.ports.ledger import Spending
 from moat.spend.ledger import Held, LimitLedger
 from moat.spend.limits import dollars
@@ -36,11 +37,9 @@ _decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 class _Running:
     """One that goes on, or has ended."""
 
-    def __init__(self, process: Process, held: Held, state: DraftEval, before: int) -> None:
-        """`before`: what the stored run had cost already."""
+    def __init__(self, process: Process, held: Held, state: DraftEval) -> None:
         self.process = process
         self.state = state
-        self.before = before
         self.outcome: RunStatus = "interrupted"
         """How it stands when its process is gone; until then it goes on."""
         self.follower: asyncio.Task[None] | None = None
@@ -54,7 +53,7 @@ class _Running:
     def settle(self, spent: int | None) -> None:
         """Give back what it did not take; None: that is not known."""
         if self._held is not None:
-            self._held.settle(Spending(0, None if spent is None else max(0, spent - self.before)))
+            self._held.settle(Spending(0, None if spent is None else max(0, spent - self.state.earlier)))
             self._held = None
 
 
@@ -66,8 +65,8 @@ class BackgroundDraftEvals:
         self._ledger = ledger
         self._environ = environ
         self._known: dict[str, _Running] = {}
-        self._people: set[str] = set()
-        """Who has one under way, or about to be."""
+        self._people: dict[str, StartingEval | None] = {}
+        """Who has one under way, or about to be: then what it is."""
 
     async def start(self, wish: EvalWish, key: Key) -> DraftEval:
         """Begin, or go on with what is stored of exactly this. Raises what keeps it from beginning."""
@@ -82,17 +81,25 @@ class BackgroundDraftEvals:
             raise ConflictError(
                 f"{MAX_AT_ONCE} eval runs of drafts are under way", remedy="Try again when one is done."
             )
-        self._people.add(person)
+        self._people[person] = StartingEval(prompt=wish.name, version=wish.version, suite=wish.suite)
         try:
             began = await self._begin(wish, key, most)
         except BaseException:
-            self._people.discard(person)
+            del self._people[person]
             raise
         return began.state
 
     def get(self, id: str) -> DraftEval:
         """How far it is."""
         return self._find(id).state
+
+    def own(self, person: str) -> OwnDraftEvals:
+        """Those that a person has started."""
+        starting = self._people.get(person)
+        # At one stroke: the loop remembers others meanwhile.
+        known = list(self._known.values())
+        runs = tuple(run.state for run in reversed(known) if run.state.person == person)
+        return OwnDraftEvals(starting=starting, runs=runs)
 
     async def cancel(self, id: str) -> DraftEval:
         """End it, and wait for what it stores."""
@@ -116,7 +123,7 @@ class BackgroundDraftEvals:
                 if not isinstance(first, Began):
                     raise Unavailable("the eval run did not begin", remedy="The server's log may say why.")
                 await self._ended(first.run.id)
-            running = _Running(process, held, _state(wish, key.actor, budget, first), first.run.spent)
+            running = _Running(process, held, _state(wish, key.actor, budget, first))
         except BaseException as error:
             held.settle(Spending(0, 0))
             if process is not None:
@@ -125,6 +132,7 @@ class BackgroundDraftEvals:
                 raise Unavailable(f"the eval run did not begin within {BEGIN_SECONDS:.0f} s") from None
             raise
         self._remember(running)
+        self._people[key.actor] = None
         running.follower = asyncio.create_task(self._follow(running))
         return running
 
@@ -173,7 +181,7 @@ class BackgroundDraftEvals:
             await _kill(running.process)
             running.settle(None)  # if it never said: then what was set aside is gone
             running.state = replace(running.state, status=running.outcome, finished_ns=time.time_ns())
-            self._people.discard(running.state.person)
+            self._people.pop(running.state.person, None)
 
     async def _end(self, running: _Running) -> None:
         follower = running.follower
@@ -211,6 +219,8 @@ def _call_of(key: Key) -> Call:
 
 def _state(wish: EvalWish, person: str, budget: int, began: Began) -> DraftEval:
     run = began.run
+    total = run.cases * run.repeats
+    finished = run.status == "finished"
     return DraftEval(
         id=run.id,
         prompt=wish.name,
@@ -218,10 +228,12 @@ def _state(wish: EvalWish, person: str, budget: int, began: Began) -> DraftEval:
         suite=wish.suite,
         person=person,
         status="running",
-        done=0,
-        total=run.cases * run.repeats,
+        done=total if finished else 0,
+        total=total,
         errors=0,
-        spent=run.spent,
+        spent=0,
+        earlier=run.spent,
+        found=run.version if finished else "",
         budget=budget,
         scores=(),
         baseline="",
@@ -236,10 +248,11 @@ def _state(wish: EvalWish, person: str, budget: int, began: Began) -> DraftEval:
 def _changed(state: DraftEval, said: Said) -> DraftEval:
     match said:
         case Went(done, total, errors, spent, scores):
-            return replace(state, done=done, total=total, errors=errors, spent=spent, scores=scores)
+            paid = spent - state.earlier
+            return replace(state, done=done, total=total, errors=errors, spent=paid, scores=scores)
         case Ended(run, scores, baseline, verdict, summary):
             done = state.total if run.status == "finished" else state.done
-            state = replace(state, done=done, spent=run.spent, scores=scores)
+            state = replace(state, done=done, spent=run.spent - state.earlier, scores=scores)
             return replace(state, baseline=baseline, verdict=verdict, summary=summary)
         case Failed():
             return replace(state, problem=str(said.error))

@@ -9,10 +9,11 @@ import msgspec
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.prompt_costs import volume_of
-from moat.bootstrap.spending import EVALS, MONTH_NS, offline_prices, primary_cost
+from moat.bootstrap.spending import MONTH_NS, offline_prices, primary_cost
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.wiring import State
 from moat.domain.calls import Message
+from moat.domain.environments import EVALS
 from moat.domain.errors import MoatError, PromptError
 from moat.domain.releases import PromptVersion, prompt_digest
 from moat.domain.scores import Case, Run
@@ -28,6 +29,7 @@ MAX_CASES = 500
 """More say nothing more about a mean."""
 MIN_REQUESTS = 30
 """Observed requests from which a version's own traffic counts as its measure."""
+NO_LENGTH = "; no answer lengths: set max_tokens, or run an eval"
 
 
 class _Counted(NamedTuple):
@@ -136,10 +138,11 @@ class Estimating:
         if base is not None and counted.old is not None:
             online = _observed_mean(base)
             said = f"{base.requests:,} requests of the baseline in the last 30 days, changed as by {counted.ground}"
-            return projected(online, counted.old, counted.new), online, said
+            after = projected(online, counted.old, counted.new)
+            return after, online, said if after.output is not None else said + NO_LENGTH
         known = [tokens.output for tokens in (counted.new, counted.old) if tokens is not None and tokens.output]
         if not known:
-            return counted.new, counted.old, f"{counted.ground}; no answer lengths: set max_tokens, or run an eval"
+            return counted.new, counted.old, counted.ground + NO_LENGTH
         ceiling = "" if "eval run" in counted.ground else "; answers as long as max_tokens allows"
         return counted.new, counted.old, counted.ground + ceiling
 

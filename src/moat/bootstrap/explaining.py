@@ -10,11 +10,11 @@ from moat.bootstrap.handling import handling
 from moat.bootstrap.models import price_table
 from moat.bootstrap.settings import Settings
 from moat.domain.calls import Call, Caller, Deployment, new_id, new_trace
+from moat.domain.environments import EVALS
 from moat.domain.errors import ContextOverflow, GuardBlocked, InputError, NotFound
 from moat.domain.guards import Verdict, more_sensitive, strongest
 from moat.domain.handling import Handling, Keeping
 from moat.domain.releases import PromptRef, PromptVersion
-from moat.evals.runner import ENVIRONMENT
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.guards.engine.rules import Policy, unmet
 from moat.guards.handling.calls import CallData, DataPolicy
@@ -85,7 +85,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 
 async def explain(settings: Settings, environ: Mapping[str, str], asking: Asking) -> Explained:
     """Raises `InputError` for what makes no sense, and `NotFound` for an alias or environment that does not exist."""
-    environments = {"", *settings.config.environments, DEFAULT_ENVIRONMENT, ENVIRONMENT}
+    environments = {"", *settings.config.environments, DEFAULT_ENVIRONMENT, EVALS}
     if asking.environment not in environments:
         names = ", ".join(sorted(environments - {""}))
         raise NotFound(f"moat.yaml defines no environment {asking.environment!r}", remedy=f"Environments: {names}.")

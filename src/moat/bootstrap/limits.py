@@ -6,11 +6,10 @@ from msgspec.structs import replace
 
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.settings import Settings
-from moat.bootstrap.spending import EVALS
 from moat.domain.config import Config, LimitConfig, Scope
+from moat.domain.environments import EVALS, PLAYGROUND
 from moat.domain.errors import AccessError, ConfigError, LimitExceeded, PromptError
 from moat.domain.usage import Usage
-from moat.ports.drafts import PLAYGROUND
 from moat.ports.prices import Prices
 from moat.ports.traces import Dimension, Spend, TraceFilter, TraceReader
 from moat.spend.ledger import Opening, Rules

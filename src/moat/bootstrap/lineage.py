@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.spending import EVALS
 from moat.bootstrap.wiring import State
+from moat.domain.environments import EVALS
 from moat.domain.errors import InputError, NotFound
 from moat.domain.lineage import Change, Lineage, ReleaseMade, Serving, VersionLineage
 from moat.domain.releases import Assignment, Release, prompt_digest

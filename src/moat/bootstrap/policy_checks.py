@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from moat.bootstrap.guarding import place_of, policies
 from moat.bootstrap.policy_files import unread
 from moat.bootstrap.project import Project
-from moat.evals.runner import ENVIRONMENT
+from moat.domain.environments import EVALS
 from moat.guards.engine.rules import Policy
 
 
@@ -26,7 +26,7 @@ def _notes(project: Project, policy: Policy) -> Iterator[str]:
         yield f"{place_of(settings, policy, [])}: {named} has no guards, and does nothing"
         return
     known = {
-        "environment": (*settings.config.environments, ENVIRONMENT),
+        "environment": (*settings.config.environments, EVALS),
         "model": settings.config.models,
         "prompt": project.catalog.names(),
     }
@@ -37,6 +37,6 @@ def _notes(project: Project, policy: Policy) -> Iterator[str]:
             place = place_of(settings, policy, ["when", field])
             less = "nothing" if len(missing) == len(wanted) else "less than it names"
             yield f"{place}: there is no {field} {', '.join(missing)}: {named} is about {less}"
-    if when.environment and ENVIRONMENT not in when.environment:
+    if when.environment and EVALS not in when.environment:
         place = place_of(settings, policy, ["when", "environment"])
-        yield f"{place}: evals do not run under {named}: add the environment `{ENVIRONMENT}` to test what is served"
+        yield f"{place}: evals do not run under {named}: add the environment `{EVALS}` to test what is served"

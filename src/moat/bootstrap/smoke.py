@@ -8,6 +8,7 @@ import msgspec
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.domain.calls import Call, Caller, new_id, new_trace
+from moat.domain.environments import EVALS
 from moat.domain.errors import ConflictError, MoatError
 from moat.domain.releases import PromptRef, PromptVersion, Release
 from moat.domain.scores import Case
@@ -51,7 +52,7 @@ async def _smoke(evaluating: Evaluating, suite: Suite, prompt: PromptVersion) ->
 async def _flaw(ask: Next, case: Case, prompt: PromptVersion, model: str) -> str:
     call = Call(
         id=new_id("req"),
-        caller=Caller(feature="smoke", environment="eval"),
+        caller=Caller(feature="smoke", environment=EVALS),
         trace=new_trace(),
         model=model,
         prompt=PromptRef(name=prompt.name, version=prompt.version, variables=given(case, prompt)),

@@ -14,6 +14,7 @@ from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.settings import environment, without_secrets
 from moat.bootstrap.traces import open_traces, own_traces
 from moat.domain.batches import BATCH_PRICED
+from moat.domain.environments import EVALS
 from moat.domain.errors import ConfigError, MoatError
 from moat.domain.usage import Usage
 from moat.ports.traces import Charge, RepriceOrder, Repricing, TraceFilter
@@ -23,8 +24,6 @@ from moat.spend.reports_review import Routes
 if TYPE_CHECKING:
     from moat.adapters.duckdb import DuckTraces
 
-EVALS = "eval"
-"""The environment that evaluations call from."""
 MONTH_NS = 30 * 86_400 * 10**9
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Literal
 
 from moat.bootstrap.reload import to_its_end
-from moat.bootstrap.spending import EVALS
+from moat.domain.environments import EVALS
 from moat.ports.traces import TraceFilter, TraceReader
 from moat.ports.trips import TripStore
-from moat.spend.spikes import HOUR_NS, WEEK_HOURS, SpikeBreaker, Usual, Whose, usual_of
+from moat.spend.spikes import HOUR_NS, WEEK_HOURS, SpikeBreaker, Usual, Whose, named, usual_of
 
 POLL_SECONDS = 0.5
 """Between two looks at the store: a reset acts within a second."""
@@ -48,8 +48,9 @@ def usual(traces: TraceReader, now_ns: int = 0) -> Usual:
     since = (now // HOUR_NS - WEEKS * WEEK_HOURS) * HOUR_NS
     hours: dict[Whose, dict[int, int]] = {}
     for scope in SCOPES:
-        for row in traces.spending([scope, "environment"], TraceFilter(since_ns=since), HOUR_NS):
-            value, environment = row.group
+        for row in traces.spending([scope, "tenant", "environment"], TraceFilter(since_ns=since), HOUR_NS):
+            value, tenant, environment = row.group
+            value = named(tenant, value) if scope == "feature" else value
             if value and environment != EVALS and row.slot_ns < now // HOUR_NS * HOUR_NS:
                 sums = hours.setdefault((scope, value), {})
                 sums[row.slot_ns] = sums.get(row.slot_ns, 0) + row.cost

@@ -17,11 +17,12 @@ from moat.bootstrap.versions import find_version
 from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.connections import Connection
+from moat.domain.environments import EVALS
 from moat.domain.errors import ConfigError, PromptError, SecretWithheld
 from moat.domain.releases import PromptVersion, digest
 from moat.evals.datasets import Dataset
 from moat.evals.project_code import find_function
-from moat.evals.runner import ENVIRONMENT, feature
+from moat.evals.runner import feature
 from moat.evals.running.evaluation import Evaluation
 from moat.evals.suites import Suite
 from moat.evals.targets.chat import ModelTarget, PromptTarget
@@ -94,7 +95,7 @@ class Targets:
     def _policies(self, evaluation: Evaluation, alias: str) -> tuple[str, ...]:
         """Those that the evaluation's calls run under; none where no model of moat.yaml answers."""
         prompt = evaluation.prompt.name if evaluation.prompt is not None else ""
-        scope = {"environment": ENVIRONMENT, "tenant": "", "feature": feature(evaluation.suite.name)}
+        scope = {"environment": EVALS, "tenant": "", "feature": feature(evaluation.suite.name)}
         found = policy_configs(self._project.settings) if alias else []
         return tuple(p.id for p in found if p.guards and p.when.holds(**scope, prompt=prompt, model=alias))
 

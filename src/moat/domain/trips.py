@@ -13,7 +13,7 @@ class Trip(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     scope: TripScope
     value: str
-    """The feature's name, the key's id, or the session's name."""
+    """The feature's name, after that of its tenant if it has one (`acme/chat`); the key's id; or the session's name."""
     why: str
     at_ns: int
     spent: int

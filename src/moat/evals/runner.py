@@ -8,6 +8,7 @@ from time import monotonic_ns
 from msgspec.structs import replace
 
 from moat.domain.calls import Caller
+from moat.domain.environments import EVALS
 from moat.domain.errors import (
     AccessError,
     ConfigError,
@@ -40,8 +41,6 @@ GATHER = 0.05
 """Seconds between two transactions: what comes meanwhile is stored together."""
 PATIENCE = 8
 """Times that a case is asked of something that has no room, before that is its error."""
-ENVIRONMENT = "eval"
-"""Of every call that a run makes."""
 
 SETUP_ERRORS = (ConfigError, NotFound, AccessError, StorageError, NoPrice)
 """Errors of the set-up, which no other case would escape: the run stops at the first."""
@@ -109,7 +108,7 @@ class _Work:
         self._progress = progress
         bench = Bench(
             ask=means.ask,
-            caller=Caller(feature=feature(suite.name), session=run.id, environment=ENVIRONMENT),
+            caller=Caller(feature=feature(suite.name), session=run.id, environment=EVALS),
             prompt=evaluation.prompt,
             embedder=means.embedder,
         )

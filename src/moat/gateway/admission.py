@@ -6,13 +6,13 @@ from typing import Literal
 from msgspec.structs import replace
 
 from moat.domain.calls import CacheUse, Caller
+from moat.domain.environments import EVALS, PLAYGROUND
 from moat.domain.errors import AccessError, NotFound, RequestError
 from moat.domain.guards import more_sensitive
 from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
 from moat.domain.releases import PromptRef
 from moat.gateway.http import Scope
 from moat.ports.clock import Clock
-from moat.ports.drafts import PLAYGROUND
 
 DEFAULT_ENVIRONMENT = "production"
 MAX_TAGS = 16
@@ -162,7 +162,8 @@ def caller_of(key: Key, headers: dict[str, str], user: str) -> Caller:
     if user:
         check_text(user[:MAX_TEXT], where="user")
     feature = key.feature or _said(headers, "feature")
-    _check_reserved(feature, "feature")
+    if feature == PLAYGROUND:
+        raise _reserved(feature, "feature")
     return Caller(
         key=key.id,
         tenant=key.tenant,
@@ -255,18 +256,16 @@ def placed(key: Key, caller: Caller, prompt: PromptRef) -> tuple[Caller, PromptR
 
 def check_environment(key: Key, environment: str) -> None:
     """A key bound to one environment knows no other. Raises `NotFound`, whether the environment exists or not;
-    `RequestError` for the one of what people try in the console.
+    `RequestError` for those of evaluations and of what people try in the console: they have limits of their own.
     """
-    _check_reserved(environment or key.environment, "environment")
+    if (environment or key.environment) in (EVALS, PLAYGROUND):
+        raise _reserved(environment or key.environment, "environment")
     if key.environment and environment and environment != key.environment:
         raise NotFound.for_this_key()
 
 
-def _check_reserved(name: str, kind: Literal["feature", "environment"]) -> None:
-    """What people spend on trying prompts is theirs: no program may use it up by saying that it is one of them."""
-    if name == PLAYGROUND:
-        raise RequestError(
-            f"the {kind} {PLAYGROUND!r} is what people try in the console",
-            where=f"x-moat-{kind}",
-            remedy="Choose another name.",
-        )
+def _reserved(name: str, kind: Literal["feature", "environment"]) -> RequestError:
+    whose = "evaluations" if name == EVALS else "what people try in the console"
+    return RequestError(
+        f"the {kind} {name!r} is that of {whose}", where=f"x-moat-{kind}", remedy="Choose another name."
+    )

@@ -7,13 +7,14 @@ from time import monotonic_ns
 from typing import Any
 
 from moat.domain.calls import Call, Caller, Delta, new_id, new_trace
+from moat.domain.environments import PLAYGROUND
 from moat.domain.errors import Unavailable
 from moat.domain.keys import Key
 from moat.domain.releases import PromptRef, PromptVersion
 from moat.gateway.serving import Serving
 from moat.pipeline.compose import Next
 from moat.pipeline.recipe import build
-from moat.ports.drafts import PLAYGROUND, DraftDelta, DraftEvent, DraftFinished, DraftThought, DraftToolCall
+from moat.ports.drafts import DraftDelta, DraftEvent, DraftFinished, DraftThought, DraftToolCall
 from moat.ports.prompts import Prompts, Resolution
 from moat.prompts.templates import JinjaRenderer
 

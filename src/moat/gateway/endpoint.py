@@ -23,7 +23,7 @@ from moat.gateway.admission import (
     read_headers,
 )
 from moat.gateway.asking import about
-from moat.gateway.format import Format, Incoming
+from moat.gateway.format import Format, Incoming, read_request
 from moat.gateway.http import (
     EVENT_STREAM,
     Headers,
@@ -142,7 +142,7 @@ class ModelEndpoint:
             raise AccessError(f"what the API key {now.id} may do was changed", remedy="Send the request again.")
 
     def _call(self, request_id: str, headers: dict[str, str], key: Key, incoming: Incoming) -> Call:
-        request = self._format.parse(incoming)
+        request = read_request(self._format, incoming)
         caller = caller_of(key, headers, request.user)
         prompt = request.prompt
         if prompt is not None:

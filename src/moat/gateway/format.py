@@ -13,9 +13,9 @@ from moat.domain.calls import Call, Event, Finished, Message, Operation, Wire
 from moat.domain.errors import MoatError, RequestError
 from moat.domain.releases import PromptRef
 from moat.domain.usage import Usage
-from moat.gateway.bodies import check_work
+from moat.gateway.bodies import check_depth, check_work
 from moat.gateway.http import Headers
-from moat.pipeline.estimates import input_tokens
+from moat.pipeline.estimates import LENGTHS, input_tokens
 
 MAX_NAME = 512
 """Characters of a model's or prompt's name."""
@@ -105,6 +105,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise RequestError(f"the body is not valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise RequestError("the body must be a JSON object")
+    check_depth(body, data)
     return data
 
 
@@ -116,13 +117,21 @@ def take_model(data: dict[str, Any]) -> str:
     return model
 
 
-COUNTS = ("max_tokens", "max_completion_tokens", "n", "best_of")
+MOST = dict.fromkeys(LENGTHS, 10_000_000) | dict.fromkeys(("n", "best_of"), 1000)
 """Parameters that say how much may be answered: budgets count on them."""
 
 
-def check_counts(data: dict[str, Any]) -> None:
+def read_request(format: Format, incoming: Incoming) -> Request:
+    """What a format makes of a request, with counts that budgets can rely on. Raises `RequestError`."""
+    request = format.parse(incoming)
+    if not request.upload:  # the fields of a form are texts
+        _check_counts(request.params)
+    return request
+
+
+def _check_counts(data: dict[str, Any]) -> None:
     """Make whole numbers of them, null as if absent. Raises `RequestError` for anything else, and for two lengths."""
-    for name in COUNTS:
+    for name, most in MOST.items():
         if name not in data:
             continue
         value = data[name]
@@ -131,9 +140,9 @@ def check_counts(data: dict[str, Any]) -> None:
             continue
         if isinstance(value, float) and value.is_integer():
             value = data[name] = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
-            raise RequestError("must be a whole number from 1 on", where=name)
-    lengths = [data[name] for name in COUNTS[:2] if name in data]
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise RequestError(f"must be a whole number from 1 to {most:,}", where=name)
+    lengths = [data[name] for name in LENGTHS if name in data]
     if len(lengths) > 1 and lengths[0] != lengths[1]:
         raise RequestError("says another length than `max_tokens`", where="max_completion_tokens", remedy="Send one.")
 

@@ -5,12 +5,15 @@ flat number. At most: every known tokenizer makes no more than one token of a by
 that is sent bound it, with sound and pictures counted for what they can hold.
 """
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from moat.domain.calls import Call, Message
 from moat.domain.usage import estimate_tokens
+from moat.pipeline.data_urls import opened
 
 IMAGE_TOKENS = 765
 """OpenAI's count for a 1,024 x 1,024 image in high detail."""
@@ -20,13 +23,24 @@ MOST_FILE = 100_000
 """Of a file that is elsewhere, so that its size is not known."""
 FRAME_TOKENS = 8
 """More than any chat format adds around a message."""
+FILE_BYTES = 16
+"""Bytes in base64 of a file that is no text, such as a PDF, for a token: about."""
 LEAST_AUDIO = 1000
 """Bytes of a second of sound, at least: speech at 8 kbit/s."""
 AUDIO_TOKENS = 100
 """More than any provider counts for a second of sound."""
 
+LENGTHS = ("max_tokens", "max_completion_tokens")
+"""Parameters that say how long an answer may be: the older and the newer name."""
+ELSEWHERE = ("models", "fallbacks", "route", "provider", "preset", "plugins")
+"""Parameters by which some servers take another model than the one that is named, or a service beside it."""
+
 _IMAGES = ("image_url", "image", "input_image")
+_FILES = ("file", "input_file", "document", "video_url", "google")
 _TEXTS = ("input", "prompt", "query", "documents")
+_READ = ("tools", "functions", "response_format", "prediction")
+"""Parameters that a model reads."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{1024,}={0,2}")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -34,21 +48,45 @@ def input_tokens(call: Call) -> int:
     """Estimated tokens of messages and tools; for operations without messages, of the texts in the parameters."""
     if call.operation != "chat":
         return _all_texts([call.params.get(name) for name in _TEXTS])
-    tools = call.params.get("tools")
-    asked = sum(message_tokens(message) for message in call.messages)
-    return asked + (estimate_tokens(_encode(tools).decode()) if tools else 0)
+    asked = sum(map(message_tokens, call.messages))
+    for name in _READ:
+        if read := call.params.get(name):
+            asked += estimate_tokens(_encode(read).decode())
+    return asked
 
 
 def message_tokens(message: Message) -> int:
-    """Estimated tokens of one message: its text, its other parts, the tools it calls."""
-    content, calls = message.get("content"), message.get("tool_calls")
-    asked = estimate_tokens(_encode(calls).decode()) if calls else 0
-    if isinstance(content, str):
-        return asked + _tokens(content)
-    for part in content if isinstance(content, list) else []:
-        text = part.get("text") if isinstance(part, dict) else None
-        asked += _tokens(text) if isinstance(text, str) else IMAGE_TOKENS
+    """Estimated tokens of one message: its text, its other parts, the tools it calls, and whatever else it has."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else ()
+    asked = _tokens(content) if isinstance(content, str) else sum(map(_part_tokens, parts))
+    if len(message) > 2:
+        rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+        asked += estimate_tokens(_encode(rest).decode())
     return asked
+
+
+def _part_tokens(part: Any) -> int:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text" and isinstance(text := part.get("text"), str):
+        return _tokens(text)
+    if kind in _IMAGES and _is_picture(part):
+        return IMAGE_TOKENS
+    inside = sum(map(_file_tokens, _strings([part])))
+    return max(IMAGE_TOKENS, inside) if kind in (*_IMAGES, *_FILES) else inside
+
+
+def _file_tokens(value: str) -> int:
+    """Of a text, or a file within it."""
+    text = opened("url", value)
+    if text == "" or _BASE64.fullmatch(text):
+        return len(value) // FILE_BYTES
+    return _tokens(text)
+
+
+def _is_picture(part: Mapping[str, Any]) -> bool:
+    """What says that it is a picture may hold another file: providers read what they get."""
+    return all(value.startswith("data:image/") for value in _strings([part]) if value.startswith("data:"))
 
 
 def quarters(text: str) -> int:
@@ -85,12 +123,11 @@ def _most(message: Message) -> int:
 def _most_part(part: Any) -> int:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in _IMAGES:
-        return MOST_IMAGE
+        return MOST_IMAGE if _is_picture(part) else max(MOST_IMAGE, len(_encode(part)))
     if kind == "input_audio":
         return len(_encode(part)) * AUDIO_TOKENS // LEAST_AUDIO + AUDIO_TOKENS
     size = len(_encode(part))
-    elsewhere = kind in ("file", "input_file", "document", "video_url", "google") and size < MOST_FILE
-    return MOST_FILE if elsewhere else size
+    return MOST_FILE if kind in _FILES and size < MOST_FILE else size
 
 
 def stated_output(call: Call) -> int | None:
@@ -137,18 +174,23 @@ def _parts(call: Call) -> list[dict[str, Any]]:
 
 def _all_texts(values: list[Any]) -> int:
     """Tokens of all texts inside, however deep; a number is a token that was made before."""
-    found = 0
+    return sum(_tokens(value) if isinstance(value, str) else 1 for value in _leaves(values))
+
+
+def _strings(values: list[Any]) -> Iterator[str]:
+    return (value for value in _leaves(values) if isinstance(value, str))
+
+
+def _leaves(values: list[Any]) -> Iterator[str | int]:
+    """Texts and whole numbers, however deep; takes the list apart."""
     while values:
         value = values.pop()
-        if isinstance(value, str):
-            found += _tokens(value)
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             values.extend(value.values())
         elif isinstance(value, list):
             values.extend(value)
-        elif isinstance(value, int):
-            found += 1
-    return found
+        elif isinstance(value, str | int):
+            yield value
 
 
 def _tokens(text: str) -> int:

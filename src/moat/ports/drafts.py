@@ -13,10 +13,6 @@ from moat.domain.releases import PromptVersion, Variable
 from moat.domain.scores import RunStatus
 from moat.domain.usage import Usage
 
-PLAYGROUND = "playground"
-"""Feature and environment of the calls that people make to try something."""
-
-
 MAX_PARTIALS = 49
 """Of a draft: with its own file as many files as one proposal takes."""
 
@@ -204,6 +200,12 @@ class DraftEval(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     errors: int
     spent: int
+    """Since it was started here."""
+    earlier: int
+    """What starts before this one had paid for the same run, whose answers are not asked for again."""
+    found: str
+    """The version that the stored run is of, when that was finished already: nothing was asked, since the draft is
+    that version to the letter. Empty otherwise."""
     budget: int
     """What it may spend: set aside from what the person has left today, until it ends."""
     scores: tuple[DraftScore, ...]
@@ -218,6 +220,23 @@ class DraftEval(msgspec.Struct, frozen=True, kw_only=True):
     started_ns: int
     finished_ns: int
     """0: it goes on."""
+
+
+class StartingEval(msgspec.Struct, frozen=True, kw_only=True):
+    """An eval run of a draft that is about to begin: money is set aside for it, and it has no id yet."""
+
+    prompt: str
+    version: str
+    suite: str
+
+
+class OwnDraftEvals(msgspec.Struct, frozen=True, kw_only=True):
+    """The eval runs of drafts that a person has started."""
+
+    starting: StartingEval | None
+    """The one that is about to begin."""
+    runs: tuple[DraftEval, ...]
+    """Those that the server knows since its start, the newest first; one at most goes on."""
 
 
 class EvalWish(Draft, frozen=True, kw_only=True):
@@ -330,6 +349,10 @@ class DraftEvals(Protocol):
 
     def get(self, id: str) -> DraftEval:
         """How far it is. Raises `NotFound`."""
+        ...
+
+    def own(self, person: str) -> OwnDraftEvals:
+        """Those that a person has started."""
         ...
 
     async def cancel(self, id: str) -> DraftEval:

@@ -74,12 +74,14 @@ def projected(online: Tokens, old: Tokens, new: Tokens) -> Tokens:
     """Production's tokens after a change from `old` to `new`, which were both counted on the same cases.
 
     What is added to a prompt is added to each call, however long the conversations of production are; answers grow in
-    proportion.
+    proportion. Where a bound of theirs is new, they are no longer than that; where it is gone, nobody knows.
     """
     input = max(0, online.input + new.input - old.input)
     output = online.output
-    if output is not None and old.output and new.output is not None:
-        output = output * new.output // old.output
+    if output is not None and new.output is not None:
+        output = output * new.output // old.output if old.output else min(output, new.output)
+    elif old.output is not None:
+        output = None
     return Tokens(input=input, output=output, cached=min(online.cached, input))
 
 

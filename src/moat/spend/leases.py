@@ -39,6 +39,8 @@ ADOPT_SECONDS, LOOK_SECONDS = 2.0, 0.02
 """How long the keeper may take to see a limit that the worker has read already; between two looks."""
 
 _PAIR = struct.Struct("=qq")
+_MOST = 2**63 - 1
+"""What is more than any budget is written as this."""
 
 
 class Tally:
@@ -50,7 +52,7 @@ class Tally:
 
     def write(self, index: int, used: int, held: int) -> None:
         """State both."""
-        _PAIR.pack_into(self._map, index * _PAIR.size, used, held)
+        _PAIR.pack_into(self._map, index * _PAIR.size, min(used, _MOST), min(held, _MOST))
 
     def read(self, index: int) -> tuple[int, int]:
         """Used and held."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from moat.domain.batches import BATCH_PRICED
+from moat.domain.environments import EVALS
 from moat.telemetry.histograms import (
     GEN_AI_FIRST,
     GEN_AI_NEXT,
@@ -23,7 +24,7 @@ from moat.telemetry.histograms import (
 )
 from moat.telemetry.labels import OTHER, Labels, Whose
 from moat.telemetry.latency import has_latency
-from moat.telemetry.traffic import OFFLINE, is_traffic
+from moat.telemetry.traffic import is_traffic
 
 WHOSE = Whose._fields
 ASKED = WHOSE[:-1]
@@ -146,7 +147,7 @@ class Measures:
         with self.lock:
             self._labels.refresh()
             for said in opinions:
-                if said.value is None or said.environment == OFFLINE or self._heard_before(said):
+                if said.value is None or said.environment == EVALS or self._heard_before(said):
                     continue
                 environment = self._labels.of((said.environment, "", "", "", "")).environment
                 source = said.source if said.source in ("person", "scorer") else OTHER

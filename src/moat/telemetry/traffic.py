@@ -4,12 +4,12 @@ Evaluations go through the same pipeline as what people and their applications a
 recorded calls. Nobody waits for either: they are not in rates, latencies and bills of the service.
 """
 
-OFFLINE = "eval"
-"""Environment of evaluations."""
+from moat.domain.environments import EVALS
+
 RERUN = "rerun"
 """Feature of calls that are asked again, which have no environment."""
 
-TRAFFIC = f'not environment = {OFFLINE} and not (feature = {RERUN} and environment = "")'
+TRAFFIC = f'not environment = {EVALS} and not (feature = {RERUN} and environment = "")'
 """In the filter language."""
 
 
@@ -19,4 +19,4 @@ def is_traffic(environment: str, feature: str) -> bool:
     >>> is_traffic("production", "rerun"), is_traffic("", "rerun"), is_traffic("eval", "chat"), is_traffic("", "")
     (True, False, False, True)
     """
-    return environment != OFFLINE and (feature, environment) != (RERUN, "")
+    return environment != EVALS and (feature, environment) != (RERUN, "")

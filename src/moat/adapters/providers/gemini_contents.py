@@ -23,6 +23,8 @@ UNSIGNED = "skip_thought_signature_validator"
 
 _ROLES = {"user": "user", "tool": "user", "function": "user", "assistant": "model"}
 _URL_END = re.compile(r"[?#].*")
+_VIDEO = re.compile(r"https?://(?:[\w-]+\.)*(?:youtube\.com|youtu\.be)/", re.IGNORECASE)
+"""Gemini watches what stands there, whatever it was sent as."""
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mp3", "flac": "audio/flac", "ogg": "audio/ogg", "aac": "audio/aac"}
 
 
@@ -157,7 +159,10 @@ def _part(part: Any, where: str) -> Iterator[Part]:
     elif kind == "image_url":
         image = part.get("image_url")
         image = image if isinstance(image, dict) else {"url": image}
-        yield _media(image.get("url"), _word(google_extra(part), "mime_type", where), f"{where}.image_url.url")
+        url = image.get("url")
+        if isinstance(url, str) and _VIDEO.match(url):
+            raise Unsupported("is a video: send it as a `file` with its address as `file_url`", where=where)
+        yield _media(url, _word(google_extra(part), "mime_type", where), f"{where}.image_url.url")
     elif kind == "input_audio":
         yield _audio(part.get("input_audio"), f"{where}.input_audio")
     elif kind == "file":

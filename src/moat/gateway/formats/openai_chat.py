@@ -17,7 +17,6 @@ from moat.gateway.format import (
     MAX_NAME,
     Incoming,
     Request,
-    check_counts,
     read_object,
     take_model,
     take_stream,
@@ -44,7 +43,6 @@ def parse_chat(body: bytes) -> Request:
     if prompt is None and not model:
         raise RequestError("missing", where="model", remedy="Name a model alias, or a prompt by `prompt.id`.")
     stream = take_stream(data)
-    check_counts(data)
     _check_stream_options(data)
     return Request(
         model=model,

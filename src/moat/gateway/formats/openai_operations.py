@@ -10,7 +10,7 @@ from typing import Any
 from moat.documents.multipart import read_form, text_fields
 from moat.domain.calls import Call, Delta, Event, Operation, Wire
 from moat.domain.errors import MoatError, RequestError
-from moat.gateway.format import MAX_NAME, Incoming, Request, check_counts, read_object, take_model, take_stream
+from moat.gateway.format import MAX_NAME, Incoming, Request, read_object, take_model, take_stream
 from moat.gateway.formats.openai_chat import DONE, error_body
 from moat.gateway.http import JSON, Headers
 
@@ -103,7 +103,6 @@ class OpenAIOperation:
             raise RequestError("must be an object", where="stream_options")
         if self.operation == "speech":
             return Request(model=model, params=data, stream=data.get("stream_format") == "sse")
-        check_counts(data)
         return Request(model=model, stream=self._checked(take_stream(data)), params=data)
 
     def _form(self, incoming: Incoming) -> Request:

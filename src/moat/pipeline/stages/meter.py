@@ -10,7 +10,7 @@ from moat.domain.errors import LimitExceeded, MoatError, RequestError, StreamCut
 from moat.pipeline.billing import Reserve, Seen, billed
 from moat.pipeline.compose import Next
 from moat.pipeline.endings import explain
-from moat.pipeline.estimates import stated_output
+from moat.pipeline.estimates import ELSEWHERE, stated_output
 from moat.pipeline.ports import Ports
 from moat.pipeline.spans import unknown_outcome
 from moat.ports.ledger import Hold, Spending
@@ -96,8 +96,8 @@ class Meter:
             attempt.price_version = ""
 
 
-UNBOUNDED = ("max_output_tokens", "max_new_tokens", "num_predict", "options", "models", "route", "provider", "plugins")
-"""Parameters by which some servers take another length or another model than the one that was held for."""
+LONGER = ("max_output_tokens", "max_new_tokens", "num_predict", "n_predict", "max_gen_len", "max_length", "options")
+"""Parameters by which some servers take another length than the one that was held for."""
 
 
 def told(call: Call, hold: Hold, reserve: Reserve) -> Call:
@@ -105,14 +105,17 @@ def told(call: Call, hold: Hold, reserve: Reserve) -> Call:
 
     Raises `LimitExceeded` and `RequestError`.
     """
-    if reserve.worst.fixed or not hold.bounds or (stated_output(call) and hold.output >= reserve.output):
+    if reserve.worst.fixed or not hold.bounds:
+        return call
+    for name in (*LONGER, *ELSEWHERE):
+        if name in call.params:
+            remedy = "Use `max_tokens`." if name in LONGER else "Leave it out, or make it an alias in moat.yaml."
+            raise RequestError("a budget applies, which this could pass", where=name, remedy=remedy)
+    if stated_output(call) and hold.output >= reserve.output:
         return call
     length = hold.output // reserve.choices
     if length < 1:
         raise LimitExceeded("there is no room for an answer to each choice", where="n", remedy="Ask for fewer.")
-    for name in UNBOUNDED:
-        if name in call.params:
-            raise RequestError("a budget applies, which this could pass", where=name, remedy="Use `max_tokens`.")
     name = "max_completion_tokens" if "max_completion_tokens" in call.params else "max_tokens"
     notice = f"a limit applies: the answer may have {length} tokens"
     if notice not in call.journal.notices:

@@ -10,6 +10,7 @@ from moat.domain.errors import AccessError
 from moat.domain.guards import more_sensitive
 from moat.domain.releases import PromptVersion
 from moat.pipeline.compose import Next
+from moat.pipeline.estimates import ELSEWHERE, LENGTHS
 from moat.pipeline.ports import Ports
 
 
@@ -38,13 +39,12 @@ class Resolve:
         if isinstance(said, str) and said:
             caller = replace(call.caller, data_class=more_sensitive(call.caller.data_class, said))
             call = replace(call, caller=caller)
-        resolved = replace(call, model=call.model or prompt.model, params={**params_of(prompt), **call.params})
+        params = params_of(prompt)
+        if not call.params.keys().isdisjoint(LENGTHS):
+            params = {name: value for name, value in params.items() if name not in LENGTHS}
+        resolved = replace(call, model=call.model or prompt.model, params={**params, **call.params})
         _check(resolved)
         return next(resolved)
-
-
-ELSEWHERE = ("models", "route", "provider", "plugins")
-"""Parameters by which some servers take another model than the one that is named."""
 
 
 def _check(call: Call) -> None:
