@@ -96,6 +96,7 @@ MALFORMED = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "large header": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 70_000,
+    "large header that is whole": b"GET / HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 70_000 + b"\r\n\r\n",
     "many headers": b"GET / HTTP/1.1\r\nhost: x\r\n" + b"x: y\r\n" * 30_000 + b"\r\n",
     "long path": b"GET /" + b"a" * 70_000,
 }

@@ -67,11 +67,25 @@ def test_a_file_of_text_is_read_and_written_again(text: str, media: str) -> None
 
 
 def test_other_files_are_not_read_and_what_only_looks_like_one_is_a_text() -> None:
-    assert opened("url", url("pixels", "image/png")) == ""
+    png, pdf = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 99).decode(), base64.b64encode(b"%PDF-1.7 " * 9).decode()
+    assert opened("url", f"data:image/png;base64,{png}") == ""
+    assert opened("file_data", f"data:application/octet-stream;base64,{pdf}") == ""
     assert opened("text", url("pixels", "image/png")) == url("pixels", "image/png")
     assert opened("url", "https://example.org/a.png") == "https://example.org/a.png"
     assert opened("file_data", "data:text/plain,see%20me") == "see me"
     assert opened("file_data", "data:text/plain;base64,not base64!") == "data:text/plain;base64,not base64!"
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize(
+    "media", ["image/png", "image/svg+xml", "application/octet-stream", "application/pdf", "message/rfc822", "a/b"]
+)
+async def test_a_text_is_read_whatever_it_is_called(media: str) -> None:
+    provider = ScriptedProvider(says("no"))
+    call = with_parts({"type": "file", "file": {"filename": "a", "file_data": url(f"mail {EMAIL}", media)}})
+    await answered(call, provider, ListSpool(), guards=guards({"use": "pii", "on": ["documents"], "action": "redact"}))
+    sent = provider.calls[0].messages[-1]["content"][0]["file"]["file_data"]
+    assert base64.b64decode(sent.partition(",")[2]) == b"mail <EMAIL_1>"
 
 
 @pytest.mark.promise("guard-1")

@@ -321,3 +321,10 @@ def test_what_makes_no_sense_is_refused_with_its_place(data: dict[str, Any], whe
     with pytest.raises(ConfigError) as caught:
         DataPolicy(config, Finder(config.find), ["far"])
     assert caught.value.where == where
+
+
+async def test_words_behind_a_whole_value_are_no_part_of_it() -> None:
+    world = World([says("Yes.")], order="far", rules=REDACT)
+    call = replace(new_call(), messages=[{"role": "user", "content": text} for text in (f"I am {EMAIL}", "no thanks")])
+    await world.answer(call)
+    assert [message["content"] for message in world.far.calls[0].messages] == ["I am <EMAIL_1>", "no thanks"]

@@ -263,6 +263,21 @@ async def test_made_up_callers_cannot_fill_the_memory(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.anyio
+async def test_made_up_users_of_one_tenant_leave_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "MAX_ACCOUNTS", 6)
+    monkeypatch.setattr(counters, "MOST_OF_ONE", 3)
+    monkeypatch.setattr(counters, "SWEEP_NS", 0)
+    held = ledger(limit(tokens=10, per=["tenant", "user"]))
+    for number in range(3):
+        (await held.hold(call(tenant="evil", user=f"u{number}"), worst(output=1))).settle(Spending(1, 0))
+    with pytest.raises(LimitExceeded, match="too many different callers"):
+        await held.hold(call(tenant="evil", user="one-more"), worst(output=1))
+    for number in range(3):
+        (await held.hold(call(tenant="acme", user=f"u{number}"), worst(output=1))).settle(Spending(1, 0))
+    await held.hold(call(tenant="evil", user="u1"), worst(output=1))
+
+
+@pytest.mark.anyio
 async def test_a_budget_holds_whatever_the_text_is_and_a_rate_goes_by_estimate() -> None:
     dense = Worst(input=10, most_input=40, output=0, cost=lambda tokens: 0)
     await ledger(limit(tokens=10, window="minute")).hold(call(), dense)

@@ -16,8 +16,8 @@ from moat.ports.clock import Clock
 
 DEFAULT_ENVIRONMENT = "production"
 MAX_TAGS = 16
-MAX_SECONDS = 86_400.0
-"""Longest time that a caller may say he waits."""
+MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
+"""Shortest and longest time that a caller may say he waits."""
 
 _NAMES = {
     b"authorization": "authorization",
@@ -210,7 +210,8 @@ def patience_of(headers: dict[str, str], *, stream: bool) -> int:
         seconds = _seconds(said)
         if not seconds:
             raise RequestError(
-                f"{said[:40]!r} is not a number of seconds above 0, up to {MAX_SECONDS:,.0f}", where="x-moat-timeout"
+                f"{said[:40]!r} is not a number of seconds from {MIN_SECONDS} to {MAX_SECONDS:,.0f}",
+                where="x-moat-timeout",
             )
         return round(seconds * 1e9)
     told = headers.get("server-timeout") or (headers.get("read-timeout", "") if not stream else "")
@@ -223,7 +224,7 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         return 0.0
-    return seconds if 0 < seconds <= MAX_SECONDS else 0.0
+    return seconds if MIN_SECONDS <= seconds <= MAX_SECONDS else 0.0
 
 
 _CACHE_USES: dict[str, CacheUse] = {"use": "use", "refresh": "refresh", "off": "off"}

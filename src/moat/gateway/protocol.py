@@ -56,7 +56,7 @@ def _untold(status: int) -> None:
 class BoundedHttp(HttpToolsProtocol):
     """One connection. A single lazy timer serves all limits: moving a deadline is one assignment."""
 
-    _head = 0
+    _head = _fields = 0
     _in_head = False
     _due = 0.0
     """When the client must have got on, in the loop's time; 0: nothing is awaited from it."""
@@ -96,14 +96,15 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A new request on this connection."""
-        self._head, self._in_head = 0, True
+        self._head = self._fields = 0
+        self._in_head = True
         self._expect(HEAD_SECONDS)
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One whole header: many in a single read are bounded here."""
-        self._head += len(name) + len(value)
-        if self._head > 2 * MAX_HEAD:
+        self._fields += len(name) + len(value)
+        if self._fields > MAX_HEAD:
             raise httptools.HttpParserError("too many headers")
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":

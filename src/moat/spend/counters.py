@@ -1,5 +1,6 @@
 """What has been counted against one limit, in memory: nothing here waits, so nothing comes between."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from moat.spend.limits import Limit, Values
 
 MAX_ACCOUNTS = 250_000
 """Per limit and window: callers who make up users cannot fill the memory."""
+MOST_OF_ONE = MAX_ACCOUNTS // 2
+"""Of them with the same first value, such as one tenant's: who makes up users leaves room for other tenants'."""
 
 
 SWEEP_NS = 10 * 10**9
@@ -112,21 +115,31 @@ class Counters:
         self._new = new
         self._span = _span(limit, now_ns)
         self._accounts: dict[Values, Account] = {}
+        self._shares = Counter[str]()
         self._swept_ns = 0
 
     def open(self, used: Mapping[Values, int]) -> None:
         """Begin with what was used in the present window before."""
-        self._accounts = {values: Account(amount) for values, amount in used.items()}
+        self._keep({values: Account(amount) for values, amount in used.items()})
 
     def account(self, values: Values, now_ns: int) -> Account:
         """The counter to use now. Raises `LimitExceeded` when there are too many."""
         self._roll(now_ns)
         account = self._accounts.get(values)
         if account is None:
-            if len(self._accounts) >= MAX_ACCOUNTS:
-                self._sweep(now_ns)
+            if self._is_full(values):
+                self._sweep(values, now_ns)
             account = self._accounts[values] = self._new()
+            self._shares.update(values[:1])
         return account
+
+    def _is_full(self, values: Values) -> bool:
+        """For these values."""
+        return len(self._accounts) >= MAX_ACCOUNTS or (len(values) > 1 and self._shares[values[0]] >= MOST_OF_ONE)
+
+    def _keep(self, accounts: dict[Values, Account]) -> None:
+        self._accounts = accounts
+        self._shares = Counter(values[0] for values in accounts if values)
 
     @property
     def starts_ns(self) -> int:
@@ -151,17 +164,18 @@ class Counters:
         """
         if now_ns >= self._span.end_ns:
             self._span = _span(self.limit, now_ns)
-            before, self._accounts = self._accounts, {}
+            before = self._accounts
+            self._keep({})
             if self._new is not Account:
                 for account in before.values():
                     account.retire()
 
-    def _sweep(self, now_ns: int) -> None:
+    def _sweep(self, values: Values, now_ns: int) -> None:
         """Make room by forgetting who used nothing; seldom, for it takes a while."""
         if now_ns - self._swept_ns >= SWEEP_NS:
             self._swept_ns = now_ns
-            self._accounts = {key: account for key, account in self._accounts.items() if not account.idle}
-        if len(self._accounts) >= MAX_ACCOUNTS:
+            self._keep({key: account for key, account in self._accounts.items() if not account.idle})
+        if self._is_full(values):
             raise LimitExceeded(
                 f"the limit {self.limit.name!r} counts by too many different callers",
                 remedy=f"It keeps {MAX_ACCOUNTS:,} counters in one window; count by something coarser.",
