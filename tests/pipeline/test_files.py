@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moat.domain.calls import Call
+from moat.domain.calls import Call, Delta, Finished
 from moat.domain.errors import GuardBlocked
 from moat.domain.handling import DataConfig
 from moat.domain.policies import PolicyConfig
@@ -167,3 +167,12 @@ async def test_an_answer_can_rest_on_the_documents_that_came_with_the_question()
     call = with_parts({"type": "file", "file": {"file_data": url("Kettles boil water.")}})
     with pytest.raises(GuardBlocked, match="groundedness"):
         await answered(call, ScriptedProvider(says(said)), ListSpool(), guards=grounded)
+
+
+@pytest.mark.promise("guard-2")
+async def test_data_in_the_name_of_the_model_that_answered_is_not_kept() -> None:
+    end = Finished(reason="stop", model=f"m {EMAIL}", fingerprint=f"fp {EMAIL}")
+    provider, spool = ScriptedProvider([Delta(text="Hi"), end]), ListSpool()
+    await answered(new_call(), provider, spool, guards=guards({"use": "pii", "on": ["output"], "action": "redact"}))
+    assert len(spool.spans) == 2
+    assert EMAIL not in repr(spool.spans)

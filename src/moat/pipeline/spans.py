@@ -142,9 +142,9 @@ def _call_span(base: Span, call: Call, outcome: Outcome, kept: Kept) -> Span:
         duration_ns=outcome.duration_ns,
         model=_asked(call),
         alias=last.alias if last else _planned(call),
-        model_answered=last.model_answered if last else "",
+        model_answered=_told(call, last.model_answered) if last else "",
         provider=last.deployment.provider if last else "",
-        fingerprint=last.fingerprint if last else "",
+        fingerprint=_told(call, last.fingerprint) if last else "",
         guard=strongest(journal.verdicts) if journal.verdicts else "",
         policy=journal.policies,
         tools=_tools(call, outcome.answer),
@@ -175,9 +175,9 @@ def _attempt_span(base: Span, call: Call, attempt: Attempt, error_message: str) 
         duration_ns=attempt.duration_ns,
         model=attempt.deployment.model,
         alias=attempt.alias,
-        model_answered=attempt.model_answered,
+        model_answered=_told(call, attempt.model_answered),
         provider=attempt.deployment.provider,
-        fingerprint=attempt.fingerprint,
+        fingerprint=_told(call, attempt.fingerprint),
         cost=attempt.cost,
         price_version=attempt.price_version,
         first_token_ns=attempt.first_token_ns,
@@ -253,7 +253,7 @@ def _error(call: Call, error: MoatError | None) -> str:
 
 
 def _told(call: Call, message: str) -> str:
-    """An error's message as it is kept: providers quote what they were sent."""
+    """A text of a provider as it is kept: they quote what they were sent."""
     hide = call.journal.hide
     return message if hide is None else hide(message)
 
