@@ -164,6 +164,16 @@ def test_a_long_text_is_counted_wherever_a_message_has_it(where: str) -> None:
     assert most_input_tokens(call) >= len(LONG)
 
 
+def test_a_picture_is_held_as_the_model_counts_it() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    call = changed(new_call(), messages=[{"role": "user", "content": [picture]}])
+    small, dear = (
+        changed(call, deployment=Deployment("openai", name)) for name in ("gpt-4.1", "gpt-4o-mini-2024-07-18")
+    )
+    assert MOST_IMAGE <= most_input_tokens(small) < 2 * MOST_IMAGE
+    assert most_input_tokens(dear) >= 2833 + 8 * 5667
+
+
 def test_the_shape_of_an_answer_is_counted() -> None:
     shape = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "description": LONG}}}
     assert input_tokens(new_call(response_format=shape)) >= len(LONG) // 4

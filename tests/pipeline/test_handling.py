@@ -1,5 +1,6 @@
 """Data goes only where the data-handling policy lets it, and is kept as that says."""
 
+import base64
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace as with_fields
@@ -321,6 +322,40 @@ def test_what_makes_no_sense_is_refused_with_its_place(data: dict[str, Any], whe
     with pytest.raises(ConfigError) as caught:
         DataPolicy(config, Finder(config.find), ["far"])
     assert caught.value.where == where
+
+
+RECORD = f"Customer, {EMAIL}, {KEY}, Grüße.\t" * 80
+
+
+@pytest.mark.parametrize("place", ["message", "part", "tool"])
+@pytest.mark.parametrize("lines", [False, True])
+async def test_long_base64_is_looked_into(place: str, lines: bool) -> None:
+    packed = (base64.encodebytes if lines else base64.b64encode)(RECORD.encode()).decode()
+    held: Any = [{"type": "text", "text": "Read this:"}, {"type": "text", "text": packed}]
+    message = {"role": "tool" if place == "tool" else "user", "content": held if place == "part" else packed}
+    world = World([says("Yes.")], order="far", rules=REDACT, capture={"secret": "none"})
+    with pytest.raises(DataRefused):
+        await world.answer(replace(new_call(), messages=[{"role": "user", "content": "Go"}, message]))
+    assert not world.far.calls
+    assert packed[:200] not in world.kept
+
+
+async def test_what_stands_in_long_base64_is_redacted_and_the_rest_is_as_it_was() -> None:
+    front, back = "Nothing to see here. " * 300, "Nor here. " * 300
+    world = World([says("Yes.")], order="far", rules=REDACT)
+    await world.answer(new_call(base64.b64encode(f"{front}{EMAIL} {back}".encode()).decode()))
+    before, after = world.far.calls[0].messages[-1]["content"].split("<EMAIL_1>")
+    assert base64.b64decode(before).decode() == front
+    assert base64.b64decode(after).decode().endswith(back)
+
+
+async def test_what_is_no_base64_of_a_text_is_a_text() -> None:
+    world = World([says("Yes.")], order="far", rules=REDACT)
+    with pytest.raises(DataRefused):
+        await world.answer(new_call("A" * 4100 + "/" + KEY))
+    sound = {"data": base64.b64encode(b"RIFF" + bytes(6_000)).decode(), "format": "wav"}
+    heard = replace(new_call(), messages=[{"role": "user", "content": [{"type": "input_audio", "input_audio": sound}]}])
+    assert (await world.answer(heard)).text == "Yes."
 
 
 async def test_words_behind_a_whole_value_are_no_part_of_it() -> None:

@@ -18,7 +18,10 @@ from moat.pipeline.data_urls import opened
 IMAGE_TOKENS = 765
 """OpenAI's count for a 1,024 x 1,024 image in high detail."""
 MOST_IMAGE = 3000
-"""More than any provider counts for an image of ordinary size."""
+"""More than most models count for an image, of whatever size: providers scale it down."""
+DEAR_IMAGES = {"gpt-4o-mini": 48_169}
+"""By the beginning of a model's name: 2,833 tokens, and 5,667 for each of up to eight tiles
+(https://platform.openai.com/docs/guides/images-vision#calculating-costs)."""
 MOST_FILE = 100_000
 """Of a file that is elsewhere, so that its size is not known."""
 FRAME_TOKENS = 8
@@ -104,7 +107,13 @@ def most_input_tokens(call: Call) -> int:
     most = FRAME_TOKENS * (1 + len(call.messages)) + len(_encode(call.params)) + most_seconds(call) * AUDIO_TOKENS
     if not any(isinstance(message.get("content"), list) for message in call.messages):
         return most + len(_encode(call.messages)) - len(call.messages) - 1  # the list's own brackets and commas
-    return most + sum(_most(message) for message in call.messages)
+    image = _most_image(call)
+    return most + sum(_most(message, image) for message in call.messages)
+
+
+def _most_image(call: Call) -> int:
+    model = call.deployment.model.rpartition("/")[2] if call.deployment is not None else ""
+    return next((tokens for name, tokens in DEAR_IMAGES.items() if model.startswith(name)), MOST_IMAGE)
 
 
 def most_seconds(call: Call) -> int:
@@ -112,18 +121,18 @@ def most_seconds(call: Call) -> int:
     return len(call.upload) // LEAST_AUDIO + 1 if call.upload else 0
 
 
-def _most(message: Message) -> int:
+def _most(message: Message, image: int) -> int:
     content = message.get("content")
     if not isinstance(content, list):
         return len(_encode(message))
     rest = {name: value for name, value in message.items() if name != "content"}
-    return len(_encode(rest)) + sum(_most_part(part) for part in content)
+    return len(_encode(rest)) + sum(_most_part(part, image) for part in content)
 
 
-def _most_part(part: Any) -> int:
+def _most_part(part: Any, image: int) -> int:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in _IMAGES:
-        return MOST_IMAGE if _is_picture(part) else max(MOST_IMAGE, len(_encode(part)))
+        return image if _is_picture(part) else max(image, len(_encode(part)))
     if kind == "input_audio":
         return len(_encode(part)) * AUDIO_TOKENS // LEAST_AUDIO + AUDIO_TOKENS
     size = len(_encode(part))
