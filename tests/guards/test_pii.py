@@ -1,5 +1,7 @@
 """What `pii` finds, what it leaves alone, and that it is the same however the text goes on."""
 
+import base64
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from moat.guards.detector import Context, Hit
 from moat.guards.detectors.pii import COUNTRIES, KINDS, Pii
 from moat.guards.detectors.pii.national import FORMATS
+from moat.guards.engine.scanning import hits_of
 from moat.guards.text import Text
 
 CONTEXT = Context(place="input")
@@ -278,3 +281,32 @@ def test_a_number_in_a_row_of_numbers_is_none_of_somebody(row: str) -> None:
 def test_cards_are_written_in_the_usual_groups() -> None:
     assert found("4111 1111 1111 1111") == [("card", "4111 1111 1111 1111")]
     assert found("411 11111 1111 1111") == []
+
+
+@pytest.mark.parametrize("apart", ["  ", "\n", "\r\n", "\t", "_", ",", ", ", "|", " | ", ":", "; ", "·", "...", "--"])
+def test_a_named_card_is_found_whatever_stands_between_its_groups(apart: str) -> None:
+    for digits in ("4539 5787 6362 1486", "3782 822463 10005"):
+        number = digits.replace(" ", apart)
+        for text in (f"My credit card number is {number} please", f"Card: {number} exp 09/28"):
+            assert ("card", number) in found(text)
+        assert found(f"Total of the rows: {number}, and so on") == []
+    assert found(f"card {'4539 5787 6362 1487'.replace(' ', '  ')}") == []
+
+
+def test_what_is_encoded_is_found_behind_many_long_words() -> None:
+    words = " ".join(f"internationalisation{number}" for number in range(200))
+    packed = base64.b64encode(b"4539 5787 6362 1486").decode()
+    assert found(f"{words} {packed}") == [("card", packed)]
+
+
+@pytest.mark.parametrize("shape", ["one", "lines", "hex", "behind"])
+def test_in_long_encoded_text_a_value_is_found_wherever_it_stands(shape: str) -> None:
+    front, back = "Straße, nothing to see.\t" * 900, "Nor here, señor. " * 900
+    for cut in range(0, 20_000, 1_999):
+        data = f"{front[:cut]} ada@example.org, {back}".encode()
+        packed = data.hex() if shape == "hex" else base64.b64encode(data).decode()
+        packed = base64.encodebytes(data).decode() if shape == "lines" else packed
+        packed = f"word {packed}" if shape == "behind" else packed
+        ((kind, start, end),) = [(hit.kind, hit.start, hit.end) for hit in hits_of(Pii(), Text(packed), CONTEXT)]
+        assert kind == "email"
+        assert 20 <= end - start <= 34

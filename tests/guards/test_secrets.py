@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moat.guards.detector import Context, Hit
+from moat.guards.detectors.pii import Pii
 from moat.guards.detectors.secrets import Secrets
 from moat.guards.detectors.secrets.issuers import FORMATS
 from moat.guards.text import Text
@@ -333,3 +334,32 @@ def test_a_key_whose_checksum_is_wrong_is_found_like_a_right_one(begins: str, be
 def test_a_placeholder_with_a_right_checksum_is_none() -> None:
     assert found("Deploy with ghp_" + checked("x" * 30)) == []
     assert found("Deploy with npm_" + checked("your_npm_token_here_0123456789")) == []
+
+
+@pytest.mark.parametrize("looks", [Secrets(), Pii()])
+def test_a_digest_that_stands_for_a_value_is_none(looks: Secrets | Pii) -> None:
+    for value in ("token <API_KEY:b676438dc995>", "password: <PASSWORD:b676438dc995>", "card <CARD:453957876362>"):
+        assert not list(looks.detect(Text(f"my {value}"), CONTEXT))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DB_PASS={}", 'SMTP_PASS="{}"', "MYSQL_PASS: {}", 'db_pass = "{}"', 'dbPass: "{}"', "user_pw={}",
+        'userPw = "{}"', "pass={}",
+    ],
+)  # fmt: skip
+def test_short_names_for_passwords_are_parts_of_names(line: str) -> None:
+    assert found(line.format("h7Gq29xLm!")) == [("password", "h7Gq29xLm!")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "first_pass = results_v2", 'render_pass = "gbuffer0"', 'renderPass: "shadow0"', "num_pass: 1234",
+        "bypass=x1y2z3", "compass: N42W7", "proxy_pass = http://up1.local", "tests_pass=14of15", "forwardPass = net2",
+        "pass: 12 of 14", "DB_PASS=${DB_PASS}", "boarding pass: ABC123",
+    ],
+)  # fmt: skip
+def test_other_passes_are_no_passwords(line: str) -> None:
+    assert found(line) == []

@@ -76,6 +76,53 @@ async def test_what_ends_one_message_and_begins_another_is_left_alone() -> None:
     assert await asked(messages) == texts
 
 
+WHOLE = (
+    "my mail is ada@example.org", "Mail ada@example.org.", "call me at +49 30 1234567", "(212) 555-0187",
+    "phone: 07911 123456", "my IBAN is DE89 3704 0044 0532 0130 00", "it is 4539 5787 6362 1486", "4539578763621486",
+    "server 10.1.2.3", "ssn 219-09-9999", "IMEI 490154203237518", "tax id 12 345 678 903", "My DOB is 1990-01-02",
+    "we live at Lindenstraße 14",
+)  # fmt: skip
+WORDS = (
+    "no", "Thanks a lot", "not that one, the other", "And what about it?", "5 tents please", "12 tents please",
+    "1 tent", "10 people come", "again, please", "Why is it refused?", "3", "a", "Ok.", "100 EUR", "2024 was better",
+    "com is what I forgot", "org chart please", "1. Open it", "16:30 is fine", "2nd try", "Ada", "room 12",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("data", WHOLE)
+async def test_words_beside_a_whole_value_are_no_part_of_it(data: str) -> None:
+    (hidden,) = await asked(told(("user", data)))
+    assert hidden != data
+    for words in WORDS:
+        behind = told(("user", data), ("assistant", "Noted."), ("user", words))
+        assert await asked(behind) == [hidden, "Noted.", words]
+        assert await asked(told(("user", words), ("user", data))) == [words, hidden]
+        parts = [{"type": "text", "text": text} for text in (data, words)]
+        (content,) = await asked(told(("user", parts)))
+        assert [part["text"] for part in content] == [hidden, words]
+
+
+async def test_a_value_of_which_a_part_looks_like_another_is_redacted_as_a_whole() -> None:
+    assert await asked(told(("user", "it is 4539 57"), ("user", "87 6362 1486 ok"))) == [
+        "it is <CARD_1>",
+        "<PHONE_1> ok",
+    ]
+
+
+async def test_words_behind_a_whole_key_are_no_part_of_it() -> None:
+    redact = {**SECRETS, "action": "redact"}
+    for data in (
+        "the password is Tr0ub4dor&3x",
+        "my key is ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "my PIN is 4471",
+    ):
+        for words in ("again, please", "Why is it refused?", "no", "3", "5 tents please"):
+            world = World(guards(redact), says("Yes."))
+            await world.events(told(("user", data), ("user", words)))
+            assert world.provider.calls[0].messages[1]["content"] == words
+            assert data.split()[-1] not in world.provider.calls[0].messages[0]["content"]
+
+
 async def test_what_somebody_else_says_is_not_put_together_with_it() -> None:
     texts = [("user", "It begins 4111 0000"), ("tool", "1111 1112"), ("user", "ok?")]
     assert await asked(told(*texts)) == [text for _, text in texts]

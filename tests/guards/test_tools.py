@@ -41,6 +41,7 @@ def kinds(options: dict[str, Any], tool: str, arguments: str = "{}", **context: 
         ({"allow": ["Search"]}, "search", ["tool"]),
         ({"allow": ["a"]}, "a\nb", ["tool"]),
         ({"allow": ["a"]}, "", ["tool"]),
+        ({"allow": ["orders_*"], "deny": ["*_delete"]}, "orders_delete\n", ["tool"]),
     ],
 )
 def test_names(options: dict[str, Any], tool: str, wrong: list[str]) -> None:
@@ -61,6 +62,9 @@ def test_a_tool_of_a_prompt_is_named_with_its_version() -> None:
         ('{"amount": "50"}', ["arguments"]),
         ("", ["arguments"]),
         ("[]", ["arguments"]),
+        ('{"amount": 1e9, "amount": 5}', ["arguments"]),
+        ('{"amount": 5, "am\\u006funt": 5}', ["arguments"]),
+        ('{"amount": 5, "note": [{"x": 1, "x": 2}]}', ["arguments"]),
         ('{"amount": 50', ["arguments"]),
         ("[" * 100_000, ["arguments"]),
     ],

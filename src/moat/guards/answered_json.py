@@ -19,13 +19,13 @@ class Parsed(NamedTuple):
 
 def parse(text: str, *, fenced: bool) -> Parsed:
     """Read all of a text as one JSON value (RFC 8259); in a Markdown code block too when `fenced`. NaN and Infinity
-    are none.
+    are none, nor is an object that names a member twice: one reader takes the first value, another the last.
     """
     start, inside = 0, text
     if fenced and (block := FENCED.match(text)):
         start, inside = block.start(1), block[1]
     try:
-        return Parsed(json.loads(inside, parse_constant=_refuse))
+        return Parsed(json.loads(inside, parse_constant=_refuse, object_pairs_hook=_once))
     except json.JSONDecodeError as error:
         return Parsed(problem=f"{error.msg} (line {error.lineno}, column {error.colno})", at=start + error.pos)
     except ValueError as error:
@@ -36,3 +36,9 @@ def parse(text: str, *, fenced: bool) -> Parsed:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(members)) < len(members):
+        raise ValueError("an object names a member twice")
+    return found

@@ -7,16 +7,18 @@ import base64
 import binascii
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from moat.guards.decoding import Decoded
+from moat.guards.long_runs import SHORTEST, Part, long_runs
 from moat.guards.patterns import Pattern
 
 _EXACT = frozenset(("base64", "base32", "hex", "url", "html", "escapes", "binary", "decimal", "tags"))
-_LONGEST = 400
-"""Characters of a piece; what is longer is mostly text that can be read as it is."""
+_LONGEST = SHORTEST
+"""Characters of a piece."""
 _MOST = 64
 _WORDS = Pattern(
     r"[A-Za-z0-9+/_-]{16,400}={0,2}|[^\s\"'<>]{0,100}(?:%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u00[0-9a-f]{2})[^\s\"'<>]{0,200}"
@@ -34,9 +36,15 @@ class Enclosed(NamedTuple):
     start: int
     end: int
 
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The characters of the original that stand for a span of `text`: all of the piece."""
+        return self.start, self.end
 
-def enclosed(original: str, decoded: Iterable[Decoded]) -> Iterator[Enclosed]:
-    """Each piece once; a bounded number of them. `decoded`: those that read like language."""
+
+def enclosed(original: str, decoded: Iterable[Decoded]) -> Iterator[Enclosed | Part]:
+    """Each short piece once, a bounded number of them, and the texts of long ones. `decoded`: those that read like
+    language.
+    """
     seen = set()
     for piece in decoded:
         if piece.end - piece.start <= _LONGEST and _EXACT.issuperset(piece.encoding.split("+")):
@@ -44,10 +52,22 @@ def enclosed(original: str, decoded: Iterable[Decoded]) -> Iterator[Enclosed]:
             yield Enclosed(piece.text, piece.start, piece.end)
     if not _may_hold(original):
         return
-    for count, (start, end) in enumerate(_WORDS.spans(original)):
+    ends: list[int] = []
+    starts: list[int] = []
+    for start, end, parts in long_runs(original):
+        if parts:
+            yield from parts
+            starts.append(start)
+            ends.append(end)
+    count = 0
+    for start, end in _WORDS.spans(original):
         if count >= _MOST:
             return
+        run = bisect_right(starts, start) - 1
+        if run >= 0 and start < ends[run]:
+            continue
         if (start, end) not in seen and (inner := _decoded(original[start:end])):
+            count += 1
             yield Enclosed(inner, start, end)
 
 

@@ -15,6 +15,9 @@ from typing import Literal
 from moat.guards.exchanging import Exchange
 
 _OWN = re.compile(r"<([A-Z][A-Z_]{1,30})_(\d{1,6})>")
+_DIGEST = re.compile(r"<[A-Z][A-Z_]{1,30}:[0-9a-f]{12}>")
+"""What `style: hash` writes."""
+_LONGEST_DIGEST = 48
 _OPENED = r"(?:\\?<|&lt;|\\?\[|\{{1,2})[ *_`]{0,3}"
 _CLOSED = r"[ *_`]{0,3}(?:\\?>|&gt;|\\?\]|\}{1,2})"
 
@@ -110,6 +113,13 @@ class Vault:
                 rf"|<?(?<!\w)(?P<bare>{bare})\\?_(?P<bare_number>\d{{1,6}})(?![\w])"
             )
         return self._named
+
+
+def is_digest(text: str, start: int, end: int) -> bool:
+    """Is a span of a text within what `style: hash` has written? That is no data any more."""
+    begin = text.rfind("<", max(0, start - _LONGEST_DIGEST), start + 1)
+    digest = _DIGEST.match(text, begin) if begin >= 0 else None
+    return digest is not None and end <= digest.end()
 
 
 def _forms(value: str) -> set[str]:

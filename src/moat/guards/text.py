@@ -11,6 +11,7 @@ from moat.guards.enclosed import Enclosed, enclosed
 from moat.guards.folding import fold
 from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.legible import Legible, legible
+from moat.guards.long_runs import Part
 from moat.guards.plain import plain
 
 __all__ = ["Decoded", "Text"]
@@ -70,6 +71,6 @@ class Text:
         return self.glimpse if written is self.original else GLANCE.at(written)
 
     @cached_property
-    def enclosed(self) -> tuple[Enclosed, ...]:
+    def enclosed(self) -> tuple[Enclosed | Part, ...]:
         """Words that hold something in another encoding which need not read like language."""
         return tuple(enclosed(self.original, self.decoded))

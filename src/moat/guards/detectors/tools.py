@@ -11,6 +11,7 @@ import msgspec
 
 from moat.domain.calls import Message
 from moat.domain.guards import Place
+from moat.guards.answered_json import parse
 from moat.guards.detector import WHOLE, Context, Detector, Hit
 from moat.guards.detectors.schema import LINEAR
 from moat.guards.text import Text
@@ -25,8 +26,8 @@ class Tools(Detector, frozen=True):
     """Looks at each tool that the model wants called.
 
     Names are globs (`orders_*`), or, for tools of a prompt, `name@version` with globs. Kinds: `tool` (it may not be
-    called), `arguments` (no JSON object, or against the schema), `calls`, `repeats` and `depth` (more than the limit),
-    `approval` (a person has to allow it).
+    called), `arguments` (no JSON object, one that names a member twice, or against the schema), `calls`, `repeats` and
+    `depth` (more than the limit), `approval` (a person has to allow it).
     Limits count from the last message of a user on, calls of the same answer included.
     """
 
@@ -95,16 +96,20 @@ class Tools(Detector, frozen=True):
             yield Hit("approval", 0, len(text.original), 1.0, note, self.approval_hours)
 
     def _wrong(self, given: str, names: Sequence[str], shown: str, context: Context) -> Iterator[tuple[str, str]]:
-        if not _fits(self._allowed, names) or (self._denied is not None and _fits(self._denied, names)):
+        if not context.tool.isprintable() or " " in context.tool:
+            yield "tool", "what is called has no name of a tool"
+        elif not _fits(self._allowed, names) or (self._denied is not None and _fits(self._denied, names)):
             yield "tool", f"{shown} may not be called"
         value = _decoded(given)
         if not isinstance(value, dict):
             yield "arguments", f"the arguments of {shown} are no JSON object"
+        elif problem := parse(given or "{}", fenced=False).problem:
+            yield "arguments", f"the arguments of {shown} are read in different ways: {problem}"
         else:
             for pattern, validator in self._schemas:
-                problem = next(validator.iter_errors(value), None) if _fits(pattern, names) else None
-                if problem is not None:
-                    yield "arguments", f"arguments of {shown}: {problem.message}"
+                broken = next(validator.iter_errors(value), None) if _fits(pattern, names) else None
+                if broken is not None:
+                    yield "arguments", f"arguments of {shown}: {broken.message}"
         before, turns = _since_user(context.conversation)
         before += context.calls
         if self.max_calls is not None and len(before) >= self.max_calls:

@@ -13,6 +13,7 @@ from moat.guards.engine.bodies import BESIDE, Body
 from moat.guards.engine.far import Seen
 from moat.guards.engine.looking import look
 from moat.guards.engine.pieces import Path
+from moat.guards.revealing import Revealing
 from moat.guards.text import Text
 from moat.ports.guards import Ending
 
@@ -69,5 +70,5 @@ class BodyHearing:
         hearing = [notes for notes in answering.notes if notes.rule.hears("output", str(path[0]))]
         edits += look(hearing, text, path, answering.context("output"), answering.vault)
         if answering.reveals:
-            edits += [Edit(*found) for found in answering.vault.found(original)]
+            edits += Revealing(answering.vault).edits(original, 0, len(original))
         return apart(edits)

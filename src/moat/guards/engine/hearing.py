@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from moat.domain.calls import Delta, Event, Finished
@@ -18,6 +17,7 @@ from moat.guards.engine.looking import look, look_at
 from moat.guards.engine.margins import Margins
 from moat.guards.engine.scanning import Block
 from moat.guards.engine.tool_uses import ToolUses
+from moat.guards.revealing import Revealing
 from moat.guards.text import Text
 from moat.ports.guards import Ending
 
@@ -48,6 +48,8 @@ class ChatHearing:
         self._passes = not answering.acts
         """Everything goes on at once."""
         self._channels: dict[str, Channel] = {}
+        self._revealed: dict[str, Revealing] = {}
+        """By channel."""
         self._tools: dict[str, str] = {}
         """Names of the tools that channels are the arguments for."""
         self._uses = ToolUses(answering)
@@ -151,15 +153,16 @@ class ChatHearing:
                 self._uses.end()
             answering.check(notes)
         self._censored |= bool(edits) and name == "reasoning"
-        for start, end, value in answering.vault.found(block.text.original) if answering.reveals else ():
-            if block.begin <= start < block.end:
-                edits.append(Edit(start + block.offset, end + block.offset, self._fitting(value, channel)))
+        if answering.reveals:
+            revealed = self._revealing(channel).edits(block.text.original, block.begin, block.end)
+            edits += [Edit(start + block.offset, end + block.offset, value) for start, end, value in revealed]
         channel.replace(edits)
 
-    def _fitting(self, value: str, channel: Channel) -> str:
-        """A value as it stands inside a JSON string, where the text is one."""
-        is_json = channel.place == "tool_arguments" or (self._structured and channel.name == "text")
-        return msgspec.json.encode(value).decode()[1:-1] if is_json else value
+    def _revealing(self, channel: Channel) -> Revealing:
+        if channel.name not in self._revealed:
+            is_json = channel.place == "tool_arguments" or (self._structured and channel.name == "text")
+            self._revealed[channel.name] = Revealing(self._answering.vault, is_json=is_json)
+        return self._revealed[channel.name]
 
     def _judge_whole(self, name: str) -> None:
         answering, channel = self._answering, self._channel(name)

@@ -9,7 +9,7 @@ from moat.guards.detector import WHOLE, Context, Hit
 from moat.guards.edits import Edit
 from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes
-from moat.guards.engine.pieces import Path, Piece
+from moat.guards.engine.pieces import Counting, Path, Piece
 from moat.guards.engine.rules import Rule
 from moat.guards.engine.scanning import Block, blocks, whole
 from moat.guards.pseudonyms import Vault
@@ -18,7 +18,11 @@ from moat.guards.text import Text
 log = logging.getLogger("moat.guards")
 
 
-def _any(start: int, end: int) -> bool:
+Counts = Callable[[Notes, Hit], bool]
+"""Does a hit that a rule has count?"""
+
+
+def _any(notes: Notes, hit: Hit) -> bool:
     return True
 
 
@@ -28,11 +32,9 @@ def look(
     path: Path,
     context: Context,
     vault: Vault,
-    counts: Callable[[int, int], bool] = _any,
+    counts: Counts = _any,
 ) -> list[Edit]:
-    """Let rules see a whole text, where that is their business. Returns what they want changed. `counts`: whether a hit
-    from one character to another does.
-    """
+    """Let rules see a whole text, where that is their business. Returns what they want changed."""
     concerned = [notes for notes in rules if context.place in notes.rule.places]
     windows = [notes.rule.detector.window for notes in concerned]
     edits: list[Edit] = []
@@ -46,7 +48,9 @@ def look(
     return edits
 
 
-def look_anew(rules: Iterable[Notes], piece: Piece, context: Context, vault: Vault, memory: Memory) -> list[Edit]:
+def look_anew(
+    rules: Iterable[Notes], piece: Piece, context: Context, vault: Vault, memory: Memory, counting: Counting
+) -> list[Edit]:
     """Let rules see a piece of a question, as `look`, unless they have found nothing in the same text before.
 
     What is put together of several texts is looked at each time: which hits of it count is not told by its text.
@@ -60,7 +64,11 @@ def look_anew(rules: Iterable[Notes], piece: Piece, context: Context, vault: Vau
         and not memory.knows(entry := memory.entry(notes.rule, digest, piece.text, context))
     ]
     concerned = [notes for notes, *_ in before]
-    edits = look(concerned, Text(piece.text), piece.path, context, vault, piece.counts)
+
+    def counts(notes: Notes, hit: Hit) -> bool:
+        return counting.counts(piece, notes.rule.name, hit.kind, hit.start, hit.end)
+
+    edits = look(concerned, Text(piece.text), piece.path, context, vault, counts)
     for notes, found, asked, entry in before:
         if notes.found == found and len(notes.asks) == asked and not notes.failed:
             memory.keep(entry)
@@ -73,7 +81,7 @@ def look_at(
     path: Path,
     context: Context,
     vault: Vault,
-    counts: Callable[[int, int], bool] = _any,
+    counts: Counts = _any,
 ) -> list[Edit]:
     """Let rules see one block, as `look`."""
     at, original, offset = (context.place, path), block.text.original, block.offset
@@ -82,7 +90,7 @@ def look_at(
         for notes in rules
         if not notes.failed
         for hit in counted(notes, block.hits(notes.rule.detector, context))
-        if counts(hit.start, hit.end)
+        if counts(notes, hit)
         for edit in taken(notes, hit, original[hit.start - offset : hit.end - offset], at, vault)
     ]
 

@@ -14,6 +14,7 @@ from moat.guards.engine.looking import look
 from moat.guards.engine.notes import Notes
 from moat.guards.engine.places import BYTES, sealed
 from moat.guards.engine.wire_words import WIRE
+from moat.guards.revealing import Revealing
 from moat.guards.text import Text
 from moat.pipeline.data_urls import LONG_NUMBER
 
@@ -78,7 +79,7 @@ class Margins:
             return text
         edits = self._edits(self._tools, text, "tool_arguments", path)
         if self._answering.reveals:
-            edits += [Edit(*found) for found in self._answering.vault.found(text)]
+            edits += Revealing(self._answering.vault).edits(text, 0, len(text))
         own = [Edit(max(0, begin - start), end - start, new) for begin, end, new in apart(edits) if end > start]
         return Edited(text[start:], own).text
 

@@ -84,7 +84,7 @@ class _Found:
                 elif name in _SHORT:
                     if item not in WIRE:
                         self._name(place, (*path, name), item)
-                elif not _unreadable(name, item, value, path):
+                elif not unreadable(name, item, value, path[-1]):
                     self.walk(item, place, (*path, name))
         elif isinstance(value, list):
             for index, item in enumerate(value):
@@ -162,9 +162,9 @@ def several(call: Call) -> bool:
     return call.params.get("n") not in (None, 1)
 
 
-def _unreadable(name: str, value: str, holder: Mapping[str, Any], path: Path) -> bool:
-    """Is it something that nobody reads: sound, a file, thinking or a signature that a provider has sealed?"""
-    is_bytes = name == "data" and (path[-1] == "input_audio" or holder.get("type") in ("base64", "redacted_thinking"))
+def unreadable(name: str, value: str, holder: Mapping[str, Any], inside: str | int | Name) -> bool:
+    """Is a member something that nobody reads: sound, a file, thinking or a signature that a provider has sealed?"""
+    is_bytes = name == "data" and (inside == "input_audio" or holder.get("type") in ("base64", "redacted_thinking"))
     return (is_bytes or name in _SEALED) and sealed(value)
 
 

@@ -19,7 +19,7 @@ from moat.guards.engine.hearing import ChatHearing
 from moat.guards.engine.looking import look_anew
 from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes, blind, report, strongest, unseen
-from moat.guards.engine.pieces import Path, Piece
+from moat.guards.engine.pieces import Counting, Path, Piece
 from moat.guards.engine.places import asked, check_legible, several, with_texts
 from moat.guards.engine.rules import Rule
 from moat.guards.exchanging import Exchange
@@ -191,11 +191,11 @@ class _Looking:
         """Let every rule see every piece that is its business. The call with everything redacted that has to be."""
         for piece in self._pieces:
             self._vault.reserve(piece.text)
-        context = question_contexts(call, self._pieces)
+        context, counting = question_contexts(call, self._pieces), Counting()
         for piece in self._pieces:
             path, original = piece.path, piece.text
             known = self._data()
-            edits = look_anew(self.notes, piece, context(piece), self._vault, self._memory)
+            edits = look_anew(self.notes, piece, context(piece), self._vault, self._memory, counting)
             self.split = self.split or (piece.again and self._data() > known)
             if path[0] == "variables":
                 self._quoted |= {original[edit.start : edit.end]: edit.text for edit in edits}

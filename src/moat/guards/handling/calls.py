@@ -15,7 +15,7 @@ from moat.guards.engine.answering import Answering
 from moat.guards.engine.bodies import TEXTUAL
 from moat.guards.engine.body_hearing import BodyHearing
 from moat.guards.engine.hearing import ChatHearing
-from moat.guards.engine.pieces import Path, Piece
+from moat.guards.engine.pieces import Counting, Path, Piece
 from moat.guards.engine.places import asked, check_legible, with_texts
 from moat.guards.engine.watching import check_single
 from moat.guards.handling.destinations import Destinations
@@ -102,10 +102,10 @@ class CallData:
         for piece in pieces:
             vault.reserve(piece.text)
         edits = defaultdict[Path, list[Edit]](list)
-        for piece in pieces:
+        for piece, data in self._data(pieces):
             found = [
                 Edit(datum.start, datum.end, vault.replacement(datum.kind, piece.text[datum.start : datum.end]))
-                for datum in self._at(piece)
+                for datum in data
                 if self._ruling(datum.data_class, provider) == "redact"
             ]
             for path, edit in piece.spread(found):
@@ -137,16 +137,19 @@ class CallData:
             plain["redacted_for"] = list(self._vaults)
         return plain
 
-    def _at(self, piece: Piece) -> Iterator[Datum]:
-        return (datum for datum in self.looks.at(piece.text, piece.place) if piece.counts(datum.start, datum.end))
+    def _data(self, pieces: Iterable[Piece]) -> Iterator[tuple[Piece, list[Datum]]]:
+        counting = Counting()
+        for piece in pieces:
+            found = self.looks.at(piece.text, piece.place)
+            yield piece, [each for each in found if counting.counts(piece, "", each.kind, each.start, each.end)]
 
     def _ruling(self, data_class: str, provider: str) -> Handling:
         return self._destinations.ruling(data_class, provider).action
 
     def _learn(self, call: Call) -> None:
         counted: dict[DataClass, int] = {}
-        for piece in asked(call):
-            for datum in self._at(piece):
+        for _, data in self._data(asked(call)):
+            for datum in data:
                 counted[datum.data_class] = counted.get(datum.data_class, 0) + 1
         for data_class, count in counted.items():
             self.found[data_class] = max(count, self.found.get(data_class, 0))

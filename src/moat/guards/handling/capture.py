@@ -15,6 +15,7 @@ from moat.domain.guards import DataClass, more_sensitive
 from moat.domain.handling import DataConfig, Keeping
 from moat.domain.spans import Span
 from moat.guards.edits import Edit, Edited
+from moat.guards.engine.places import unreadable
 from moat.guards.handling.calls import DataPolicy, Looks
 from moat.guards.pseudonyms import Vault
 from moat.pipeline.data_urls import LONG_NUMBER, opened
@@ -167,7 +168,8 @@ def _texts(value: Any, member: str = "") -> Iterator[str]:
     elif isinstance(value, dict):
         for name, item in value.items():
             yield name
-            yield from _texts(item, name)
+            if not (isinstance(item, str) and unreadable(name, item, value, member)):
+                yield from _texts(item, name)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)

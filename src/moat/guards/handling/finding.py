@@ -1,6 +1,5 @@
 """Data in texts, and how sensitive it is."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +14,6 @@ from moat.guards.text import Text
 
 BUILT_IN: dict[str, DataClass] = {"pii": "personal", "secrets": "secret"}
 """Detectors that run unless `find` names them."""
-
-_BYTES = re.compile(r"[A-Za-z0-9+/_-]{4096,}={0,2}")
-"""Bytes in base64: nothing is looked for in them."""
 
 
 class Datum(NamedTuple):
@@ -47,8 +43,6 @@ class Finder:
 
     def look(self, text: str, place: Place = "input") -> tuple[Datum, ...]:
         """In order, and apart: what overlaps is one, as sensitive as its most sensitive part."""
-        if _BYTES.fullmatch(text):
-            return ()
         seen, context = Text(text), Context(place=place)
         found = [
             Datum(hit.start, hit.end, hit.kind, search.data_class)

@@ -9,6 +9,7 @@ from moat.domain.guards import DataClass
 from moat.guards.detector import Context, Detector, Hit
 from moat.guards.detectors.pii import national, phones
 from moat.guards.detectors.pii.births import births
+from moat.guards.detectors.pii.cards import named_cards
 from moat.guards.detectors.pii.codes import UUID, iban, identifiers, spaced
 from moat.guards.detectors.pii.emails import emails
 from moat.guards.detectors.pii.found import resolved
@@ -18,6 +19,7 @@ from moat.guards.detectors.pii.places import addresses, coordinates, near_street
 from moat.guards.detectors.pii.search import Search
 from moat.guards.glance import GLANCE
 from moat.guards.legible import legible
+from moat.guards.pseudonyms import is_digest
 from moat.guards.text import Text
 
 Kind = Literal[
@@ -84,14 +86,14 @@ class Pii(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
         search = Search(view.text, self._kinds, self._countries, text.legible_glimpse)
         hits = []
         for hit in resolved(list(_found(search))):
-            if not self._is_allowed(view.text[hit.start : hit.end]):
+            if not (self._is_allowed(view.text[hit.start : hit.end]) or is_digest(view.text, hit.start, hit.end)):
                 start, end = view.span(hit.start, hit.end)
                 hits.append(Hit(hit.kind, start, end, hit.score))
         for piece in text.enclosed:
-            readable = legible(piece.text).text
-            inner = Search(readable, self._kinds, self._countries, GLANCE.at(readable))
+            readable = legible(piece.text)
+            inner = Search(readable.text, self._kinds, self._countries, GLANCE.at(readable.text))
             hits += [
-                Hit(hit.kind, piece.start, piece.end, hit.score)
+                Hit(hit.kind, *piece.span(*readable.span(hit.start, hit.end)), hit.score)
                 for hit in resolved(list(_found(inner)))
                 if not self._is_allowed(inner.text[hit.start : hit.end])
             ]
@@ -120,6 +122,8 @@ def _found(search: Search) -> Iterator[Hit]:
     marked = text.encode("ascii", "replace").translate(_DIGITS)
     if "birth_date" in kinds and b"0" in marked:
         yield from births(search)
+    if "card" in kinds and b"0000" in marked:
+        yield from named_cards(search)
     position = marked.find(b"0")
     while position >= 0:
         if (short := _SHORT.match(text, position)) and not near_street(search, position):

@@ -1,8 +1,11 @@
 """Payment cards: issuer ranges (ISO/IEC 7812, the schemes' own tables) and the check digit."""
 
 import re
+from collections.abc import Iterator
 
+from moat.guards.detector import Hit
 from moat.guards.detectors.pii.checks import luhn
+from moat.guards.detectors.pii.search import Search
 
 _ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|"  # Visa
@@ -25,6 +28,22 @@ CARD_SHAPES = frozenset(
     for shape in (*(f"4s4s4s{last}" for last in range(1, 8)), "4s4s4s4s3", "4s6s4", "4s6s5")
 )
 """Digits in each group, and what separates them."""
+
+_APART = r"[\W_]{1,3}"
+_GROUPS = re.compile(
+    rf"(?<![0-9])(?=((?:[0-9]{{4}}{_APART}){{3}}[0-9]{{4}}(?![0-9])|3[47][0-9]{{2}}{_APART}[0-9]{{6}}{_APART}[0-9]{{5}}(?![0-9])))"
+)
+"""As cards are printed, with anything between the groups: in tables, over the ends of lines, in code."""
+
+
+def named_cards(search: Search) -> Iterator[Hit]:
+    """Cards in groups that are apart in any way, where a word near says card and the check digit is right."""
+    for match in _GROUPS.finditer(search.text):
+        digits = re.sub(r"[\W_]", "", match[1])
+        if _ISSUERS.fullmatch(digits) and luhn(digits) and len(set(digits)) > 1:
+            start, end = match.span(1)
+            if "card" in search.labels.around(start, end, grouped=True)[:2]:
+                yield Hit("card", start, end, 0.99)
 
 
 def card(digits: str, shape: str, named: bool) -> float:

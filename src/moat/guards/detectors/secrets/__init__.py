@@ -11,6 +11,7 @@ from moat.guards.detectors.secrets.formats import Found, keys
 from moat.guards.detectors.secrets.private_keys import WINDOW, private_keys
 from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.legible import legible
+from moat.guards.pseudonyms import is_digest
 from moat.guards.text import Text
 
 Kind = Literal["api_key", "token", "private_key", "password"]
@@ -43,15 +44,18 @@ class Secrets(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
             start, end = view.span(hit.start, hit.end)
             yield Hit(hit.kind, start, end, hit.score, hit.note)
         for piece in text.enclosed:
-            readable = legible(piece.text).text
-            for hit in self._found(readable, GLANCE.at(readable)):
-                yield Hit(hit.kind, piece.start, piece.end, hit.score, hit.note)
+            readable = legible(piece.text)
+            for hit in self._found(readable.text, GLANCE.at(readable.text)):
+                start, end = piece.span(*readable.span(hit.start, hit.end))
+                yield Hit(hit.kind, start, end, hit.score, hit.note)
 
     def _found(self, text: str, glimpse: Glimpse) -> Iterator[Hit]:
         last = -1
         hits = [Hit(kind, start, end, score, note) for start, end, score, kind, note in _all(text, glimpse)]
         for hit in sorted(hits, key=lambda h: (h.start, -h.end)):
-            if hit.start >= last and hit.kind in self.kinds and text[hit.start : hit.end] not in self._allowed:
+            if hit.start < last or hit.kind not in self.kinds or is_digest(text, hit.start, hit.end):
+                continue
+            if text[hit.start : hit.end] not in self._allowed:
                 last = hit.end
                 yield hit
 

@@ -14,7 +14,8 @@ from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.patterns import Pattern
 
 _PASSWORDS = (
-    r"pass(?:wor[dt]|wd|phrase|code)s?|\bpass\b|pwd|\bpw\b|kennwort|contrase(?:ñ|n)a|mot de passe|\bmdp\b|senha"
+    r"pass(?:wor[dt]|wd|phrase|code)s?|(?:\b|_)pass(?:\b|_)|pwd|(?:\b|_)pw(?:\b|_)|(?-i:[a-z0-9]P(?:ass|w)\b)"
+    r"|kennwort|contrase(?:ñ|n)a|mot de passe|\bmdp\b|senha"
     r"|wachtwoord|has(?:ł|l)o\b|парол[ьяю]"
     r"|密码|口令|パスワード|비밀번호|lösenord|adgangskode|passord|salasana|(?:ş|s)ifre|\bparola\b|heslo|jelszó|mật khẩu"
     r"|kata sandi|\bclave\b|credential|\bcreds\b"
@@ -39,6 +40,12 @@ _BORING = re.compile(
     r"|manager|store|object|partition|lookup|hot|short|require|enabled|(?:^|_)id$|_?ids?$|csrf|audience|web$|_at$|"
     r"index|map|arn$|ref$",
 )
+_PASSED = re.compile(
+    r"first|second|third|last|next|one|two|single|multi|band|low|high|render|shader|shadow|light|depth|post|forward"
+    r"|backward|opt|compiler?|num|is|did|test|tests|dry|all|by|can|will|must|to|and|pre|build|sky|gate|season|day|bus"
+    r"|tcp|proxy|fastcgi|uwsgi"
+)
+"""In front of `pass`: another pass than one to get in by."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\u00c0-\u058f-]{0,24}")
 _STRONG = re.compile(
     r"[\"'`\])*]{0,3}[ \t]{0,8}(?::=|=>|=(?!=)|:(?!:)|：|>|(?<=[\"']),|-(?=[ ][\"']))\s{0,4}(?:(?:b|r|f|u|"
@@ -127,9 +134,9 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
     right = suffix.end() if suffix else end
     while right > end and text[right - 1] in ".-":
         right -= 1
-    if text[left - 2 : left] == "::" or _BORING.search(
-        text[left:right].lower().replace(text[start:end].lower(), "", 1)
-    ):
+    short = name == "password" and text[left:end].lower().rstrip("_").endswith("pass")
+    rest = text[left:right].lower().replace(text[start:end].lower(), "", 1)
+    if text[left - 2 : left] == "::" or _BORING.search(rest) or (short and _is_other_pass(text[left:end])):
         return
     for operator, said in ((_STRONG, False), (_SAID, True)):
         match = operator.match(text, right)
@@ -138,8 +145,7 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
         span = _value(text, match.end(), match["quote"])
         if span is not None:
             value = text[slice(*span)]
-            if said:
-                value = value.rstrip(_PROSE_END)
+            value = value.rstrip(_PROSE_END) if said else value
             value = _NEXT_FIELD.split(value, maxsplit=1)[0]
             score = (
                 _password(value, match, said, text[left:right])
@@ -150,7 +156,7 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
                 kind = "password" if name == "password" else "api_key"
                 yield span[0], span[0] + len(value), score, kind, "assigned to a name for secrets"
         return
-    is_word = name == "password" and text[start:end].lower() != "pass"
+    is_word = name == "password" and not short
     if is_word and (match := _NEXT.match(text, right)) and _is_strong(match["value"].rstrip(_PROSE_END)):
         begin, value = match.start("value"), match["value"].rstrip(_PROSE_END)
         yield begin, begin + len(value), 0.6, "password", "beside a name for passwords"
@@ -163,6 +169,11 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
         value = text[slice(*span)]
         if not is_placeholder(value) and any(map(str.isdigit, value)) and not value.startswith("-"):
             yield *span, 0.7, "password" if name == "password" else "api_key", "given on a command line"
+
+
+def _is_other_pass(name: str) -> bool:
+    """`first_pass`, `renderPass`: what goes over something, or past it."""
+    return _PASSED.fullmatch(name.lower().rstrip("_")[:-4].rstrip("_").rpartition("_")[2]) is not None
 
 
 def _is_strong(value: str) -> bool:
