@@ -60,7 +60,7 @@ def test_a_registered_version_can_be_used_at_once(project: Project) -> None:
         assert (status, refused["error"]["code"]) == (409, "conflict")
         listed = server.get("/api/v1/prompts")[1]
         assert [p["versions"] for p in listed if p["name"] == "team/hello"] == [
-            [{"version": "1.0.0", "digest": made["digest"]}]
+            [{"version": "1.0.0", "digest": made["digest"], "releasable": True, "branches": []}]
         ]
         assert not (project.root / "prompts" / "team").exists(), "files are git's"
 

@@ -54,6 +54,13 @@ class Desk:
         assert all(each["held"] == 0 for each in found)
         return sum(each["used"] for each in found)
 
+    def own(self) -> dict[str, Any]:
+        """The eval runs that this person has started."""
+        status, found = self.send("GET", "/api/v1/drafts/evals")
+        assert status == 200, found
+        own: dict[str, Any] = found
+        return own
+
     def ended(self, id: str) -> dict[str, Any]:
         """An eval run, once it goes no further."""
 
@@ -198,6 +205,8 @@ def test_policies_hold_for_tries_too(project: Project) -> None:
     with project.serving() as server:
         status, [(_, refused)] = Desk(server).run(variables={"question": "Say unspeakable things"})
         assert (status, refused["error"]["code"]) == (400, "content_filter")
+        [call] = eventually(lambda: server.get("/api/v1/traces?feature=playground")[1])
+        assert (call["request_id"], call["trace_id"]) == (refused["request_id"], refused["trace_id"])
 
 
 def test_who_hangs_up_ends_the_call(project: Project) -> None:
@@ -254,11 +263,20 @@ def test_a_draft_is_scored_by_a_suite_within_the_budget(project: Project) -> Non
         assert re.match(r"Only 12 of the suite's \d+ cases: compared with nothing, and no verdict", state["summary"])
         assert all(score["low"] <= score["mean"] <= score["high"] for score in state["scores"] if score["n"])
         assert 0 < state["spent"] == desk.used()
+        assert (state["earlier"], state["found"]) == (0, "")
         [run] = server.get(f"/api/v1/runs?prompt={PROMPT}")[1]["runs"]
         assert (run["id"], run["author"], run["commit"]) == (began["id"], "grace@example.org", "draft")
-        again = desk.send("POST", "/api/v1/drafts/evals", wish)[1]
-        assert desk.ended(again["id"])["id"] == began["id"], "what is stored is not asked again"
+        again = desk.send(
+            "POST", "/api/v1/drafts/evals", wish | {"version": "1.9.1", "text": f"# The same.\n{desk.text}"}
+        )[1]
+        assert (again["id"], again["found"], again["done"]) == (began["id"], NEW, 12), (
+            "what is stored is not asked again"
+        )
+        found = desk.ended(again["id"])
         assert desk.used() == state["spent"]
+        assert (found["spent"], found["earlier"], found["done"]) == (0, state["spent"], 12)
+        assert desk.own() == {"starting": None, "runs": [found]}
+        assert Desk(server, "ada@example.org").own()["runs"] == []
         assert desk.send("POST", "/api/v1/drafts/evals", wish | {"suite": "nope"})[0] == 404
         assert desk.send("POST", "/api/v1/drafts/evals", wish | {"text": "messages: ["})[0] == 400
         assert desk.used() == state["spent"], "what could not begin costs nothing"
@@ -274,7 +292,14 @@ def test_an_eval_of_a_draft_can_be_cancelled_and_one_person_has_one(project: Pro
     with project.serving() as server:
         desk = Desk(server)
         wish = desk.draft(suite="support")
-        began = desk.send("POST", "/api/v1/drafts/evals", wish)[1]
+        with ThreadPoolExecutor(1) as somebody:
+            starting = somebody.submit(desk.send, "POST", "/api/v1/drafts/evals", wish)
+            expected = {"prompt": PROMPT, "version": NEW, "suite": "support"}
+            seen = eventually(lambda: (own := desk.own())["starting"] and own)
+            assert seen == {"starting": expected, "runs": []}, "who goes away meanwhile is told that it begins"
+            began = starting.result()[1]
+        own = desk.own()
+        assert (own["starting"], [run["id"] for run in own["runs"]]) == (None, [began["id"]])
         status, refused = desk.send("POST", "/api/v1/drafts/evals", wish)
         assert (status, refused["error"]["code"]) == (409, "conflict")
         other = Desk(server, "ada@example.org")
@@ -317,12 +342,11 @@ def test_of_two_people_with_one_draft_each_pays_for_what_they_started(project: P
         status, on = grace.send("POST", "/api/v1/drafts/evals", wish)
         assert (status, on["id"], on["person"]) == (202, began["id"], "grace@example.org"), "it goes on where it was"
         answered(over["done"])
+        assert on["earlier"] == over["spent"]
         refused(ada, "grace@example.org")
         status, end = grace.send("DELETE", path)
         assert (status, end["status"]) == (200, "interrupted")
-        assert sorted(each["used"] for each in project_budgets(server)) == sorted(
-            [over["spent"], end["spent"] - over["spent"]]
-        )
+        assert sorted(each["used"] for each in project_budgets(server)) == sorted([over["spent"], end["spent"]])
         assert ada.send("POST", "/api/v1/drafts/evals", wish)[0] == 202
     with closing(sqlite3.connect(project.root / ".moat" / "state.db")) as store:
         found = store.execute("SELECT id, status FROM runs").fetchall()

@@ -212,6 +212,26 @@ def test_a_first_run_is_compared_with_nothing_and_another_with_what_a_gate_would
     assert api.get("/api/v1/comparisons")[0] == 400
 
 
+def test_a_run_of_a_draft_that_is_gone_is_compared_with_what_production_serves(fresh: Api) -> None:
+    def ran(id: str, commit: str) -> Any:
+        runs = fresh.state.runs
+        old = runs.get(OLD)
+        written = {"version": "1.4.0", "prompt_digest": f"sha256:{id}", "commit": commit}
+        runs.start(replace(old, id=id, created_ns=5, status="running", **written))
+        runs.add(id, list(runs.results(OLD)))
+        runs.finish(id, "finished", 6, 1.0, "simulated", spent=7)
+        return fresh.get(f"/api/v1/runs/{id}")[1]
+
+    draft = ran("run_draft", "draft")
+    assert (draft["chosen"], draft["baseline"]["id"], draft["missing"]) == ("served", OLD, "")
+    assert (draft["verdict"], len(draft["gates"]) > 0) == ("pass", True)
+    found = fresh.get("/api/v1/comparisons", run="run_draft", limit=1)[1]
+    assert (found["chosen"], found["baseline"]["id"], found["verdict"]) == ("served", OLD, "pass")
+    edited = ran("run_edited", "c0ffee")
+    assert (edited["chosen"], edited["baseline"]) == ("none", None)
+    assert edited["missing"] == "support/answer@1.4.0 is not what it was when it ran: name a baseline."
+
+
 def test_an_edited_dataset_leaves_the_answers_and_says_what_is_not_known(fresh: Api) -> None:
     path = fresh.files.root / DATASET
     first, _, rest = path.read_text("utf-8").partition("\n")

@@ -97,6 +97,8 @@ def test_what_is_asked_for_and_nothing_else_changes(office: Office) -> None:
     assert office.changes(rule={"name": "at-once", "per": ["user"], "concurrent": 4}) == [
         "+   - {name: at-once, per: [user], concurrent: 4}"
     ]
+    rules = office.server.get("/api/v1/limits/rules")[1]
+    assert {one["place"] for one in rules if one["limit"] == "console-playground"} == {"built in"}
     assert office.changes(per_day="7.50") == ["+ ", "+ console:", '+   playground: {per_day: "7.50"}']
     assert office.changes(limit="console-playground", per_day="5.00")[-1].endswith('{per_day: "5.00"}')
 

@@ -119,6 +119,7 @@ ROLES = (
     ("POST /api/v1/drafts/preview", EXPERTS),
     ("POST /api/v1/drafts/run", EXPERTS),
     ("POST /api/v1/drafts/evals", EXPERTS),
+    ("GET /api/v1/drafts/evals", EXPERTS),
     ("GET /api/v1/drafts/evals/{id}", VIEWERS),
     ("DELETE /api/v1/drafts/evals/{id}", EXPERTS),
     ("GET /api/v1/proposals", VIEWERS),

@@ -33,6 +33,18 @@ def busy(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         assign(api.state, "production", 2, Arm("rel_1.1.0"), actor="grace", reason="better", created_ns=now - HOUR)
         alerts = [
             Alert(rule="errors", state="firing", since_ns=1, fired_ns=2, seen_ns=3, value=1, bar=0.1, samples=9),
+            Alert(
+                rule="error-rate",
+                state="firing",
+                since_ns=now - HOUR,
+                fired_ns=1,
+                seen_ns=now,
+                value=0.4,
+                bar=0.01,
+                samples=9,
+                window_s=1800,
+                labels={"environment": "production", "feature": 'say "hi"'},
+            ),
             Alert(rule="slow", state="pending", since_ns=1, seen_ns=3, value=1, bar=0.1, samples=9),
         ]
         api.state.alerts.commit(Standing(alerts=tuple(alerts)), (), ())
@@ -54,10 +66,23 @@ def test_the_last_hours_stand_beside_those_a_week_before(busy: Api) -> None:
     assert found["since_ns"] - found["before_since_ns"] == WEEK
     assert sum(slot["calls"] for slot in found["series"]) == 20
     assert 24 * HOUR / found["step_ns"] <= 119
-    assert [alert["rule"] for alert in found["alerts"]] == ["errors"]
+    assert [alert["rule"] for alert in found["alerts"]] == ["errors", "error-rate"]
     (mark,) = found["releases"]
     assert (mark["actor"], mark["versions"], mark["environment"]) == ("grace", ["1.1.0"], "production")
     assert found["forecast"]["month"] == time.strftime("%Y-%m", time.gmtime())
+
+
+def test_an_alert_says_what_it_means_and_which_calls_are_behind_it(busy: Api) -> None:
+    gone, rate = busy.get("/api/v1/overview", window="24h")[1]["alerts"]
+    assert (gone["value"], gone["meaning"], gone["remedy"]) == ("1", "", ""), "moat.yaml has no such rule any more"
+    assert (rate["value"], rate["side"], rate["bar"]) == ("40.0%", "above", "1.0%")
+    assert (rate["meaning"] != "", rate["remedy"] != "") == (True, True)
+    assert rate["since_ns"] - rate["calls_since_ns"] == HOUR // 2
+    assert 'environment = "production" and feature = "say \\"hi\\"" and ' in rate["q"], rate["q"]
+    assert rate["q"].endswith(" and error"), rate["q"]
+    for alert in (gone, rate):
+        status, found = busy.get("/api/v1/calls", "admin", q=alert["q"])
+        assert status == 200, found
 
 
 def test_a_long_time_is_compared_with_one_that_does_not_overlap(busy: Api) -> None:
@@ -76,7 +101,7 @@ def test_a_time_that_is_over_stands_beside_the_same_a_week_before_it(busy: Api) 
     # A call each six minutes, the first six minutes before.
     assert (found["now"]["calls"], found["now"]["errors"]) == (9, 9)
     assert (found["before"]["calls"], found["releases"]) == (0, [])
-    assert [alert["rule"] for alert in found["alerts"]] == ["errors"], "of now"
+    assert [alert["rule"] for alert in found["alerts"]] == ["errors", "error-rate"], "of now"
     last = busy.get("/api/v1/overview", window="1h", until_ns=until)[1]
     assert (last["since_ns"], last["until_ns"], last["now"]) == (since, until, found["now"])
     assert busy.get("/api/v1/overview", since_ns=now - HOUR * 3 // 2)[1]["releases"] != []
@@ -190,7 +215,9 @@ def test_limits_are_told_with_the_place_where_they_stand(busy: Api) -> None:
     lines = (busy.files.root / "moat.yaml").read_text("utf-8").splitlines()
     assert rules
     for rule in rules:
+        if rule["limit"] == "console-playground":
+            assert rule["place"] == "built in"
+            continue
         file, _, line = rule["place"].partition(":")
         assert file == "moat.yaml"
-        if rule["limit"] != "console-playground":
-            assert rule["limit"] in " ".join(lines[int(line) - 1 :][:3])
+        assert rule["limit"] in " ".join(lines[int(line) - 1 :][:3])

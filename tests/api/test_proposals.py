@@ -17,7 +17,7 @@ from moat.domain.releases import prompt_digest
 from moat.ports.drafts import Person, ProposedFile
 from moat.prompts.catalog import Catalog
 from tests.api.test_drafts import NEW, Desk
-from tests.bootstrap.projects import PROMPT, Project, environment
+from tests.bootstrap.projects import PROMPT, Project, environment, eventually
 
 ADA = Person("Ada", "ada@example.org")
 PATH = f"prompts/{PROMPT}/{NEW}.yaml"
@@ -54,6 +54,16 @@ def test_a_proposal_is_a_branch_in_its_authors_name_and_nothing_else_moves(proje
         assert again["branch"] != made["branch"]
         listed = desk.send("GET", "/api/v1/proposals")[1]
         assert {one["branch"] for one in listed} >= {made["branch"], again["branch"]}
+
+        def known() -> dict[str, Any]:
+            (prompt,) = (one for one in server.get("/api/v1/prompts")[1] if one["name"] == PROMPT)
+            return {one["version"]: one for one in prompt["versions"]}
+
+        waiting = eventually(lambda: known().get(NEW))
+        assert (waiting["releasable"], set(waiting["branches"])) == (False, {made["branch"], again["branch"]})
+        assert (known()["1.2.0"]["releasable"], known()["1.2.0"]["branches"]) == (True, [])
+        past = server.get(f"/api/v1/lineage/{PROMPT}?version={NEW}")[1]["versions"][0]
+        assert (set(past["proposed"]), past.get("problem", "")) == ({made["branch"], again["branch"]}, "")
         served = server.get("/api/v1/serving")[1]
         assert all(NEW not in str(one) for one in served)
     entries = project.ok("audit", "list", "--action", "prompt.propose", "--json").json

@@ -54,7 +54,7 @@ from moat.gateway.app import Gateway
 from moat.gateway.opinions import Opinions
 from moat.gateway.serving import Live, Serving
 from moat.pipeline.recipe import build
-from moat.ports.drafts import DraftEval, EvalWish
+from moat.ports.drafts import DraftEval, EvalWish, OwnDraftEvals
 from moat.ports.releases import SyncReport
 from moat.prompts.registry import PromptRegistry
 from moat.prompts.rollout import Rollout
@@ -108,7 +108,8 @@ class OneDraftEval:
     state = msgspec.convert(
         {"id": "run_draft", "prompt": PROMPT, "version": "1.3.0", "suite": "support", "person": "grace@example.org"}
         | {"status": "running", "done": 1, "total": 2, "errors": 0, "spent": 0, "budget": 1, "scores": []}
-        | {"baseline": "", "verdict": "", "summary": "", "problem": "", "started_ns": 1, "finished_ns": 0},
+        | {"baseline": "", "verdict": "", "summary": "", "problem": "", "started_ns": 1, "finished_ns": 0}
+        | {"earlier": 0, "found": ""},
         DraftEval,
     )
 
@@ -121,6 +122,9 @@ class OneDraftEval:
         if id != self.state.id:
             raise NotFound(f"no eval run {id!r}")
         return self.state
+
+    def own(self, person: str) -> OwnDraftEvals:
+        return OwnDraftEvals(starting=None, runs=(self.state,) if person == self.state.person else ())
 
     async def cancel(self, id: str) -> DraftEval:
         return self.get(id)
@@ -314,7 +318,9 @@ def open_api(template: Path, folder: Path) -> Iterator[Api]:
             traces=traces,
             calls=traces.calls,
             changes=changes,
-            overviews=Overviews(live, traces, traces.calls, state.alerts, state.releases),
+            overviews=Overviews(
+                live, traces, traces.calls, state.alerts, lambda: rules_of(files.settings.config), state.releases
+            ),
             policies=lambda: placed(files.settings),
             limit_rules=lambda: placed_limits(files.settings, {}),
             upkeep=TraceUpkeep(traces, lambda: files.settings.config.telemetry, files.folder),

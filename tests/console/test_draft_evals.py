@@ -52,3 +52,45 @@ def test_who_scores_what_a_colleague_is_scoring_is_shown_that_run(
     for page in (first, second):
         expect(page.get_by_text("interrupted", exact=True)).to_be_visible()
         page.context.close()
+
+
+def test_a_run_that_is_left_while_it_starts_is_found_again_in_any_window(
+    browser: Browser, slow: Server, faults: Faults
+) -> None:
+    faults.forgive("status of 404")  # there is no support/farewell
+    page = at_work(browser, slow, "expert", faults)
+    with page.expect_request(re.compile("/api/v1/drafts/evals$")):
+        page.get_by_role("button", name=re.compile("^Run .* against it$")).click()
+    page.get_by_role("link", name="Spend", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Spend")
+    other = page.context.new_page()
+    faults.watch(other, slow.url)
+    other.goto("/prompts/support/answer?tab=try")
+    expect(other.get_by_text("started by expert@example.org")).to_be_visible()
+    assert page.url.endswith("/spend"), "who has gone on is left where they are"
+    page.go_back()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('moat-eval'))") == []
+    page.goto("/prompts/support/farewell?tab=try")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    other.reload()
+    expect(other.get_by_text("interrupted", exact=True)).to_be_visible()
+    page.context.close()
+
+
+def test_a_draft_whose_content_was_scored_already_costs_nothing(browser: Browser, project: Project) -> None:
+    with project.serving() as server:
+        join(server, "expert", PEOPLE["expert"])
+        page = at_work(browser, server, "expert", Faults())
+        page.get_by_role("spinbutton", name="Cases").fill("5")
+        page.get_by_role("button", name=re.compile("^Run .* against it$")).click()
+        expect(page.get_by_text("5 of 5 answered")).to_be_visible()
+        expect(page.get_by_role("link", name="All cases")).to_be_visible()
+        expect(page.get_by_text("Nothing was asked")).to_have_count(0)
+        page.get_by_role("button", name=re.compile("^Run .* against it$")).click()
+        expect(page.get_by_text("Nothing was asked, and nothing spent")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^5 of 5 answered · \$0(\.0+)? of \$[45]\.[0-9]+ spent"))).to_be_visible()
+        axe(page)
+        screenshot(page, "playground-scored-before")
+        page.context.close()

@@ -70,6 +70,25 @@ def test_undoing_stops_at_the_text_that_was_opened(visit: Visit, faults: Faults)
     expect(page.get_by_text("Nothing changed yet")).to_be_visible()
 
 
+def test_what_is_typed_into_a_file_is_text_and_no_shortcut(visit: Visit, faults: Faults) -> None:
+    faults.forgive("status of 40[04]")  # no partial has the copy's name yet; a text in the midst of it is no YAML
+    words = "message? together go / get jam, kindly"
+    page = visit("expert")
+    page.goto(f"{PROMPT}?tab=edit")
+    page.get_by_role("link", name="tone").click()
+    page.get_by_role("button", name="Change a copy of tone").click()
+    files = page.get_by_role("navigation", name="Files of the draft")
+    for file, name in ((re.compile("^tone-"), "Partial tone-"), (re.compile("yaml$"), "File of support/answer")):
+        files.get_by_role("link", name=file).click()
+        field = page.get_by_role("textbox", name=name)
+        field.click()
+        page.keyboard.press("Control+Home")
+        page.keyboard.type(f"# {words}\n")
+        expect(field).to_contain_text(f"# {words}")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page).to_have_url(re.compile(f"{PROMPT}[?]tab=edit"))
+
+
 def test_typing_is_undone_after_another_file_was_shown(visit: Visit) -> None:
     page = visit("expert")
     page.goto(f"{PROMPT}?tab=edit")

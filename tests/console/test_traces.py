@@ -21,6 +21,18 @@ def rows(page: Page) -> Locator:
     return page.get_by_role("region", name="Calls", exact=True).locator("tbody tr[data-index]")
 
 
+def wait_for_rows(page: Page, count: int) -> None:
+    """What was read stays as it is until the page is opened anew."""
+
+    def there() -> bool:
+        page.reload()
+        expect(page.get_by_role("heading", name="Traces", level=1)).to_be_visible()
+        expect(page.locator("[data-loading]")).to_have_count(0)
+        return rows(page).count() == count
+
+    eventually(there)
+
+
 def search(page: Page, expression: str) -> None:
     field = page.get_by_role("combobox", name="Filter")
     field.fill(expression)
@@ -191,6 +203,28 @@ def test_a_call_is_asked_again_of_something_else_and_both_answers_stand_side_by_
     expect(window.get_by_role("heading", name="What changed")).to_be_visible()
     axe(page)
     screenshot(page, "trace-replayed")
+
+
+def test_a_call_is_sent_to_review_found_by_somebody_else_and_reviewed(visit: Visit) -> None:
+    expert = visit("expert")
+    expert.goto("/traces?q=error")
+    rows(expert).first.click()
+    expert.get_by_role("button", name="Send to review…").click()
+    asked = expert.get_by_role("dialog", name="Send to review")
+    asked.get_by_label("What should be looked at?").fill("Is this our policy?")
+    axe(expert)
+    asked.get_by_role("button", name="Send to review").click()
+    expect(asked).to_contain_text("It waits for review.")
+    asked.get_by_role("link", name="All that wait").click()
+    wait_for_rows(expert, 1)
+    engineer = visit("engineer")
+    engineer.goto(expert.url)
+    rows(engineer).first.click()
+    said = engineer.get_by_role("region", name="Feedback and scores")
+    expect(said).to_contain_text("Is this our policy?")
+    said.get_by_role("button", name="Reviewed").click()
+    expect(said).not_to_contain_text("This call waits for review.")
+    wait_for_rows(expert, 0)
 
 
 def test_an_opinion_is_given_and_a_viewer_is_told_who_may(visit: Visit) -> None:

@@ -100,7 +100,10 @@ def run_draft(request: Request, services: Services) -> Response:
         async for event in draft_events(run, call):
             yield event
 
-    return EventStream(events(), lambda error: _failed(error, call), lambda error: refuse(error, services))
+    def refused(error: MoatError) -> Response:
+        return refuse(error, services, msgspec.json.encode(_failed(error, call)), call.id)
+
+    return EventStream(events(), lambda error: _failed(error, call), refused)
 
 
 def start_draft_eval(request: Request, services: Services) -> Later:

@@ -178,12 +178,14 @@ async def _read_body(endpoint: Endpoint, request: Request, services: Services) -
     request.state.body = decode(raw, endpoint.body)
 
 
-def refuse(error: MoatError, services: Services) -> Response:
-    """The answer that an error is; it is counted."""
+def refuse(error: MoatError, services: Services, body: bytes = b"", request_id: str = "") -> Response:
+    """The answer that an error is; it is counted. `body`: what else there is to say, with the error in it;
+    `request_id`: of a call that was made.
+    """
     services.live.refusals.add("api", error.status)
-    response = Response(openai_chat.error_body(error), status_code=error.status)
+    response = Response(body or openai_chat.error_body(error), status_code=error.status)
     response.raw_headers = [
         *[pair for pair in response.raw_headers if pair[0] == b"content-length"],
-        *error_headers(error, new_id("req")),
+        *error_headers(error, request_id or new_id("req")),
     ]
     return response

@@ -1,12 +1,13 @@
 """How things stand, on one page: the last hours, or any others, against the same a week before."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from moat.api.release_marks import ReleaseMark, marks
-from moat.domain.alerting import Alert
+from moat.domain.alerting import Rule
 from moat.domain.feedback import Source
 from moat.domain.keys import Key
 from moat.domain.recent import Recent
@@ -19,6 +20,7 @@ from moat.ports.traces import Scores, TraceFilter, TraceReader
 from moat.spend.forecast import Forecast
 from moat.spend.projecting import Budget, budgets
 from moat.spend.reports_time import Clock, month_forecast
+from moat.telemetry.alerts.firing import FiringAlert, firing
 from moat.telemetry.traffic import TRAFFIC
 
 WEEK_NS = 7 * 86_400 * 10**9
@@ -78,7 +80,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """As they are now, whatever time is asked for, as are the next two; the fullest first, 20 at most."""
     forecast: Forecast
     """What the month will have cost, of the environment when one is asked for."""
-    alerts: list[Alert]
+    alerts: list[FiringAlert]
     """That fire, those that began last first, 20 at most. None of another than the whole project's keys, as below."""
     releases: list[ReleaseMark]
     """Of this time, newest first, 20 at most."""
@@ -134,12 +136,20 @@ class Overviews:
     """Works out the first page, and gives it again for a few seconds."""
 
     def __init__(
-        self, live: Live, traces: TraceReader, calls: CallReader, alerts: AlertReader, releases: ReleaseReader
+        self,
+        live: Live,
+        traces: TraceReader,
+        calls: CallReader,
+        alerts: AlertReader,
+        rules: Callable[[], tuple[Rule, ...]],
+        releases: ReleaseReader,
     ) -> None:
+        """`rules`: of alerts, as moat.yaml has them now."""
         self._live = live
         self._traces = traces
         self._calls = calls
         self._alerts = alerts
+        self._rules = rules
         self._releases = releases
         self._recent = Recent(VIEWS)
         self._forecasts = Recent(VIEWS)
@@ -179,9 +189,13 @@ class Overviews:
         whose = (view.tenant, view.environment)
         return self._forecasts.get(whose, FORECAST_SECONDS, lambda: month_forecast(self._traces, wanted, clock)[0])
 
-    def _firing(self) -> list[Alert]:
+    def _firing(self) -> list[FiringAlert]:
         found = [alert for alert in self._alerts.standing().alerts if alert.state == "firing"]
-        return sorted(found, key=lambda alert: -alert.fired_ns)[:MOST]
+        if not found:
+            return []
+        rules = {rule.name: rule for rule in self._rules()}
+        newest = sorted(found, key=lambda alert: -alert.fired_ns)[:MOST]
+        return [firing(alert, rules.get(alert.rule)) for alert in newest]
 
 
 def _is_own(budget: Budget, view: View) -> bool:

@@ -21,7 +21,7 @@ from moat.bootstrap.settings import environment
 from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import MoatError
 from moat.domain.releases import PromptVersion
-from moat.domain.scores import Run
+from moat.domain.scores import DRAFT, Run
 from moat.evals.case_scores import tabulate
 from moat.evals.gate import Question, judge_all
 from moat.evals.running.evaluation import Evaluation, narrowed
@@ -30,9 +30,6 @@ from moat.evals.running.tally import Progress
 from moat.evals.score_comparison import ScoreComparison, compare_score, paired_scores
 from moat.ports.drafts import DraftScore
 from moat.prompts.drafts import read_draft
-
-DRAFT = "draft"
-"""Stands for the commit of a run whose prompt is in none."""
 
 SECONDS = 1.0
 """Between two looks at the scores so far; longer when a look takes long."""

@@ -53,7 +53,7 @@ class _Running:
     def settle(self, spent: int | None) -> None:
         """Give back what it did not take; None: that is not known."""
         if self._held is not None:
-            self._held.settle(Spending(0, None if spent is None else max(0, spent - self.state.earlier)))
+            self._held.settle(Spending(0, None if spent is None else _paid(self.state, spent)))
             self._held = None
 
 
@@ -248,15 +248,20 @@ def _state(wish: EvalWish, person: str, budget: int, began: Began) -> DraftEval:
 def _changed(state: DraftEval, said: Said) -> DraftEval:
     match said:
         case Went(done, total, errors, spent, scores):
-            paid = spent - state.earlier
-            return replace(state, done=done, total=total, errors=errors, spent=paid, scores=scores)
+            state = replace(state, done=done, total=total, errors=errors, scores=scores)
+            return replace(state, spent=_paid(state, spent))
         case Ended(run, scores, baseline, verdict, summary):
             done = state.total if run.status == "finished" else state.done
-            state = replace(state, done=done, spent=run.spent - state.earlier, scores=scores)
+            state = replace(state, done=done, spent=_paid(state, run.spent), scores=scores)
             return replace(state, baseline=baseline, verdict=verdict, summary=summary)
         case Failed():
             return replace(state, problem=str(said.error))
     return state
+
+
+def _paid(state: DraftEval, spent: int) -> int:
+    """Since its start, of all that the stored run has cost."""
+    return max(0, spent - state.earlier)
 
 
 async def _heard(process: Process) -> Said | None:

@@ -8,7 +8,7 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import PromptVersion, digest, prompt_digest
-from moat.domain.scores import Run
+from moat.domain.scores import DRAFT, Run
 from moat.evals.suites import Suite
 from moat.gateway.admission import DEFAULT_ENVIRONMENT
 from moat.ports.eval_views import Chosen, RunJudgement
@@ -36,7 +36,9 @@ class Baselines:
         self._evaluating = evaluating
 
     def beside(self, run: Run) -> Beside:
-        """What a gate judged the run against last, else what one would take for production now."""
+        """What a gate judged the run against last, else what one would take for production now; for a draft, which no
+        gate judges, what production serves.
+        """
         others = self._comparable(run)
         for judgement in self._runs.judgements(run.id):
             if judgement.baseline and (found := _newest(others, judgement.baseline)):
@@ -44,8 +46,13 @@ class Baselines:
         if not run.prompt:
             return Beside(None, "none", "No gate has compared this run: `moat gate` runs the target of the merge base.")
         version = self._version(run)
-        if version is None:
-            return Beside(None, "none", f"{run.prompt}@{run.version} is not what it was when it ran: name a baseline.")
+        if version is not None:
+            return self._of_gate(run, version, others)
+        if run.commit == DRAFT:
+            return self._of_draft(run, others)
+        return Beside(None, "none", f"{run.prompt}@{run.version} is not what it was when it ran: name a baseline.")
+
+    def _of_gate(self, run: Run, version: PromptVersion, others: Iterable[Run]) -> Beside:
         baseline = self._evaluating.baseline(version, DEFAULT_ENVIRONMENT)
         if baseline is None:
             what = f"{DEFAULT_ENVIRONMENT} serves no release of {run.prompt}, and it has no earlier version"
@@ -54,6 +61,18 @@ class Baselines:
             return Beside(found, "gate")
         again = f"moat gate {version.id} --suite {run.suite}"
         return Beside(None, "none", f"{baseline.id}, which the gate compares with, has no such run: `{again}`.")
+
+    def _of_draft(self, run: Run, others: Iterable[Run]) -> Beside:
+        """The playground compares with it too; no file has the draft any more, and none is needed."""
+        served = self._evaluating.served(run.prompt, DEFAULT_ENVIRONMENT)
+        if served is None:
+            return Beside(
+                None, "first", f"Nothing to compare with: {DEFAULT_ENVIRONMENT} serves no release of {run.prompt}."
+            )
+        if found := _newest(others, prompt_digest(served)):
+            return Beside(found, "served")
+        again = f"moat eval run {served.id} --suite {run.suite}"
+        return Beside(None, "none", f"{served.id}, which {DEFAULT_ENVIRONMENT} serves, has no such run: `{again}`.")
 
     def judgements(self, run: Run, suite: Callable[[], Suite | None]) -> tuple[RunJudgement, ...]:
         """All stored verdicts of a run, newest first, with the runs that they were against."""

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.settings import Settings
+from moat.documents import Document
 from moat.domain.config import Config, LimitConfig, Scope
 from moat.domain.environments import EVALS, PLAYGROUND
 from moat.domain.errors import AccessError, ConfigError, LimitExceeded, PromptError
@@ -21,6 +22,8 @@ OF_ENVIRONMENT = {"max-tokens-per-request": PER_REQUEST, "monthly-token-budget":
 """Names of the limits that variables state, each with its variable."""
 PLAYGROUND_LIMIT = "console-playground"
 """What each person may spend on trying prompts."""
+BUILT_IN = "built in"
+"""Place of what nobody has stated."""
 
 NOT_ADMITTED = (LimitExceeded.code, AccessError.code, PromptError.code)
 """Errors of calls that were refused before they were counted as requests."""
@@ -63,10 +66,17 @@ def placed_limits(settings: Settings, environ: Mapping[str, str]) -> list[Placed
     stated = [
         *((limit, document.place(["limits", index])) for index, limit in enumerate(config.limits)),
         *((limit, OF_ENVIRONMENT[limit.name]) for limit in environment_limits(environ, _optional(config))),
-        (playground_limit(config), document.place(["console", "playground", "per_day"])),
+        (playground_limit(config), _playground_place(document)),
     ]
     ready = compiled(limit for limit, _ in stated)
     return [PlacedLimit(each, place, limit.timezone) for each, (limit, place) in zip(ready, stated, strict=True)]
+
+
+def _playground_place(document: Document) -> str:
+    """Where it stands, if the file says anything of it."""
+    console = document.data.get("console") or {}
+    stated = "per_day" in (console.get("playground") or {})
+    return document.place(["console", "playground", "per_day"]) if stated else BUILT_IN
 
 
 def playground_limit(config: Config) -> LimitConfig:

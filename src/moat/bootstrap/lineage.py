@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+from moat.adapters.git.proposing import PROPOSALS
 from moat.bootstrap.project import Project
 from moat.bootstrap.wiring import State
 from moat.domain.environments import EVALS
 from moat.domain.errors import InputError, NotFound
 from moat.domain.lineage import Change, Lineage, ReleaseMade, Serving, VersionLineage
 from moat.domain.releases import Assignment, Release, prompt_digest
+from moat.domain.scores import DRAFT
 from moat.ports.traces import TraceFilter, TraceReader
 from moat.prompts.files import read_prompt
 from moat.prompts.lock import read_lock
@@ -26,7 +28,8 @@ def lineage(project: Project, state: State, name: str, version: str = "", traces
     paths = {e.version: e.path for e in entries(project.root, PROMPTS) if e.name == name and is_version(e.version)}
     releases = [r for r in state.releases.releases(name) if r.prompt == name]
     runs = state.runs.runs(prompt=name, limit=MAX_RUNS)
-    known = {*paths, *(r.version for r in releases), *(r.version for r in runs)}
+    proposed = _proposed(state, name)
+    known = {*paths, *proposed, *(r.version for r in releases), *(r.version for r in runs)}
     if not known:
         raise NotFound(f"nothing is known of a prompt {name!r}", remedy="`moat prompt list` shows what there is.")
     if version and version not in known:
@@ -38,20 +41,34 @@ def lineage(project: Project, state: State, name: str, version: str = "", traces
     found = []
     for number in sorted({version} if version else known, key=order):
         made = [r for r in releases if r.version == number]
+        tested = tuple(run for run in runs if run.version == number)
+        draft = number not in paths and number not in proposed and not made and all(r.commit == DRAFT for r in tested)
         own = {release.id for release in made}
         found.append(
             VersionLineage(
                 version=number,
-                **_file(project, name, number, paths.get(number, "")),
+                **({} if draft or number in proposed else _file(project, name, number, paths.get(number, ""))),
+                proposed=proposed.get(number, ()),
+                draft=draft,
                 published=f"{name}@{number}" in lock,
                 changes=_changes(project, paths.get(number) or f"{PROMPTS}/{name}/{number}.yaml"),
-                runs=tuple(run for run in runs if run.version == number),
+                runs=tested,
                 releases=tuple(_made(release) for release in made),
                 servings=tuple(serving for serving in servings if serving.release in own),
                 calls=None if calls is None else calls.get(number, 0),
             )
         )
     return Lineage(prompt=name, versions=tuple(found))
+
+
+def _proposed(state: State, name: str) -> dict[str, tuple[str, ...]]:
+    """Versions that only branches of proposals hold, with these."""
+    found = {one.content.version: one.branches for one in state.registry.versions(name)}
+    return {
+        version: branches
+        for version, branches in found.items()
+        if branches and all(branch.startswith(PROPOSALS) for branch in branches)
+    }
 
 
 def _file(project: Project, name: str, version: str, path: str) -> dict[str, str]:

@@ -58,6 +58,7 @@ from moat.bootstrap.workbench import open_workbench
 from moat.console.app import Console
 from moat.console.site import BUILT
 from moat.domain.accounts import WELCOME
+from moat.domain.alerting import Rule
 from moat.domain.errors import ConflictError, StorageError
 from moat.domain.keys import KEY_PREFIX, LOCAL_KEY, Key, hash_secret
 from moat.domain.lineage import Lineage
@@ -274,6 +275,9 @@ def _services(
     def ancestry(name: str, version: str) -> Lineage:
         return lineage(Project(project.root), state, name, version, traces)
 
+    def rules() -> tuple[Rule, ...]:
+        return rules_of(holding.snapshots.settings.config)
+
     renderer = holding.snapshots.renderer
     return Services(
         live=holding.live,
@@ -283,7 +287,7 @@ def _services(
         traces=traces,
         calls=traces.calls,
         changes=Changes(sources_of(holding.live, state, traces)),
-        overviews=Overviews(holding.live, traces, traces.calls, state.alerts, state.releases),
+        overviews=Overviews(holding.live, traces, traces.calls, state.alerts, rules, state.releases),
         policies=lambda: placed(holding.snapshots.settings),
         limit_rules=lambda: placed_limits(holding.snapshots.settings, environ),
         upkeep=holding.upkeep,
@@ -297,7 +301,7 @@ def _services(
         verify=lambda: verify(state.audit, holding.snapshots.settings),
         searches=state.searches,
         approvals=state.approvals,
-        rules=lambda: rules_of(holding.snapshots.settings.config),
+        rules=rules,
         connections=ProjectConnections(lambda: holding.snapshots.settings, environ, state.hosts),
         doctor=holding.doctor,
         registry=PromptRegistry(state.registry, renderer, SystemClock()),

@@ -46,6 +46,10 @@ def _print_version(name: str, version: VersionLineage) -> None:
     out.print(f"{name}{served}", style="bold")
     published = "published" if version.published else "not published"
     out.print(f"  file      {version.path or 'none'}  {version.digest[:17]}  {published}")
+    if version.proposed:
+        out.print(f"  proposed  on {', '.join(version.proposed)}, not merged")
+    if version.draft:
+        out.print("  draft     evaluated, and no version yet")
     if version.problem:
         out.print(f"  problem   {version.problem}", style="red")
     if version.created_by:

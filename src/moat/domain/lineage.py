@@ -54,6 +54,10 @@ class VersionLineage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the file as it is; empty when it is gone or broken."""
     problem: str = ""
     """Why the file cannot be read."""
+    proposed: tuple[str, ...] = ()
+    """Of one without a file: the branches of proposals that hold it."""
+    draft: bool = False
+    """Was it evaluated before it was a version, and never became one?"""
     created_by: str = ""
     published: bool = False
     """Its digest stands in prompts.lock."""

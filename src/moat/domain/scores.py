@@ -94,6 +94,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The answer was given before and cost nothing now: latency, tokens and cost are those of when it was made."""
 
 
+DRAFT = "draft"
+"""Stands for the commit of a run whose prompt is in none."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A stored, resumable evaluation: a suite on one target."""
 

@@ -6,9 +6,10 @@ import msgspec
 
 from moat.domain.scores import Judgement, Run, Score, Verdict
 
-Chosen = Literal["asked", "judged", "gate", "first", "none"]
+Chosen = Literal["asked", "judged", "gate", "served", "first", "none"]
 """Why a run is compared with another: it was asked for; a gate judged the run against it last; it is what a gate would
-take now; there is nothing that one would take; or there is, and no stored run of it."""
+take now; the run is of a draft, and it is of what production serves; there is nothing that one would take; or there is,
+and no stored run of it."""
 
 Change = Literal["worse", "better", "mixed", "single", "same", "new"]
 """How a case fared against the baseline; `single` where only one of the two has scores of it, as when an answer failed;

@@ -20,7 +20,7 @@ MAX_DOLLARS = 10**6
 
 
 class PlacedLimit(NamedTuple):
-    """A limit, and where it is stated: `file:line`, or a variable of the environment."""
+    """A limit, and where it is stated: `file:line`, a variable of the environment, or `built in`."""
 
     limit: "Limit"
     place: str

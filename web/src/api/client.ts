@@ -15,6 +15,8 @@ export class ApiError extends Error {
     message: string,
     /** Query parameter or JSON path that is wrong, if one is. */
     readonly param: string | null = null,
+    /** Of the call that failed, where it got so far that it is recorded; empty otherwise. */
+    readonly trace = "",
   ) {
     super(message);
   }
@@ -22,6 +24,7 @@ export class ApiError extends Error {
 
 interface Refusal {
   error?: { message?: string; code?: string; param?: string | null };
+  trace_id?: string;
 }
 
 let csrf = "";
@@ -91,12 +94,12 @@ async function reached<T>(asked: Promise<T>): Promise<T> {
 }
 
 function refused(response: Response, body: unknown): ApiError {
-  const said = (typeof body === "object" && body !== null ? (body as Refusal).error : undefined) ?? {};
+  const { error: said = {}, trace_id: trace } = typeof body === "object" && body !== null ? (body as Refusal) : {};
   // What the API says of these two is for programs that call it.
   if (response.status === 401 && !isDoor(response.url)) return new ApiError(401, "", "Your session has ended. Sign in again: what you typed is still here.");
   if (said.code === "csrf" && said.message?.includes(HEADER)) return new ApiError(response.status, "", "This page is of another session. Reload it, and try again.");
   const message = said.message ?? `The server answered ${response.status} ${response.statusText}`;
-  return new ApiError(response.status, said.code ?? "", message, said.param ?? null);
+  return new ApiError(response.status, said.code ?? "", message, said.param ?? null, trace);
 }
 
 /** A request outside of the described API's JSON, such as one that streams; with the same defence and errors. */

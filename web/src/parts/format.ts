@@ -64,6 +64,9 @@ export function duration(ns: number | null | undefined): string {
   return `${(ns / 1e3).toFixed(0)} µs`;
 }
 
+/** A duration that the API has as 0 where nothing was measured, as of calls that all failed. */
+export const measured = (ns: number): string => duration(ns || null);
+
 const clock = new Intl.DateTimeFormat("sv", { dateStyle: "short", timeStyle: "medium" });
 
 /** Unix nanoseconds in the reader's time zone: 2026-11-22 14:03:07. */

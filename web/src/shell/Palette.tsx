@@ -2,6 +2,7 @@ import { Combobox, ComboboxItem, ComboboxList, ComboboxProvider, Dialog } from "
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useRef, useState } from "react";
 
+import { inQuotes } from "../parts/calls";
 import { type Entry, useEntries } from "./entries";
 import { useFound } from "./found";
 import styles from "./Palette.module.css";
@@ -81,7 +82,7 @@ function useAsked(wanted: string): { first: Entry[]; last: Entry[] } {
   const navigate = useNavigate();
   return useMemo(() => {
     const open = (about: string, run: () => void): Entry => ({ id: "open", label: `Open ${wanted}`, about, leads: true, run });
-    const search = () => void navigate({ to: "/traces", search: { q: wanted } });
+    const search = () => void navigate({ to: "/traces", search: { q: inQuotes(wanted) } });
     if (REQUEST.test(wanted)) return { first: [open("One request", () => void navigate({ to: "/traces/$id", params: { id: wanted } }))], last: [] };
     if (RELEASE.test(wanted)) return { first: [open("A release", () => void navigate({ to: "/releases/$id", params: { id: wanted } }))], last: [] };
     return { first: [], last: wanted ? [{ id: "search", label: `Search traces: ${wanted}`, about: "", leads: true, run: search }] : [] };

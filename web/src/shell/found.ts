@@ -8,6 +8,7 @@ import type { Assignment, ListedPrompt, Release, Visit } from "../api/schema";
 import { useMay } from "../api/session";
 import { inQuotes } from "../parts/calls";
 import { useSettled } from "../parts/settled";
+import { releasable } from "../parts/unmerged";
 import { promptsQuery } from "../pages/prompts/queries";
 import { environmentsQuery, goesBackTo, releasesQuery } from "../pages/releases/queries";
 import type { Entry } from "./entries";
@@ -64,8 +65,9 @@ function ways(places: readonly Assignment[] | undefined, text: string, go: Go): 
   return [{ id: "no way back", label: "Nothing to roll back", about: "Nothing like this had another release before", leads: true, run }];
 }
 
-function promptEntry({ name, versions }: ListedPrompt, go: Go): Entry {
-  const newest = versions.at(-1)?.version;
+function promptEntry(prompt: ListedPrompt, go: Go): Entry {
+  const { name } = prompt;
+  const newest = releasable(prompt).at(-1)?.version;
   return {
     id: `prompt ${name}`,
     label: name,

@@ -20,7 +20,7 @@ export function useSingleKeys(): boolean {
 
 /** Does this key press mean a shortcut: nothing is being written, no window is open, and the person wants them? */
 export function isShortcut(event: KeyboardEvent): boolean {
-  return singleKeys() && !event.ctrlKey && !event.metaKey && !event.altKey && !event.defaultPrevented && !writes(event.target) && !isWindowOpen();
+  return singleKeys() && !event.ctrlKey && !event.metaKey && !event.altKey && !event.defaultPrevented && !isTyped(event) && !isWindowOpen();
 }
 
 /** Is a dialog over the page? */
@@ -28,6 +28,8 @@ export function isWindowOpen(): boolean {
   return document.querySelector("[role=dialog]") !== null;
 }
 
-function writes(target: EventTarget | null): boolean {
+/** Is the key text for a field? Within a shadow tree, as of the editor of drafts, the event's `target` is its host and no field. */
+export function isTyped(event: KeyboardEvent): boolean {
+  const [target] = event.composedPath();
   return target instanceof HTMLElement && (target.isContentEditable || /^(input|textarea|select)$/i.test(target.tagName));
 }

@@ -42,7 +42,7 @@ class Window(NamedTuple):
 
 def examples(traces: TraceReader, rule: Rule, reading: Reading, window: Window) -> tuple[str, ...]:
     """Request ids of calls that are past the bar: the worst of the newest, or the newest where all are alike."""
-    past = _past(rule, reading)
+    past = is_past(rule, reading.labels, bar_of(rule, reading))
     if past is None:
         return ()
     calls = traces.search(_wanted(rule, reading.labels, window, past), LOOKED_AT)
@@ -141,7 +141,7 @@ def _attempts(traces: TraceReader, calls: Sequence[Span], window: Window) -> dic
     """By the call's span, oldest first."""
     found: dict[str, list[Span]] = {}
     for first in range(0, len(calls), TOGETHER):
-        ids = ", ".join(_quoted(call.trace_id) for call in calls[first : first + TOGETHER])
+        ids = ", ".join(quoted(call.trace_id) for call in calls[first : first + TOGETHER])
         wanted = TraceFilter(q=f"kind = attempt and trace in ({ids})", since_ns=window.since_ns)
         for span in reversed(traces.search(wanted, MOST_ATTEMPTS)):
             found.setdefault(span.parent_id, []).append(span)
@@ -176,16 +176,26 @@ class Elapsed:
 
 def _wanted(rule: Rule, labels: Mapping[str, str], window: Window, past: str = "") -> TraceFilter:
     """The calls of one group in a window that are past the bar."""
-    group = (f"{name} = {_quoted(value)}" for name, value in labels.items() if name != "score")
+    group = (f"{name} = {quoted(value)}" for name, value in labels.items() if name != "score")
     q = " and ".join(f"({part})" for part in (TRAFFIC, rule.where, *group, past) if part)
     return TraceFilter(q=q, shadow=False, since_ns=window.since_ns, until_ns=window.until_ns)
 
 
-def _past(rule: Rule, reading: Reading) -> str | None:
-    """What calls past the bar have, in the filter language; None where no single call is."""
+def of_single(rule: Rule) -> str:
+    """What each call has that a rule about single calls counts, in the filter language; empty for other rules."""
+    return {
+        "slow_calls": f"latency > {rule.limit:.3f}s",
+        "failed_calls": "error",
+        "expensive_calls": f"cost > ${rule.limit:.9f}",
+    }.get(rule.measure, "")
+
+
+def is_past(rule: Rule, labels: Mapping[str, str], bar: float | None) -> str | None:
+    """What calls of a group past the bar have, in the filter language; None where none is, or no bar is known."""
+    if single := of_single(rule):
+        return single
     if rule.measure in _FAILED:
         return _FAILED[rule.measure]
-    bar = bar_of(rule, reading)
     if bar is None:
         return None
     sign = ">" if rule.side == "above" else "<"
@@ -197,7 +207,7 @@ def _past(rule: Rule, reading: Reading) -> str | None:
         "tokens_per_call": f"tokens {sign} {bar:.0f}",
     }
     said["latency_p95"] = said["latency_p99"] = said["latency_p50"]
-    score = reading.labels.get("score", "")
+    score = labels.get("score", "")
     if score.isidentifier():
         said["feedback"] = f"score.{score} < {max(0.0, (bar - 1) / 4):.6f}"
         said["score"] = f"score.{score} < {max(0.0, bar):.6f}"
@@ -205,7 +215,8 @@ def _past(rule: Rule, reading: Reading) -> str | None:
     return said.get(rule.measure)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as the filter language takes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

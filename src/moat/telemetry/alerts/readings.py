@@ -14,7 +14,7 @@ from moat.domain.windows import SECOND_NS, window, zone
 from moat.ports.traces import Dimension, Scores, Spend, TraceFilter, TraceReader, Usages
 from moat.telemetry.alerts.baselines import DAY_NS, HOUR_NS, WEEKS, daily, hourly
 from moat.telemetry.alerts.evaluate import bar_of, breaches
-from moat.telemetry.alerts.evidence import EXAMPLES, Window, behind, examples, explaining
+from moat.telemetry.alerts.evidence import EXAMPLES, Window, behind, examples, explaining, of_single
 from moat.telemetry.alerts.measures import Sample, merged, of_scores, of_spend, of_usages, shift
 from moat.telemetry.alerts.rules import OF_ATTEMPTS, OF_OPINIONS, SINGLE
 from moat.telemetry.query import parse
@@ -226,12 +226,7 @@ class Gauge:
 
     def _ask(self, question: str, rule: Rule, since: int, until: int, step: int, offset: int = 0) -> Any:
         """The same question is asked once at a time."""
-        special = {
-            "slow_calls": f"latency > {rule.limit:.3f}s",
-            "failed_calls": "error",
-            "expensive_calls": f"cost > ${rule.limit:.9f}",
-        }.get(rule.measure, "")
-        parts = (TRAFFIC, rule.where, special)
+        parts = (TRAFFIC, rule.where, of_single(rule))
         q = " and ".join(f"({part})" for part in parts if part)
         key = (question, rule.by, q, since, until, step, offset)
         if key not in self._asked:

@@ -9,7 +9,7 @@ import { isDraft, score, subject, unfinished } from "./runs";
 export interface BaselineChoiceProps {
   candidate: Run;
   baseline: Run | null;
-  /** The id that was asked for; empty: what the gate takes. */
+  /** The id that was asked for; empty: what the gate takes, or for a draft what production serves. */
   asked: string;
 }
 
@@ -29,7 +29,7 @@ export function BaselineChoice({ candidate, baseline, asked }: BaselineChoicePro
           style={{ width: "min(380px, 100%)" }}
           onChange={(event) => void navigate({ search: (before) => ({ ...before, baseline: event.target.value || undefined }), resetScroll: false })}
         >
-          <option value="">what the gate takes</option>
+          <option value="">{isDraft(candidate) ? "what production serves" : "what the gate takes"}</option>
           {options.map((one) => (
             <option key={one.id} value={one.id}>
               {subject(one)}, {score(one.score)}, {time(one.created_ns)}

@@ -38,11 +38,9 @@ function Found({ detail }: { detail: RunDetail }) {
   return (
     <>
       <Heading title={`${run.suite} on ${subject(run)}`} about={<About detail={detail} />}>
-        {detail.baseline && (
-          <Link to="/evals/compare" search={{ run: run.id, baseline: detail.baseline.id }} className="button">
-            Compare with {subject(detail.baseline)}
-          </Link>
-        )}
+        <Link to="/evals/compare" search={{ run: run.id, baseline: detail.baseline?.id }} className="button">
+          Compare with {detail.baseline ? subject(detail.baseline) : "…"}
+        </Link>
       </Heading>
       {detail.missing && <p className="warn">! {detail.missing}</p>}
       <Verdict detail={detail} />
@@ -121,6 +119,7 @@ const CHOSEN: Record<RunDetail["chosen"], string> = {
   asked: "as asked for",
   judged: "as the gate did last",
   gate: "which a gate would take now",
+  served: "which production serves",
   first: "",
   none: "",
 };

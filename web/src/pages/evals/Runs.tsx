@@ -6,6 +6,7 @@ import type { Run } from "../../api/schema";
 import { ago, count, time } from "../../parts/format";
 import { Empty, Failure, Loading } from "../../parts/States";
 import { type Column, type More, Table } from "../../parts/Table";
+import { useReference } from "../../parts/useReference";
 import styles from "./Runs.module.css";
 import { RunsFilter, isFiltered } from "./RunsFilter";
 import { runQuery, runsQuery } from "./queries";
@@ -42,12 +43,13 @@ export function Runs() {
 }
 
 function None({ filtered }: { filtered: boolean }) {
+  const reference = useReference();
   return filtered ? (
     <Empty title="No such run">
       <Link to="/evals/runs">All runs</Link>
     </Empty>
   ) : (
-    <Empty title="Nothing was evaluated yet" command="moat eval run NAME@VERSION">
+    <Empty title="Nothing was evaluated yet" command={reference && `moat eval run ${reference}`}>
       A run asks each case of a suite and keeps answers, scores and what they cost. <Link to="/evals">Suites</Link> are files beside the prompts.
     </Empty>
   );

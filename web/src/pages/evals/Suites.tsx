@@ -6,6 +6,7 @@ import { Badge, type Tone } from "../../parts/Badge";
 import { ago, count, money } from "../../parts/format";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
+import { useReference } from "../../parts/useReference";
 import { demand, gateName } from "./Gates";
 import { datasetsQuery, suitesQuery } from "./queries";
 import { RunLink, RunState } from "./RunName";
@@ -83,6 +84,7 @@ function Demands({ suite }: { suite: SuiteInfo }) {
 function Problems({ suites }: { suites: SuiteInfo[] }) {
   const broken = suites.filter((one) => one.problems.length > 0);
   const never = suites.find((one) => !one.last_run && one.problems.length === 0 && one.prompt);
+  const reference = useReference(never?.prompt);
   return (
     <>
       {broken.map((one) => (
@@ -98,7 +100,7 @@ function Problems({ suites }: { suites: SuiteInfo[] }) {
         </section>
       ))}
       {never && (
-        <Empty title={`${never.name} was never run`} command={`moat eval run ${never.prompt}@VERSION --suite ${never.name}`}>
+        <Empty title={`${never.name} was never run`} command={reference && `moat eval run ${reference} --suite ${never.name}`}>
           {never.budget != null && `One run costs at most ${money(never.budget)}.`}
         </Empty>
       )}

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 
 import { answer, api } from "../../api/client";
 import type { FindingCount } from "../../api/schema";
@@ -13,7 +13,9 @@ import { boundsOf, drawn, isPast, periodOf, readPeriod, stepOf } from "../../par
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Shown } from "../../parts/States";
 import { type Column, Table } from "../../parts/Table";
+import { onlyTraffic } from "../../parts/traffic";
 import { spread } from "../overview/slots";
+import { EnvironmentChoice, LeftOut } from "../traces/EnvironmentChoice";
 import { policiesQuery } from "./queries";
 import { type FindingSearch, WINDOWS } from "./routes";
 
@@ -25,16 +27,18 @@ const MOST = 1000;
 export function Findings() {
   const search = route.useSearch();
   const navigate = useNavigate();
+  const [shownAt] = useState(() => Date.now());
   const period = periodOf(search, "7d");
+  const { environment, calls } = search;
   const change = (part: FindingSearch) => void navigate({ to: "/guards", search: { ...search, ...part } });
   const found = useQuery({
-    queryKey: ["usage", "findings", period],
+    queryKey: ["usage", "findings", period, environment, calls],
     queryFn: async ({ signal }) => {
       const now = Date.now();
       const { since_ns = 0, until_ns: end = Infinity } = boundsOf(period, now);
       const until_ns = Math.min(end, now * 1e6);
       const step = stepOf((until_ns - since_ns) / 1e6);
-      const query = { since_ns, until_ns, limit: MOST };
+      const query = { since_ns, until_ns, limit: MOST, environment, q: onlyTraffic(calls) };
       const ask = (slots: { step_ns?: number; timezone?: string }) => answer(api.GET("/api/v1/findings", { params: { query: { ...query, ...slots } }, signal }));
       const [all, slots] = await Promise.all([ask({}), ask({ step_ns: step, timezone: timezone() })]);
       return { all, slots, times: localStarts(since_ns, until_ns, step), since_ns, until_ns, past: isPast(period, now) };
@@ -45,12 +49,14 @@ export function Findings() {
     <>
       <div className="row">
         <PeriodChoice period={period} windows={WINDOWS} choose={change} />
+        <EnvironmentChoice search={search} since_ns={boundsOf(period, shownAt).since_ns} change={change} />
         {search.guard && (
           <Link to="/guards" search={{ ...search, guard: undefined }} className="button">
             All guards
           </Link>
         )}
       </div>
+      <LeftOut search={search} change={change} />
       <Shown query={found}>
         {(data) =>
           data.all.length === 0 ? (
@@ -134,7 +140,7 @@ const COLUMNS: Column<FindingCount>[] = [
     key: "guard",
     header: "Guard",
     cell: (one) => (
-      <Link to="/guards" search={(before) => ({ ...readPeriod(before, WINDOWS), guard: one.guard })}>
+      <Link to="/guards" search={(before) => ({ ...readPeriod(before, WINDOWS), environment: before.environment, calls: before.calls, guard: one.guard })}>
         {one.guard}
       </Link>
     ),

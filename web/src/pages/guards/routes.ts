@@ -1,13 +1,21 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { text } from "../../parts/address";
+import { among, text } from "../../parts/address";
 import { type PeriodSearch, readPeriod } from "../../parts/period";
+import { CALLS, type CallsSearch } from "../../parts/traffic";
 import { inside } from "../../root";
 
 export const WINDOWS = ["1h", "24h", "7d", "30d"] as const;
 
-export interface FindingSearch extends PeriodSearch<(typeof WINDOWS)[number]> {
+export interface FindingSearch extends PeriodSearch<(typeof WINDOWS)[number]>, CallsSearch {
   guard?: string;
+}
+
+/** What of an address is a search. One that names no environment asks for traffic. */
+function findingSearch(search: Record<string, unknown>): FindingSearch {
+  const environment = text(search["environment"]);
+  const calls = among(search["calls"], CALLS) ?? (environment === undefined ? "traffic" : undefined);
+  return { ...readPeriod(search, WINDOWS), guard: text(search["guard"]), environment, calls };
 }
 
 const guards = createRoute({
@@ -21,10 +29,7 @@ const pages = [
   createRoute({
     getParentRoute: () => guards,
     path: "/",
-    validateSearch: (search: Record<string, unknown>): FindingSearch => ({
-      ...readPeriod(search, WINDOWS),
-      guard: text(search["guard"]),
-    }),
+    validateSearch: findingSearch,
     component: lazyRouteComponent(() => import("./Findings"), "Findings"),
   }),
   createRoute({

@@ -1,13 +1,13 @@
 import { Link } from "@tanstack/react-router";
 
-import type { Alert, Budget, Forecast, ReleaseMark } from "../../api/schema";
+import type { Budget, FiringAlert, Forecast, ReleaseMark } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { ago, brief, money, percent, time } from "../../parts/format";
 import { By } from "../releases/By";
 import styles from "./Lists.module.css";
 
 /** Alerts that fire now, whatever time the page shows; nothing when none does. */
-export function Firing({ alerts, past }: { alerts: readonly Alert[]; past: boolean }) {
+export function Firing({ alerts, past }: { alerts: readonly FiringAlert[]; past: boolean }) {
   if (alerts.length === 0) return null;
   return (
     <section className={`panel stack ${styles.firing}`} aria-label="Alerts">
@@ -16,16 +16,32 @@ export function Firing({ alerts, past }: { alerts: readonly Alert[]; past: boole
       </h2>
       <ul>
         {alerts.map((alert) => (
-          <li key={alert.rule + JSON.stringify(alert.labels)}>
-            <strong>{alert.rule}</strong>{" "}
-            {Object.entries(alert.labels)
-              .map(([name, value]) => `${name} ${value}`)
-              .join(", ")}
-            : {brief(alert.value)} past {brief(alert.bar)}, since {ago(alert.since_ns)} {alert.muted && <span className="muted">({alert.muted})</span>}
-          </li>
+          <Fires key={alert.rule + JSON.stringify(alert.labels)} alert={alert} />
         ))}
       </ul>
     </section>
+  );
+}
+
+/** What it found, what that means, and the way to the calls behind it. */
+function Fires({ alert }: { alert: FiringAlert }) {
+  const { rule, value, bar, side, since_ns, muted, meaning, remedy, q, calls_since_ns } = alert;
+  const whose = Object.entries(alert.labels).filter(([, name]) => name);
+  return (
+    <li className="stack">
+      <span>
+        <strong>{rule}</strong> {whose.map(([name, one]) => `${name} ${one}`).join(", ") || "all calls"}: {value}
+        {bar && ` (fires ${side} ${bar})`}, since {ago(since_ns)} {muted && <span className="muted">({muted})</span>}{" "}
+        <Link to="/traces" search={{ q, from: Math.floor(calls_since_ns / 1e6) }}>
+          Show the calls<span className="hidden-visually"> of {rule}</span>
+        </Link>
+      </span>
+      {meaning && (
+        <span className="small muted">
+          {meaning} What to do: {remedy}
+        </span>
+      )}
+    </li>
   );
 }
 
@@ -82,7 +98,7 @@ export function Releases({ releases }: { releases: readonly ReleaseMark[] }) {
       <ol className={styles.releases}>
         {releases.map((one) => (
           <li key={`${one.environment} ${one.prompt} ${one.sequence}`}>
-            <Link to="/releases">
+            <Link to="/releases/served" search={{ prompt: one.prompt, environment: one.environment }}>
               {one.prompt}@{one.versions.join(", ")}
             </Link>{" "}
             in {one.environment} {one.rolled_back && <Badge tone="warn">rolled back</Badge>}

@@ -1,10 +1,12 @@
 import { Link } from "@tanstack/react-router";
 
+import type { ApiError } from "../../api/client";
 import type { DraftFinished } from "../../api/schema";
 import { Badge, type Tone } from "../../parts/Badge";
 import { Button } from "../../parts/Button";
 import { count, duration, money } from "../../parts/format";
 import { Failure } from "../../parts/States";
+import { remedy } from "../traces/remedies";
 import type { Lane } from "./lanes";
 import styles from "./Playground.module.css";
 import type { Attempt } from "./stream";
@@ -84,12 +86,30 @@ function Said({ attempt }: { attempt: Attempt }) {
           <pre>{tool.arguments}</pre>
         </div>
       ))}
-      {attempt.error && <Failure error={attempt.error} />}
+      {attempt.error && <Failed error={attempt.error} />}
       {attempt.finished?.notices.map((notice) => (
         <p key={notice} className="muted small">
           {notice}
         </p>
       ))}
+    </>
+  );
+}
+
+/** Why, what to do about it, and where to look: as the call's own page has it. */
+function Failed({ error }: { error: ApiError }) {
+  const todo = remedy(error.code);
+  return (
+    <>
+      <Failure error={error} />
+      {todo && <p className="small">{todo}</p>}
+      {error.trace && (
+        <p className="small">
+          <Link to="/traces/$id" params={{ id: error.trace }}>
+            Trace
+          </Link>
+        </p>
+      )}
     </>
   );
 }

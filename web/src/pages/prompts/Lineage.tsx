@@ -7,6 +7,7 @@ import { Badge } from "../../parts/Badge";
 import { callsOf } from "../../parts/calls";
 import { ago, count, percent, time } from "../../parts/format";
 import { Empty, Shown } from "../../parts/States";
+import { PROPOSED } from "../../parts/unmerged";
 import { BOX, type Node, graph, line } from "./graph";
 import styles from "./Lineage.module.css";
 import { lineageQuery } from "./queries";
@@ -94,7 +95,7 @@ function Past({ name, version }: { name: string; version: VersionLineage }) {
           </Link>
         </h2>
         <span className="row small">
-          {version.published ? <Badge>published</Badge> : <Badge tone="warn">not published</Badge>}
+          <Standing version={version} />
           {version.calls != null && (
             <Link to="/traces" search={callsSearch(name, version.version)}>
               {count(version.calls)} calls of all time
@@ -111,6 +112,12 @@ function Past({ name, version }: { name: string; version: VersionLineage }) {
       </div>
     </section>
   );
+}
+
+function Standing({ version: { proposed, draft, published } }: { version: VersionLineage }) {
+  if (draft) return <Badge>a draft, no version</Badge>;
+  if (proposed.length > 0) return <Badge tone="warn">{PROPOSED}</Badge>;
+  return published ? <Badge>published</Badge> : <Badge tone="warn">not published</Badge>;
 }
 
 function Changes({ version }: { version: VersionLineage }) {

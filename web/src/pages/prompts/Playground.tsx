@@ -2,11 +2,11 @@ import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useRef, useState } from "react";
 
-import type { DraftCall } from "../../api/schema";
+import type { DraftCall, Registration } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { Answers } from "./Answers";
 import { Cases } from "./Cases";
-import { type Drafting, fileQuery, sent, useSets, useVariables } from "./drafts";
+import { type Draft, type Drafting, fileQuery, sent, usePreview, useSets, useVariables } from "./drafts";
 import { Left } from "./Left";
 import { type Lane, lanes, toggled } from "./lanes";
 import styles from "./Playground.module.css";
@@ -20,22 +20,24 @@ const route = getRouteApi("/inside/prompts/$");
 interface Props {
   name: string;
   drafting: Drafting;
-  known: readonly string[];
+  versions: readonly Registration[];
   models: readonly string[];
   tries: Tries;
 }
 
 /** Ask models, side by side: the draft and versions, with one set of values or several; then against the suite. */
-export function Playground({ name, drafting, known, models, tries }: Props) {
+export function Playground({ name, drafting, versions, models, tries }: Props) {
   const search = route.useSearch();
   const [every, setEvery] = useState(false);
   const [sets, keep] = useSets(name);
   const variables = useVariables(name, drafting.draft);
+  const known = versions.map((one) => one.content.version);
   const { attempts, run, stop } = tries;
   const order = useOrder(name, drafting);
   const tried = (search.tried ?? usual(drafting)).filter((what) => what === "draft" || known.includes(what));
   const chosen = (search.models ?? []).filter((model) => model === "" || models.includes(model));
-  const side = lanes(tried, chosen);
+  const own = useOwnModel(name, drafting.draft, versions);
+  const side = lanes(tried, chosen, own);
   const asked = every ? sets : sets.slice(0, 1);
   const current = sets[0] ?? { name: "", typed: {} };
   const { problems } = valued(variables, current.typed);
@@ -58,8 +60,16 @@ export function Playground({ name, drafting, known, models, tries }: Props) {
           <Cases name={name} variables={variables} add={(more) => keep(merged(sets, more))} />
         </div>
         <div className="panel stack">
-          <Choice legend="Side by side" options={["draft", ...[...known].reverse()]} chosen={tried} param="tried" />
-          <Choice legend="Models" options={["", ...models]} chosen={chosen.length ? chosen : [""]} param="models" />
+          <Choice legend="Side by side" options={["draft", ...[...known].reverse()]} chosen={tried} toggle={(one) => toggled(tried, one)} param="tried" />
+          <Choice
+            legend="Models"
+            options={["", ...models]}
+            labels={{ "": ["the prompt's own", ...new Set(tried.map(own).filter(Boolean))].join(" · ") }}
+            chosen={chosen.length ? chosen : [""]}
+            // Nothing chosen means the own one: the first that is chosen takes its place.
+            toggle={(one) => toggled(chosen, one)}
+            param="models"
+          />
           {sets.length > 1 && (
             <label className={styles.check}>
               <input type="checkbox" checked={every} onChange={(event) => setEvery(event.target.checked)} />
@@ -92,6 +102,15 @@ function usual({ draft, changed }: Drafting): string[] {
   return changed ? ["draft", draft.base] : [draft.base];
 }
 
+/** Which model answers the draft, or a version, when no other is asked for; empty when that is not known. */
+function useOwnModel(name: string, draft: Draft, versions: readonly Registration[]) {
+  const { preview } = usePreview(name, draft, NONE);
+  return (what: string): string =>
+    (what === "draft" ? preview?.cost?.model : versions.find((one) => one.content.version === what)?.content.model) ?? "";
+}
+
+const NONE = {};
+
 const cell = (set: VariableSet, lane: Lane): string => `${lane.id} ${set.name}`;
 
 /** What to send for a lane: the draft's text, or that of a version's file. One that is only proposed is sent as the draft began. */
@@ -118,14 +137,18 @@ function merged(sets: VariableSet[], more: VariableSet[]): VariableSet[] {
 interface ChoiceProps {
   legend: string;
   options: readonly string[];
+  /** What an option is called, where that is not what it is. */
+  labels?: Readonly<Record<string, string>>;
   chosen: readonly string[];
+  /** The choice after one was pressed. */
+  toggle: (one: string) => string[];
   param: "tried" | "models";
 }
 
-function Choice({ legend, options, chosen, param }: ChoiceProps) {
+function Choice({ legend, options, labels = {}, chosen, toggle, param }: ChoiceProps) {
   const navigate = route.useNavigate();
   const choose = (one: string) => {
-    const next = toggled(chosen, one);
+    const next = toggle(one);
     void navigate({ search: (before) => ({ ...before, [param]: next.length ? next : undefined }), replace: true });
   };
   return (
@@ -134,7 +157,7 @@ function Choice({ legend, options, chosen, param }: ChoiceProps) {
       {options.map((one) => (
         <label key={one} className={styles.check}>
           <input type="checkbox" checked={chosen.includes(one)} onChange={() => choose(one)} />
-          {one || "the prompt's own"}
+          {labels[one] ?? one}
         </label>
       ))}
     </fieldset>

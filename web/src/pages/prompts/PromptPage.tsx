@@ -93,7 +93,7 @@ interface BodyProps {
 
 function Body({ name, tab, versions, prompt }: BodyProps) {
   const may = useMay("expert");
-  const tries = useTries();
+  const tries = useTries(name);
   if (MAKING.includes(tab)) {
     if (!may) return <p className="panel">Trying and proposing need the role expert. An admin gives it in Settings.</p>;
     return (

@@ -7,6 +7,7 @@ import { Badge } from "../../parts/Badge";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
 import { Tabs } from "../../parts/Tabs";
+import { releasable, unmerged } from "../../parts/unmerged";
 import { NewPrompt } from "./NewPrompt";
 import { Proposals } from "./Proposals";
 import { promptsQuery } from "./queries";
@@ -96,15 +97,18 @@ function Branch({ folder }: { folder: Folder }) {
 }
 
 function Leaf({ prompt }: { prompt: ListedPrompt }) {
-  const newest = prompt.versions.at(-1)?.version;
+  const merged = releasable(prompt);
+  const newest = merged.at(-1)?.version;
+  const others = unmerged(prompt);
   return (
     <li className={styles.leaf}>
       <Link to="/prompts/$" params={{ _splat: prompt.name }} className={styles.name} aria-label={prompt.name}>
         {lastPart(prompt.name)}
       </Link>
       <span className="muted small">
-        {prompt.versions.length} {prompt.versions.length === 1 ? "version" : "versions"}
+        {merged.length} {merged.length === 1 ? "version" : "versions"}
         {newest && `, newest ${newest}`}
+        {others && ` · ${others}`}
       </span>
       <span className="row">
         {prompt.served.map((place) => (

@@ -9,31 +9,26 @@ import { Button } from "../../parts/Button";
 import { count, duration, money } from "../../parts/format";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { type Draft, sent } from "./drafts";
-import { useKept } from "../../parts/kept";
+import { ownRunsQuery, runQuery, shownRuns } from "./ownRuns";
 import styles from "./Playground.module.css";
 
 const route = getRouteApi("/inside/prompts/$");
 
-const isText = (value: unknown): value is string => typeof value === "string";
-
-/** The draft against a suite: started here, carried on by the server, found again at this address. */
+/** The draft against a suite: started here, carried on by the server, found again on any page of its person. */
 export function SuiteRun({ name, draft }: { name: string; draft: Draft }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const [last, keep] = useKept(`moat-eval ${name}`, isText);
-  const id = search.run ?? last ?? "";
+  const own = useQuery(ownRunsQuery);
   const suites = useQuery({ queryKey: ["runs", "suites"], queryFn: ({ signal }) => answer(api.GET("/api/v1/suites", { signal })) });
-  const show = (run: string) => {
-    keep(run);
-    void navigate({ search: (before) => ({ ...before, run }), replace: true });
-  };
+  const show = (run: string) => void navigate({ search: (before) => ({ ...before, run }), replace: true });
+  const starting = own.data?.starting;
   return (
     <section className="stack" aria-labelledby="suite">
       <h2 id="suite">Against the suite</h2>
       <Shown query={suites}>
         {(all) => {
-          const own = all.filter((suite) => suite.prompt === name && suite.problems.length === 0);
-          if (own.length > 0) return <Start name={name} draft={draft} suites={own} show={show} />;
+          const fit = all.filter((suite) => suite.prompt === name && suite.problems.length === 0);
+          if (fit.length > 0) return <Start name={name} draft={draft} suites={fit} show={show} starting={starting != null} />;
           return (
             <Empty title="No suite tests this prompt" command={`moat eval init ${name}`}>
               <p>A suite has cases, scorers and gates: whether the next version is better is then measured, not felt.</p>
@@ -41,7 +36,15 @@ export function SuiteRun({ name, draft }: { name: string; draft: Draft }) {
           );
         }}
       </Shown>
-      {id && <Progress key={id} id={id} />}
+      {own.isError && <Failure error={own.error} retry={() => void own.refetch()} />}
+      {starting && (
+        <p className="panel muted" role="status">
+          Your run of {starting.prompt}@{starting.version} against {starting.suite} is starting. Money is set aside for it.
+        </p>
+      )}
+      {shownRuns(name, search.run, own.data?.runs ?? []).map((id) => (
+        <Progress key={id} id={id} />
+      ))}
     </section>
   );
 }
@@ -51,9 +54,12 @@ interface StartProps {
   draft: Draft;
   suites: readonly SuiteInfo[];
   show: (run: string) => void;
+  /** Is a run of the person's about to begin, started here or in another window? */
+  starting: boolean;
 }
 
-function Start({ name, draft, suites, show }: StartProps) {
+function Start({ name, draft, suites, show, starting }: StartProps) {
+  const queries = useQueryClient();
   const start = useMutation({
     mutationFn: (form: FormData) => {
       const [suite = "", limit = "", budget = ""] = ["suite", "limit", "budget"].map((field) => {
@@ -63,18 +69,22 @@ function Start({ name, draft, suites, show }: StartProps) {
       const body = { ...sent(name, draft), suite, limit: Number(limit) || 0, model: "", budget, environment: "production" };
       return answer(api.POST("/api/v1/drafts/evals", { body }));
     },
-    onSuccess: (run) => {
-      show(run.id);
-    },
-    // The run that is in the way is named: one's own, or a colleague's of the same draft.
-    onError: (error) => {
-      if (error instanceof ApiError && error.status === 409 && error.param?.startsWith("run_")) show(error.param);
-    },
+    // A run that is gone on with has its id already, and may be shown as it ended before.
+    onSuccess: (run) => queries.setQueryData(runQuery(run.id).queryKey, run),
+    onSettled: () => queries.invalidateQueries({ queryKey: ownRunsQuery.queryKey }),
   });
   const submit = (event: SubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
-    start.mutate(new FormData(event.currentTarget));
+    // As long as this page is there: who has gone on to another is left where they are.
+    start.mutate(new FormData(event.currentTarget), {
+      onSuccess: (run) => show(run.id),
+      // The run that is in the way is named: one's own, or a colleague's of the same draft.
+      onError: (error) => {
+        if (error instanceof ApiError && error.status === 409 && error.param?.startsWith("run_")) show(error.param);
+      },
+    });
   };
+  const pending = start.isPending || starting;
   return (
     <form className="panel stack" onSubmit={submit}>
       <div className="row">
@@ -96,8 +106,8 @@ function Start({ name, draft, suites, show }: StartProps) {
           At most, US dollars
           <input name="budget" inputMode="decimal" pattern="[0-9]+(\.[0-9]+)?" placeholder="what is left today" />
         </label>
-        <Button kind="main" type="submit" disabled={start.isPending}>
-          {start.isPending ? "Starting …" : `Run ${draft.version} against it`}
+        <Button kind="main" type="submit" disabled={pending}>
+          {pending ? "Starting …" : `Run ${draft.version} against it`}
         </Button>
       </div>
       <p className="muted small">It runs on the server within your budget; you may leave this page. All cases are compared with what production serves; a part of them has no verdict.</p>
@@ -110,19 +120,17 @@ const VERDICTS: Record<DraftEval["verdict"], Tone> = { "": "neutral", pass: "goo
 
 function Progress({ id }: { id: string }) {
   const queries = useQueryClient();
-  const run = useQuery({
-    queryKey: ["runs", "draft", id],
-    queryFn: ({ signal }) => answer(api.GET("/api/v1/drafts/evals/{id}", { params: { path: { id } }, signal })),
-    refetchInterval: (query) => (query.state.data?.status === "running" ? 1000 : false),
-  });
+  const run = useQuery(runQuery(id));
   const cancel = useMutation({
     mutationFn: () => answer(api.DELETE("/api/v1/drafts/evals/{id}", { params: { path: { id } } })),
-    onSuccess: (after) => queries.setQueryData(["runs", "draft", id], after),
+    onSuccess: (after) => queries.setQueryData(runQuery(id).queryKey, after),
   });
   const status = run.data?.status;
   // Money is set aside at the start, and what is left of it comes back at the end.
   useEffect(() => {
-    if (status) void queries.invalidateQueries({ queryKey: ["usage", "playground"] });
+    if (!status) return;
+    void queries.invalidateQueries({ queryKey: ["usage", "playground"] });
+    void queries.invalidateQueries({ queryKey: ownRunsQuery.queryKey });
   }, [status, queries]);
   if (run.error instanceof ApiError && run.error.status === 404) {
     return (
@@ -155,9 +163,16 @@ function State({ run, cancel, error }: { run: DraftEval; cancel: () => void; err
       </div>
       {error && <Failure error={error} />}
       <progress className={styles.progress} max={run.total || 1} value={run.done} aria-label="Cases answered" />
+      {run.found && (
+        <p>
+          Nothing was asked, and nothing spent: the content of this draft is that of {run.prompt}@{run.found} to the letter, and{" "}
+          <Link to="/evals/runs/$id" params={{ id: run.id }}>its run</Link> has all answers.
+        </p>
+      )}
       <p className="muted small">
         {count(run.done)} of {count(run.total)} answered
         {run.errors > 0 && <span className="bad"> ✕ {count(run.errors)} errors</span>} · {money(run.spent)} of {money(run.budget)} spent
+        {run.earlier > 0 && !run.found && ` · ${money(run.earlier)} by earlier starts, whose answers are kept`}
         {run.finished_ns > 0 && ` · ${duration(run.finished_ns - run.started_ns)}`} · started by {run.person}
         {run.baseline && (
           <>

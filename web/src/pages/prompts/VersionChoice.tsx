@@ -1,4 +1,5 @@
 import type { Registration } from "../../api/schema";
+import { PROPOSED, isProposed } from "../../parts/unmerged";
 
 interface Props {
   label: string;
@@ -16,6 +17,7 @@ export function VersionChoice({ label, value, versions, choose }: Props) {
         {[...versions].reverse().map((one) => (
           <option key={one.content.version} value={one.content.version}>
             {one.content.version}
+            {isProposed(one) && ` (${PROPOSED})`}
           </option>
         ))}
       </select>

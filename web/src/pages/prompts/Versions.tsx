@@ -4,6 +4,7 @@ import type { Place, Registration } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { ago, time } from "../../parts/format";
 import { type Column, Table } from "../../parts/Table";
+import { PROPOSED, isProposed } from "../../parts/unmerged";
 
 interface Props {
   name: string;
@@ -18,10 +19,13 @@ export function Versions({ name, versions, served }: Props) {
     {
       key: "version",
       header: "Version",
-      cell: ({ content }) => (
-        <Link to="/prompts/$" params={{ _splat: name }} search={{ version: content.version }}>
-          {content.version}
-        </Link>
+      cell: (one) => (
+        <span className="row">
+          <Link to="/prompts/$" params={{ _splat: name }} search={{ version: one.content.version }}>
+            {one.content.version}
+          </Link>
+          {isProposed(one) && <Badge tone="warn">{PROPOSED}</Badge>}
+        </span>
       ),
     },
     { key: "served", header: "Served in", cell: (one) => <Served places={served.filter((place) => place.version === one.content.version)} /> },

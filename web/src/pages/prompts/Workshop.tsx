@@ -37,7 +37,7 @@ export function Workshop({ name, tab, versions, tries }: Props) {
       {opened && drafting.draft.branch !== opened.branch && <Another opened={opened} drafting={drafting} />}
       <Kept drafting={drafting} noFile={noFile} bare={bare} />
       {tab === "edit" && <Editor name={name} drafting={drafting} known={known} />}
-      {tab === "try" && <Playground name={name} drafting={drafting} known={known} models={models.data ?? []} tries={tries} />}
+      {tab === "try" && <Playground name={name} drafting={drafting} versions={versions} models={models.data ?? []} tries={tries} />}
       {tab === "propose" && <Propose name={name} drafting={drafting} />}
     </div>
   );

@@ -1,5 +1,6 @@
 /** What became of a prompt's versions, as a drawing in four columns: version, runs, releases, where it is served. */
 import type { Lineage, VersionLineage } from "../../api/schema";
+import { PROPOSED } from "../../parts/unmerged";
 
 export type Kind = "version" | "run" | "release" | "serving";
 
@@ -51,6 +52,8 @@ export function graph(lineage: Lineage): Graph {
   return { nodes, width: (COLUMNS.length - 1) * STEP.x + BOX.width, height: Math.max(top - 12, BOX.height) };
 }
 
+const traffic = ({ calls }: VersionLineage): string => (calls == null ? "" : `${calls.toLocaleString("en")} calls of all time`);
+
 type Drawn = Omit<Node, "x" | "y" | "next">;
 
 const placed = (node: Drawn): Node => ({ ...node, next: [], x: 0, y: 0 });
@@ -60,9 +63,9 @@ function drawn(version: VersionLineage): Node[] {
     id: `version ${version.version}`,
     kind: "version",
     title: version.version,
-    about: version.calls == null ? "" : `${version.calls.toLocaleString("en")} calls of all time`,
+    about: version.draft ? "a draft, no version" : version.proposed.length > 0 ? PROPOSED : traffic(version),
     target: version.version,
-    tone: version.problem ? "bad" : "neutral",
+    tone: version.problem ? "bad" : version.proposed.length > 0 ? "warn" : "neutral",
   });
   const runs = version.runs.slice(0, MOST_RUNS).map((run) =>
     placed({

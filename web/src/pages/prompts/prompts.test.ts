@@ -241,8 +241,10 @@ it("keeps findings on lines that there are", () => {
 });
 
 it("limits what stands side by side", () => {
-  expect(lanes(["draft", "1.0.0"], []).lanes.map((lane) => lane.id)).toEqual(["draft ", "1.0.0 "]);
-  expect(lanes(["a", "b", "c"], ["x", "y", "z"])).toMatchObject({ left: 3, lanes: { length: 6 } });
+  const own = (what: string) => (what === "draft" ? "x" : "y");
+  expect(lanes(["draft", "1.0.0"], [], own).lanes.map((lane) => lane.id)).toEqual(["draft ", "1.0.0 "]);
+  expect(lanes(["draft", "1.0.0"], ["", "x"], own).lanes.map((lane) => lane.id)).toEqual(["draft ", "1.0.0 ", "1.0.0 x"]);
+  expect(lanes(["a", "b", "c"], ["x", "y", "z"], own)).toMatchObject({ left: 3, lanes: { length: 6 } });
 });
 
 it("takes only what it knows from an address", () => {
@@ -253,7 +255,7 @@ describe("the lineage graph", () => {
   it("leads from the version over its evidence to where it is served", () => {
     const release = { prompt_digest: "", commit: "", dirty: false, author: "Ada <a@x.example>", created_ns: 1 };
     const evidence = { run: "run_1", suite: "s", suite_digest: "", dataset_digest: "", score: 1, verdict: "pass", gates_digest: "", baseline: "", judged_ns: 0 };
-    const version = { version: "1.0.0", path: "", digest: "", problem: "", created_by: "", published: true, changes: [], calls: 3 };
+    const version = { version: "1.0.0", path: "", digest: "", problem: "", proposed: [], draft: false, created_by: "", published: true, changes: [], calls: 3 };
     const serving = { environment: "production", release: "rel_1", share: 1, arm: "", strategy: "all", actor: "a", reason: "", since_ns: 1, until_ns: 0 };
     const lineage = {
       prompt: "p",

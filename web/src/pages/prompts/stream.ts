@@ -35,7 +35,7 @@ export function after(attempt: Attempt, event: DraftEvent): Attempt {
     case "finished":
       return { ...running, state: "finished", finished: event };
     case "failed":
-      return { ...running, state: "failed", error: new ApiError(200, event.error.code, event.error.message, event.error.param) };
+      return { ...running, state: "failed", error: new ApiError(200, event.error.code, event.error.message, event.error.param, event.trace_id) };
   }
 }
 

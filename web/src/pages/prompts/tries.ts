@@ -1,6 +1,6 @@
 /** Tries of the playground: which there are, how far each is, and how to stop them. */
-import { useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { skipToken, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef } from "react";
 
 import { ApiError } from "../../api/client";
 import type { DraftCall } from "../../api/schema";
@@ -23,21 +23,33 @@ const AT_ONCE = 3;
 /** What has been asked of one prompt, and how to ask more. */
 export type Tries = ReturnType<typeof useTries>;
 
-/** Belongs above the tabs, so that answers stay while something else is looked at. */
-export function useTries() {
-  const [attempts, setAttempts] = useState<Record<string, Attempt>>({});
+type Attempts = Readonly<Record<string, Attempt>>;
+
+const NONE: Attempts = {};
+/** Not a topic of api/events.ts: what was answered does not change. */
+const keyOf = (name: string) => ["tries", name];
+
+/**
+ * Belongs above the tabs, so that those under way go on while another tab is looked at. What was answered stays until the
+ * person leaves the console: it was paid for, and its own trace is another page.
+ */
+export function useTries(name: string) {
+  const { data: attempts = NONE } = useQuery<Attempts>({ queryKey: keyOf(name), queryFn: skipToken, gcTime: Infinity });
   const controllers = useRef(new Map<string, AbortController>());
   const queries = useQueryClient();
-  const put = useCallback((id: string, change: (before: Attempt) => Attempt) => {
-    setAttempts((all) => ({ ...all, [id]: change(all[id] ?? WAITING) }));
-  }, []);
+  const put = useCallback(
+    (id: string, change: (before: Attempt) => Attempt) => {
+      queries.setQueryData<Attempts>(keyOf(name), (all = NONE) => ({ ...all, [id]: change(all[id] ?? WAITING) }));
+    },
+    [queries, name],
+  );
 
   const run = useCallback(
     async (jobs: readonly Job[]) => {
       for (const controller of controllers.current.values()) controller.abort();
       controllers.current = new Map(jobs.map((job) => [job.id, new AbortController()]));
       const own = controllers.current;
-      setAttempts(Object.fromEntries(jobs.map((job) => [job.id, WAITING])));
+      queries.setQueryData<Attempts>(keyOf(name), Object.fromEntries(jobs.map((job) => [job.id, WAITING])));
       const waiting = [...jobs];
       const worker = async () => {
         for (let job = waiting.shift(); job; job = waiting.shift()) {
@@ -48,7 +60,7 @@ export function useTries() {
       await Promise.all(Array.from({ length: AT_ONCE }, worker));
       void queries.invalidateQueries({ queryKey: ["usage", "playground"] });
     },
-    [put, queries],
+    [put, queries, name],
   );
 
   const stop = useCallback(
@@ -63,7 +75,7 @@ export function useTries() {
   );
 
   // Who leaves the page hangs up: the provider's call ends, and costs no more.
-  useEffect(() => () => controllers.current.forEach((controller) => controller.abort()), []);
+  useEffect(() => () => stop(), [stop]);
   return { attempts, run, stop };
 }
 

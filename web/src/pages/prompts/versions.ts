@@ -1,6 +1,7 @@
 /** Semantic versions, as far as pages need them: https://semver.org */
 
 import type { Registration } from "../../api/schema";
+import { isProposed } from "../../parts/unmerged";
 
 export type Part = "major" | "minor" | "patch";
 
@@ -19,9 +20,6 @@ export function nextVersion(versions: readonly string[], part: Part): string {
   // A patch finishes what a pre-release began.
   return `${major}.${minor}.${before ? patch : patch + 1}`;
 }
-
-/** Is a version on branches of proposals only? */
-const isProposed = (one: Registration): boolean => one.branches.length > 0 && one.branches.every((branch) => branch.startsWith("propose/"));
 
 /** The newest version that is more than a proposal; the newest of all when there is no other. */
 export const settled = (versions: readonly Registration[]): Registration | undefined =>

@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import type { Order, Plan } from "../../api/schema";
 import { Failure } from "../../parts/States";
+import { releasable, unmerged } from "../../parts/unmerged";
 import { promptsQuery } from "../prompts/queries";
 import { release } from "./acts";
 import { inWords } from "./Arms";
@@ -69,25 +70,26 @@ interface PartProps {
 function Which({ wanted, set }: PartProps) {
   const prompts = useQuery(promptsQuery);
   const rules = useQuery(rulesQuery);
-  const versions = prompts.data?.find((one) => one.name === wanted.prompt)?.versions ?? [];
+  const offered = prompts.data?.filter((one) => releasable(one).length > 0);
+  const prompt = offered?.find((one) => one.name === wanted.prompt);
+  const others = prompt ? unmerged(prompt) : "";
   return (
     <>
       <label>
         Prompt
         <select required data-autofocus value={wanted.prompt} onChange={(event) => set({ ...wanted, prompt: event.target.value, version: "" })}>
           <option value="" />
-          {prompts.data?.map((one) => <option key={one.name}>{one.name}</option>)}
+          {offered?.map((one) => <option key={one.name}>{one.name}</option>)}
         </select>
       </label>
       <label>
         Version
         <select required value={wanted.version} onChange={(event) => set({ ...wanted, version: event.target.value })} disabled={!wanted.prompt}>
           <option value="" />
-          {versions.toReversed().map((one) => (
-            <option key={one.version}>{one.version}</option>
-          ))}
+          {prompt && releasable(prompt).toReversed().map((one) => <option key={one.version}>{one.version}</option>)}
         </select>
       </label>
+      {others && <p className="muted small">Not offered: {others}.</p>}
       <label>
         Environment
         <input

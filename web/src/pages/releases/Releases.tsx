@@ -8,9 +8,10 @@ import { useMay } from "../../api/session";
 import { Button } from "../../parts/Button";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
+import { useReference } from "../../parts/useReference";
 import { NewRelease } from "./NewRelease";
 import { PlaceCard } from "./PlaceCard";
-import { environmentsQuery, releasesQuery } from "./queries";
+import { environmentsQuery, releasesQuery, rulesQuery } from "./queries";
 import styles from "./Releases.module.css";
 
 const route = getRouteApi("/inside/releases");
@@ -58,8 +59,10 @@ function StartRelease() {
 }
 
 function NothingYet() {
+  const reference = useReference();
+  const environment = useQuery(rulesQuery).data?.[0]?.name;
   return (
-    <Empty title="Nothing is released yet" command="moat release create NAME@VERSION --to staging">
+    <Empty title="Nothing is released yet" command={reference && environment && `moat release create ${reference} --to ${environment}`}>
       <p>
         A release is a version of a prompt that an environment serves. What is served, since when, by whom and on what evidence stands
         here, and one can go back with two clicks.

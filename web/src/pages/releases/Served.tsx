@@ -7,6 +7,7 @@ import { Badge } from "../../parts/Badge";
 import { ago, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { Empty, Shown } from "../../parts/States";
+import { useReference } from "../../parts/useReference";
 import { ArmCharts } from "./ArmCharts";
 import { Arms } from "./Arms";
 import { By } from "./By";
@@ -64,10 +65,11 @@ function Body({ history, releases }: { history: Assignment[]; releases: readonly
   const search = route.useSearch();
   const { prompt, environment } = search;
   const navigate = route.useNavigate();
+  const reference = useReference(prompt);
   const now = history[0];
   if (!now) {
     return (
-      <Empty title={`${environment} never served ${prompt}`} command={`moat release create ${prompt}@VERSION --to ${environment}`}>
+      <Empty title={`${environment} never served ${prompt}`} command={reference && `moat release create ${reference} --to ${environment}`}>
         What it serves will stand here, with everything it served before.
       </Empty>
     );

@@ -6,7 +6,7 @@ import type { CallRow, Feedback, Usages } from "../../api/schema";
 import { Badge } from "../../parts/Badge";
 import { callsOf } from "../../parts/calls";
 import { Chart } from "../../parts/Chart";
-import { ago, brief, count, duration, money, percent, time } from "../../parts/format";
+import { ago, brief, count, measured, money, percent, time } from "../../parts/format";
 import { Heading } from "../../parts/Heading";
 import { localStarts } from "../../parts/localTime";
 import { PeriodChoice } from "../../parts/PeriodChoice";
@@ -103,8 +103,8 @@ function Sums({ total }: { total: Usages }) {
     ["Failed", `${count(total.errors)} (${percent(total.errors / total.calls)})`],
     ["Cost", `${money(total.cost)}${total.unpriced ? ` + ${count(total.unpriced)} unpriced` : ""}`],
     ["Tokens", `${brief(total.input_tokens)} + ${brief(total.output_tokens)}`],
-    ["p50", duration(total.p50_ns)],
-    ["p95", duration(total.p95_ns)],
+    ["p50", measured(total.p50_ns)],
+    ["p95", measured(total.p95_ns)],
   ];
   return (
     <dl className="tiles">

@@ -1,18 +1,19 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, type SubmitEvent, useState } from "react";
+import type { ReactNode, SubmitEvent } from "react";
 
 import { answer, api } from "../../api/client";
 import type { ConfigDraft, LimitRule, LimitState, LimitWish } from "../../api/schema";
-import { useMay } from "../../api/session";
+import { sessionQuery, useMay } from "../../api/session";
 import { Button } from "../../parts/Button";
+import { textKey, useKept, useKeptFields } from "../../parts/kept";
 import { LineDiff } from "../../parts/LineDiff";
 import { ProposalMade } from "../../parts/ProposalMade";
 import { useSettled } from "../../parts/settled";
 import { Empty, Failure } from "../../parts/States";
 import { Amount, LimitFields } from "./LimitFields";
 import type { LimitAct } from "./routes";
-import { NEW, PLAYGROUND, type Typed, fullest, isWhole, typedOf, wishOf } from "./wish";
+import { NEW, PLAYGROUND, type Typed, fullest, isTyped, isWhole, typedOf, wishOf } from "./wish";
 
 interface Props {
   act: LimitAct;
@@ -46,8 +47,8 @@ export function ChangeLimit({ act, limit, rules, counters }: Props) {
   return <Editing key={`${act} ${limit}`} limit={act === "new" ? "" : limit} rule={rule} used={fullest(limit, counters)} />;
 }
 
-/** Does it stand in moat.yaml? Others are variables of the environment. */
-export const isStated = (rule: LimitRule): boolean => rule.place.startsWith("moat.yaml");
+/** Is it stated in moat.yaml, or can it be? Others are variables of the environment. */
+export const isStated = (rule: LimitRule): boolean => rule.limit === PLAYGROUND || rule.place.startsWith("moat.yaml");
 
 const Back = () => (
   <Link to="/spend/limits" search={{}}>
@@ -56,12 +57,14 @@ const Back = () => (
 );
 
 function Editing({ limit, rule, used }: { limit: string; rule: LimitRule | undefined; used: LimitState | undefined }) {
-  const [typed, setTyped] = useState<Typed>(() => (rule ? typedOf(rule) : NEW));
-  const change = (part: Partial<Typed>) => setTyped((before) => ({ ...before, ...part }));
+  const { data: session } = useQuery(sessionQuery);
+  const [kept, keep] = useKept(textKey("form", session?.actor ?? "", `limit:${limit}`), isTyped);
+  const typed = kept ?? (rule ? typedOf(rule) : NEW);
+  const change = (part: Partial<Typed>) => keep({ ...typed, ...part });
   const whole = limit === PLAYGROUND ? typed.amount.trim() !== "" : isWhole(typed);
   const title = limit ? `limits: change ${limit}` : `limits: add ${typed.name}`;
   return (
-    <Proposing heading={limit ? `Change ${limit}` : "A new limit"} title={title} wish={whole ? wishOf(limit, typed) : null}>
+    <Proposing heading={limit ? `Change ${limit}` : "A new limit"} title={title} wish={whole ? wishOf(limit, typed) : null} forget={kept ? () => keep(null) : undefined}>
       {limit === PLAYGROUND ? (
         <Amount typed={typed} change={change} used={used} label="US dollars that each person may spend in a day on trying prompts" />
       ) : (
@@ -88,12 +91,19 @@ interface ProposingProps {
   title: string;
   /** Null as long as something is missing. */
   wish: LimitWish | null;
+  /** Forgets what was typed; undefined while nothing was. */
+  forget?: () => void;
   children: ReactNode;
 }
 
-function Proposing({ heading, title, wish, children }: ProposingProps) {
+function Proposing({ heading, title, wish, forget, children }: ProposingProps) {
   const queries = useQueryClient();
-  const [message, setMessage] = useState("");
+  const why = useKeptFields(`limit:why:${heading}`, { message: "" });
+  const { message } = why.fields;
+  const clear = () => {
+    why.forget();
+    forget?.();
+  };
   const settled = useSettled(JSON.stringify(wish));
   const draft = useQuery({
     queryKey: ["drafts", "limits", settled],
@@ -107,7 +117,10 @@ function Proposing({ heading, title, wish, children }: ProposingProps) {
   const propose = useMutation({
     mutationFn: ({ path, text, base }: ConfigDraft) =>
       answer(api.POST("/api/v1/proposals", { body: { title, message, files: [{ path, text, base }] } })),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["proposals"] }),
+    onSuccess: () => {
+      clear();
+      return queries.invalidateQueries({ queryKey: ["proposals"] });
+    },
   });
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -128,13 +141,14 @@ function Proposing({ heading, title, wish, children }: ProposingProps) {
         {children}
         <label>
           Why
-          <textarea value={message} onChange={(event) => setMessage(event.target.value)} required rows={3} maxLength={10_000} />
+          <textarea value={message} onChange={(event) => why.change({ message: event.target.value })} required rows={3} maxLength={10_000} />
         </label>
         {propose.isError && <Failure error={propose.error} />}
         <div className="row">
           <Button kind="main" type="submit" disabled={!isNew || draft.data.text === draft.data.before || propose.isPending}>
             {propose.isPending ? "Proposing …" : "Propose"}
           </Button>
+          {(forget ?? message) && <Button onClick={clear}>Forget what is typed</Button>}
           <Back />
         </div>
       </section>

@@ -38,6 +38,15 @@ export interface Typed {
 
 export const NEW: Typed = { name: "", per: [], match: {}, measure: "money", amount: "", window: "month", action: "reject", warn: "", timezone: "UTC" };
 
+/** Is this what the fields hold, as a browser kept it? */
+export function isTyped(value: unknown): value is Typed {
+  if (typeof value !== "object" || value === null) return false;
+  const { per, match, ...texts } = value as Record<string, unknown>;
+  const areTexts = (of: object) => Object.values(of).every((text) => typeof text === "string");
+  const names = Object.entries(NEW).flatMap(([name, one]) => (typeof one === "string" ? [name] : []));
+  return Array.isArray(per) && areTexts(per) && typeof match === "object" && match !== null && areTexts(match) && names.every((name) => typeof texts[name] === "string");
+}
+
 /** Picodollars as dollars that can be typed: 25.00, 0.0005. */
 export function dollars(picos: number): string {
   const value = picos / DOLLAR;

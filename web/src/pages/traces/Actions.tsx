@@ -6,9 +6,12 @@ import { Button } from "../../parts/Button";
 import { Modal } from "../../parts/Modal";
 import { AddCase } from "./AddCase";
 import type { FullSpan } from "./queries";
-import { Replay } from "./Replay";
+import { Replay, useReplaying } from "./Replay";
+import { SendToReview } from "./Review";
 
-type Which = "replay" | "case" | "compare";
+type Which = "replay" | "case" | "review" | "compare";
+
+const ASKING = "It stays open until the answer is there. ✕ closes it; the answer stands here when you open it again.";
 
 /** What can be done with a call. */
 export function Actions({ call }: { call: FullSpan }) {
@@ -16,6 +19,7 @@ export function Actions({ call }: { call: FullSpan }) {
   const may = useMay("expert");
   const why = may ? undefined : "Needs the role expert";
   const close = () => setOpen(null);
+  const replaying = useReplaying(call);
   return (
     <>
       <Button disabled={!may} title={why} onClick={() => setOpen("replay")}>
@@ -24,12 +28,18 @@ export function Actions({ call }: { call: FullSpan }) {
       <Button disabled={!may} title={why} onClick={() => setOpen("case")}>
         Add to dataset…
       </Button>
+      <Button disabled={!may} title={why} onClick={() => setOpen("review")}>
+        Send to review…
+      </Button>
       <Button onClick={() => setOpen("compare")}>Compare with…</Button>
-      <Modal title="Replay with something else" open={open === "replay"} close={close}>
+      <Modal title="Replay with something else" open={open === "replay"} close={close} holds={replaying ? ASKING : undefined}>
         <Replay call={call} />
       </Modal>
       <Modal title="Add to a dataset" open={open === "case"} close={close}>
         <AddCase call={call} />
+      </Modal>
+      <Modal title="Send to review" open={open === "review"} close={close}>
+        <SendToReview call={call} />
       </Modal>
       <Modal title="Compare with another call" open={open === "compare"} close={close}>
         <Other id={call.request_id || call.trace_id} />

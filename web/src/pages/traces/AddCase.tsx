@@ -9,6 +9,7 @@ import { Json } from "../../parts/Json";
 import { useKeptFields } from "../../parts/kept";
 import { Empty, Failure, Shown } from "../../parts/States";
 import { datasetsQuery } from "../evals/queries";
+import { versionsQuery } from "../prompts/queries";
 import { Expected } from "./Expected";
 import { answered, asText } from "./messages";
 import { type FullSpan, useConversation } from "./queries";
@@ -30,7 +31,16 @@ export function AddCase({ call }: { call: FullSpan }) {
     const words = tags.split(",").map((tag) => tag.trim());
     add.mutate({ ...about, expected: expected || null, tags: words.filter(Boolean) });
   };
+  const versions = useQuery({ ...versionsQuery(call.prompt), enabled: call.prompt !== "" });
   if (add.data) return <Added made={add.data} />;
+  if (call.prompt && !call.release && versions.data && !versions.data.some((one) => one.content.version === call.version)) {
+    return (
+      <Empty title="A draft answered this call">
+        {call.prompt}@{call.version} is no version yet, and a case needs one: what its variables were is known by its template. Propose it, and have
+        it merged; or replay the call with a version, and make a case of that.
+      </Empty>
+    );
+  }
   return (
     <Shown query={sets}>
       {(found) =>

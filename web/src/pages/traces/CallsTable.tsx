@@ -11,8 +11,7 @@ import styles from "./CallsTable.module.css";
 import { useFresh, useRows } from "./pages";
 import { rowId } from "./queries";
 import type { CallFilter } from "./search";
-import { singleKeys, useSingleKeys } from "../../shell/shortcuts";
-import { writes } from "./keys";
+import { isTyped, singleKeys, useSingleKeys } from "../../shell/shortcuts";
 
 const ROW = 32;
 /** Characters of a time that name the year, which the window above the table tells. */
@@ -110,7 +109,7 @@ function useChoice(
   });
   useEffect(() => {
     const onKey = (event: globalThis.KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || writes(event.target) || event.defaultPrevented) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyped(event) || event.defaultPrevented) return;
       const within = scroller.current?.contains(event.target as Node) ?? false;
       const step = { ...(singleKeys() ? { j: 1, k: -1 } : {}), ...(within ? { ArrowDown: 1, ArrowUp: -1 } : {}) }[event.key];
       if (step === undefined || document.querySelector("[role=dialog]")) return;

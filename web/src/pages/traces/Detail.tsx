@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { useId } from "react";
 
 import { Badge } from "../../parts/Badge";
@@ -8,7 +9,7 @@ import { type Verdict, verdicts } from "./findings";
 import { answered, asked } from "./messages";
 import { Messages } from "./Messages";
 import { type FullSpan, useConversation } from "./queries";
-import { remedy } from "./remedies";
+import { place, remedy } from "./remedies";
 import { stepOf } from "./tree";
 import styles from "./Trace.module.css";
 
@@ -59,13 +60,18 @@ function Part({ title, children }: { title: string; children: React.ReactNode })
 }
 
 function Trouble({ span }: { span: FullSpan }) {
+  const where = place(span.error);
   return (
     <div className={styles.trouble}>
       <p>
         <strong>Failed: {span.error}</strong>
       </p>
       {span.error_message && <p className={styles.said}>{span.error_message}</p>}
-      {remedy(span.error) && <p>{remedy(span.error)}</p>}
+      {remedy(span.error) && (
+        <p>
+          {remedy(span.error)} {where && <Link to={where.to}>{where.label}</Link>}
+        </p>
+      )}
     </div>
   );
 }

@@ -10,11 +10,13 @@ import { ago } from "../../parts/format";
 import { useKeptFields } from "../../parts/kept";
 import { Failure, Shown } from "../../parts/States";
 import { type FullSpan, feedbackQuery } from "./queries";
+import { Waiting, waits } from "./Review";
 import styles from "./Trace.module.css";
 
 /** What people and scorers said of a call; and one's own opinion, for those who may give it. */
 export function Opinions({ call }: { call: FullSpan }) {
   const id = call.request_id || call.trace_id;
+  const may = useMay("expert");
   const said = useQuery(feedbackQuery(id));
   return (
     <section className="panel stack" aria-labelledby="opinions">
@@ -22,11 +24,14 @@ export function Opinions({ call }: { call: FullSpan }) {
       <Shown query={said}>
         {(found) =>
           found.length > 0 ? (
-            <ul className={`stack ${styles.plain}`}>
-              {found.map((one) => (
-                <Opinion key={one.id} one={one} />
-              ))}
-            </ul>
+            <>
+              <ul className={`stack ${styles.plain}`}>
+                {found.map((one) => (
+                  <Opinion key={one.id} one={one} />
+                ))}
+              </ul>
+              {may && waits(found) && <Waiting call={call} />}
+            </>
           ) : (
             <p className="muted">Nobody has said anything of it yet.</p>
           )
@@ -39,12 +44,13 @@ export function Opinions({ call }: { call: FullSpan }) {
 
 function Opinion({ one }: { one: Feedback }) {
   const { value, rating } = one;
-  const tone = value == null ? "neutral" : value >= 0.5 ? "good" : "bad";
+  const waiting = one.name === "review" && value === 0;
+  const tone = waiting ? "warn" : value == null ? "neutral" : value >= 0.5 ? "good" : "bad";
   return (
     <li>
       <p>
         <strong>{one.name ?? "feedback"}</strong>{" "}
-        {value != null && <Badge tone={tone}>{rating != null ? `${rating} of 5` : one.source === "scorer" ? value.toFixed(2) : value >= 0.5 ? "good" : "bad"}</Badge>}{" "}
+        {value != null && <Badge tone={tone}>{rating != null ? `${rating} of 5` : one.source === "scorer" ? value.toFixed(2) : waiting ? "asked for" : value >= 0.5 ? "good" : "bad"}</Badge>}{" "}
         <span className="muted small">
           {one.by || "somebody"}, {ago(one.at_ns)}
         </span>

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 
 import { PeriodChoice } from "../../parts/PeriodChoice";
 import { periodOf } from "../../parts/period";
+import { EnvironmentChoice } from "./EnvironmentChoice";
 import { valuesQuery } from "./queries";
 import { DEFAULT_WINDOW, type TraceSearch, WINDOWS } from "./search";
 import styles from "./Traces.module.css";
@@ -11,8 +12,8 @@ export function Quick({ search, since_ns, change }: { search: TraceSearch; since
   return (
     <div className="row" role="group" aria-label="Quick filters">
       <PeriodChoice period={periodOf(search, DEFAULT_WINDOW)} windows={WINDOWS} choose={change} />
-      <Choice by="environment" all="All environments" since_ns={since_ns} value={search.environment} choose={(environment) => change({ environment })} />
-      <Choice by="model" all="All models" since_ns={since_ns} value={search.model} choose={(model) => change({ model })} />
+      <EnvironmentChoice search={search} since_ns={since_ns} change={change} />
+      <ModelChoice since_ns={since_ns} value={search.model} choose={(model) => change({ model })} />
       <label className={styles.check}>
         <input type="checkbox" checked={search.failed === true} onChange={(event) => change({ failed: event.target.checked || undefined })} />
         Failed only
@@ -21,20 +22,18 @@ export function Quick({ search, since_ns, change }: { search: TraceSearch; since
   );
 }
 
-interface ChoiceProps {
-  by: "environment" | "model";
-  all: string;
+interface ModelProps {
   since_ns: number | undefined;
   value: string | undefined;
   choose: (value: string | undefined) => void;
 }
 
-function Choice({ by, all, since_ns, value, choose }: ChoiceProps) {
-  const { data = [] } = useQuery(valuesQuery(by, since_ns));
+function ModelChoice({ since_ns, value, choose }: ModelProps) {
+  const { data = [] } = useQuery(valuesQuery("model", since_ns));
   const values = value && !data.includes(value) ? [value, ...data] : data;
   return (
-    <select aria-label={by === "model" ? "Model" : "Environment"} value={value ?? ""} onChange={(event) => choose(event.target.value || undefined)} className={styles.choice}>
-      <option value="">{all}</option>
+    <select aria-label="Model" value={value ?? ""} onChange={(event) => choose(event.target.value || undefined)} className={styles.choice}>
+      <option value="">All models</option>
       {values.map((one) => (
         <option key={one} value={one}>
           {one}

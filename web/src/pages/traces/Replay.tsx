@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { type MutationState, useIsMutating, useMutation, useMutationState, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type SyntheticEvent, useState } from "react";
 
@@ -24,8 +24,15 @@ export function Replay({ call }: { call: FullSpan }) {
   const [value, setValue] = useState("");
   const choices = useChoices(call, what);
   const replay = useMutation({
+    mutationKey: replaysOf(call),
     mutationFn: () => answer(api.POST("/api/v1/replays", { body: { request_id: call.request_id, ...(value ? { [what]: value } : {}) } })),
+    // Each was paid for: they are kept until the person leaves the console, whatever page is looked at.
+    gcTime: Infinity,
   });
+  const asked = useMutationState({ filters: { mutationKey: replaysOf(call) }, select: ({ state }) => state as MutationState<Replayed> });
+  const pending = asked.some((one) => one.status === "pending");
+  const [last, ...earlier] = asked.flatMap((one) => (one.data ? [one.data] : [])).reverse();
+  const failure = asked.at(-1)?.error;
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
     replay.mutate();
@@ -68,17 +75,39 @@ export function Replay({ call }: { call: FullSpan }) {
           </label>
         </div>
         <div className="row">
-          <Button kind="main" type="submit" disabled={replay.isPending}>
+          <Button kind="main" type="submit" disabled={pending}>
             Replay
           </Button>
           <span role="status" className="muted">
-            {replay.isPending && "Asking …"}
+            {pending && "Asking …"}
           </span>
         </div>
       </form>
-      {replay.error && <Failure error={replay.error} />}
-      {replay.data && <Both got={replay.data} />}
+      {failure && <Failure error={failure} />}
+      {last && <Both got={last} label="Both answers" />}
+      {earlier.length > 0 && <Earlier replays={earlier} />}
     </div>
+  );
+}
+
+/** Under which the replays of a call are known. */
+const replaysOf = (call: FullSpan) => ["replay", call.request_id];
+
+/** Is a replay of the call under way? */
+export const useReplaying = (call: FullSpan): boolean => useIsMutating({ mutationKey: replaysOf(call) }) > 0;
+
+function Earlier({ replays }: { replays: readonly Replayed[] }) {
+  return (
+    <details>
+      <summary>
+        {replays.length} earlier {replays.length === 1 ? "replay" : "replays"} of this call
+      </summary>
+      <div className="stack">
+        {replays.map((got, index) => (
+          <Both key={got.request_id} got={got} label={`Both answers, ${index + 1} before`} />
+        ))}
+      </div>
+    </details>
   );
 }
 
@@ -92,18 +121,18 @@ function useChoices(call: FullSpan, what: What): readonly (readonly [string, str
   return (releases.data ?? []).map((one) => [one.id, `${one.content.version} · ${one.id}`] as const);
 }
 
-function Both({ got }: { got: Replayed }) {
+function Both({ got, label }: { got: Replayed; label: string }) {
   const [then, now] = [got.first, got.answer];
   const [before, after] = [textOf(then), textOf(now)];
   return (
-    <section className="stack" aria-label="Both answers" role="status">
+    <section className="stack" aria-label={label} role="status">
       <p>
         <strong>{got.target}</strong> {got.model && <span className="muted">answered by {got.model}</span>}{" "}
         <Link to="/traces/$id" params={{ id: got.request_id }}>
           Its trace
         </Link>
       </p>
-      <div className={styles.scroll} tabIndex={0} role="region" aria-label="Both answers in numbers">
+      <div className={styles.scroll} tabIndex={0} role="region" aria-label={`${label}, in numbers`}>
         <table className={styles.table}>
           <thead>
             <tr>

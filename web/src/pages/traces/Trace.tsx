@@ -120,7 +120,7 @@ function sumsOf(calls: readonly FullSpan[]) {
 
 function Who({ call }: { call: FullSpan | undefined }) {
   if (!call) return null;
-  const { tenant, user, session, environment, feature, release, prompt, arm } = call;
+  const { tenant, user, session, environment, feature, release, prompt, version, arm } = call;
   return (
     <>
       {environment && <Fact name="Environment" value={environment} />}
@@ -146,7 +146,26 @@ function Who({ call }: { call: FullSpan | undefined }) {
           }
         />
       )}
-      {release && <Fact name="Release" value={<code title={prompt}>{release}</code>} />}
+      {prompt && version && (
+        <Fact
+          name="Version"
+          value={
+            <Link to="/prompts/$" params={{ _splat: prompt }} search={{ version }}>
+              {prompt}@{version}
+            </Link>
+          }
+        />
+      )}
+      {release && (
+        <Fact
+          name="Release"
+          value={
+            <Link to="/releases/$id" params={{ id: release }}>
+              <code>{release}</code>
+            </Link>
+          }
+        />
+      )}
       {arm && <Fact name="Arm" value={arm} />}
     </>
   );

@@ -5,13 +5,14 @@ import { useMemo, useState } from "react";
 import { ApiError } from "../../api/client";
 import type { CallCount, Usages } from "../../api/schema";
 import { Button } from "../../parts/Button";
-import { count, duration, money, percent } from "../../parts/format";
+import { count, measured, money, percent } from "../../parts/format";
 import { FirstCall } from "../../parts/FirstCall";
 import { Heading } from "../../parts/Heading";
 import { isFixed, isPast } from "../../parts/period";
 import { useReleaseMarks } from "../../parts/releaseMarks";
 import { Empty, Failure } from "../../parts/States";
 import { CallsTable } from "./CallsTable";
+import { LeftOut } from "./EnvironmentChoice";
 import { FilterBar } from "./FilterBar";
 import { Histogram } from "./Histogram";
 import { countQuery, totalsQuery } from "./queries";
@@ -35,7 +36,10 @@ export function Traces() {
     setNow(Date.now());
     void navigate({ search: (before) => ({ ...before, ...part }) });
   };
-  const wrong = counted.error instanceof ApiError && counted.error.param === "q" ? counted.error.message : "";
+  // What is wrong stands where it was typed: of an expression that was put into another, its own place is asked for.
+  const alone = useQuery({ ...countQuery({ ...filter, q: search.q }), enabled: counted.isError && search.q !== filter.q });
+  const error = alone.error ?? counted.error;
+  const wrong = error instanceof ApiError && error.param === "q" ? error.message : "";
   const live = search.live === true && search.until === undefined;
   return (
     <div className="page">
@@ -50,6 +54,7 @@ export function Traces() {
         <Quick search={search} since_ns={filter.since_ns} change={change} />
         <Sums counted={counted.data} totals={totals.data} />
       </div>
+      <LeftOut search={search} change={change} />
       {counted.data && counted.data.calls > 0 && (
         <section className={`panel ${styles.chart}`}>
           <Histogram counted={counted.data} marks={marks} past={isPast(search, now)} zoom={(from, until) => change({ from, until, live: undefined })} />
@@ -71,8 +76,8 @@ function Sums({ counted, totals }: { counted: CallCount | undefined; totals: Usa
       {totals && counted.calls > 0 && (
         <>
           <Sum name="cost" value={`${money(totals.cost)}${totals.unpriced ? ` + ${count(totals.unpriced)} unpriced` : ""}`} />
-          <Sum name="p50" value={duration(totals.p50_ns)} />
-          <Sum name="p95" value={duration(totals.p95_ns)} />
+          <Sum name="p50" value={measured(totals.p50_ns)} />
+          <Sum name="p95" value={measured(totals.p95_ns)} />
         </>
       )}
     </dl>
@@ -97,8 +102,8 @@ function Nothing({ search, change }: { search: TraceSearch; change: (part: Parti
     <Empty title="No call matches">
       <div className="row">
         {!everywhere && <Button onClick={() => change({ window: "all", from: undefined, until: undefined })}>Look at all time</Button>}
-        {isFiltered(search) && (
-          <Button onClick={() => change({ q: undefined, failed: undefined, environment: undefined, model: undefined })}>Remove the filters</Button>
+        {(isFiltered(search) || search.calls === "traffic") && (
+          <Button onClick={() => change({ q: undefined, failed: undefined, environment: undefined, model: undefined, calls: "all" })}>Remove the filters</Button>
         )}
       </div>
     </Empty>

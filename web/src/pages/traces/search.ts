@@ -1,6 +1,7 @@
 /** What the address of the list says, and what is asked of the API for it. */
-import { flag, text } from "../../parts/address";
+import { among, flag, text } from "../../parts/address";
 import { type Bounds, type PeriodSearch, boundsOf, periodOf, readPeriod } from "../../parts/period";
+import { CALLS, type CallsSearch, onlyTraffic } from "../../parts/traffic";
 
 /** Windows of pages that list calls, or whose they are. */
 export const WINDOWS = ["15m", "1h", "6h", "24h", "today", "7d", "30d", "all"] as const;
@@ -9,19 +10,18 @@ export type Window = (typeof WINDOWS)[number];
 
 export const DEFAULT_WINDOW = "24h";
 
-export interface TraceSearch extends PeriodSearch<Window> {
+export interface TraceSearch extends PeriodSearch<Window>, CallsSearch {
   /** An expression of the filter language: docs/traces.md. */
   q?: string;
   failed?: true;
-  environment?: string;
   model?: string;
   /** New calls appear by themselves. */
   live?: true;
 }
 
-/** What of an address is a search; the rest is left out. */
+/** What of an address is a search; the rest is left out. One that asks for nothing asks for traffic. */
 export function traceSearch(search: Record<string, unknown>): TraceSearch {
-  return {
+  const found: TraceSearch = {
     ...readPeriod(search, WINDOWS),
     q: text(search["q"]),
     failed: flag(search["failed"]),
@@ -29,6 +29,7 @@ export function traceSearch(search: Record<string, unknown>): TraceSearch {
     model: text(search["model"]),
     live: flag(search["live"]),
   };
+  return { ...found, calls: among(search["calls"], CALLS) ?? (isFiltered(found) ? undefined : "traffic") };
 }
 
 export interface CallFilter extends Bounds {
@@ -43,7 +44,7 @@ export interface CallFilter extends Bounds {
 export function filterOf(search: TraceSearch, now: number): CallFilter {
   return {
     ...boundsOf(periodOf(search, DEFAULT_WINDOW), now),
-    q: search.q,
+    q: onlyTraffic(search.calls, search.q),
     failed: search.failed,
     environment: search.environment,
     model: search.model,
@@ -52,6 +53,6 @@ export function filterOf(search: TraceSearch, now: number): CallFilter {
   };
 }
 
-/** Is anything asked for but a time? */
+/** Is anything asked for but a time, or whose calls? */
 export const isFiltered = (search: TraceSearch): boolean =>
   search.q !== undefined || search.failed === true || search.environment !== undefined || search.model !== undefined;
