@@ -53,7 +53,7 @@ def test_a_table_in_a_file_is_the_table(project: Project, tmp_path: Path) -> Non
     assert "| " not in text
     assert re.search(r"^search +1 +1 ", text, re.MULTILINE)
     shown = project.ok("spend", "--by", "feature").out
-    period = re.compile(r" to .*\(UTC\)")
+    period = re.compile(r"^.* to .*\(UTC\)", re.MULTILINE)
     assert period.sub("", text) == period.sub("", shown)
 
 

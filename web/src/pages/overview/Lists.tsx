@@ -14,7 +14,7 @@ export function Firing({ alerts, past }: { alerts: readonly FiringAlert[]; past:
       <h2>
         <Badge tone="bad">{alerts.length} firing{past && " now"}</Badge>
       </h2>
-      <ul>
+      <ul className={styles.list}>
         {alerts.map((alert) => (
           <Fires key={alert.rule + JSON.stringify(alert.labels)} alert={alert} />
         ))}
@@ -28,21 +28,26 @@ function Fires({ alert }: { alert: FiringAlert }) {
   const { rule, value, bar, side, since_ns, muted, meaning, remedy, q, calls_since_ns } = alert;
   const whose = Object.entries(alert.labels).filter(([, name]) => name);
   return (
-    <li className="stack">
-      <span>
+    <li>
+      <p>
         <strong>{rule}</strong> {whose.map(([name, one]) => `${name} ${one}`).join(", ") || "all calls"}: {value}
         {bar && ` (fires ${side} ${bar})`}, since {ago(since_ns)} {muted && <span className="muted">({muted})</span>}{" "}
         <Link to="/traces" search={{ q, from: Math.floor(calls_since_ns / 1e6) }}>
           Show the calls<span className="hidden-visually"> of {rule}</span>
         </Link>
-      </span>
+      </p>
       {meaning && (
-        <span className="small muted">
-          {meaning} What to do: {remedy}
-        </span>
+        <p className="small muted">
+          {meaning} What to do: <InWords text={remedy} />
+        </p>
       )}
     </li>
   );
+}
+
+/** A text, with what stands between back ticks as code. */
+function InWords({ text }: { text: string }) {
+  return text.split("`").map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part));
 }
 
 /** What is left of budgets, the fullest first, and what the month will cost: now, whatever time the page shows. */
@@ -95,7 +100,7 @@ export function Releases({ releases }: { releases: readonly ReleaseMark[] }) {
     <section className="panel stack" aria-label="Releases">
       <h2>Releases in this time</h2>
       {releases.length === 0 && <p className="muted">None. They are the dotted lines in the charts.</p>}
-      <ol className={styles.releases}>
+      <ol className={styles.list}>
         {releases.map((one) => (
           <li key={`${one.environment} ${one.prompt} ${one.sequence}`}>
             <Link to="/releases/served" search={{ prompt: one.prompt, environment: one.environment }}>

@@ -29,7 +29,7 @@ export function EnvironmentChoice({ search: { environment, calls }, since_ns, ch
       onChange={(event) => choose(event.target.value)}
       className={styles.choice}
     >
-      <option value={TRAFFIC}>All but evals and playground</option>
+      <option value={TRAFFIC}>Traffic</option>
       <option value="">All environments</option>
       {values.map((one) => (
         <option key={one} value={one}>
