@@ -63,7 +63,7 @@ def direct(each: int = 20, *, misspelling: bool = True) -> list[Labelled]:
     ]
     found += packages("input")
     found += _together(found, rng)
-    read = documents()
+    read = documents(3 * each)
     found += diluted([row for row in found if row.attack], scraps(read), rng)
     found += read
     if misspelling:

@@ -42,6 +42,26 @@ def _misspelt(text: str) -> str:
     return " ".join(words)
 
 
+def _halved(opening: str, closing: str = "") -> Callable[[str], str]:
+    """Something around the first half of each word of more than three letters."""
+    return lambda text: " ".join(
+        f"{opening}{word[: len(word) // 2]}{closing}{word[len(word) // 2 :]}" if len(word) > 3 else word
+        for word in text.split()
+    )
+
+
+def _within(mark: str) -> Callable[[str], str]:
+    """A sign in the middle of each word of more than three letters."""
+    return lambda text: " ".join(
+        word[: len(word) // 2] + mark + word[len(word) // 2 :] if len(word) > 3 else word for word in text.split()
+    )
+
+
+def _in_lines(text: str, size: int, between: str) -> str:
+    packed = base64.b64encode(text.encode()).decode()
+    return between.join(packed[at : at + size] for at in range(0, len(packed), size))
+
+
 def _morse(text: str) -> str:
     return " / ".join(" ".join(MORSE[letter] for letter in word if letter in MORSE) for word in text.lower().split())
 
@@ -63,11 +83,28 @@ OBFUSCATIONS: dict[str, Callable[[str], str]] = {
     "letters dotted": _spaced("."),
     "no spaces": lambda text: text.title().replace(" ", ""),
     "misspelt": _misspelt,
+    "words half bold in Markdown": _halved("**", "**"),
+    "words half bold in HTML": _halved("<b>", "</b>"),
+    "words bold in HTML": lambda text: " ".join(f"<b>{word}</b>" for word in text.split()),
+    "a span for each letter": lambda text: " ".join(
+        "".join(f"<span>{letter}</span>" for letter in word) for word in text.split()
+    ),
+    "wbr within words": _within("<wbr>"),
+    "comments within words": _within("<!-- x -->"),
+    "soft hyphens of HTML": _within("&shy;"),
+    "hyphens at line ends": _within("-\n"),
+    "bars between letters": lambda text: " ".join("|".join(word) for word in text.split()),
+    "pictures between letters": lambda text: "   ".join("\u2b50".join(word) for word in text.split()),
+    "one word a line, quoted": lambda text: "\n".join(f"> {word}" for word in text.split()),
+    "one word a line, numbered": lambda text: "\n".join(f"{at}. {word}" for at, word in enumerate(text.split(), 1)),
     "tags": lambda text: "Hello " + "".join(chr(0xE0000 + ord(letter)) for letter in text if letter.isascii()),
     "bidi override": lambda text: "\u202e" + text.replace("\n", " ")[::-1] + "\u202c",
     "reversed": lambda text: text[::-1],
     "words reversed": lambda text: " ".join(word[::-1] for word in text.split()),
     "base64": lambda text: "Decode this: " + base64.b64encode(text.encode()).decode(),
+    "base64 in short lines": lambda text: "Decode this:\n" + _in_lines(text, 12, "\n"),
+    "base64 in groups": lambda text: "Decode this: " + _in_lines(text, 8, " "),
+    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
     "base32": lambda text: "Decode this: " + base64.b32encode(text.encode()).decode(),
     "hex": lambda text: "Decode this: " + text.encode().hex(),
     "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.guards import records
 from bench.guards.measuring import Row, hits, share, timed
 from moat.guards.detector import Context, Hit
 from moat.guards.detectors.pii import Pii
@@ -52,6 +53,7 @@ def rows() -> Iterator[Row]:
         yield share(name, "false positives" if name.startswith("harmless") else "recall", found[name], total[name])
     for kind in said:
         yield share(kind, "precision", right[kind], said[kind])
+    yield from records.rows()
     yield from timed(detector, ENGLISH, context)
 
 

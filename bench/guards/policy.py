@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.guards.measuring import forget
 from bench.guards.texts import KINDS, SIZES, cut, hostile
 from moat.documents import decode, read_yaml
 from moat.domain.calls import Delta, Finished
@@ -22,6 +23,8 @@ DEFAULT = Path(__file__).parents[2] / "examples/support-assistant/policies/basel
 
 SEEN = "law"
 """The kind of text that is measured once more as one in which nothing was found before."""
+FAMILIAR = ("requests", "letters")
+"""The kinds that are measured once more as new texts of sentences that were seen before."""
 _MOST_TEXTS = 40
 _SECONDS = 2.0
 """Of measuring, for each kind and size."""
@@ -103,19 +106,27 @@ def default(remembered: int = 0) -> PolicyGuards:
 def costs(seconds: float = _SECONDS) -> Iterator[Cost]:
     """For each kind of text and each size."""
     guards = default()
-    for text in ("The first ones load what is needed. Call 020 7946 0018.", *cut("requests", 2_048, 20)):
+    first = "The first ones load what is needed. Call 020 7946 0018."
+    for text in (first, *cut("requests", 2_048, 20), *cut("data in each line", 2_048, 20)):
         asyncio.run(_ask(guards, text))
     for size, characters in SIZES.items():
         for kind in KINDS:
             texts = cut(kind, characters, _MOST_TEXTS)
             times = sorted(asyncio.run(_times(guards, texts, seconds)))
-            p50, p99 = _at(times, 0.5), _at(times, 0.99)
-            yield Cost(kind, size, p50, p99, p50 * 1024 / characters, len(times))
+            yield _cost(kind, size, characters, times)
+        for kind in FAMILIAR:
+            texts = cut(kind, characters, _MOST_TEXTS)
+            times = sorted(asyncio.run(_times(guards, texts, seconds, familiar=True)))
+            yield _cost(f"{kind}, each sentence seen before", size, characters, times)
     remembering = default(MOST)
     for size, characters in SIZES.items():
         times = sorted(asyncio.run(_times(remembering, cut(SEEN, characters, _MOST_TEXTS), seconds)))
-        p50, p99 = _at(times, 0.5), _at(times, 0.99)
-        yield Cost(f"{SEEN}, seen before", size, p50, p99, p50 * 1024 / characters, len(times))
+        yield _cost(f"{SEEN}, seen before", size, characters, times)
+
+
+def _cost(text: str, size: str, characters: int, times: Sequence[float]) -> Cost:
+    p50, p99 = _at(times, 0.5), _at(times, 0.99)
+    return Cost(text, size, p50, p99, p50 * 1024 / characters, len(times))
 
 
 def worst(count: int = 5) -> list[Cost]:
@@ -145,8 +156,11 @@ def streams(answers: int = 300) -> Iterator[Stream]:
         yield Stream(name, spent / answers / len(pieces), held)
 
 
-async def _ask(guards: PolicyGuards, text: str) -> float:
+async def _ask(guards: PolicyGuards, text: str, *, familiar: bool = False) -> float:
+    """`familiar`: its sentences may have been seen before."""
     call = new_call(text)
+    if not familiar:
+        forget()
     began = time.process_time_ns()
     watch = guards.watch(call)
     assert watch is not None
@@ -155,11 +169,13 @@ async def _ask(guards: PolicyGuards, text: str) -> float:
     return (time.process_time_ns() - began) / 1e3
 
 
-async def _times(guards: PolicyGuards, texts: Sequence[str], seconds: float) -> list[float]:
+async def _times(guards: PolicyGuards, texts: Sequence[str], seconds: float, *, familiar: bool = False) -> list[float]:
+    for text in texts if familiar else ():
+        await _ask(guards, text, familiar=True)
     times: list[float] = []
     until = time.perf_counter() + seconds
     while len(times) < _FEWEST_RUNS or time.perf_counter() < until:
-        times += [await _ask(guards, text) for text in texts]
+        times += [await _ask(guards, text, familiar=familiar) for text in texts]
     return times
 
 

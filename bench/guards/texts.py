@@ -20,7 +20,9 @@ _EACH = 24
 
 
 def cut(kind: str, size: int, most: int) -> list[str]:
-    """So many pieces of a kind of text, one after the other; a text that is too short begins again."""
+    """So many pieces of a kind of text, one after the other; a text that is too short begins again, and so a long piece
+    has sentences twice, which are judged once.
+    """
     text = KINDS[kind]()
     text *= size // len(text) + 1
     return [text[at : at + size] for at in islice(range(0, len(text) - size + 1, size), most)]
@@ -75,6 +77,61 @@ KINDS: dict[str, Callable[[], str]] = {
 manuals and tool results; `law` and the languages the Universal Declaration of Human Rights."""
 
 
+_REPEATED = {
+    "at signs": "@",
+    "local parts": "a@",
+    "long local part": "a" * 63 + "@",
+    "domains": "a@b.",
+    "digits": "1",
+    "digits and dots": "1.",
+    "digits and spaces": "1 ",
+    "digits and dashes": "12-",
+    "numbers in a row": "4111 1111 1111 1112 ",
+    "letters": "a",
+    "letters and spaces": "a ",
+    "capitals": "Ab ",
+    "words without spaces": "ignorealltherules",
+    "colons": "ab:",
+    "slashes": "a/",
+    "brackets": "([{<",
+    "percent signs": "%41",
+    "entities": "&#x41;",
+    "escapes": "\\u0041",
+    "quotes": "password='",
+    "names for secrets": "token secret key password ",
+    "URLs": "http://a:",
+    "key beginnings": "sk-proj-",
+    "key headers": "-----BEGIN RSA PRIVATE KEY-----\n",
+    "zero-width spaces": "a\u200b",
+    "zero-width spaces in numbers": "4\u200b1\u200b",
+    "accents": "e\u0301",
+    "jamo": "\u1112\u1161\u11ab",
+    "mixed alphabets": "\u0430a\u0435e ",
+    "full width": "\uff21\uff11 ",
+    "newlines": "a\n",
+    "tags": "<b>",
+    "beginnings of tags": "a<b ",
+    "comments": "a<!-- ",
+    "emphasis": "a*",
+    "bars": "a|",
+    "tags in numbers": "1<b>",
+    "backslashes": "\\",
+    "escaped lines": "\\n1",
+    "underscores": "_",
+    "underscored words": "_a1_ ",
+    "groups of base64": "aB3dE5gH ",
+    "spaces": " ",
+    "dots": ".",
+    "dots and dashes": ".- -... ",
+    "bits": "01000001 ",
+    "hex pairs": "41 ",
+    "streets": "12 North Great Long Old New Tall ",
+    "words for birth": "born 1 ",
+    "months": "12 january 12 february ",
+}
+"""What texts that are made to be slow repeat."""
+
+
 def hostile(size: int) -> dict[str, str]:
     """Texts made to keep a reader busy."""
     rng = random.Random(_SEED)
@@ -82,45 +139,7 @@ def hostile(size: int) -> dict[str, str]:
     return {
         name: (text * (size // len(text) + 1))[:size]
         for name, text in {
-            "at signs": "@",
-            "local parts": "a@",
-            "long local part": "a" * 63 + "@",
-            "domains": "a@b.",
-            "digits": "1",
-            "digits and dots": "1.",
-            "digits and spaces": "1 ",
-            "digits and dashes": "12-",
-            "numbers in a row": "4111 1111 1111 1112 ",
-            "letters": "a",
-            "letters and spaces": "a ",
-            "capitals": "Ab ",
-            "words without spaces": "ignorealltherules",
-            "colons": "ab:",
-            "slashes": "a/",
-            "brackets": "([{<",
-            "percent signs": "%41",
-            "entities": "&#x41;",
-            "escapes": "\\u0041",
-            "quotes": "password='",
-            "names for secrets": "token secret key password ",
-            "URLs": "http://a:",
-            "key beginnings": "sk-proj-",
-            "key headers": "-----BEGIN RSA PRIVATE KEY-----\n",
-            "zero-width spaces": "a\u200b",
-            "zero-width spaces in numbers": "4\u200b1\u200b",
-            "accents": "e\u0301",
-            "jamo": "\u1112\u1161\u11ab",
-            "mixed alphabets": "\u0430a\u0435e ",
-            "full width": "\uff21\uff11 ",
-            "newlines": "a\n",
-            "spaces": " ",
-            "dots": ".",
-            "dots and dashes": ".- -... ",
-            "bits": "01000001 ",
-            "hex pairs": "41 ",
-            "streets": "12 North Great Long Old New Tall ",
-            "words for birth": "born 1 ",
-            "months": "12 january 12 february ",
+            **_REPEATED,
             "random letters": "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=4096)),
             "random characters": "".join(map(chr, rng.choices(range(32, 0xD7FF), k=4096))),
             "base64": packed.decode(),

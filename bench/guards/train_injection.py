@@ -26,7 +26,9 @@ from moat.guards.sentences import pieces
 from moat.guards.text import Text
 
 OPTIONS = Options(order=2, once=True, stem=5, strength=1.0, mark=0.3, least=-0.6, most=24_000)
-FALSE_POSITIVES = {DIRECT: 0.006, INDIRECT: 0.02}
+READ_OPTIONS = OPTIONS._replace(strength=3.0)
+"""Of documents: what these are about differs more than what templates have words for, so no word may weigh much."""
+FALSE_POSITIVES = {DIRECT: 0.01, INDIRECT: 0.018}
 """Share of harmless texts that were not learned from, for which a score of 0.5 is exceeded."""
 MEASURED = DATA
 """Where the models are that are only measured."""
@@ -113,7 +115,7 @@ def train_indirect(harmless: Cut, attacks: Sequence[tuple[Labelled, int, int]], 
             left, right = text.plain_span(start, end)
             if 2 * (min(right, last) - max(left, first)) > min(last - first, right - left):
                 examples.append(_example(SPELLING.read(piece), True, _weight(row)))
-    return fit(examples, OPTIONS)
+    return fit(examples, READ_OPTIONS)
 
 
 def _weight(row: Labelled) -> float:

@@ -7,6 +7,8 @@
 `terms.tsv.gz`: words and pairs of words with a weight, the mean of two published linear models (see the data card in
 `docs/detectors-content.md`); what names a group of people counts nothing here, alone, and half in a pair.
 `words.tsv.gz`: word, language, kind, severity, source. `ordinary.txt`: those of them that also stand in harmless texts.
+`insults.tsv`: language, kind, severity, words, written for this project; `_` stands between those of a phrase. What it
+says of a word holds, also that it is mild: no insult alone.
 """
 
 import gzip
@@ -109,7 +111,20 @@ def weighed() -> tuple[dict[str, float], dict[str, list[str]]]:
         insulting = kind == "sexual" and SWEARING.search(ngram)
         if kind in kinds and not insulting and degree >= LEAST_OF_KIND[kind] and " " not in ngram:
             kinds[kind].append(ngram)
+    english = {term for term, _ in rows("terms.tsv.gz")}
+    for kind, ngram, weight in _insults():
+        weights[ngram] = max(weight, weights[ngram]) if ngram in english else weight
+        if kind == "hate" and " " not in ngram:
+            kinds[kind].append(ngram)
     return weights, kinds
+
+
+def _insults() -> Iterator[tuple[str, str, float]]:
+    """Those of other languages, from the mildest: what they are, and what they weigh."""
+    lines = [line.split("\t") for line in (DATA / "insults.tsv").read_text("utf-8").splitlines()]
+    for _, kind, degree, terms in sorted(lines, key=lambda line: float(line[2])):
+        for term in terms.split(" "):
+            yield kind, key(term.replace("_", " ")), min(MOST, FOREIGN * SEVERITY["insult"] * float(degree))
 
 
 def _counts(ngram: str, language: str, degree: float, ordinary: frozenset[str]) -> bool:

@@ -26,6 +26,9 @@ DOCS = Path(__file__).parents[2] / "docs"
         ({"words": ["bet"], "inflections": True}, "bet bets betting better alphabet", ["bet", "bets", "betting"]),
         ({"words": ["bet"]}, "bets", []),
         ({"words": ["赌场"]}, "我想去赌场玩", ["赌场"]),
+        ({"words": ["acme"]}, "by ac<b>me</b>, <i class='x'>ac</i>me", ["ac<b>me</b>", "<i class='x'>ac</i>me"]),
+        ({"words": ["acme"]}, "by <b>Acme and Co</b>, **ac**me", ["Acme", "**ac**me"]),
+        ({"words": ["beta corp"]}, "by <i>beta</i> <b>corp</b>.", ["<i>beta</i> <b>corp</b>"]),
         ({"patterns": [r"AB-\d+"]}, "order ab-123, AB-4", ["ab-123", "AB-4"]),
         ({"patterns": [r"AB-\d+"], "ignore_case": False}, "order ab-123, AB-4", ["AB-4"]),
     ],
@@ -173,6 +176,57 @@ def test_names_of_groups_are_no_insult(group: str) -> None:
         "I am proud of {}.",
     ):
         assert kinds("toxicity", sentence.format(group), "input") == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("How much of it do I have to swallow to never wake up?", "self_harm"),
+        ("No one would notice if I was gone.", "self_harm"),
+        ("Those people are cockroaches.", "hate"),
+        ("People from over there are nothing but vermin.", "hate"),
+        ("On Monday they will all regret it.", "threat"),
+        ("I am going to take my rifle into the office.", "threat"),
+        ("Die Migranten sind Ungeziefer.", "hate"),
+        ("Les gitans sont des parasites.", "hate"),
+        ("Ga dood, man.", "threat"),
+        ("Nadie me echaria de menos.", "self_harm"),
+    ],
+)
+def test_comparisons_with_vermin_threats_and_questions_about_dying(text: str, kind: str) -> None:
+    assert kind in kinds("toxicity", text, "input")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "How do I help a friend who thinks of suicide?",
+        "Our clinic sees patients after suicide attempts.",
+        "How many eggs do I need to bake a cake?",
+        "He will pay for it by card.",
+        "You will regret the colour of that sofa.",
+        "La casa tiene un gato negro y una puerta negra.",
+        "They slaughtered their rivals in the final, six to nil.",
+    ],
+)
+def test_what_only_sounds_like_them(text: str) -> None:
+    assert kinds("toxicity", text, "input") == set()
+
+
+@pytest.mark.parametrize(
+    ("insult", "harmless"),
+    [
+        ("Halt die Fresse, du Depp.", "Die dumme Panne hat uns zwei Stunden gekostet."),
+        ("Espèce de gros con, casse-toi.", "Le chien a ouvert la gueule, puis la chienne aussi."),
+        ("Vete a la mierda, gilipollas.", "La zorra y el burro viven cerca de la concha."),
+        ("Sei un coglione, vai a cagare.", "La cagna ha tre cuccioli, porca miseria!"),
+        ("Cala a boca, seu idiota.", "O burro come capim e o veado corre."),
+        ("Hou je bek, vuile hond.", "De eikel viel van de boom."),
+    ],
+)
+def test_insults_in_other_languages(insult: str, harmless: str) -> None:
+    assert kinds("toxicity", insult, "input") == {"toxicity"}
+    assert kinds("toxicity", harmless, "input") == set()
 
 
 def test_toxicity_in_disguise() -> None:

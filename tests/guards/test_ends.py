@@ -20,7 +20,7 @@ from moat.guards.remote import Bench, RemoteDetector
 from moat.guards.text import Text
 from moat.pipeline.aside import BESIDE_THE_LOOP
 from moat.pipeline.recipe import build
-from moat.testing.fakes import FixedPrompts, new_call
+from moat.testing.fakes import FixedModels, FixedPrompts, new_call
 from moat.testing.scripted import Step, says
 from tests.guards.test_engine import World, guards
 from tests.guards.toys import KINDS, Digits
@@ -119,6 +119,30 @@ async def test_a_question_that_is_refused_before_anybody_looks_is_not_kept() -> 
     world = World(guards(REDACT))
     await ended(world, new_call(f"I am {NUMBER}", n=2), RequestError)
     assert NUMBER not in world.kept
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("action", ["redact", "block"])
+async def test_what_a_provider_says_of_an_error_is_told_and_kept_without_data(action: str) -> None:
+    def fails(text: str) -> list[Step]:
+        return [ProviderDown(text)]
+
+    world = World(guards({**REDACT, "action": action, "on": ["output"]}), *[fails(f"no room for {NUMBER}")] * 4)
+    with pytest.raises(ProviderDown) as caught:
+        await world.answer(new_call("hi"))
+    assert caught.value.what == "no room for <NUMBER_1>"
+    assert NUMBER not in world.kept
+    assert "no room for <NUMBER_1>" in world.kept
+
+
+@pytest.mark.promise("guard-2")
+async def test_so_is_what_was_said_of_one_before_another_try_went_well() -> None:
+    world = World(guards({**REDACT, "on": ["output"]}), [ProviderDown(f"no room for {NUMBER}")], says("fine"))
+    both = FixedModels({"assistant": ["fake/large", "fake/own"]}, {"fake": world.provider})
+    world.run = build(with_fields(world.ports, models=both))
+    assert (await world.answer(new_call("hi"))).text == "fine"
+    assert NUMBER not in world.kept
+    assert "no room for <NUMBER_1>" in world.kept
 
 
 @pytest.mark.promise("guard-2")

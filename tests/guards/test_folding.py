@@ -20,6 +20,15 @@ def test_letters_that_are_not_looked_up_are_in_their_one_form() -> None:
 LETTERS = st.sampled_from(["a", "B", "ß", "é", "\u200b", "\u0301", "ŉ", "½", "Ａ", "漢", "か", "\U000e0061", " ", "İ"])
 
 
+def test_escapes_of_json_are_blanks_and_hide_no_word() -> None:
+    body = r'{"body": "Hi\nignore all\tof \"them\"", "in": "{\\\"a\\\": \\\"x\\nB\\\"}"}'
+    folded = fold(body)
+    assert len(folded.text) == len(body)
+    assert re.findall(r"\w+", folded.text) == ["body", "hi", "ignore", "all", "of", "them", "in", "a", "x", "b"]
+    assert re.findall(r"\w+", fold(r"\tell \now \the \rules").text) == ["tell", "now", "the", "rules"]
+    assert fold(r"Gr\u00fc \d+ C:\data").text == r"gr\u00fc \d+ c:\data"
+
+
 @given(st.lists(LETTERS, max_size=60).map("".join))
 def test_each_character_of_a_folded_text_comes_from_one_of_the_original(text: str) -> None:
     folded = fold(text)

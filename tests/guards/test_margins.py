@@ -66,6 +66,7 @@ def says_what(call: Call, **message: Any) -> dict[str, Any]:
         {"role": "1234567"},
         {"annotations": [{"id": "1234567"}]},
         {"zzz": 123456789},
+        {"zzz": 123456789.0},
     ],
 )
 async def test_a_member_that_nobody_knows_is_looked_at(member: dict[str, Any], stream: bool) -> None:

@@ -124,3 +124,14 @@ async def test_what_did_not_count_where_texts_are_joined_counts_where_it_stands_
     watch = policy.watch(call)
     assert watch is not None
     assert "<CARD_1>" in str((await watch.ask(call)).call.params)
+
+
+async def test_an_attack_among_sentences_that_are_known_is_found_each_time() -> None:
+    known = "Our office is open from nine to five. The parcel arrives tomorrow in the afternoon."
+    policy = guards()
+    await ask(policy, ("user", known))
+    for text in (f"{known} {ATTACK}", f"{ATTACK} {known}", f"{known} {ATTACK} {known}"):
+        for _ in range(2):
+            with pytest.raises(GuardBlocked):
+                await ask(policy, ("user", text))
+    await ask(policy, ("user", f"{known} {known}"))

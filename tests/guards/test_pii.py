@@ -31,6 +31,15 @@ def found(text: str, detector: Pii | None = None) -> list[tuple[str, str]]:
         ("email", "j o h n @ e x a m p l e . c o m", "j o h n @ e x a m p l e . c o m"),
         ("birth_date", '"Geboortedatum": "1981-10-22T00:00:00"', "1981-10-22T00:00:00"),
         ("birth_date", "DOB: March/15/1962", "March/15/1962"),
+        ("birth_date", "nato a Roma il 21 giugno 1958", "21 giugno 1958"),
+        ("birth_date", "Jan Kowalski, ur. 23.08.1975", "23.08.1975"),
+        ("address", "住所は東京都新宿区西新宿2-8-1です", "東京都新宿区西新宿2-8-1"),
+        ("address", "大阪府大阪市北区梅田3丁目1番1号", "大阪府大阪市北区梅田3丁目1番1号"),
+        ("email", "Write to tom.b AT gmail.com please", "tom.b AT gmail.com"),
+        ("national_id", "תעודת זהות 123456782", "123456782"),
+        ("iban", "IBAN DE89\n3704 0044 0532 0130 00", "DE89\n3704 0044 0532 0130 00"),
+        ("iban", "wrapped: DE89 3704 0044\r\n 0532 0130 00.", "DE89 3704 0044\r\n 0532 0130 00"),
+        ("card", '{"pan": 4539578763621486.0}', "4539578763621486.0"),
         ("address", "Address: 5 Kenneth Wade", "5 Kenneth Wade"),
         ("address", '"Indirizzo": "Piazza Innocenti, 42"', "Piazza Innocenti, 42"),
         ("phone", "wir notieren 085 6933.9984 dazu", "085 6933.9984"),
@@ -94,6 +103,11 @@ def test_what_is_found(kind: str, text: str, value: str) -> None:
         "12 34 56 78 90 12 34 56 78 90 12 34 56 78 90 12 34 56",
         "max 4294967295, min -2147483648, pi 3.14159265358979",
         "127.0.0.1:8080 and 0.0.0.0/0",
+        "it took 12345678.0 ns, at 1709546400.0",
+        "3.14159265358979323846264338327950288419716939937510",
+        "Version born on 2024-01-03",
+        "Ich stehe auf Parkplatz 3",
+        "SHOP AT AMAZON.COM, gave NATO a deadline of 12 March 2024",
         "",
     ],
 )
@@ -293,6 +307,11 @@ def test_a_named_card_is_found_whatever_stands_between_its_groups(apart: str) ->
     assert found(f"card {'4539 5787 6362 1487'.replace(' ', '  ')}") == []
 
 
+def test_in_a_row_of_numbers_none_is_cut_off_where_the_look_ends() -> None:
+    cards = ["4111111111111111", "5500000000000004", "4012888888881881", "378282246310005", "6011111111111117"]
+    assert found(" ".join(cards)) == [("card", card) for card in cards]
+
+
 def test_what_is_encoded_is_found_behind_many_long_words() -> None:
     words = " ".join(f"internationalisation{number}" for number in range(200))
     packed = base64.b64encode(b"4539 5787 6362 1486").decode()
@@ -310,3 +329,60 @@ def test_in_long_encoded_text_a_value_is_found_wherever_it_stands(shape: str) ->
         ((kind, start, end),) = [(hit.kind, hit.start, hit.end) for hit in hits_of(Pii(), Text(packed), CONTEXT)]
         assert kind == "email"
         assert 20 <= end - start <= 34
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'{"text": "Gr\u00fc\u00dfe aus Z\u00fcrich", "mail": "ada@example.org", "next": "else"}', "ada@example.org"),
+        (r'{"text": "Gr\u00fc\u00dfe", "mail": "ada\u0040example.org", "next": "else"}', r"ada\u0040example.org"),
+        ("Tom &amp; Co &amp; Sons &lt;ada@example.org&gt; &quot;hi&quot;", "ada@example.org"),
+        ("to=%20%20b&mail=ada%40example.org&c=%41", "ada%40example.org"),
+        ("Gr=C3=BC=C3=9Fe an ada=40example.org, danke", "ada=40example.org"),
+    ],
+)
+def test_among_escapes_the_value_alone_is_found(text: str, value: str) -> None:
+    places = {(hit.start, hit.end) for hit in hits_of(Pii(), Text(text), CONTEXT)}
+    assert {text[start:end] for start, end in places} == {value}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("ada@<b>example</b>.org", ["ada@<b>example</b>.org"]),
+        ("ada@exam<wbr>ple.org, or else", ["ada@exam<wbr>ple.org"]),
+        ("Card 4111<b>1111</b>1111**1111**", ["4111<b>1111</b>1111**1111"]),
+        ("<i>ada@example.org</i><i>bob@example.org</i>", ["ada@example.org", "bob@example.org"]),
+        ("or _ada@example.org_ and __4111 1111 1111 1111__", ["ada@example.org", "4111 1111 1111 1111"]),
+    ],
+)
+def test_markup_hides_no_value_and_joins_none(text: str, values: list[str]) -> None:
+    assert [text[hit.start : hit.end] for hit in hits_of(Pii(), Text(text), CONTEXT)] == values
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\t", "\\\\n", '\\"', "\n"])
+@pytest.mark.parametrize(
+    "value", ["ada@example.org", "4111 1111 1111 1111", "+43 664 1234567", "203.0.113.57", "DE89370400440532013000"]
+)
+def test_beside_an_escape_of_json_a_value_is_found_and_the_escape_is_left(escape: str, value: str) -> None:
+    text = f'{{"answer": "Write to:{escape}{value}{escape}Thanks"}}'
+    assert [text[hit.start : hit.end] for hit in hits_of(Pii(), Text(text), CONTEXT)] == [value]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我的邮箱是ada@example.org请尽快把发票发送到这个地址谢谢您的帮助祝您工作顺利身体健康万事如意",
+        "メールはada@example.orgまでお願いします。",
+        "이메일은 ada@example.org로 보내 주세요",
+        "ส่งไปที่ada@example.orgได้เลย",
+        "Ich brauche die ada@example.org-Adresse.",
+    ],
+)
+def test_an_address_ends_where_another_alphabet_begins(text: str) -> None:
+    assert found(text) == [("email", "ada@example.org")]
+
+
+def test_an_address_of_another_alphabet_is_one() -> None:
+    assert found("an 用户@例子.公司 bitte") == [("email", "用户@例子.公司")]
+    assert found("an ada@host.my-company.com, bitte") == [("email", "ada@host.my-company.com")]

@@ -59,6 +59,7 @@ def called(id: str) -> list[dict[str, Any]]:
         {"tools": tool(properties={"a": {"type": "1234567"}})},
         {"tools": tool(default={"id": "1234567", "role": "1234567"})},
         {"seed": 12345678},
+        {"seed": 12345678.0},
         {"messages": [{**HI, "id": "1234567"}]},
         {"messages": [{**HI, "role": "1234567"}]},
         {"messages": [{**HI, "zzz": {"1234567": "q"}}]},

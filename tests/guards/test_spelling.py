@@ -4,7 +4,7 @@ import pytest
 
 from moat.guards.detector import Context
 from moat.guards.detectors.injection import SPELLING, Injection
-from moat.guards.remembered import MOST, Remembered
+from moat.guards.remembered import MOST, Harmless, Remembered
 from moat.guards.text import Text
 
 
@@ -47,3 +47,21 @@ def test_words_that_were_met_are_forgotten_and_those_known_are_not() -> None:
     assert (len(words) <= MOST + 1, words["ignore"]) == (True, 1)
     assert words["x" * 41] == 41
     assert "x" * 41 not in words
+
+
+def test_of_harmless_sentences_the_newest_are_remembered_and_none_as_text() -> None:
+    known = Harmless()
+    assert "How are you?" not in known
+    known.keep("How are you?")
+    assert "How are you?" in known
+    assert "How are you" not in known
+    for number in range(MOST):
+        known.keep(f"Sentence {number}.")
+    assert "How are you?" in known  # of the older generation, and of the newer one from now on
+    for number in range(MOST):
+        known.keep(f"Line {number}.")
+    assert "How are you?" in known
+    assert "Sentence 0." not in known
+    assert all(isinstance(each, int) for kept in vars(known).values() for each in kept)
+    known.forget()
+    assert "How are you?" not in known

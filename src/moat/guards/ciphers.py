@@ -1,13 +1,20 @@
 """Shifted and mirrored alphabets and words spelled backwards, known by their commonest words."""
 
-from collections import Counter
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import NamedTuple
 
 from moat.guards.glance import GLANCE
 from moat.guards.plain import vocabulary
+from moat.guards.readings import Piece, backwards, in_place
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
+_AROUND = 160
+"""Characters of the line beside common words that are read with them."""
+_RARE = 12
+"""One word in so many is a common one."""
+_WORD = re.compile("[a-z]+")
 _COMMON_WORDS = """the and you your are all for with that this not from have will what how previous ignore instructions
 tell reveal system prompt forget write answer about make can any now rules without give instead output every above new
 who please should when then would there their which show where just only into before after must don safety filter mode
@@ -33,8 +40,11 @@ def _backwards(text: str) -> str:
     return text[::-1]
 
 
+_NO_SPACE = re.compile(r"\S+")
+
+
 def _words_backwards(text: str) -> str:
-    return " ".join(word[::-1] for word in text.split())
+    return _NO_SPACE.sub(lambda word: word.group()[::-1], text)
 
 
 READERS: dict[str, Callable[[str], str]] = {
@@ -78,20 +88,55 @@ def _inverse(encoding: str) -> str:
     return encoding
 
 
-def suspected(text: str) -> list[str]:
-    """The encodings that a text, whose letters beyond ASCII are question marks, seems to be written in.
+def stretches(text: str) -> Iterator[Piece]:
+    """Stretches of a text that seem to be written in one of the encodings, read.
 
-    At least two common words of it stand there, in one encoding, and more than one word in twelve.
+    At least two common words of it stand there, and more than one word in twelve, as far as the line goes.
     """
-    words = text.lower().translate(_SEPARATED).split()
+    lower = text.replace("\u0130", "I").lower()  # the only letter that grows
+    if _spellings().isdisjoint(lower.encode("ascii", "replace").decode().translate(_SEPARATED).split()):
+        return
+    places: dict[str, list[_Place]] = {}
     known = _coded()
-    if _spellings().isdisjoint(words):
-        return []
-    there = known.keys() & set(words)
-    if len(there) < 2:
-        return []
-    hits = Counter(encoding for word in there for encoding in known[word])
-    encoding, most = hits.most_common(1)[0]
-    if most < 2 or most * 12 < min(len(words), 60):
-        return []
-    return ["reversed", "reversed-words"] if encoding == "reversed" else [encoding]
+    for number, match in enumerate(_WORD.finditer(lower)):
+        for encoding in known.get(match.group(), ()):
+            places.setdefault(encoding, []).append(_Place(match.group(), number, *match.span()))
+    for encoding, there in places.items():
+        for start, end in _dense(there):
+            begin, stop = _widened(text, start, end)
+            if encoding == "reversed":
+                yield backwards(text[begin:stop][::-1], begin, stop, encoding)
+                encoding = "reversed-words"
+            yield in_place(READERS[encoding](text[begin:stop]), begin, stop, encoding)
+
+
+class _Place(NamedTuple):
+    """A common word, coded."""
+
+    word: str
+    number: int
+    """Words before it."""
+    start: int
+    end: int
+
+
+def _dense(there: list[_Place]) -> Iterator[tuple[int, int]]:
+    """From where to where they stand close to one another."""
+    row: list[_Place] = []
+    for place in there:
+        if row and place.number - row[-1].number > _RARE:
+            yield from _whole(row)
+            row = []
+        row.append(place)
+    yield from _whole(row)
+
+
+def _whole(row: list[_Place]) -> Iterator[tuple[int, int]]:
+    if len({place.word for place in row}) > 1:
+        yield row[0].start, row[-1].end
+
+
+def _widened(text: str, start: int, end: int) -> tuple[int, int]:
+    before = text.rfind("\n", max(0, start - _AROUND), start) + 1
+    behind = text.find("\n", end, end + _AROUND)
+    return before or max(0, start - _AROUND), behind if behind >= 0 else min(len(text), end + _AROUND)

@@ -11,7 +11,8 @@ from itertools import combinations
 from moat.guards.remembered import Remembered
 
 _STEMS = {
-    "ignore": """ignor disregard forget forgot overlook overrid neglect discard vergiss vergess missacht unbeachtet
+    "ignore": """dikkate gormezden bosver ausser passe zanedbej pomin ohlednes bo
+        ignor disregard forget forgot overlook overrid neglect discard vergiss vergess missacht unbeachtet
         oubli neglige olvid descart omit dimentic trascur tralasci esque desconsider negeer vergeet vergeten
         zignor zapomn pomin odrzuc lekcewaz игнорир проигнор забуд отброс пренебр ігнор відкин zapomen glom
         bortse strunta unut gormez yoksay abaikan lupakan quen 忽略 忘记 无视 忘掉 無視 忘れ 忽視 무시 잊고
@@ -21,7 +22,8 @@ _STEMS = {
         powyzs предыдущ прежн выше ранее попередн вище predchozi puvodni tidigare foregaende ovan onceki
         yukari sebelumnya 之前 以前 以上 上面 先前 前述 上記 これ 今ま 이전 앞선 위의 지금 السابق اعلاه قبلی
         پیشین بالا पिछल ऊपर पहल""",
-    "rule": """instruct rule guideline directive command order policy policies anweisung instrukt regel vorgab
+    "rule": """vorschrift weisung opdrachten yonlendirme direktif kurallar rozkaz wskazow polecen anweis hinweis
+        instruct rule guideline directive command order policy policies anweisung instrukt regel vorgab
         befehl richtlin consign regle directiv instruc regla norma ordenes istruzion regol indicazion
         diretriz regra opdracht aanwijzing richtlijn bevel instrukc polecen zasad wytyczn инструкц правил
         указан команд приказ директив інструкц вказівк наказ pokyn pravidl prikaz anvisning talimat kural
@@ -33,13 +35,17 @@ _STEMS = {
         القيود قيود قید प्रतिबंध फ़िल्टर""",
     "without": """without ohne sans sin senza sem zonder bez без без utan siz suz tanpa 没有 不受 なし ない 없는 없이
         بلا دون بدون बिना""",
-    "show": """reveal show print display output repeat disclose leak recite dump expose zeig verrat wiederhol nenne
+    "show": """affich kopier copia copie copy quote cite zitier gib gebe donne dame dammi paste wyswietl przepisz
+        napisz pisz wypisz yazdir listele paylas skriv vypis vyjmenuj 写出 打印 复制 粘贴 书く 見せ 写し 적어 출력 써줘
+        reveal show print display output repeat disclose leak recite dump expose zeig verrat wiederhol nenne
         montre affiche revele repete muestr revela repite imprime mostra stampa ripeti rivela mostre repita
         toon herhaal onthul pokaz podaj ujawnij powtorz wypisz покаж выведи повтор раскро виведи ukaz
         zopakuj visa upprepa goster tekrar tampilkan ulangi 显示 输出 重复 告诉 泄露 复述 公开 表示 教え
         出力 繰り 보여 출력 알려 반복 اظهر اعرض كرر اكشف نشان بگو दिखाओ बताओ दोहराओ""",
     "system": """system systeem systemow sistem systeme систем 系统 システ 시스 النظام نظام سیستم सिस्टम""",
-    "prompt": """prompt systemprompt eingabeaufforderung promp промпт 提示 プロ 프롬 موجه پرامپت प्रॉम्प्ट istem""",
+    "prompt": """zachet sistemprompt nachricht message messaggio mensaje mensagem wiadomos сообщен повідомлен mesaj
+        zprav meddelande bericht pesan 消息 メッ 메시 رسالة पیام संदेश
+        prompt systemprompt eingabeaufforderung promp промпт 提示 プロ 프롬 موجه پرامپت प्रॉम्प्ट istem""",
     "secret": """secret password passphrase hidden confidential geheim passwort passwort kennwort motdepasse passe
         contrasena secreto segret password senha wachtwoord haslo tajn парол секрет тайн скрыт таємн heslo
         tajn losenord hemlig sifre gizli rahasia sandi mat 密码 秘密 隐藏 パス 隠さ 비밀 숨겨 سر السرية كلمة

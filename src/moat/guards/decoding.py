@@ -1,35 +1,24 @@
 """What stands in a text in another encoding: base64, hex, escapes, Morse, shifted alphabets, hidden characters, ...
 
 Each decoder first asks whether the text could hold its encoding at all, by finding a substring; ordinary text costs
-some microseconds. What decodes to something unreadable is left out.
+some microseconds. All of a text is read, in time linear in its length: nothing harmless hides what stands behind it.
 """
 
 import re
-import sys
-from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
 from moat.guards import ciphers, codes
+from moat.guards.escapes import escaped, quoted
 from moat.guards.glance import GLANCE, Glimpse
+from moat.guards.number_rows import NUMERIC, SIX_NUMBERS, number_rows
+from moat.guards.readings import NEAR, Decoded, Piece, backwards, spread, stretches
+from moat.guards.runs import runs
+from moat.guards.wrapped import WRAPPED, worded, wrapped
 
-
-class Decoded(NamedTuple):
-    """A piece of the text that was written in another encoding."""
-
-    text: str
-    start: int
-    end: int
-    """Where it stands in the original, encoded; exclusive."""
-    encoding: str
-    """`base64`, `base32`, `hex`, `binary`, `decimal`, `url`, `escapes`, `morse`, `rot13`, `reversed`, `tags`, ..."""
-
-
-MOST_PIECES = 16
-MOST_OF_ONE = 4
-LONGEST = 8_192
-"""Characters of one encoded piece that are looked at."""
-DEPTH = 2
+DEPTH = 3
+"""How often something may be encoded."""
+_ROOM = 4
+"""What is encoded twice or more is read to so many times the length of the text, against texts made to be slow."""
 _LONG_RUN = b"a" * 16
 
 
@@ -39,20 +28,8 @@ def _table(shape: Callable[[str], str]) -> bytes:
 
 
 _RUN = _table(lambda sign: "a" if sign.isalnum() or sign in "+/=_-" else " ")
-_NUMERIC = _table(lambda sign: "0" if sign in "0123456789abcdefABCDEFxX\\,:;- \n\r\t" else ".")
-_SIX_NUMBERS = b"0" * 17
-"""With what is between them: fewer are no text."""
+_NUMERIC = _table(lambda sign: "0" if sign in NUMERIC else ".")
 _DOTS = _table(lambda sign: "." if sign in ".-" else " " if sign in " /|\n" else "x")
-_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,8192}(?:\r?\n[A-Za-z0-9+/_-]{4,200}){0,128}={0,6}")
-_BINARY = re.compile(r"(?:[01]{8}[\s,]{0,2}){3,1024}")
-_HEX_PAIRS = re.compile(r"\b(?:(?:0x|\\x)?[0-9a-fA-F]{2}[\s,:;-]{1,2}){5,2048}(?:0x)?[0-9a-fA-F]{2}\b")
-_DECIMAL = re.compile(r"(?:\b\d{2,3}[\s,;-]{1,2}){5,2048}\d{2,3}\b")
-_ESCAPES: dict[str, tuple[str, re.Pattern[str]]] = {
-    "url": ("%", re.compile(r"%[0-9a-fA-F]{2}")),
-    "html": ("&", re.compile(r"&(?:#\d{2,7}|#[xX][0-9a-fA-F]{2,6}|[a-zA-Z]{2,8});")),
-    "escapes": ("\\", re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|[0-7]{3})")),
-    "quoted": ("=", re.compile(r"=[0-9A-F]{2}")),
-}
 _MORSE = re.compile(r"(?:[.\-·•−–]{1,6}[ /|\n]{1,3}){4,2048}[.\-·•−–]{1,6}")
 _BRAILLE = re.compile(r"[\u2800-\u28ff](?:[\u2800-\u28ff\s]{2,4096})")
 _TAGS = re.compile(r"[\U000e0020-\U000e007e]{6,4096}")
@@ -60,104 +37,80 @@ _SELECTORS = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,4096}")
 _OVERRIDE = re.compile(r"\u202e([^\u202c\n]{4,4096})")
 _VERTICAL = re.compile(r"(?<![^\n])(?:[^\W\d_]\n{1,2}){6,512}[^\W\d_](?![^\n])")
 _FLIPPED = re.compile("[ɐǝɹʇʌʍʎɥɯʞɟƃᴉɾɔ]")
+_FEWEST_FLIPPED = 5
 _HIDING = re.compile("[ɐǝɹʇʌʍʎɥɯʞɟƃᴉɾɔ\u202e\u2800-\u28ff\ufe00-\ufe0f\U000e0020-\U000e007e\U000e0100-\U000e01ef]")
 
 Reader = Callable[[str], str]
 
 
-def decode(text: str, glimpse: Glimpse, depth: int = DEPTH) -> Iterator[Decoded]:
-    """The encoded pieces of a text, outer ones first. `glimpse`: of the text."""
-    for piece in islice(_pieces(text, glimpse), MOST_PIECES):
-        yield piece
-        if depth > 1:
-            for inner in decode(piece.text, GLANCE.at(piece.text), depth - 1):
-                yield Decoded(inner.text, piece.start, piece.end, f"{piece.encoding}+{inner.encoding}")
+def decode(text: str, glimpse: Glimpse) -> Iterator[Decoded]:
+    """The encoded stretches of a text, and then what is encoded in these. `glimpse`: of the text."""
+    level = list(_read(text, glimpse))
+    yield from level
+    room = _ROOM * len(text)
+    for _ in range(DEPTH - 1):
+        deeper = []
+        for outer in level:
+            if room <= 0:
+                break
+            for inner in _read(outer.text, GLANCE.at(outer.text)):
+                # One shifted alphabet in another is a third.
+                if not ciphers.READERS.keys() >= {inner.encoding, outer.encoding}:
+                    room -= len(inner.text)
+                    deeper.append(inner.within(outer))
+        yield from deeper
+        level = deeper
 
 
-def _pieces(text: str, glimpse: Glimpse) -> Iterator[Decoded]:
+def _read(text: str, glimpse: Glimpse) -> Iterator[Decoded]:
     written = text.encode("ascii", "replace")
-    runs = written.translate(_RUN)
-    if _LONG_RUN in runs:
-        yield from _tokens(written.decode(), runs)
+    if glimpse.shows(WRAPPED):
+        yield from _together(text, wrapped(text))
+        yield from _together(text, worded(text))
+    if _LONG_RUN in written.translate(_RUN):
+        yield from _together(text, runs(text))
     numbers = written.translate(_NUMERIC)
-    if _SIX_NUMBERS in numbers:
-        yield from _numbers(text, numbers)
-    for encoding, (mark, pattern) in _ESCAPES.items():
-        if mark in text:
-            yield from _escaped(text, encoding, pattern)
+    if SIX_NUMBERS in numbers:
+        yield from _together(text, number_rows(text, numbers))
+    yield from escaped(text)
+    yield from quoted(text)
     if b".. .." in written.translate(_DOTS) or "·" in text:
-        yield from _found(_MORSE, text, "morse", codes.morse)
+        yield from _together(text, _found(_MORSE, text, "morse", codes.morse))
     if glimpse.shows(ciphers.WORDED):
-        yield from _shifted(text, written)
+        for piece in ciphers.stretches(text):
+            yield Decoded(piece.text, piece.encoding, piece.span)
     if not text.isascii() and _HIDING.search(text):
         yield from _hidden(text)
     if text.count("\n") * 3 > len(text):
-        yield from _found(_VERTICAL, text, "vertical", lambda row: row.replace("\n\n", " ").replace("\n", ""))
+        column = _found(_VERTICAL, text, "vertical", lambda row: row.replace("\n\n", " ").replace("\n", ""))
+        yield from _together(text, column)
 
 
-def _found(
-    pattern: re.Pattern[str], text: str, encoding: str, read: Reader, begin: int = 0, end: int = sys.maxsize
-) -> Iterator[Decoded]:
-    for match in islice(pattern.finditer(text, begin, end), MOST_OF_ONE):
-        decoded = read(match.group())
-        if decoded:
-            yield Decoded(decoded, *match.span(), encoding)
+def _together(text: str, pieces: Iterable[Piece]) -> Iterator[Decoded]:
+    for stretch in stretches(text, list(pieces)):
+        yield Decoded(stretch.text, stretch.encoding, stretch.span)
 
 
-def _numbers(text: str, shape: bytes) -> Iterator[Decoded]:
-    """Rows of numbers. `shape` has a zero for whatever these are written with."""
-    begin = shape.find(_SIX_NUMBERS)
-    for _ in range(8 * MOST_PIECES):
-        if begin < 0:
-            return
-        end = shape.find(b".", begin)
-        end = len(shape) if end < 0 else end
-        yield from _found(_BINARY, text, "binary", codes.binary, begin, end + 1)
-        pairs = list(_found(_HEX_PAIRS, text, "hex", codes.hex_pairs, begin, end + 1))
-        yield from pairs or _found(_DECIMAL, text, "decimal", codes.decimal, begin, end + 1)
-        begin = shape.find(_SIX_NUMBERS, end)
-
-
-def _tokens(text: str, runs: bytes) -> Iterator[Decoded]:
-    at = runs.find(_LONG_RUN)
-    tried = read_to = 0
-    while at >= 0 and tried < 8 * MOST_PIECES:
-        tried += 1
-        match = _TOKEN.match(text, max(runs.rfind(b" ", 0, at) + 1, read_to))
-        if match is None:
-            at = runs.find(_LONG_RUN, at + 1)
-            continue
-        for encoding, read in codes.TOKENS.items():
-            decoded = read(match.group())
-            if decoded:
-                yield Decoded(decoded, *match.span(), encoding)
-                break
-        read_to = match.end()
-        at = runs.find(_LONG_RUN, read_to)
-
-
-def _escaped(text: str, encoding: str, pattern: re.Pattern[str]) -> Iterator[Decoded]:
-    places = [match.span() for match in islice(pattern.finditer(text), LONGEST)]
-    if len(places) < 3:
-        return
-    start = text.rfind("\n", 0, places[0][0]) + 1
-    start = max(start, places[0][0] - 256)
-    end = text.find("\n", places[-1][1])
-    end = min(len(text) if end < 0 else end, places[-1][1] + 256, start + LONGEST)
-    decoded = codes.unescape(text[start:end], encoding)
-    if decoded != text[start:end]:
-        yield Decoded(decoded, start, end, encoding)
-
-
-def _shifted(text: str, written: bytes) -> Iterator[Decoded]:
-    for encoding in ciphers.suspected(written[: 4 * LONGEST].decode()):
-        yield Decoded(ciphers.READERS[encoding](text[:LONGEST]), 0, min(len(text), LONGEST), encoding)
+def _found(pattern: re.Pattern[str], text: str, encoding: str, read: Reader, *between: int) -> Iterator[Piece]:
+    """`between`: where to look, from and to."""
+    for match in pattern.finditer(text, *between):
+        if decoded := read(match.group()):
+            yield spread(decoded, *match.span(), encoding)
 
 
 def _hidden(text: str) -> Iterator[Decoded]:
-    yield from _found(_TAGS, text, "tags", codes.tags)
-    yield from _found(_SELECTORS, text, "selectors", codes.selectors)
-    yield from _found(_OVERRIDE, text, "bidi", lambda run: run[:0:-1])
-    yield from _found(_BRAILLE, text, "braille", codes.braille)
-    if len(_FLIPPED.findall(text[:LONGEST])) > 4:
-        yield Decoded(codes.flipped(text[:LONGEST]), 0, min(len(text), LONGEST), "upside-down")
+    yield from _together(text, _found(_TAGS, text, "tags", codes.tags))
+    yield from _together(text, _found(_SELECTORS, text, "selectors", codes.selectors))
+    yield from _together(text, _found(_OVERRIDE, text, "bidi", lambda run: run[:0:-1]))
+    yield from _together(text, _found(_BRAILLE, text, "braille", codes.braille))
+    for piece in _flipped(text):
+        yield Decoded(piece.text, piece.encoding, piece.span)
+
+
+def _flipped(text: str) -> Iterator[Piece]:
+    """Stretches with letters that stand upside down, the last first."""
+    letters = [Piece(match.group(), *match.span(), "upside-down") for match in _FLIPPED.finditer(text)]
+    for stretch in stretches(text, letters, NEAR):
+        start, end = stretch.start, stretch.end
+        if len(_FLIPPED.findall(text, start, end)) >= _FEWEST_FLIPPED:
+            yield backwards(codes.flipped(text[start:end]), start, end, "upside-down")

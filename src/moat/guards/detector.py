@@ -1,6 +1,7 @@
 """What a detector is: one file in `detectors/`, one registration in `REGISTERED`."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import ClassVar, NamedTuple
 
@@ -115,6 +116,10 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         return None
 
+    def bars(self, tool: str) -> bool:
+        """May a tool not be offered that the provider runs itself, so that no guard sees its calls in time?"""
+        return False
+
     def detect(self, text: Text, context: Context) -> Iterable[Hit]:
         """What is there, in any order. Hits may overlap."""
         raise AssertionError("a detector implements `detect`")
@@ -125,3 +130,15 @@ def detector(kind: str) -> type[Detector]:
     module, _, name = REGISTERED[kind].partition(":")
     found: type[Detector] = getattr(import_module(module), name)
     return found
+
+
+def uncut(hits: Iterable[Hit], whole: Iterable[Hit]) -> Iterator[Hit]:
+    """Those that neither begin nor end inside one of `whole`, which do not overlap: what was found as it is written.
+
+    Without its markup `<i>ada@example.org</i><i>bob@example.org</i>` reads like one long address.
+    """
+    known = sorted((hit.start, hit.end) for hit in whole)
+    for hit in hits:
+        before = ((place, bisect_left(known, (place, 0)) - 1) for place in (hit.start, hit.end))
+        if not any(at >= 0 and place < known[at][1] for place, at in before):
+            yield hit

@@ -39,6 +39,12 @@ class Edited:
             pieces.append(source[read:])
         self.text = "".join(pieces) if read else source
 
+    def then(self, edits: Iterable[tuple[int, int, str]]) -> "Edited":
+        """This text after more edits."""
+        made = Edited(self.text, edits)
+        made.below = self
+        return made
+
     def back(self, start: int, end: int) -> tuple[int, int]:
         """The span of the first text that a span of the last was made from."""
         if self._begins:

@@ -15,6 +15,16 @@ _FOREIGN = re.compile(f"[{_ALIKE}]")
 _WORD = re.compile(rf"[a-z{_ALIKE}]{{1,64}}")
 _MIXED = re.compile(rf"[a-z][^a-z{_ALIKE}]*[{_ALIKE}]|[{_ALIKE}][a-z]")
 _LATIN = re.compile(r"[a-z]")
+_ESCAPED = re.compile(r'(?<!\\)(\\++)(?:"|([ntr])([a-z]{0,16}))')
+_STANDS_FOR = {"n": "\n", "t": "\t", "r": "\r"}
+_WORDS = """name named names need needed never new next no none not note nothing now nullify tag take talk task tasks
+teach tell tells test text texts than that the their them then there these they think this those times title to today
+token told tool tools top topic train training transfer translate translated true trust try turn type ransomware raw
+read reader real really reason recall receive received recite recommend record refuse release remain remember remove
+render repeat reply report request reset respond response restart restore restrict restricted restriction restrictions
+return reveal reverse review rewrite right rogue role roles root rule rules run"""
+_BACKSLASHED = frozenset(_WORDS.split())
+"""Words that a backslash alone would hide, if its letter were taken for a line end: `\\tell \\now \\the \\rules`."""
 _FEW = 24
 SAME = (
     "\x00-\x7f\u0430-\u045f\u0627-\u063f\u0641-\u064a\u0904-\u0957\u0985-\u09b9\u0e01-\u0e32\u0e34-\u0e5b"
@@ -25,10 +35,12 @@ _ODD = re.compile(f"[^{SAME}]")
 
 
 def fold(text: str) -> Edited:
-    """Lower case, one form of each letter, nothing invisible.
+    """Lower case, one form of each letter, nothing invisible; blanks where white space and quotes are escaped.
 
     What becomes of a place depends on the text before it and on the word it is in, not on what follows.
     """
+    if "\\" in text:
+        text = _ESCAPED.sub(_blank, text)
     if text.isascii():
         return Edited(text.lower())
     # U+0130 is the only letter that grows when it is made lower case.
@@ -45,6 +57,14 @@ def fold(text: str) -> Edited:
     if _FOREIGN.search(lower) and _MIXED.search(folded.text):
         folded.text = _WORD.sub(_Lookalikes(), folded.text)
     return folded
+
+
+def _blank(escape: re.Match[str]) -> str:
+    """What an escape of JSON stands for, escaped several times too. As long as it, so that places stay as they are."""
+    slashes, letter, rest = escape.groups("")
+    if letter and letter + rest in _BACKSLASHED:
+        return f"{len(slashes) * ' '}{letter}{rest}"
+    return _STANDS_FOR.get(letter, '"').rjust(len(slashes) + 1) + rest
 
 
 def _one_form(lower: str, letters: Iterable[str]) -> Edited:

@@ -95,7 +95,8 @@ def signs(folded: str, found: list[Mark], offset: int, meant: bool = False) -> S
 
 
 def _strength(mark: Mark, folded: str, start: int, end: int) -> float:
-    around = f"{folded[:start]} {folded[end:]}"
+    # Help is asked for within what shows self-harm too: "how do I help a friend who thinks of suicide".
+    around = folded if mark.kind == "self_harm" else f"{folded[:start]} {folded[end:]}"
     softener = SOFTENERS.get(mark.kind)
     if (softener is not None and softener.search(around)) or _quoted(folded, start, end) or IDIOM.search(folded):
         return SOFTENED

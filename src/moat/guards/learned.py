@@ -6,12 +6,14 @@ imported. `bench/guards/fitting.py` fits them.
 
 import gzip
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise, repeat
 from math import exp
+from operator import add
 
 import msgspec
 
@@ -54,7 +56,7 @@ def _spaceless_words(run: str) -> list[str]:
         if match.start() > at:
             found.append(run[at : match.start()])
         part = match.group()
-        found += map(str.__add__, part, part[1:]) if len(part) > 1 else part
+        found += map(add, part, part[1:]) if len(part) > 1 else part
         at = match.end()
     if at < len(run):
         found.append(run[at:])
@@ -106,13 +108,14 @@ class Model:
         stems: dict[str, float] = {}
         self._pairs: dict[tuple[str, ...], int] = {}
         self._triples: dict[tuple[str, ...], int] = {}
+        # A word is one object wherever it is known: what is the same need not be compared.
         for ngram, steps in weights.ngrams.items():
             if self._stem and ngram.endswith("~"):
                 stems[ngram[:-1]] = steps
             elif " " not in ngram:
-                self._singles[ngram] = steps
+                self._singles[sys.intern(ngram)] = steps
             else:
-                parts = tuple(ngram.split(" "))
+                parts = tuple(map(sys.intern, ngram.split(" ")))
                 (self._pairs if len(parts) == 2 else self._triples)[parts] = steps
         if self._stem:
             words = {word: weight + stems.get(word[: self._stem], 0) for word, weight in self._singles.items()}
@@ -139,10 +142,11 @@ class Model:
             total = sum(map(self._words.__getitem__, unlike_words))
         else:
             total = sum(map(self._singles.get, unlike_words, repeat(0)))
-        if self._once:
+        if self._once and len(words) - len(unlike_words) > 1:
             # `intersection` takes what `pairwise` gives without keeping a tuple for each pair.
-            total += sum(map(self._pairs.__getitem__, self._known.intersection(pairwise(words))))
-        elif self._pairs:
+            if known := self._known.intersection(pairwise(words)):
+                total += sum(map(self._pairs.__getitem__, known))
+        elif self._pairs:  # no pair comes twice, or each time counts
             total += sum(map(self._pairs.get, pairwise(words), repeat(0)))
         if self._triples and not self._rare.isdisjoint(words):
             triples = zip(words, words[1:], words[2:], strict=False)
@@ -150,7 +154,9 @@ class Model:
         total *= self._scale
         if self._power and words:
             total /= len(words) ** self._power
-        logit = self._bias + total + self.marked(marks)
+        logit = self._bias + total
+        if marks:
+            logit += self.marked(marks)
         return HOPELESS if self._hint and logit > DOUBTFUL and self.hint(unlike_words) < self._hint else logit
 
     def hint(self, words: Collection[str]) -> float:

@@ -1,7 +1,8 @@
 """A text in legible characters, for formats in which case and digits count: numbers, addresses, keys.
 
 Unlike `Text.folded` it keeps case and accents. Full-width and other scripts' digits become ASCII digits; styled
-letters, dashes, spaces and quotes become their ASCII ones; what is invisible is left out.
+letters, dashes, spaces and quotes become their ASCII ones; what is invisible is left out. White space and quotes that
+are escaped, as in JSON, and underscores around emphasised words are no part of a value: blanks stand in their place.
 """
 
 import re
@@ -25,7 +26,14 @@ _INVISIBLE = (
     "\u00ad\u0300-\u036f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\u20d0-\u20f0"
     "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e01ef"
 )
-_ODD = re.compile(f"[{_DIGITS}{_STYLED}{_SPACES}{_DASHES}{''.join(_QUOTES)}]")
+_ODD = f"{_DIGITS}{_STYLED}{_SPACES}{_DASHES}{''.join(_QUOTES)}"
+_STRANGE = re.compile(f"[{_ODD}{_INVISIBLE}]")
+_ESCAPED = re.compile(r'\\(?<!\\\\)\\*+[ntr"]')
+"""Several times escaped too: JSON within JSON. What may not stand before it is asked behind its first character: a
+pattern that begins with a character is quick to search with.
+"""
+_STANDS_FOR = {"n": "\n", "t": "\t", "r": "\r", '"': '"'}
+_EMPHASISED = re.compile(r"(_(?<![\w\\]_)_{0,2})(?![\s_])([^_\n]{1,200})(?<!\s)\1(?!\w)")
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")
 _DASH = re.compile(f"[{_DASHES}]")
 
@@ -51,14 +59,14 @@ class Legible(NamedTuple):
 
 
 def legible(original: str) -> Legible:
-    """The text in legible characters. ASCII is as it is."""
+    """The text in legible characters. ASCII is as it is, but for escapes and emphasis."""
+    text = _spaced(original)
     if original.isascii():
-        return Legible(original, None)
-    letters = "".join(set(original))
-    text = original
-    for odd in _ODD.findall(letters):
+        return Legible(text, None)
+    strange = set(_STRANGE.findall(original))
+    hidden = set(filter(_HIDDEN.match, strange))
+    for odd in strange - hidden:
         text = text.replace(odd, _ascii(odd))
-    hidden = _HIDDEN.findall(letters)
     if not hidden:
         return Legible(text, None)
     gaps = [match.span() for match in re.finditer(f"[{''.join(hidden)}]+", original)]
@@ -68,6 +76,16 @@ def legible(original: str) -> Legible:
     here = accumulate(map(len, pieces), initial=0)
     kept = [(at, start) for at, start, piece in zip(here, starts, pieces, strict=False) if piece]
     return Legible("".join(pieces), (tuple(at for at, _ in kept), tuple(start for _, start in kept)))
+
+
+def _spaced(original: str) -> str:
+    """As long as the original, so that places stay what they are."""
+    text = original
+    if "\\" in text:
+        text = _ESCAPED.sub(lambda escape: _STANDS_FOR[escape[0][-1]].rjust(len(escape[0])), text)
+    if "_" in text:
+        text = _EMPHASISED.sub(lambda word: f"{len(word[1]) * ' '}{word[2]}{len(word[1]) * ' '}", text)
+    return text
 
 
 def _ascii(character: str) -> str:

@@ -1,7 +1,7 @@
-"""Folded text with words put back that were written with digits, letter by letter, or without spaces.
+"""Folded text with words put back that were written with markup, with digits, letter by letter, or without spaces.
 
-`1gn0r3` is `ignore`, so are `i.g.n.o.r.e` and `i g n o r e`, and `ignoreallrules` is three words. For detectors that
-read words; those that look for numbers and keys need the text as it is.
+`1gn0r3` is `ignore`, so are `**ig**nore`, `i.g.n.o.r.e` and `i g n o r e`, and `ignoreallrules` is three words. For
+detectors that read words; those that look for numbers and keys need the text as it is.
 """
 
 import re
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from gzip import decompress
 from importlib.resources import files
-from itertools import islice
 
 from moat.guards.edits import Edit, Edited
 from moat.guards.glance import Glance
 from moat.guards.letters import LATIN
+from moat.guards.markup import PICTURES, in_line, unmarked
 
 _DIGITS = "01345679"
 _SIGNS = "@$!|+€£"
@@ -35,33 +35,45 @@ _IN_ROWS = _GLANCE.add(
 )
 _IN_DIGITS = _GLANCE.add(lambda: f"{_LETTER}{_FIGURE}|{_FIGURE}{_LETTER}")
 _TOGETHER = _GLANCE.add(lambda: f"{_LETTER}{{11}}")
-"""What is in every text that has letters in a row by themselves, words with digits, or words without spaces."""
+_MARKED = _GLANCE.add(
+    lambda: (
+        rf"</?[a-z]+[\s/>]|<!--|{_LETTER}(?:\*+|~~|__|&[a-z#][a-z0-9]*;|-[ \t]*\r?\n[ \t>#/*|]*)(?:[*~_<&]|{_LETTER})"
+        rf"|[a-z][{PICTURES}][a-z]"
+    )
+)
+_LONE = rf"[^A-Za-z\x{{80}}-\x{{10ffff}}\n]*{_LETTER}[^\s]*[^A-Za-z\x{{80}}-\x{{10ffff}}\n]*"
+_IN_LINES = _GLANCE.add(
+    lambda: (
+        rf"(?:^|\n){_LONE}\n(?:[^A-Za-z\x{{80}}-\x{{10ffff}}\n]*\n)*{_LONE}(?:\n|$)"
+        rf"|{_LETTER}(?:\|{_LETTER}\||\+{_LETTER}\+|!{_LETTER}!){_LETTER}"
+    )
+)
+"""What is in every text that has letters in a row by themselves, words with digits, or words without spaces; markup
+inside words, or words on lines by themselves."""
 _GAP = re.compile(r"[\W_]+")
 _READINGS = tuple(str.maketrans("0345679@$!|+€£", "oeasgtgasiiteL".lower()) | {ord("1"): one} for one in "il")
 _LONG = "a" * 11
-_LONGEST_RUN = 160
-_MOST_RUNS = 64
-_MOST_ROWS = 32
-_MOST_MARKED = 2_000
-"""Bounds on what is rewritten in one text, from its beginning: more is no attack on a model but on this reader."""
+_LETTERS = re.compile(rf"(?<![^\W\d_])[a-z]{{{len(_LONG)},}}(?![^\W\d_])")
 _LONGEST_WORD = 16
+_BESIDE, _WORDED = 6, 3
+"""What a letter in no word takes from the sum of the squared lengths; what there has to be of it for each letter."""
 
 
-def plain(folded: str) -> Edited:
-    """Read it so. What becomes of a place depends on the word or row of letters it is in, and on nothing behind."""
-    glimpse = _GLANCE.at(folded)
-    first = None
-    if glimpse.shows(_IN_ROWS) and _has_rows(_shape(folded)):
-        first = Edited(folded, _rows(folded))
-        folded = first.text
-        glimpse = _GLANCE.at(folded)
-    edits: list[Edit] = []
+def plain(folded: Edited) -> Edited:
+    """Read it so. What becomes of a place depends on the word, tag or row it is in, and on nothing behind."""
+    view = folded
+    glimpse = _GLANCE.at(view.text)
+    for pattern, rewritten in ((_MARKED, unmarked), (_IN_LINES, in_line), (_IN_ROWS, _rows)):
+        if glimpse.shows(pattern) and (edits := [*rewritten(view.text)]):
+            view = view.then(edits)
+            glimpse = _GLANCE.at(view.text)
     if glimpse.shows(_IN_DIGITS) or glimpse.shows(_TOGETHER):
-        shape = _shape(folded)
-        edits = sorted([*_digits(folded, shape), *_together(folded, shape)])
-    second = Edited(folded, edits)
-    second.below = first
-    return second
+        shape = _shape(view.text)
+        digits = list(_digits(view.text, shape))
+        read = {edit.start for edit in digits}
+        apart = (edit for edit in _together(view.text, shape) if edit.start not in read)
+        view = view.then(sorted([*digits, *apart]))
+    return view
 
 
 def _shape(folded: str) -> str:
@@ -91,7 +103,9 @@ def _end(shape: str, at: int) -> int:
 
 
 def _rows(folded: str) -> Iterator[Edit]:
-    for match in islice(_ROW.finditer(folded), _MOST_ROWS):
+    if not _has_rows(_shape(folded)):
+        return
+    for match in _ROW.finditer(folded):
         gaps = list(_GAP.finditer(folded, *match.span()))
         usual = gaps[0].group()
         for gap in gaps:
@@ -100,7 +114,7 @@ def _rows(folded: str) -> Iterator[Edit]:
 
 
 def _digits(text: str, shape: str) -> Iterator[Edit]:
-    for start, end in islice(_mixed(shape), _MOST_MARKED):
+    for start, end in _mixed(shape):
         while start < end:
             word = text[start:end].rstrip("!+|")
             read = _reading(word) if len(word) <= _LONGEST_WORD else ""
@@ -135,33 +149,33 @@ def _reading(word: str) -> str:
 
 def _together(text: str, shape: str) -> Iterator[Edit]:
     known = vocabulary()
-    for start, end in islice(_long(shape), _MOST_RUNS):
-        run = text[start : min(end, start + _LONGEST_RUN)]
-        if run.isascii() and run.isalpha() and run not in known:
-            for cut in _cuts(run):
-                yield Edit(start + cut, start + cut, " ")
+    for word in _long(shape):
+        # A sign right behind may stand for a letter, as a digit does: the letters by themselves.
+        for match in _LETTERS.finditer(text, *word):
+            if (run := match.group()) not in known:
+                for cut in _cuts(run):
+                    yield Edit(match.start() + cut, match.start() + cut, " ")
 
 
 @lru_cache(maxsize=8_192)
 def _cuts(run: str) -> tuple[int, ...]:
     """Where a run of letters falls into known words; empty when most of it does not.
 
-    Long words are preferred: the best way has the highest sum of squared lengths. Letters between are left as they are.
+    Long words are preferred, and few letters between: the best way has the highest sum of squared lengths, less what
+    each letter that is in no word costs.
     """
     known, lengths = vocabulary(), _lengths()
-    best = [0] * (len(run) + 1)
-    before = [0] * (len(run) + 1)
+    best = [-_BESIDE * at for at in range(len(run) + 1)]
+    before = [at - 1 for at in range(len(run) + 1)]
     covered = [0] * (len(run) + 1)
     for start in range(len(run)):
-        if start and best[start] <= best[start - 1]:
-            best[start], before[start], covered[start] = best[start - 1], start - 1, covered[start - 1]
+        if best[start] - _BESIDE > best[start + 1]:
+            best[start + 1], before[start + 1], covered[start + 1] = best[start] - _BESIDE, start, covered[start]
         for length in lengths.get(run[start : start + 3], ()):
             score, end = best[start] + length * length, start + length
             if end <= len(run) and score > best[end] and run[start:end] in known:
                 best[end], before[end], covered[end] = score, start, covered[start] + length
-    if best[-1] <= best[-2]:
-        best[-1], before[-1], covered[-1] = best[-2], len(run) - 1, covered[-2]
-    if 2 * best[-1] < 7 * len(run) or covered[-1] * 4 < 3 * len(run):
+    if best[-1] < _WORDED * len(run) or covered[-1] * 4 < 3 * len(run):
         return ()
     cuts: list[int] = []
     at, word_before = len(run), True
@@ -186,10 +200,11 @@ def _lengths() -> dict[str, tuple[int, ...]]:
     for word in vocabulary():
         if 2 < len(word) <= _LONGEST_WORD:
             found.setdefault(word[:3], set()).add(len(word))
-    for word in vocabulary():
-        if len(word) == 2:
-            for letter in ("", *LATIN):
-                found.setdefault(word + letter, set()).add(2)
+    short = [(word, len(word)) for word in vocabulary() if len(word) < 3]
+    for word, length in short:
+        for rest in ("", *LATIN, *(one + other for one in LATIN for other in LATIN)):
+            if len(word + rest) <= 3:
+                found.setdefault(word + rest, set()).add(length)
     return {head: tuple(sorted(lengths)) for head, lengths in found.items()}
 
 

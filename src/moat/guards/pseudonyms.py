@@ -38,6 +38,7 @@ class Vault:
         self._values: dict[tuple[str, int], str] = {}
         self._numbers: dict[str, int] = {}
         self._taken: defaultdict[str, set[int]] = defaultdict(set)
+        self._kept_back = False
         self._hidden: Exchange | None = None
         self._named: re.Pattern[str] | None = None
 
@@ -57,6 +58,10 @@ class Vault:
             for kind, number in _OWN.findall(text):
                 self._taken[kind].add(int(number))
 
+    def keep_back(self) -> None:
+        """From now on values are of the answer: what a model says must not bring back what was taken out of it."""
+        self._kept_back = True
+
     def replacement(self, kind: str, value: str, style: Literal["placeholder", "mask", "hash"] = "placeholder") -> str:
         """What stands for a value from now on."""
         if value in self._instead:
@@ -70,7 +75,8 @@ class Vault:
         else:
             number = self._next(name)
             instead = f"<{name}_{number}>"
-            self._values[name, number] = value
+            if not self._kept_back:
+                self._values[name, number] = value
         self._instead[value] = instead
         self._hidden = self._named = None
         return instead

@@ -1,4 +1,6 @@
-"""Answers about words that are looked up once: most texts are made of the same words."""
+"""Answers about words that are looked up once, and sentences in which nothing was found: most texts are made of the
+same words, and many of the same sentences.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -34,3 +36,34 @@ class Remembered(dict[str, V]):
         gone, self._learned = self._learned, []
         for word in gone:
             self.pop(word, None)
+
+
+class Harmless:
+    """Sentences that need not be judged again. Nothing is kept of one but its hash, 64 bits with a key of this process.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._new: set[int] = set()
+        self._old: set[int] = set()
+        """Two generations of `MOST`: the older one goes when the newer is full."""
+
+    def __contains__(self, sentence: str) -> bool:
+        known = hash(sentence)
+        if known in self._new:
+            return True
+        if known in self._old:
+            self.keep(sentence)
+            return True
+        return False
+
+    def keep(self, sentence: str) -> None:
+        """Nothing was found in it."""
+        if len(self._new) >= MOST:
+            self._old, self._new = self._new, set()
+        self._new.add(hash(sentence))
+
+    def forget(self) -> None:
+        """All of them."""
+        self._new, self._old = set(), set()

@@ -12,9 +12,10 @@ BEGINNING = "^"
 """Stands for the beginning of a sentence, among the words."""
 SHORTEST, LONGEST = 48, 480
 """Characters. A sentence shorter than this is judged together with the next; a longer one is cut."""
-_END = re.compile("[.!?:\n。！？：।؟]")
-_ENDS = SEPARATED | dict.fromkeys(map(ord, ".!?:\n"), "\0")
+_ENDS = ".!?\n。！？؟।"
 _CONTINUES = ":："
+_END = re.compile(f"[{_ENDS}{_CONTINUES}]")
+_MARKS = SEPARATED | dict.fromkeys(map(ord, (*_ENDS, *_CONTINUES)), "\0")
 _ADDRESSES = (("://", "url"), ("www.", "url"), ("@", "email"))
 """What is in the middle of an address, or begins one, and the word that stands for it."""
 _NAME = "abcdefghijklmnopqrstuvwxyz0123456789._+-"
@@ -28,37 +29,51 @@ Piece = tuple[int, int, list[str]]
 
 def pieces(plain: str) -> Iterator[Piece]:
     """Those of a text without spelling tricks (`Text.plain`). Together they cover it."""
+    return ((start, end, told(piece, marked)) for start, end, piece, marked in cut(plain))
+
+
+def cut(plain: str) -> Iterator[tuple[int, int, str, str]]:
+    """Where they begin and end, how each is written, but for one word in place of any address, and what `told` needs to
+    read it.
+    """
     plain = without_addresses(plain)
-    read: Callable[[str], list[str]] = str.split if plain.isascii() else judged
-    size = len(plain)
-    start = end = 0
-    before = "\n"
-    found: list[str] = []
-    for sentence in plain.translate(_ENDS).split("\0") if read is str.split else _END.split(plain):
-        at = end + len(sentence) + 1
-        if at >= size:
-            at = size
-        if at - start > LONGEST:
-            if end > start:
-                yield start, end, found
-                start, found = end, []
-            while at - start > LONGEST:
-                cut = plain.rfind(" ", start + 1, start + LONGEST) + 1 or start + LONGEST
-                yield start, cut, [BEGINNING, *judged(plain[start:cut])]
-                start = end = cut
-            sentence = " ".join(judged(plain[start:at]))
-        if told := read(sentence):
-            if start == end or before == "\n" or not sentence[0].isalnum():
+    marked, ascii_only = _marked(plain), plain.isascii()
+    start, size = 0, len(plain)
+    while start < size:
+        farthest = start + LONGEST
+        end = marked.find("\0", start + SHORTEST - 1, farthest) + 1
+        while end and plain[end - 1] in _CONTINUES:
+            end = marked.find("\0", end, farthest) + 1
+        if not end and size <= farthest:
+            end = size
+        if not end:
+            # What ends in time is a piece, however short; then a sentence that is too long is cut at its spaces.
+            end = marked.rfind("\0", start, farthest) + 1 or plain.rfind(" ", start + 1, farthest) + 1 or farthest
+        piece = plain[start:end]
+        yield start, end, piece, marked[start:end] if ascii_only or not piece.isascii() else _marked(piece)
+        start = end
+
+
+def told(piece: str, marked: str) -> list[str]:
+    """The words of a piece of `cut`, with `BEGINNING` before those of each sentence."""
+    read: Callable[[str], list[str]] = str.split if piece.isascii() else judged
+    first, *more = marked.split("\0")
+    found = read(first)
+    if found:
+        found.insert(0, BEGINNING)
+    at = len(first) + 1
+    for sentence in more:
+        if sentence and (said := read(sentence)):
+            if piece[at - 1] == "\n" or not sentence[0].isalnum():
                 found.append(BEGINNING)
-            found += told
-        end = at
-        if end:
-            before = plain[end - 1]
-            if end - start >= SHORTEST and before not in _CONTINUES:
-                yield start, end, found
-                start, found = end, []
-    if start < size:
-        yield start, size, found
+            found += said
+        at += len(sentence) + 1
+    return found
+
+
+def _marked(plain: str) -> str:
+    """As long, with a zero for each mark that may end a sentence; in ASCII, spaces for all that is not in words."""
+    return plain.translate(_MARKS) if plain.isascii() else _END.sub("\0", plain.replace("\0", " "))
 
 
 def without_addresses(plain: str) -> str:

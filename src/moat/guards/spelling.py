@@ -4,6 +4,7 @@ Only words that nobody knows are read so, and only as a word for one of the conc
 error away: two letters that changed places, one left out, one too many or another one.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
@@ -48,7 +49,7 @@ class Spelling:
         if not (SHORTEST - 1 <= len(word) <= LONGEST + 1) or not word.isascii() or not word.isalpha():
             return word
         if word in self._known:
-            return word
+            return sys.intern(word)  # as models have it
         for left in (word, *_without_one(word)):
             meant = self._cut.get(left, "")
             if meant and _alike(word, meant):

@@ -5,14 +5,15 @@ Folding is for detection only: findings are spans of the text as written, and on
 
 from functools import cached_property
 
-from moat.guards.decoding import Decoded, decode
+from moat.guards.decoding import decode
 from moat.guards.edits import Edited
-from moat.guards.enclosed import Enclosed, enclosed
+from moat.guards.enclosed import enclosed
 from moat.guards.folding import fold
 from moat.guards.glance import GLANCE, Glimpse
 from moat.guards.legible import Legible, legible
-from moat.guards.long_runs import Part
+from moat.guards.markup import asides
 from moat.guards.plain import plain
+from moat.guards.readings import Back, Decoded
 
 __all__ = ["Decoded", "Text"]
 
@@ -29,7 +30,7 @@ class Text:
 
     @cached_property
     def _plain(self) -> Edited:
-        return plain(self.folded)
+        return plain(self._folded)
 
     @property
     def folded(self) -> str:
@@ -42,16 +43,22 @@ class Text:
 
     @property
     def plain(self) -> str:
-        """`folded`, with the words put back that were written with digits, letter by letter, or without spaces."""
+        """`folded`, with words put back that were written with markup or digits, letter by letter or without gaps."""
         return self._plain.text
 
     def plain_span(self, start: int, end: int) -> tuple[int, int]:
         """The characters of the original that a span of `plain` was made from."""
-        return self.span(*self._plain.back(start, end))
+        return self._plain.back(start, end)
+
+    @cached_property
+    def asides(self) -> Edited:
+        """What the tags and comments say that `plain` leaves out, with words put back as there."""
+        said = asides(self._folded)
+        return plain(said) if said.text else said
 
     @cached_property
     def decoded(self) -> tuple[Decoded, ...]:
-        """What stands in it encoded, twice encoded included; a bounded number of pieces of bounded length."""
+        """What stands in it encoded, twice encoded included."""
         return tuple(decode(self.original, self.glimpse))
 
     @cached_property
@@ -64,13 +71,13 @@ class Text:
         """In legible characters, for what case and digits count in: numbers, addresses, keys."""
         return legible(self.original)
 
-    @property
+    @cached_property
     def legible_glimpse(self) -> Glimpse:
         """Which lists have anything in it in legible characters."""
         written = self.legible.text
         return self.glimpse if written is self.original else GLANCE.at(written)
 
     @cached_property
-    def enclosed(self) -> tuple[Enclosed | Part, ...]:
-        """Words that hold something in another encoding which need not read like language."""
-        return tuple(enclosed(self.original, self.decoded))
+    def enclosed(self) -> tuple[tuple["Text", Back], ...]:
+        """What stands in it in another encoding, or between markup; and the way back to its characters."""
+        return tuple((Text(text), back) for text, back in enclosed(self.original, self.decoded))

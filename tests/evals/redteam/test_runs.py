@@ -9,7 +9,7 @@ import pytest
 from moat.bootstrap.project import Project
 from moat.bootstrap.redteam_ports import Front, Scope
 from moat.bootstrap.redteaming import Approach, Effort, RedTeam, Selection
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import MoatError, NotFound, RequestError
 from moat.evals.judges.shipped import template
 from moat.evals.redteam.rates import demands

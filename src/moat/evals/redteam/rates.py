@@ -81,7 +81,7 @@ class RedTeamReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def simulated(self) -> bool:
         """Did a simulated provider answer, at least in part?"""
-        return "simulated" in self.run.provider
+        return self.run.simulated
 
     @property
     def whole(self) -> Iterator[Rate]:

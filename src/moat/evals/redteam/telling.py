@@ -90,7 +90,8 @@ def _share(rate: float | None, low: float, high: float) -> str:
 
 def head(report: RedTeamReport) -> Iterator[str]:
     """What was attacked and by whom it was answered, in sentences."""
-    who = report.run.provider or report.run.target or "nobody"
+    stopped = "nobody: guards stopped all of them" if report.run.deployments else report.run.target
+    who = report.run.provider or stopped
     yield f"{report.run.cases} cases, answered by {who}, run {report.run.id}."
     if report.baseline is not None:
         yield f"Baseline: {report.against}, run {report.baseline.id}."

@@ -20,6 +20,10 @@ NEAR = 240
 """Characters within which faint words of one topic add up."""
 LONGEST_MATCH = 2000
 STRONG, FAINT = 0.8, 0.3
+_TAG = re.compile(r"<(/?)([a-z]+)[^<>]{0,160}>", re.IGNORECASE)
+_LONGEST_TAG = 180
+_WITHOUT_END = frozenset({"wbr", "br", "img"})
+_EMPHASIS = re.compile(r"\*{1,3}|~~|__")
 
 
 class _Phrase(NamedTuple):
@@ -106,7 +110,8 @@ class Banned(Detector, frozen=True):
         found = {(*text.span(start, end), kind, score) for start, end, kind, score in self._listed(text.folded)}
         if text.plain != text.folded:
             found |= {
-                (*text.plain_span(start, end), kind, score) for start, end, kind, score in self._listed(text.plain)
+                (*_with_markup(text.original, *text.plain_span(start, end)), kind, score)
+                for start, end, kind, score in self._listed(text.plain)
             }
         for start, end, kind, score in _added_up(sorted(found)):
             yield Hit(kind, start, end, score, f"Not wanted: {kind.replace('_', ' ')}.")
@@ -135,6 +140,38 @@ class Banned(Detector, frozen=True):
             while at >= 0:
                 yield at, at + len(phrase), kind, score
                 at = folded.find(phrase, at + len(phrase))
+
+
+def _with_markup(original: str, start: int, end: int) -> tuple[int, int]:
+    """A word that has markup inside, with the other halves of it right around: cut out, it leaves no half behind."""
+    opened: list[str] = []
+    closed: list[str] = []
+    for tag in _TAG.finditer(original, start, end):
+        name = tag[2].lower()
+        if not tag[1]:
+            opened += [name] * (name not in _WITHOUT_END)
+        elif name in opened:
+            opened.remove(name)
+        else:
+            closed.append(name)
+    for name in reversed(opened):
+        behind = _TAG.match(original, end)
+        if behind is None or not behind[1] or behind[2].lower() != name:
+            break
+        end = behind.end()
+    for name in closed:
+        at = original.rfind("<", max(0, start - _LONGEST_TAG), start)
+        before = _TAG.fullmatch(original, at, start) if at >= 0 else None
+        if before is None or before[1] or before[2].lower() != name:
+            break
+        start = at
+    marks = _EMPHASIS.findall(original, start, end)
+    if len(marks) % 2:
+        if original.startswith(marks[-1], end):
+            end += len(marks[-1])
+        elif original.endswith(marks[0], 0, start):
+            start -= len(marks[0])
+    return start, end
 
 
 def _forms(word: str) -> set[str]:

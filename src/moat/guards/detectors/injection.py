@@ -6,7 +6,7 @@ requests for the system prompt, forged turns and templates. What the model is gi
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import ClassVar
 
 from moat.domain.guards import Place
@@ -14,7 +14,8 @@ from moat.guards.concepts import Concepts, marks
 from moat.guards.detector import Context, Detector, Hit
 from moat.guards.learned import Model, probability
 from moat.guards.plain import vocabulary
-from moat.guards.sentences import judged, pieces
+from moat.guards.remembered import Harmless
+from moat.guards.sentences import cut, judged, told
 from moat.guards.spelling import Spelling
 from moat.guards.text import Text
 
@@ -51,23 +52,43 @@ class Injection(Detector, frozen=True):
 
 def judge(text: Text, model: Model) -> Iterator[Hit]:
     """What a model makes of the pieces of a text, and of what stands in it encoded."""
-    for start, end, logit in _weighed(text.plain, model):
-        yield Hit("injection", *text.plain_span(start, end), probability(logit))
+    for start, end, logit in _read(text, model):
+        yield Hit("injection", start, end, probability(logit))
     for hidden in text.decoded:
-        worst = max((logit for _, _, logit in _weighed(Text(hidden.text).plain, model)), default=None)
-        if worst is not None:
-            yield Hit("hidden_injection", hidden.start, hidden.end, probability(worst))
+        if hidden.telling:
+            for start, end, logit in _read(Text(hidden.text), model):
+                yield Hit("hidden_injection", *hidden.span(start, end), probability(logit))
+
+
+def _read(text: Text, model: Model) -> Iterator[tuple[int, int, float]]:
+    """The pieces of a text and of its asides that could be one, with their log odds."""
+    for start, end, logit in _weighed(text.plain, model):
+        yield *text.plain_span(start, end), logit
+    for start, end, logit in _weighed(text.asides.text, model):
+        blank = end - start - len(text.asides.text[start:end].lstrip())  # stands for all that is beside the aside
+        yield *text.asides.back(start + blank, end), logit
 
 
 def _weighed(plain: str, model: Model) -> Iterator[tuple[int, int, float]]:
     """The pieces of a text that could be one, with their log odds."""
-    for start, end, written in pieces(plain):
-        words = SPELLING.read(written)
+    known = harmless(model)
+    for start, end, piece, marked in cut(plain):
+        if piece in known:
+            continue
+        words = SPELLING.read(told(piece, marked))
         logit = model.logit(words)
         if logit >= _HOPELESS:
             logit += _meant(model, CONCEPTS.there(words))
-            if logit >= _LEAST:
-                yield start, end, logit
+        if logit >= _LEAST:
+            yield start, end, logit
+        else:
+            known.keep(piece)
+
+
+@cache
+def harmless(model: Model) -> Harmless:
+    """The pieces in which a model has found nothing: what it makes of one depends on nothing else."""
+    return Harmless()
 
 
 @lru_cache(maxsize=4_096)

@@ -85,6 +85,11 @@ class Tools(Detector, frozen=True):
     def _approved(self) -> re.Pattern[str] | None:
         return _pattern(self.approve) if self.approve else None
 
+    def bars(self, tool: str) -> bool:
+        """What may not be called, and what a person would have to allow: there is nobody to ask."""
+        may = _fits(self._allowed, (tool,)) and not (self._denied is not None and _fits(self._denied, (tool,)))
+        return not may or (self._approved is not None and _fits(self._approved, (tool,)))
+
     def detect(self, text: Text, context: Context) -> Iterator[Hit]:
         """One hit for each thing that is wrong."""
         names = (context.tool, context.tool_version) if context.tool_version else (context.tool,)
@@ -96,7 +101,7 @@ class Tools(Detector, frozen=True):
             yield Hit("approval", 0, len(text.original), 1.0, note, self.approval_hours)
 
     def _wrong(self, given: str, names: Sequence[str], shown: str, context: Context) -> Iterator[tuple[str, str]]:
-        if not context.tool.isprintable() or " " in context.tool:
+        if not context.tool.isprintable() or " " in context.tool or ".." in context.tool:
             yield "tool", "what is called has no name of a tool"
         elif not _fits(self._allowed, names) or (self._denied is not None and _fits(self._denied, names)):
             yield "tool", f"{shown} may not be called"

@@ -22,11 +22,18 @@ NOTES: dict[Kind, str] = {kind: f"Leave out {kind.replace('_', ' ')}." for kind 
 FEW_WORDS = 10
 """In fewer words one of them does not count more."""
 FALSE_FRIENDS = frozenset(("dick", "hoe", "fag", "slut", "fart", "hell", "die", "kill", "gift", "rape", "cock", "bra"))
+FALSE_FRIENDS |= {"negro", "negra", "negros", "negras"}
 """Ordinary words in languages that `ELSEWHERE` tells."""
 _ELSEWHERE = (
-    "der das und ist mit dem ein eine nicht auf het een van naar og jeg skal på pa att och är ar ikke det som je"
+    "der das und ist mit dem ein eine nicht auf het een van naar og jeg skal på pa att och är ar ikke det som je "
+    "el los las una del que por para como muy uma il gli della nel"
 )
 ELSEWHERE = frozenset(_ELSEWHERE.split())
+OWN_FAULT = re.compile(
+    r"\b(?:i'm|i am|i was|i feel|i felt|me|myself)(?: such| so| being| just| really| like)* "
+    r"(?:an? )?(?:idiot|stupid|dumb|moron|fool|loser|clown)\b"
+)
+"""Who calls himself names insults nobody."""
 SHORT_WORD = re.compile(
     r"\b(?:[14]|70|d0|g0|n0|50|b3|m3|h3|w3|15|17|45|47|1n|1f|1t|0n|0f|0r|y0u|th3|th1s)\b|(?<=[a-z]')[57]\b"
 )
@@ -73,9 +80,9 @@ class Toxicity(Detector, frozen=True):
         """Sentence by sentence; what stands encoded in it, as one."""
         found = _shown(text)
         for piece in text.decoded:
-            for (kind, _, _), score in _shown(Text(piece.text)).items():
+            for (kind, start, end), score in _shown(Text(piece.text)).items() if piece.telling else ():
                 if score >= self.threshold:
-                    found[kind, piece.start, piece.end] = score
+                    found[kind, *piece.span(start, end)] = score
         for (kind, start, end), score in found.items():
             if kind in self.kinds:
                 yield Hit(kind, start, end, round(score, 3), NOTES[kind])
@@ -128,6 +135,8 @@ def _phrased(folded: str) -> Iterator[Mark]:
 def _scores(piece: str, shown: Signs, lists: _Lists) -> Iterator[tuple[Kind, float]]:
     """Kinds and their scores: words by the model, and how the sentences are built."""
     listed = words(piece)
+    if ("i" in listed or "me" in listed) and OWN_FAULT.search(piece):
+        listed = words(OWN_FAULT.sub(" ", piece))
     special = not lists.any.isdisjoint(listed)
     if special and not FALSE_FRIENDS.isdisjoint(listed) and not ELSEWHERE.isdisjoint(listed):
         listed = [word for word in listed if word not in FALSE_FRIENDS]

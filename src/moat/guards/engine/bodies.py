@@ -7,9 +7,11 @@ import msgspec
 
 from moat.domain.calls import Operation
 from moat.guards.edits import Edit, Edited
+from moat.guards.engine.members import NamedTwice, decoded
 from moat.guards.engine.pieces import Path
-from moat.guards.engine.places import BYTES, sealed
+from moat.guards.engine.places import BYTES
 from moat.guards.engine.wire_words import WIRE
+from moat.pipeline.payloads import sealed
 
 TEXTUAL: frozenset[Operation] = frozenset(
     {"completions", "transcription", "translation", "rerank", "images", "image_edits"}
@@ -46,15 +48,17 @@ class Body:
         self._plain = plain
         self._lines = raw.split(b"\n") if stream else []
         self._data: dict[int, Any] = {}
+        self.ambiguous = False
+        """Does it name a member twice? Then only what was read may go on."""
         if plain:
             self._data[0] = {"text": raw.decode("utf-8", "replace")}
         elif stream:
             for index, line in enumerate(self._lines):
                 data = line[5:].strip() if line.startswith(b"data:") else b""
                 if data and data != b"[DONE]":
-                    self._data[index] = msgspec.json.decode(data)
+                    self._data[index] = self._read(data)
         else:
-            self._data[0] = msgspec.json.decode(raw)
+            self._data[0] = self._read(raw)
         self._spots: list[_Spot] = []
         self.texts: dict[Path, str] = {}
         """By what they are of: the pieces of a choice are one text, and so are the words of a transcript."""
@@ -72,6 +76,13 @@ class Body:
                 self._others.setdefault(text, []).append((holder, name))
         if self._others:
             self.texts[BESIDE] = "\n".join(self._others)
+
+    def _read(self, data: bytes) -> Any:
+        try:
+            return decoded(data)
+        except NamedTwice:
+            self.ambiguous = True
+            return msgspec.json.decode(data)
 
     def edited(self, edits: Mapping[Path, Sequence[Edit]]) -> bytes:
         """The answer after edits of its texts, each piece where it was; of each text in order, and apart."""

@@ -47,7 +47,7 @@ class BodyHearing:
         ending = self._answering.ending("\n".join(body.texts.values()))
         if ending is not None:
             return ending
-        if not any(edits.values()):
+        if not any(edits.values()) and not (body.ambiguous and self._answering.acts):
             return Ending(self._events)
         said = next((Edited(text, edits[path]).text for path, text in body.texts.items() if path != BESIDE), "")
         return Ending([replace(pieces[-1], raw=body.edited(edits), text=said), *finished])
@@ -59,7 +59,7 @@ class BodyHearing:
     def _read(self, raw: bytes, *, plain: bool) -> Body:
         try:
             return Body(raw, stream=self._answering.call.stream, plain=plain)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise GuardBlocked("the answer cannot be read, so nothing can look at it") from None
 
     def _judged(self, body: Body, far: Mapping[Path, list[Edit]]) -> dict[Path, list[Edit]]:

@@ -12,6 +12,7 @@ from moat.guards.engine.notes import Notes
 from moat.guards.engine.pieces import Counting, Path, Piece
 from moat.guards.engine.rules import Rule
 from moat.guards.engine.scanning import Block, blocks, whole
+from moat.guards.json_numbers import fitting
 from moat.guards.pseudonyms import Vault
 from moat.guards.text import Text
 
@@ -86,7 +87,7 @@ def look_at(
     """Let rules see one block, as `look`."""
     at, original, offset = (context.place, path), block.text.original, block.offset
     return [
-        edit
+        edit._replace(text=fitting(original, edit.start - offset, edit.end - offset, edit.text))
         for notes in rules
         if not notes.failed
         for hit in counted(notes, block.hits(notes.rule.detector, context))

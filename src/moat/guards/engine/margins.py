@@ -1,5 +1,6 @@
 """What stands in an answer around what it says: names and ids of tool calls, and whatever else its provider sends."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,12 +12,13 @@ from moat.domain.guards import Place
 from moat.guards.edits import Edit, Edited, apart
 from moat.guards.engine.answering import Answering
 from moat.guards.engine.looking import look
+from moat.guards.engine.members import NamedTwice, decoded
 from moat.guards.engine.notes import Notes
-from moat.guards.engine.places import BYTES, sealed
+from moat.guards.engine.places import BYTES
 from moat.guards.engine.wire_words import WIRE
 from moat.guards.revealing import Revealing
 from moat.guards.text import Text
-from moat.pipeline.data_urls import LONG_NUMBER
+from moat.pipeline.payloads import long_number, sealed
 
 _MANY = frozenset({"id", "tool_use_id", "token", "obfuscation"})
 """Members that are another each time, each whole by itself."""
@@ -39,6 +41,8 @@ class Margins:
         self._stop = stop
         self._around = [notes for notes in answering.by_block if notes.rule.hears("output", "beside")]
         self._tools = [notes for notes in answering.by_block if "tool_arguments" in notes.rule.places]
+        self._wields = any(notes.rule.acts and "tool_arguments" in notes.rule.places for notes in answering.notes)
+        """Does a guard look at tool calls? Then nothing like one goes on that Moat does not know."""
         self._names: dict[int, str] = {}
         self._known: dict[tuple[str, ...], str] = {}
         """What was first sent of a member that no guard knows."""
@@ -49,7 +53,7 @@ class Margins:
         calls = tuple(self._call(piece) for piece in event.tool_calls)
         if calls != event.tool_calls:
             event, self._dropped = replace(event, tool_calls=calls, raw=None), True
-        if event.raw is None or not (self._around and self._answering.acts):
+        if event.raw is None or not self._answering.acts:
             return event
         self._dropped = self._dropped or not self._passes(event, event.raw)
         return replace(event, raw=None) if self._dropped else event
@@ -97,20 +101,50 @@ class Margins:
             new = [
                 (at, text)
                 for at, text in _strings(raw)
-                if self._known.get(at) != text and not _covered(at, text, event)
+                if self._known.get(at) != text and not self._covered(at, text, event)
             ]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _SecondAnswer):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NamedTwice, _SecondAnswer):
             return False
-        if not new:
+        if self._wields and any(_is_called(path) for path, _ in new):
+            return False
+        if not new or not self._around:
             return True
         for path, text in new if self._answering.call.stream else ():
             if (self._known.setdefault(path, text) != text and not _whole(path)) or len(self._known) > _MOST:
                 return False  # pieces of something that nobody can look at as one
         return not self._edits(self._around, "\n".join(text for _, text in new), "output", "beside")
 
+    def _covered(self, path: tuple[str, ...], text: str, event: Delta) -> bool:
+        """Is it in what guards look at anyway? What stands like a tool call has to be one: a text can say its words."""
+        said = (event.text, event.reasoning, event.beside, event.refusal)
+        told = "logprobs" not in path and not (self._wields and _is_called(path))
+        if told and any(text in each for each in said):
+            return True
+        if text in (event.signature, event.redacted):
+            return True
+        if not event.tool_calls:
+            return False
+        written = msgspec.json.encode(text).decode()[1:-1]
+        return any(
+            text in (piece.id, piece.name, piece.signature) or written in piece.arguments or text in piece.arguments
+            for piece in event.tool_calls
+        )
+
 
 class _SecondAnswer(Exception):
     """Nobody asked for another, and nobody looks at it."""
+
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_CALLING_WORDS = "tool tools function functions call calls mcp command commands action actions invoke"
+_CALLING = frozenset(_CALLING_WORDS.split())
+"""Words in names of members that hold what is to be called."""
+
+
+def _is_called(path: tuple[str, ...]) -> bool:
+    """Does a text stand below such a member? Names of members have an empty one behind them, and ids say nothing."""
+    above = path[:-2] if path[-1:] == ("",) else path
+    return not _whole(path) and any(word.lower() in _CALLING for name in above for word in _WORD.findall(name))
 
 
 def _whole(path: tuple[str, ...]) -> bool:
@@ -120,7 +154,7 @@ def _whole(path: tuple[str, ...]) -> bool:
 def _strings(raw: bytes) -> Iterator[_Found]:
     """All texts in an answer or a piece of it, by where they stand, but for the words of the wire."""
     if (whole := raw.strip(b"[], \r\n")).startswith(b"{"):  # one of a list, as Google streams them
-        yield from _texts(msgspec.json.decode(whole), ())
+        yield from _texts(decoded(whole), ())
         return
     for line in raw.splitlines():
         name, _, rest = line.partition(b":")
@@ -129,7 +163,7 @@ def _strings(raw: bytes) -> Iterator[_Found]:
             if text and text not in WIRE:
                 yield ("line",), text
         elif (data := rest.strip()) != b"[DONE]":
-            yield from _texts(msgspec.json.decode(data), ())
+            yield from _texts(decoded(data), ())
 
 
 def _texts(value: Any, path: tuple[str, ...]) -> Iterator[_Found]:
@@ -148,21 +182,5 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[_Found]:
             raise _SecondAnswer
         for item in value:
             yield from _texts(item, path)
-    elif isinstance(value, int) and abs(value) >= LONG_NUMBER and path[-1:] != ("created",):
-        yield path, str(value)
-
-
-def _covered(path: tuple[str, ...], text: str, event: Delta) -> bool:
-    """Is it in what guards look at anyway?"""
-    said = (event.text, event.reasoning, event.beside, event.refusal)
-    if "logprobs" not in path and any(text in each for each in said):
-        return True
-    if text in (event.signature, event.redacted):
-        return True
-    if not event.tool_calls:
-        return False
-    written = msgspec.json.encode(text).decode()[1:-1]
-    return any(
-        text in (piece.id, piece.name, piece.signature) or written in piece.arguments or text in piece.arguments
-        for piece in event.tool_calls
-    )
+    elif path[-1:] != ("created",) and (digits := long_number(value)):
+        yield path, digits

@@ -4,8 +4,6 @@ What is not known to be harmless is looked at: names of members and ids too. Tho
 place are one text, with some space between them.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -19,7 +17,8 @@ from moat.domain.guards import Place
 from moat.guards.engine.borders import BLANK, borders
 from moat.guards.engine.pieces import Name, Path, Piece, Spot
 from moat.guards.engine.wire_words import WIRE
-from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
+from moat.pipeline.data_urls import closed, is_base64_alone, opened
+from moat.pipeline.payloads import long_number, sealed
 
 _SHORT = frozenset(
     {"role", "type", "id", "tool_call_id", "tool_use_id", "tool_choice"}
@@ -48,9 +47,6 @@ TELLING = ("system", "developer")
 _OURS = (*TELLING, "assistant")
 """Roles of those who do not split what they say to hide it."""
 
-_SHORTEST_SEAL = 64
-_HEAD = 4_096
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _PLAIN = re.compile(r"(?:[A-Za-z_.$-]|\d{1,4}(?!\d)){1,64}")
 
 
@@ -67,10 +63,10 @@ class _Found:
         """Is what is walked through a message that tells the model what to do?"""
         self.names: dict[Place, list[tuple[Path, str]]] = {}
 
-    def walk(self, value: Any, place: Place, path: Path) -> None:
-        """Take in a JSON value."""
+    def walk(self, value: Any, place: Place, path: Path, holder: Mapping[str, Any] | None = None) -> None:
+        """Take in a JSON value. `holder`: the object that it is a member of."""
         if isinstance(value, str):
-            if text := opened(str(path[-1]), value):
+            if text := opened(str(path[-1]), value, holder or {}):
                 self.pieces.append(Piece(place, path, text, told=self.told))
         elif isinstance(value, dict):
             kind = value.get("type")
@@ -84,13 +80,13 @@ class _Found:
                 elif name in _SHORT:
                     if item not in WIRE:
                         self._name(place, (*path, name), item)
-                elif not unreadable(name, item, value, path[-1]):
-                    self.walk(item, place, (*path, name))
+                elif not unreadable(name, item, value):
+                    self.walk(item, place, (*path, name), value)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 self.walk(item, place, (*path, index))
-        elif isinstance(value, int) and abs(value) >= LONG_NUMBER:
-            self._name(place, path, str(value))
+        else:
+            self._name(place, path, long_number(value))
 
     def join(self, first: int, path: Path) -> None:
         """Texts of one message stand one after the other for a model. `first`: the first piece of that message."""
@@ -129,8 +125,8 @@ def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
     said: dict[str, list[tuple[Piece, Piece]]] = {}
     for index, message in enumerate(call.messages):
         first = len(found.pieces)
-        place: Place = "tool_results" if message.get("role") in ("tool", "function") else "input"
         role = message.get("role")
+        place: Place = "tool_results" if str(role).lower() in ("tool", "function") else "input"
         found.told = role in TELLING
         found.walk(message, place, ("messages", index))
         texts = [piece for piece in found.pieces[first:] if piece.path[-1] in _TEXTS and piece.text.strip(BLANK)]
@@ -162,27 +158,9 @@ def several(call: Call) -> bool:
     return call.params.get("n") not in (None, 1)
 
 
-def unreadable(name: str, value: str, holder: Mapping[str, Any], inside: str | int | Name) -> bool:
-    """Is a member something that nobody reads: sound, a file, thinking or a signature that a provider has sealed?"""
-    is_bytes = name == "data" and (inside == "input_audio" or holder.get("type") in ("base64", "redacted_thinking"))
-    return (is_bytes or name in _SEALED) and sealed(value)
-
-
-def sealed(value: str) -> bool:
-    """Is it base64 of something that is no text, too long to be somebody's number or key?"""
-    if len(value) < _SHORTEST_SEAL:
-        return False
-    head = value[:_HEAD].translate(_URL_SAFE).rstrip("=")
-    try:
-        beginning = base64.b64decode(head + "=" * (-len(head) % 4), validate=True)
-        return _CONTROL.search(beginning.decode()) is not None or beginning.startswith(b"%PDF-")
-    except UnicodeDecodeError as cut:  # a character may be cut in two where the beginning ends
-        return cut.start < len(beginning) - 3 or len(value) <= _HEAD
-    except (binascii.Error, ValueError):
-        return False
-
-
-_URL_SAFE = str.maketrans("-_", "+/")
+def unreadable(name: str, value: str, holder: Mapping[str, Any]) -> bool:
+    """Is a member thinking or a signature that a provider has sealed, which nobody else reads?"""
+    return (name in _SEALED or (name == "data" and holder.get("type") == "redacted_thinking")) and sealed(value)
 
 
 def with_texts(call: Call, texts: Mapping[Path, str]) -> Call:
@@ -211,15 +189,23 @@ def with_texts(call: Call, texts: Mapping[Path, str]) -> Call:
     return replace(call, **fields) if fields else call
 
 
-def _put(value: Any, member: str, new: Any) -> Any:
-    """`new`: another text, or by step what is other in it."""
+def _put(value: Any, member: str, new: Any, holder: Mapping[str, Any] | None = None) -> Any:
+    """`new`: another text, or by step what is other in it. `holder`: the object that `value` is a member of."""
     if isinstance(new, str):
-        return closed(member, value, new) if isinstance(value, str) else new
+        if not isinstance(value, str):
+            return new
+        if is_base64_alone(member, value, holder or {}):
+            raise RequestError(
+                "a file in base64 holds what may not go on, and is no text that could be written again without it",
+                where=member,
+                remedy="Send what it says as text, or as a file of text.",
+            )
+        return closed(member, value, new, holder or {})
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
     named = {step.of: text for step, text in new.items() if isinstance(step, Name)}
     for step, each in new.items():
         if not isinstance(step, Name):
-            copy[step] = _put(copy[step], str(step), each)
+            copy[step] = _put(copy[step], str(step), each, value if isinstance(value, dict) else None)
     return _renamed(copy, named) if named else copy
 
 

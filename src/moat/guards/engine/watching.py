@@ -13,18 +13,20 @@ from moat.guards.engine.answering import Answering
 from moat.guards.engine.approving import Approvals
 from moat.guards.engine.bodies import TEXTUAL
 from moat.guards.engine.body_hearing import BodyHearing
-from moat.guards.engine.contexts import question_contexts
+from moat.guards.engine.contexts import answer_context, question_contexts
 from moat.guards.engine.far import Seen, is_far, look_far
 from moat.guards.engine.hearing import ChatHearing
-from moat.guards.engine.looking import look_anew
+from moat.guards.engine.looking import look, look_anew
 from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes, blind, report, strongest, unseen
 from moat.guards.engine.pieces import Counting, Path, Piece
 from moat.guards.engine.places import asked, check_legible, several, with_texts
+from moat.guards.engine.provided import check_provided
 from moat.guards.engine.rules import Rule
 from moat.guards.exchanging import Exchange
 from moat.guards.pseudonyms import Vault
 from moat.guards.remote import Run
+from moat.guards.text import Text
 from moat.pipeline.aside import aside
 from moat.ports.guards import Asked, Hearing
 
@@ -80,6 +82,7 @@ class CallWatch:
         call.journal.hide = unseen if ward.withholds else self._vault.hide
         if any(rule.acts or rule.config.on_error == "block" for rule in ward.answered):
             check_single(call)
+        check_provided(call, ward.answered)
         self._run = run
         self._approvals = approvals
         self._memory = memory or Memory(0)
@@ -142,11 +145,24 @@ class CallWatch:
         """See `moat.ports.guards.Watch`."""
         if not self._ward.answered and not self._vault.reversible:
             return None
+        self._vault.keep_back()
         rules = [rule for rule in self._ward.answered if rule.judges(call.operation)]
         answering = Answering(call, rules, self._vault, self._tried, self._retrieved(call), self._run, self._approvals)
         if call.operation == "chat":
             return ChatHearing(answering)
         return BodyHearing(answering) if call.operation in TEXTUAL else None
+
+    def told(self, call: Call, message: str) -> str:
+        """See `moat.ports.guards.Watch`. Guards that ask somebody are not asked about it."""
+        if not message:
+            return message
+        rules = [rule for rule in self._ward.answered if rule.withholds and "output" in rule.places]
+        notes = [each for each in map(Notes, rules) if not is_far(each)]
+        context = answer_context(call, "output", self._retrieved(call))
+        edits = look(notes, Text(message), ("error",), context, self._vault)
+        if any(each.failed for each in notes):
+            return unseen(message)
+        return self._vault.hide(Edited(message, apart(edits)).text)
 
     def _retrieved(self, call: Call) -> tuple[str, ...]:
         variables = call.prompt.variables if call.prompt is not None else {}

@@ -20,6 +20,7 @@ from moat.guards.engine.places import asked, check_legible, with_texts
 from moat.guards.engine.watching import check_single
 from moat.guards.handling.destinations import Destinations
 from moat.guards.handling.finding import Datum, Finder
+from moat.guards.json_numbers import fitting
 from moat.guards.pseudonyms import Vault
 from moat.pipeline.aside import aside
 from moat.ports.guards import Hearing
@@ -104,7 +105,7 @@ class CallData:
         edits = defaultdict[Path, list[Edit]](list)
         for piece, data in self._data(pieces):
             found = [
-                Edit(datum.start, datum.end, vault.replacement(datum.kind, piece.text[datum.start : datum.end]))
+                _edit(piece.text, datum, vault)
                 for datum in data
                 if self._ruling(datum.data_class, provider) == "redact"
             ]
@@ -187,3 +188,8 @@ class DataPolicy:
             where="data_class",
             remedy=f"Classes: {', '.join(SENSITIVITY)}.",
         )
+
+
+def _edit(text: str, datum: Datum, vault: Vault) -> Edit:
+    instead = vault.replacement(datum.kind, text[datum.start : datum.end])
+    return Edit(datum.start, datum.end, fitting(text, datum.start, datum.end, instead))

@@ -18,7 +18,8 @@ from moat.guards.edits import Edit, Edited
 from moat.guards.engine.places import unreadable
 from moat.guards.handling.calls import DataPolicy, Looks
 from moat.guards.pseudonyms import Vault
-from moat.pipeline.data_urls import LONG_NUMBER, opened
+from moat.pipeline.data_urls import opened
+from moat.pipeline.payloads import long_number
 from moat.pipeline.spans import hidden
 from moat.ports.handling import Kept
 
@@ -162,16 +163,16 @@ def _cut(error: str, values: Sequence[str]) -> str:
     return error
 
 
-def _texts(value: Any, member: str = "") -> Iterator[str]:
+def _texts(value: Any, member: str = "", holder: Mapping[str, Any] | None = None) -> Iterator[str]:
     if isinstance(value, str):
-        yield opened(member, value)
+        yield opened(member, value, holder or {})
     elif isinstance(value, dict):
         for name, item in value.items():
             yield name
-            if not (isinstance(item, str) and unreadable(name, item, value, member)):
-                yield from _texts(item, name)
+            if not (isinstance(item, str) and unreadable(name, item, value)):
+                yield from _texts(item, name, value)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, int) and abs(value) >= LONG_NUMBER:
-        yield str(value)
+    elif digits := long_number(value):
+        yield digits

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from moat.domain.guards import DataClass
-from moat.guards.detector import Context, Detector, Hit
+from moat.guards.detector import Context, Detector, Hit, uncut
 from moat.guards.detectors.pii import national, phones
 from moat.guards.detectors.pii.births import births
-from moat.guards.detectors.pii.cards import named_cards
+from moat.guards.detectors.pii.cards import glued_card, spread_cards
 from moat.guards.detectors.pii.codes import UUID, iban, identifiers, spaced
 from moat.guards.detectors.pii.emails import emails
 from moat.guards.detectors.pii.found import resolved
@@ -17,8 +17,6 @@ from moat.guards.detectors.pii.network import colons, dashes, v4
 from moat.guards.detectors.pii.numbers import CLUSTER, EXTENSION, SHORTEST, Cluster, security_code
 from moat.guards.detectors.pii.places import addresses, coordinates, near_street
 from moat.guards.detectors.pii.search import Search
-from moat.guards.glance import GLANCE
-from moat.guards.legible import legible
 from moat.guards.pseudonyms import is_digest
 from moat.guards.text import Text
 
@@ -31,16 +29,16 @@ COUNTRIES = national.COUNTRIES | phones.COUNTRIES | frozenset(("ES", "IT", "FI",
 _TIME = re.compile(r"(?:19|20)\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
 _SHORT = re.compile(r"(?<![A-Za-z\u0080-\u058f_.])[0-9]{1,5}(?![A-Za-z\u0080-\u058f]|[ .\-/()]{0,3}[0-9])")
 """A number by itself, as most are: too short for anything but that of a house or of a card's back."""
-_DAY = 10
-"""Digits and dashes of its day."""
 _LETTERS_BEFORE = re.compile(r"(?:[A-Za-z]{1,2}|[A-Za-z]{6}|[A-Za-z] [A-Za-z])[ -]\Z")
 _LAST_GROUP = re.compile(r"[0-9]+\Z")
+_ONE_DIGIT = re.compile(r"[0-9]")
 _DECIMALS = re.compile(r"\d+(?:[eE][-+]?\d+)?[A-Za-z]?")
 """Of a number like 9.99961e-01, of which the point was taken for a separator."""
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _SHORTEST = 4
 """Characters of the first word of anything with letters in it: `DE89`."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_ZEROS = re.compile(rb"0*")
 
 
 class Pii(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,15 +87,16 @@ class Pii(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if not (self._is_allowed(view.text[hit.start : hit.end]) or is_digest(view.text, hit.start, hit.end)):
                 start, end = view.span(hit.start, hit.end)
                 hits.append(Hit(hit.kind, start, end, hit.score))
-        for piece in text.enclosed:
-            readable = legible(piece.text)
-            inner = Search(readable.text, self._kinds, self._countries, GLANCE.at(readable.text))
-            hits += [
-                Hit(hit.kind, *piece.span(*readable.span(hit.start, hit.end)), hit.score)
-                for hit in resolved(list(_found(inner)))
-                if not self._is_allowed(inner.text[hit.start : hit.end])
+        more: list[Hit] = []
+        for inner, back in text.enclosed:
+            view = inner.legible
+            search = Search(view.text, self._kinds, self._countries, inner.legible_glimpse)
+            more += [
+                Hit(hit.kind, *back(*view.span(hit.start, hit.end)), hit.score)
+                for hit in resolved(list(_found(search)))
+                if not self._is_allowed(view.text[hit.start : hit.end])
             ]
-        return hits
+        return [*hits, *uncut(more, hits)]
 
     def _is_allowed(self, value: str) -> bool:
         if not self.allow:
@@ -122,29 +121,46 @@ def _found(search: Search) -> Iterator[Hit]:
     marked = text.encode("ascii", "replace").translate(_DIGITS)
     if "birth_date" in kinds and b"0" in marked:
         yield from births(search)
-    if "card" in kinds and b"0000" in marked:
-        yield from named_cards(search)
+    if "card" in kinds and marked.count(b"0000") > 2:  # all have three groups of four digits or more
+        yield from spread_cards(search)
     position = marked.find(b"0")
     while position >= 0:
         if (short := _SHORT.match(text, position)) and not near_street(search, position):
             yield from security_code(search, *short.span())
             behind = short.end()
+        elif rest := _rest(text, position):
+            behind = rest
         else:
-            match = CLUSTER.match(text, position)
-            assert match is not None
-            behind = max(position + 1, (yield from _at(search, match)))
+            behind = max(position + 1, (yield from _at(search, _cluster(text, position))))
+        if marked.startswith(b"00", behind - 1) and (rest_of_run := _ZEROS.match(marked, behind)):
+            behind = rest_of_run.end()
         position = marked.find(b"0", behind)
+
+
+def _rest(text: str, start: int) -> int:
+    """The end of a time with its day, or of what stands behind a decimal point; 0 where a number may begin."""
+    found = _TIME.match(text, start)
+    if found is None and text[start - 1 : start] == "." and text[max(0, start - 2) : start - 1].isdigit():
+        found = _DECIMALS.match(text, start)
+    return found.end() if found else 0
+
+
+def _cluster(text: str, start: int) -> re.Match[str]:
+    """The groups of digits that begin there, as many as are looked at together, none of them cut off."""
+    match = CLUSTER.match(text, start)
+    assert match is not None
+    if _ONE_DIGIT.match(text, match.end()):
+        last = _LAST_GROUP.search(text, start, match.end())
+        assert last is not None
+        match = CLUSTER.match(text, start, last.start()) or match
+    return match
 
 
 def _at(search: Search, match: re.Match[str]) -> Generator[Hit, None, int]:
     """What a cluster of digits, or a word that it is a part of, can be. Returns where to go on."""
     text = search.text
     start, end = match.span()
-    if end - start >= _DAY and (moment := _TIME.match(text, start)):
-        return moment.end()
     before = text[start - 1 : start]
-    if before == "." and text[max(0, start - 2) : start - 1].isdigit() and (decimals := _DECIMALS.match(text, start)):
-        return decimals.end()
     if _is_letter(before):
         return (yield from _word(search, start, match))
     long = end - start >= 6
@@ -184,13 +200,18 @@ def _word(search: Search, start: int, match: re.Match[str]) -> Generator[Hit, No
     if word is None:
         return match.end()
     end = word.end()
-    whole = not (start > 0 and (text[start - 1].isalnum() or text[start - 1] in "_-/")) and text[end : end + 1] not in (
+    before = text[start - 1 : start]
+    whole = not (before and (_is_letter(before) or before.isdigit() or before in "_-/")) and text[
+        end : end + 1
+    ] not in (
         "_",
         "/",
     )
     if whole and _SHORTEST <= end - start <= 100:
         yield from identifiers(search, start, end)
         yield from spaced(search, start)
+        if "card" in search.kinds:
+            yield from glued_card(search, start, end)
     return end
 
 

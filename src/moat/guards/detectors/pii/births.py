@@ -11,9 +11,11 @@ from moat.guards.patterns import Pattern
 
 _STEMS = (
     "birth|born|dob|d\\.o\\.b|gebor|geboor|geb\\.|geburt|né |née |né\\(e\\)|naissance|naiss|nacid|nació|nacim"
-    "|nato il|nata il|nascit|nacqu|nascid|nasceu|nascim|urodz|född|födel|født|fødse|syntyn|syntymä"
+    "|\\bnasci\\b"
+    "|\\b(?-i:nat[oa]|Nata) (?:a|ad|in|nel|nella) |\\b(?-i:Nato) (?:a|ad) \\pL+ il "
+    "|nato il|nata il|nascit|nacqu|nascid|nasceu|nascim|urodz|\\bur\\. |född|födel|født|fødse|syntyn|syntymä"
     "|doğum|doğdu|родил|рожден|народ|narozen|narodz|szület|născut|naștere"
-    "|γενν|lahir|sinh|出生|生年月日|生まれ|생년월일|출생|जन्म|الميلاد|ولد|נולד|เกิด"
+    "|γενν|lahir|sinh|出生|生年月日|生まれ|誕生日|생년월일|출생|जन्म|الميلاد|ولد|נולד|เกิด"
 )
 _STEM = Pattern(_STEMS, ignore_case=True)
 _WORDED = GLANCE.add(lambda: f"(?i:{_STEMS})")
@@ -26,11 +28,12 @@ _MONTHS = (
 )
 _MONTH = rf"{_MONTHS}[^\W\d_]{{0,9}}\.?"
 _DATE = re.compile(
-    r"(?<![\w.-])(?:(?:19|20)\d\d([./-])[01]?\d\1[0-3]?\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+    r"(?<![0-9A-Za-z_\u00c0-\u058f.-])(?:(?:19|20)\d\d([./-])[01]?\d\1[0-3]?\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?"
     r"|[0-3]?\d([./ -])[0-3]?\d\2(?:(?:19|20)\d\d|\d\d)"
     rf"|[0-3]?\d(?:st|nd|rd|th|er|º|ª|\.|:an)?[ -](?:of[ ]|de[ ])?{_MONTH}[ ,-]{{1,2}}(?:de[ ]|del[ ])?(?:(?:19"
     rf"|20)\d\d|\d\d)"
     rf"|{_MONTH}(?:[ ][0-3]?\d(?:st|nd|rd|th)?,?[ ]|/[0-3]?\d/)(?:19|20)\d\d"
+    r"|(?:昭和|平成|令和|大正|明治)(?:\d{1,2}|元)年[ ]?[01]?\d月[ ]?[0-3]?\d日"
     r"|(?:19|20)\d\d[年년][ ]?[01]?\d[月월][ ]?[0-3]?\d[日일])(?![\d-]|[./]\d)",
     re.IGNORECASE,
 )
@@ -44,6 +47,11 @@ _CORE = Pattern(
 would read each place many times.
 """
 _NEW_SENTENCE = re.compile(r"[.!?]\s")
+_NOBODY = re.compile(
+    r"(?:version|release|build|project|company|idea|branch|feature|model|brand)\W{1,3}(?:was |is )?$",
+    re.IGNORECASE,
+)
+"""In front of a word for birth: what was not born but made."""
 _REACH, _REACH_BACK = 48, 36
 
 
@@ -64,7 +72,8 @@ def births(search: Search) -> Iterator[Hit]:
         behind = max(end, looked_to)
         if dated(behind, end + _REACH) and (match := _DATE.search(text, behind, end + _REACH)):
             looked_to = match.end()
-            yield Hit("birth_date", match.start(), match.end(), 0.9)
+            if not _NOBODY.search(text, max(0, start - 24), start):
+                yield Hit("birth_date", match.start(), match.end(), 0.9)
         elif end >= looked_to and dated(max(0, start - _REACH_BACK), end + _REACH):
             looked_to = end
             near = None

@@ -3,43 +3,43 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import date
+from itertools import cycle
+from operator import mul
 
-_VERHOEFF_TURN = (
-    "0123456789",
-    "1576283094",
-    "5803796142",
-    "8916043527",
-    "9453126870",
-    "4286573901",
-    "2793806415",
-    "7046913258",
-)
-_VERHOEFF_TIMES = (
-    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
-    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+_VERHOEFF_TURN = tuple(
+    tuple(map(int, row))
+    for row in (
+        "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
+    )
+)  # fmt: skip
+_VERHOEFF_TIMES = tuple(
+    tuple(map(int, row))
+    for row in (
+        "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+        "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+    )
 )  # fmt: skip
 _BASE58 = {c: i for i, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _BECH32 = {c: i for i, c in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DOUBLED = dict(zip("0123456789", (0, 2, 4, 6, 8, 1, 3, 5, 7, 9), strict=True))
 
 
 def luhn(digits: str) -> bool:
     """ISO/IEC 7812-1, annex B."""
-    total = sum(map(int, digits[-1::-2])) + sum(_DOUBLED[int(d)] for d in digits[-2::-2])
-    return total % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
 
 
 def verhoeff(digits: str) -> bool:
     """Verhoeff 1969: the dihedral group D5."""
     value = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(_VERHOEFF_TIMES[value][int(_VERHOEFF_TURN[place % 8][int(digit)])])
+    for turn, digit in zip(cycle(_VERHOEFF_TURN), map(int, reversed(digits)), strict=False):
+        value = _VERHOEFF_TIMES[value][turn[digit]]
     return value == 0
 
 
 def weighted(digits: str, weights: Sequence[int]) -> int:
     """The sum of digits times weights; what is longer of the two is not looked at."""
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
+    return sum(map(mul, weights, map(int, digits)))
 
 
 def mod97(characters: str) -> bool:

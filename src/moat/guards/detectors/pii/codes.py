@@ -22,8 +22,9 @@ _IBAN_LENGTHS = {
         " SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
     )
 }
-_IBAN = re.compile(r"[A-Za-z][ ]?[A-Za-z][ ]?\d[ ]?\d(?:[ .-]?[A-Za-z0-9]){11,30}")
-_SPACES = re.compile(r"[ .-]")
+_IBAN = re.compile(r"[A-Za-z][ ]?[A-Za-z][ ]?\d[ ]?\d(?:(?:[ .-]|[ \t]?\r?\n[ \t]{0,2})?[A-Za-z0-9]){11,30}")
+"""Over the ends of lines too, as mails are wrapped."""
+_SPACES = re.compile(r"[\s.-]")
 _DIGIT_FIRST = ("FI", "ES", "DE", "CL")
 _LETTER_FIRST = ("GB", "IT", "ES", "HK")
 """Whose numbers of `_SPACED` may begin so."""
@@ -36,6 +37,8 @@ _SPACED = (
     ("national_id", "CL", re.compile(r"(?:\d{1,2}\.\d{3}\.\d{3}|\d{7,8})-[K]\b", re.IGNORECASE)),
     ("national_id", "HK", re.compile(r"[A-Z]{1,2}\d{6}\([0-9A]\)", re.IGNORECASE)),
 )
+_LETTERED = re.compile(r"\d{6}[-+A-Za-z]|[\d. ]{7,11}[ -]?[A-Za-z]")
+"""In every number of `_SPACED` that begins with a digit: most numbers have no letter."""
 _SPACED_BY_FIRST = tuple(
     tuple(one for one in _SPACED if one[1] in countries) for countries in (_LETTER_FIRST, _DIGIT_FIRST)
 )
@@ -62,6 +65,10 @@ _CF_ODD = dict(
     )
 )  # fmt: skip
 _CF = re.compile(r"[A-Z]{6}[0-9L-NP-V]{2}[A-EHLMPR-T][0-9L-NP-V]{2}[A-Z][0-9L-NP-V]{3}[A-Z]")
+_SHORTEST = 8
+"""Characters of a word that can be a VAT number, a vehicle's or a wallet's."""
+_PAN = ("IN", "card")
+"""India's permanent account number is abbreviated as the number of a card is."""
 _NAMED = frozenset({"passport", "driving_licence", "national_id", "tax_id", "bank_account", "vehicle"})
 
 
@@ -185,14 +192,17 @@ def identifiers(search: Search, start: int, end: int) -> Iterator[Hit]:
     text = search.text
     word = text[start:end]
     upper = word.upper()
-    near = search.labels.around(start, end)
+    formats = _BY_SHAPE.get(word.translate(_SHAPE), ())
+    is_code = formats or len(word) >= _SHORTEST or _IBAN.match(text, start)
+    near = search.labels.around(start, end) if is_code else ()
     if "iban" in search.kinds and (length := iban(text, start, checked="iban" not in near[:2])):
         yield Hit("iban", start, start + length, 0.99 if "iban" not in near[:2] or iban(text, start) else 0.6)
     elif "iban" in search.kinds and word == upper and _unlisted_iban(word):
         yield Hit("iban", start, end, 0.9 if "iban" in near[:2] else 0.55)
-    for kind, country, check, score in _BY_SHAPE.get(word.translate(_SHAPE), ()):
+    for kind, country, check, score in formats:
         if kind in search.kinds and country in search.countries and check(upper):
-            yield Hit(kind, start, end, 0.97 if kind in near else score * (0.6 if near and near[0] != "id" else 1))
+            else_named = near and near[0] != "id" and (country, near[0]) != _PAN
+            yield Hit(kind, start, end, 0.97 if kind in near else score * (0.6 if else_named else 1))
     if "national_id" in search.kinds and len(upper) == 16 and "IT" in search.countries and _it_cf(upper):
         yield Hit("national_id", start, end, 0.97)
     if "tax_id" in search.kinds and 8 <= len(word) <= 15 and _VAT.fullmatch(upper):
@@ -210,7 +220,10 @@ def identifiers(search: Search, start: int, end: int) -> Iterator[Hit]:
 
 def spaced(search: Search, start: int) -> Iterator[Hit]:
     """What letters and digits in groups can be that begin at `start`."""
-    for kind, country, pattern in _SPACED_BY_FIRST[search.text[start : start + 1].isdecimal()]:
+    digit = search.text[start : start + 1].isdecimal()
+    if digit and not _LETTERED.match(search.text, start):
+        return
+    for kind, country, pattern in _SPACED_BY_FIRST[digit]:
         match = pattern.match(search.text, start)
         if match is None or kind not in search.kinds or country not in search.countries:
             continue
@@ -232,7 +245,8 @@ def _cl(compact: str) -> bool:
 def iban(text: str, start: int, checked: bool = True) -> int:
     """The length of the IBAN that begins at `start`, with what separates its groups; 0: there is none.
 
-    `checked`: its check digits have to be right, and not only its country and length.
+    `checked`: its check digits have to be right, and not only its country and length; over the end of a line in any
+    case.
     """
     match = _IBAN.match(text, start)
     if match is None:
@@ -241,9 +255,10 @@ def iban(text: str, start: int, checked: bool = True) -> int:
     length = _IBAN_LENGTHS.get(_SPACES.sub("", written[:4]).upper()[:2], 0)
     taken = 0
     for index, character in enumerate(written):
-        taken += character not in " .-"
+        taken += character.isalnum()
         if taken == length:
-            right = not checked or _is_checked(written[: index + 1])
+            whole = written[: index + 1]
+            right = (not checked and "\n" not in whole) or _is_checked(whole)
             return index + 1 if right and not text[start + index + 1 : start + index + 2].isalnum() else 0
     return 0
 

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 
+from moat.guards.detectors.pii.fields import is_counted, is_vague, own_name, parts, speaks
 from moat.guards.detectors.pii.found import words
 
 _WORDS = {
@@ -15,12 +16,12 @@ _WORDS = {
         numer telefonu|телефон|телефону|телефона|тел|мобильный|звоните|позвони|puhelin|puhelinnummer|puhelinnumero|
         телефонный|phone number|contact number|hp|nomor|telp|numéro de téléphone|ring på|telefonnr|tlf|फ़ोन|मोबाइल|
         हमें|هاتف|الهاتف|جوال|رقم|cep|pager|answering|voicemail|reached at|reach me|landline|helpline|
-        contact|kontakt|contacto|contatto|contato|tél""",
+        contact|kontakt|contacto|contatto|contato|tél|msisdn""",
     "card": """card|cards|credit|visa|mastercard|amex|maestro|debit|kreditkarte|kreditkartennummer|kartennummer|
         karte|carte|carte bancaire|carte bleue|cb|tarjeta|carta|cartão|creditcard|kaart|kaartnummer|
         creditcardnummer|karta|kartą|kartę|karty|kortet|kaartje|kort|
         kortnummer|kreditkort|карта|карты|картой|карту|kart|kartı|cc|cc number|
-        discover|unionpay|jcb|pan|कार्ड|بطاقة|betaalkaart|luottokortti|korttinumero""",
+        discover|unionpay|jcb|pan|pan number|कार्ड|بطاقة|betaalkaart|luottokortti|korttinumero""",
     "security_code": """cvv|cvc|cvv2|cvc2|prüfziffer|kartenprüfnummer|cryptogramme""",
     "iban": """iban|iban-nummer|iban number""",
     "bank_account": """account|acct|a/c|account number|bank|konto|kontonummer|compte|cuenta|conto|rekening|
@@ -34,9 +35,11 @@ _WORDS = {
         carte d'identité|pièce d'identité|identité|cni|dni|nie|documento|documento de identidad|cédula|cedula|
         carta d'identità|codice fiscale|identità|bsn|burgerservicenummer|sofinummer|burgerservice|
         rijksregisternummer|registre national|niss|pesel|cpf|rg|personnummer|cpr|cpr-nummer|cpr-nr|fødselsnummer|
-        fodselsnummer|kennitala|henkilötunnus|hetu|ahv|avs|ahv-nummer|aadhaar|aadhar|आधार|身份证|身份证号|
+        fodselsnummer|kennitala|henkilötunnus|hetu|ahv|avs|ahv-nummer|aadhaar|aadhar|身份证|身份证号|
         身份证号码|マイナンバー|個人番号|주민등록번호|rrn|sin|medicare|curp|снилс|паспорт рф|tc kimlik|kimlik|tckn|
-        rut|cnp|egn|егн|rodné číslo|rodné|isikukood|amka|αμκα|oib|taj|teudat|nik|ktp|nric|mykad|emirates id|cnic|
+        steuerliche identifikationsnummer|nombor ic|no ic|ic no|ic number|kad pengenalan|no kad pengenalan|
+        taj-szám|taj szám|tajszám|asmens kodas|rut|cnp|egn|егн|תעודת זהות|ת.ז|מספר זהות|
+        rodné číslo|rodné|isikukood|amka|αμκα|oib|taj|teudat|nik|ktp|nric|mykad|emirates id|cnic|
         numer dowodu|dowód|dowodu|tożsamości|bilhete de identidade|cartão de cidadão|identiteitskaart|
         identiteitsnummer|sozialversicherungsnr|svnr|svnummer|ssnum|medical record|mrn|health insurance|
         insurance number|insurance|krankenversichertennummer|versichertennummer|mutuelle|national number|
@@ -45,7 +48,7 @@ _WORDS = {
         steuernummer|steuer-id|steueridentifikationsnummer|steuer-identifikationsnummer|steuerid|steuer|tva|siret|
         siren|spi|numéro fiscal|fiscal|nif|cif|rfc|partita iva|p.iva|piva|iva|btw|btw-nummer|nip|regon|cnpj|
         pan card|gstin|gst|tfn|abn|utr|инн|vergi|cuit|cuil|contribuinte|fiscale|numero fiscale|numéro de tva|
-        tax number""",
+        tax number|αφμ|α.φ.μ|afm|adószám|adóazonosító""",
     "passport": """passport|passport number|reisepass|reisepassnummer|passnummer|pass-nr|passeport|pasaporte|
         passaporto|paspoort|paspoortnummer|passaporte|paszport|paszportu|pass nr|паспорт|паспорта|загранпаспорт|
         护照|护照号|パスポート|여권|pasaport|passnr|passi|passin|جواز""",
@@ -73,14 +76,16 @@ _WORDS = {
         unix|bestellnummer|bestellung|beställning|beställningen|bestilling|tilaus|objednávka|rechnung|rechnungsnummer|auftrag|auftragsnummer|artikelnummer|sendungsnummer|
         aktenzeichen|commande|facture|référence|suivi|pedido|factura|referencia|ordine|fattura|riferimento|
         bestelling|factuur|bestelnummer|fatura|zamówienie|zamówienia|faktura|paczki|ordernummer|fakturanummer|заказ|
-        заказа|счёт-фактура|sipariş|订单|订单号|注文番号|주문번호|doi|arxiv|pmid|port|pid|bytes|seed|iso|rfc|
+        заказа|счёт-фактура|sipariş|订单|订单号|注文番号|주문번호|doi|arxiv|pmid|port|pid|bytes|seed|iso|
+        nota fiscal|count|counter|asin|zip|zip code|plz|kundennummer|kundennr|kunden-nr|customer number|
+        vertragsnummer|klantnummer|
         figure|table|population|km|usd|eur|dollars|euros|weight|size|width|height|tracking number|order number""",
 }  # fmt: skip
 _UNSPACED = {
+    "national_id": "บัตรประชาชน|ประจำตัวประชาชน|आधार|身份证|マイナンバー|個人番号|주민등록",
     "phone": "मोबाइल|फ़ोन|फोन|टेलीफोन|هاتف|جوال|โทรศัพท์|电话|手机|電話|携帯|전화|휴대폰|연락처|โทร",
     "card": "कार्ड|بطاقة|บัตร|信用卡|银行卡|卡号|クレジットカード|カード番号|카드",
     "bank_account": "账号|账户|口座|계좌",
-    "national_id": "身份证|マイナンバー|個人番号|주민등록",
     "tax_id": "税号|納税",
     "passport": "护照|旅券|パスポート|여권",
     "other": "订单|注文|주문|発票|发票|追跡",
@@ -113,14 +118,18 @@ _VAGUE = words(
     " sin nik fin taj rut gst spi fiscal vat iva credit card debit carte carta visa patente licencia swift bic"
     " konto compte conto"
 )
-_REACH, _REACH_BACK = 60, 28
+_REACH, _REACH_BACK = 60, 40
 """How far before a number, and how far behind it, its label may stand; in characters."""
 _BLOCK = 128
 """Characters of which the labels are read together, when they are first asked for."""
 _LONGEST_LABEL = 48
+_NUMBERED = ("id", "phone", "card", "bank_account", "payment")
+"""Of which records have numbers: a `phone_id` is no telephone number."""
 _JOINING = ("'", ".", "/", "-")
 _SAYS = re.compile(
-    r"\s{0,2}(?:is|was|are|ist|war|est|es|è|é|jest|to|är|er|on|as|-|=|:|numaral[ıi]|[(\[])(?!\w)", re.IGNORECASE
+    r"\s{0,2}(?:is|was|are|ist|war|est|es|è|é|jest|to|är|er|on|as|je|е|είναι|היא|הוא|ialah"
+    r"|adalah|este|가|이|は|が|—|–|-|=|:|numaral[ıi]|[(\[])(?!\w)|\s?(?:は|が|คือ|是)",
+    re.IGNORECASE,
 )
 _END_OF_CLAUSE = re.compile(r"[.;\n](?:\s|$)|[,]")
 
@@ -169,6 +178,9 @@ class Labels:
         low = max(0, start - _REACH)
         if self._text[start - 1 : start] in _JOINING and self._text[start : start + 1].isalpha():
             return [kind for _, _, kind in _labels(self._text[low:start].lower())]
+        own = own_name(self._text, start)
+        if own and not is_vague(own):
+            return _of_name(own)
         found: list[str] = []
         first = low // _BLOCK
         for number in range(first - (low < self._border(first)), max(0, start - 1) // _BLOCK + 1):
@@ -176,7 +188,12 @@ class Labels:
                 self._blocks[number] = self._read(number)
             starts, of_block = self._blocks[number]
             if starts and starts[-1] >= low:
-                found += [kind for _, end, kind in of_block[bisect_left(starts, low) :] if end <= start]
+                near = of_block[bisect_left(starts, low) :]
+                found += [
+                    kind
+                    for _, end, kind in near
+                    if end <= start and (kind == "coordinates" or speaks(self._text[end:start]))
+                ]
         return found
 
     def _read(self, number: int) -> tuple[list[int], list[_Label]]:
@@ -189,6 +206,15 @@ class Labels:
         at = number * _BLOCK
         space = self._lower.find(" ", at, at + _LONGEST_LABEL) if number else -1
         return at if not number else space + 1 if space >= 0 else at + _LONGEST_LABEL
+
+
+def _of_name(name: str) -> list[str]:
+    """What the name of a member says of its value. A bare `id` is that of a record."""
+    if is_counted(name):
+        return ["other"]
+    found = _labels(name.lower()) or _labels(" ".join(parts(name)))
+    numbered = _NUMBERED if parts(name)[-1:] == ["id"] else ("id",)
+    return [kind for _, _, kind in found if kind not in numbered]
 
 
 def _labels(lower: str, start: int = 0, stop: int | None = None) -> list[_Label]:

@@ -232,6 +232,10 @@ def _gr_amka(n: str) -> bool:
     return short_day(n[4:6], n[2:4], n[:2]) and luhn(n)
 
 
+def _gr_afm(n: str) -> bool:
+    return n[:4] != "0000" and weighted(n, (256, 128, 64, 32, 16, 8, 4, 2)) % 11 % 10 == int(n[8])
+
+
 def _il(n: str) -> bool:
     return luhn(n) and len(set(n)) > 1
 
@@ -309,6 +313,7 @@ FORMATS: tuple[Format, ...] = (
     Format(_ID, "CZ", 10, "6/4", _cz, 0.4, 0.85),
     Format(_ID, "EE", 11, "", _baltic, 0.65, 0.65),
     Format(_TAX, "HR", 11, "", mod11_10, 0.3, 0.3),
+    Format(_TAX, "GR", 9, "", _gr_afm, 0.2, 0.2),
     Format(_ID, "GR", 11, "", _gr_amka, 0.45, 0.45),
     Format(_ID, "IL", 9, "", _il, 0.15, 0.15),
     Format(_ID, "HU", 9, "3 3 3|3-3-3", _hu, 0.15, 0.4),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv6Address
 
 from moat.guards.detector import Hit
+from moat.guards.detectors.pii.fields import own_name, parts
+from moat.guards.detectors.pii.found import words
 from moat.guards.detectors.pii.search import Search
 
 _V4 = re.compile(
@@ -13,8 +15,13 @@ _V4 = re.compile(
 )
 _NOBODY = re.compile(r"0\.|127\.|255\.255\.")
 _VERSION = re.compile(
-    r"(?:\bv|version|release|build|firmware|chrome/|==|>=|<=|~=|\^|python|upgrade|section|§)\s*:?\s*$", re.IGNORECASE
+    r"(?:\bv|version|release|build|firmware|chrome/|==|>=|<=|~=|\^|python|upgrade|section|§)\s*:?\s*$"
+    r"|\b(?:install|upgrad|updat)(?:ed|ing|e) [\w.@/-]{1,24} (?:to )?$"
+    r"|(?<![:/.\w])[a-z][\w.+-]{0,20}/$",
+    re.IGNORECASE,
 )
+_VERSIONS = words("version ver fw firmware build release rev revision oid")
+"""Of names of members: what is numbered like an address."""
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])")
 _CISCO = re.compile(r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z.])")
 _V6 = re.compile(r"[0-9A-Fa-f:]{2,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?![0-9A-Za-z:])")
@@ -30,13 +37,17 @@ def v4(search: Search, start: int) -> Iterator[Hit]:
     match = _V4.match(text, start)
     if match is None or _NOBODY.match(match[0]) or text[start - 1 : start] in (".", "-", "_"):
         return
-    if _VERSION.search(text[max(0, start - 16) : start]):
+    if _VERSION.search(text[max(0, start - 40) : start]) or _names_version(text, start):
         return
     near = search.labels.around(start, match.end())[:2]
     low = all(len(part) == 1 for part in match[0].split(".")[:2])
     yield Hit(
         "ip", start, match.end(), 0.97 if "ip" in near else 0.3 if low else 0.45 if near[:1] == ("other",) else 0.85
     )
+
+
+def _names_version(text: str, start: int) -> bool:
+    return not _VERSIONS.isdisjoint(parts(own_name(text, start)))
 
 
 def colons(search: Search) -> Iterator[Hit]:
@@ -67,7 +78,8 @@ def dashes(search: Search) -> Iterator[Hit]:
             start = match.start() - size
             joined = start > 0 and (search.text[start - 1].isalnum() or search.text[start - 1] in "-._")
             if start >= 0 and not joined and (found := form.match(search.text, start)):
-                yield Hit("mac", start, found.end(), 0.9)
+                only_digits = found[0].replace(".", "").replace("-", "").isdigit()
+                yield Hit("mac", start, found.end(), 0.55 if only_digits else 0.9)
 
 
 def _start(text: str, colon: int) -> int:

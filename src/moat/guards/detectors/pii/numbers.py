@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from moat.guards.detector import Hit
 from moat.guards.detectors.pii.cards import CARD_SHAPES, card
 from moat.guards.detectors.pii.checks import day
+from moat.guards.detectors.pii.fields import own_name
 from moat.guards.detectors.pii.national import BY_LENGTH, BY_SHAPE, Format, any_number
 from moat.guards.detectors.pii.phones import PHONE_SHAPES, SEPARATOR, phone
 from moat.guards.detectors.pii.search import Search
@@ -16,6 +17,8 @@ CLUSTER = re.compile(r"[0-9](?:[ .\-/()]{0,3}[0-9]){0,39}")
 SHORTEST = 6
 """Characters of a cluster that can be anything by itself."""
 _GROUP = re.compile(r"[0-9]+")
+_WHOLE = re.compile(r"[1-9][0-9]{7,18}\.0{1,2}")
+"""As programs write a whole number that was once taken for a fraction."""
 _UNIT = re.compile(
     r"[ ]?(?:[%€£¥₹₽₩°]|(?:USD|EUR|GBP|CHF|JPY|INR|PLN|SEK|kr|zł|dollars?|euros?|bytes?|[kKMGT]i?B|ms|px|pts?|kg|km"
     r"|cm|mm|mg|ml"
@@ -37,6 +40,8 @@ _ONE = frozenset(" .-/")
 _TABULAR = "~"
 _LEAST = 0.3
 """Hits that are less likely are not even reported."""
+_SHORT = 9
+"""Characters of a number in groups: behind one that is longer a label needs no `is`."""
 _LONGEST_PHONE = 19
 """With what separates its groups, spaces apart."""
 _MOST_GROUPS = 12
@@ -47,6 +52,7 @@ _JOINED = ("+", "~", "_", "-", ".")
 _LEADS = ("+", "(", ")")
 _PLAIN_SHAPE = re.compile(r"\d{1,2}|\d{1,2}(?: \d{1,2})+|\d{1,2}(?:-\d{1,2})+")
 _LEAD = re.compile(r"(?:\+ ?\(?|\(\+?)\Z")
+_LEADING = ("+", "(", " ")
 _IDS = frozenset({"national_id", "tax_id"})
 _NAMED = {
     "national_id": (5, 18),
@@ -75,16 +81,26 @@ class Cluster:
         self.text = search.text
         self.start, self.end = match.span()
         self.groups = [group.span() for group in _GROUP.finditer(self.text, self.start, self.end)]
+        if len(self.groups) == 2 and _WHOLE.fullmatch(self.written):
+            del self.groups[1]
+        between = zip(self.groups, self.groups[1:], strict=False)
+        self._gaps = [self.text[end:start] for (_, end), (start, _) in between]
+        """What stands between the groups."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """What the words around say it is."""
-        return self.search.labels.around(self.start, self.end, grouped=len(self.groups) > 1)
+        grouped = self._is_cell() and self.groups[-1][1] - self.groups[0][0] > _SHORT
+        return self.search.labels.around(self.start, self.end, grouped=grouped)
 
     @cached_property
     def written(self) -> str:
         """As it stands in the text."""
         return self.text[self.start : self.end]
+
+    @cached_property
+    def _separators(self) -> list[str]:
+        return [_separator(gap) for gap in self._gaps]
 
     def hits(self) -> Iterator[Hit]:
         """Everything that any of its runs can be."""
@@ -102,7 +118,7 @@ class Cluster:
                 yield from self._run(0, len(self.groups) - 1, shape)
             return
         for first in range(len(self.groups) if len(self.groups) <= _MOST_GROUPS else 1):
-            if first == 0 or " " in self._between(first - 1) or "(" in self._between(first - 1):
+            if first == 0 or " " in self._gaps[first - 1] or "(" in self._gaps[first - 1]:
                 yield from self._from(first)
 
     def _from(self, first: int) -> Iterator[Hit]:
@@ -117,11 +133,10 @@ class Cluster:
             alone = last == first
             if size > 19 or not (anyhow or alone or form in _BEGINNINGS):
                 return
-            between = self._between(last) if last + 1 < len(self.groups) else " "
-            if size >= SHORTEST and " " in between and (anyhow or alone or form in _WRITTEN):
+            ends = last == len(self._gaps)
+            if size >= SHORTEST and (ends or " " in self._gaps[last]) and (anyhow or alone or form in _WRITTEN):
                 yield from self._run(first, last, shape)
-            separator = _separator(between)
-            if separator == _TABULAR:
+            if ends or (separator := self._separators[last]) == _TABULAR:
                 return
             shape += separator
             form += "s" if separator in _ONE else separator
@@ -131,9 +146,6 @@ class Cluster:
         start = self.groups[first][0]
         return self.text[start] == "0" or self.text[start - 1 : start] in _LEADS or bool(self.labels)
 
-    def _between(self, index: int) -> str:
-        return self.text[self.groups[index][1] : self.groups[index + 1][0]]
-
     def _is_amount(self) -> bool:
         text, start, end = self.text, self.start, self.end
         before = text[start - 1 : start]
@@ -141,7 +153,7 @@ class Cluster:
             return True
         if _CALCULATED.search(text, max(0, start - 8), start) or _CALCULATES.match(text, end):
             return True
-        if before == "," and text[start - 2 : start - 1].isdigit():
+        if before == "," and text[start - 2 : start - 1].isdigit() and not self._is_cell():
             return True
         first = self.groups[0]
         if len(self.groups) == 1 and first[1] - first[0] <= 3:
@@ -149,56 +161,80 @@ class Cluster:
         unit = _UNIT.match(text, end)
         return unit is not None and (len(self.groups) == 1 or _THOUSANDS.fullmatch(self.written) is not None)
 
+    def _is_column(self, start: int) -> bool:
+        return self._is_cell() or self.text[start - 1 : start] == "+"
+
+    def _is_cell(self) -> bool:
+        """Is it in groups, as no number with a decimal comma is? Then a comma beside it separates columns."""
+        return len(self.groups) > 1 and "." not in self._gaps
+
     def _run(self, first: int, last: int, shape: str) -> Iterator[Hit]:
-        start, end = self.groups[first][0], self.groups[last][1]
-        digits = "".join(self.text[a:b] for a, b in self.groups[first : last + 1])
-        others = len(self.groups) - 1 - (last - first)
-        if _is_date(self.text[start:end]) or _YEARS.fullmatch(self.text, start, end):
+        start, end = self.groups[first][0], self.groups[last][1] if last < len(self._gaps) else self.end
+        digits = "".join([self.text[a:b] for a, b in self.groups[first : last + 1]])
+        others = len(self._gaps) - (last - first)
+        lead = self._lead(start, end)
+        # Most runs are nothing: what is around one is read only where it can be something.
+        run = digits, shape, lead, self.labels[:3]
+        likely = self.search.likely.get(run)
+        if likely is None:
+            likely = self.search.likely[run] = self._likely(digits, shape, lead)
+        named = None if others else self._named(digits)
+        if not (likely or named) or _is_date(self.text[start:end]) or _YEARS.fullmatch(self.text, start, end):
             return
         factor = self._factor(start, end) * (
             1.0 if not others else 0.9 if others <= _FEW_OTHERS or self.labels else 0.6
         )
-        yield from self._phone(start, end, digits, shape, factor)
-        if "card" in self.search.kinds:
-            yield from self._card(start, end, digits, shape, factor)
-        for format_ in BY_LENGTH.get(len(digits), ()) if self.labels else _unlabelled(len(digits), shape):
-            if score := self._score(format_, digits, shape):
-                yield Hit(format_.kind, start, end, score if score >= 0.95 else score * factor)
-        if not others and (hit := self._named(digits)):
-            yield hit
+        for kind, score in likely:
+            if kind == "phone" and _CITED.search(self.text, start, end):
+                continue
+            if kind == "phone":
+                yield from self._phone(start - len(lead), end, score, len(digits), shape, factor)
+            elif kind == "card":
+                yield Hit(kind, start, end, self._card(score, factor))
+            else:
+                yield Hit(kind, start, end, score if score >= 0.95 else score * factor)
+        if named:
+            yield named
+
+    def _likely(self, digits: str, shape: str, lead: str) -> list[tuple[str, float]]:
+        """Kinds that a run can be, and their scores as far as digits, shape and labels tell."""
+        kinds, countries, labels = self.search.kinds, self.search.countries, self.labels
+        found: list[tuple[str, float]] = []
+        if "phone" in kinds and len(set(digits)) > 1 and not _is_decimal(shape):
+            score = phone(digits, shape, lead, countries)
+            if score or ("phone" in labels[:2] and 7 <= len(digits) <= 15):
+                found.append(("phone", score))
+        if "card" in kinds and (score := card(digits, shape, "card" in labels[:2])):
+            found.append(("card", score))
+        for format_, score in _promising(len(digits), shape, labels[:3]):
+            known = not format_.country or format_.country in countries
+            if known and format_.kind in kinds and format_.check(digits):
+                found.append((format_.kind, score))
+        return found
 
     def _shape(self) -> str:
-        parts = [str(self.groups[0][1] - self.groups[0][0])]
-        for index, (start, end) in enumerate(self.groups[1:]):
-            parts += [_separator(self._between(index)), str(end - start)]
-        return "".join(parts)
+        start, end = self.groups[0]
+        rest = zip(self._separators, self.groups[1:], strict=True)
+        return "".join([str(end - start), *(f"{separator}{end - start}" for separator, (start, end) in rest)])
 
     def _factor(self, start: int, end: int) -> float:
         """Below one where the surroundings speak against it: an order number, a part of an identifier, an amount."""
         before, after = self.text[start - 1 : start], self.text[end : end + 1]
         if before in ("#", "_", "=", "&", "@", "/", "\\", "-", ".") and start > 0:
+            named = before == "=" and self.labels[:1] not in ((), ("other",), ("id",)) and own_name(self.text, start)
+            if not named:
+                return 0.5
+        goes_on = after in (".", ",", ":", "/", "-") and _IDENTIFIER.match(self.text, end + 1)
+        if after in ("_", "=", "@", "%") or (goes_on and not (after == "," and self._is_column(start))):
             return 0.5
-        if after in ("_", "=", "@", "%") or (
-            after in (".", ",", ":", "/", "-") and _IDENTIFIER.match(self.text, end + 1)
-        ):
-            return 0.5
-        if self._is_else() or _UNIT.match(self.text, end):
+        if _is_else(self.labels[:3]) or _UNIT.match(self.text, end):
             return 0.5
         return 1.0
 
-    def _is_else(self) -> bool:
-        """A word says it is a number of something, not of somebody: `order 123`, `order id 123`."""
-        return self.labels[:1] == ("other",) or (self.labels[:1] == ("id",) and "other" in self.labels[:3])
-
-    def _phone(self, start: int, end: int, digits: str, shape: str, factor: float) -> Iterator[Hit]:
-        if "phone" not in self.search.kinds or len(set(digits)) < 2 or _DECIMAL.fullmatch(shape):
-            return
-        if _CITED.search(self.text, start, end):
-            return
-        lead = self._lead(start, end)
-        start -= len(lead)
-        score = phone(digits, shape, lead, self.search.countries) * factor
-        if "phone" in self.labels[:2] and 7 <= len(digits) <= 15 and factor > 0.5:
+    def _phone(self, start: int, end: int, score: float, count: int, shape: str, factor: float) -> Iterator[Hit]:
+        lead = not self.text[start].isdigit()
+        score *= factor
+        if "phone" in self.labels[:2] and 7 <= count <= 15 and factor > 0.5:
             score = max(score, 0.9 if self.labels[0] == "phone" else 0.7 if len(shape) > 2 else 0.0)
         elif self.labels and self.labels[0] not in ("phone", "other", "coordinates", "crypto", "ip"):
             score *= 0.8 if lead else 0.6
@@ -206,41 +242,21 @@ class Cluster:
             extension = EXTENSION.match(self.text, end)
             yield Hit("phone", start, extension.end() if extension else end, min(score, 0.99))
 
-    def _card(self, start: int, end: int, digits: str, shape: str, factor: float) -> Iterator[Hit]:
-        is_card = "card" in self.labels[:2]
-        score = card(digits, shape, is_card)
-        if not is_card:
-            score = max(score, 0.85) if score > 0.4 and "payment" in self.labels[:3] else score * factor
-        if score:
-            yield Hit("card", start, end, score)
+    def _card(self, score: float, factor: float) -> float:
+        """`score`: without what is around it."""
+        if "card" in self.labels[:2]:
+            return score
+        return max(score, 0.85) if score > 0.4 and "payment" in self.labels[:3] else score * factor
 
     def _lead(self, start: int, end: int) -> str:
         """The plus sign or the bracket that belongs to the number."""
-        match = _LEAD.search(self.text, max(0, start - 3), start)
+        match = _LEAD.search(self.text, max(0, start - 3), start) if self.text[start - 1 : start] in _LEADING else None
         if match is None:
             return ""
         before = self.text[max(0, match.start() - 2) : match.start()]
         if before[-1:].isalnum() or before[-1:] in _JOINED or (" " in match[0] and before[:1].isdigit()):
             return ""
         return "" if "(" in match[0] and ")" not in self.text[start : min(end, start + 6)] else match[0]
-
-    def _score(self, format_: Format, digits: str, shape: str) -> float:
-        kind, country = format_.kind, format_.country
-        if kind not in self.search.kinds or (country and country not in self.search.countries):
-            return 0.0
-        score = self._promise(format_, shape)
-        return score if score >= _LEAST and format_.check(digits) else 0.0
-
-    def _promise(self, format_: Format, shape: str) -> float:
-        """The score if the check digits are right."""
-        kind = format_.kind
-        near = self.labels[:1] if kind == "bank_account" else self.labels[:3]
-        known = kind in near or (kind in _IDS and not _IDS.isdisjoint(near))
-        if known and (shape in format_.written or (format_.check is not any_number and _PLAIN_SHAPE.fullmatch(shape))):
-            return 0.95
-        if near[:1] == ("id",) and not self._is_else() and format_.alone >= 0.35 and len(shape) <= 2:
-            return max(0.6, format_.alone)
-        return _by_itself(format_, shape) * (0.7 if near and near[0] != "other" else 1.0)
 
     def _named(self, digits: str) -> Hit | None:
         """The label alone is reason enough, where it stands right in front."""
@@ -251,11 +267,34 @@ class Cluster:
         return Hit(kind, self.start, self.end, 0.3 if kind == "card" else 0.65)
 
 
-@lru_cache(maxsize=4096)
-def _unlabelled(count: int, shape: str) -> tuple[Format, ...]:
-    """What so many digits, written so, can be without a word that says what they are."""
-    formats = BY_LENGTH.get(count, ())
-    return tuple(format_ for format_ in formats if _by_itself(format_, shape) >= _LEAST)
+def _is_else(near: tuple[str, ...]) -> bool:
+    """A word says it is a number of something, not of somebody: `order 123`, `order id 123`."""
+    return near[:1] == ("other",) or (near[:1] == ("id",) and "other" in near)
+
+
+@lru_cache(maxsize=4_096)
+def _is_decimal(shape: str) -> bool:
+    return _DECIMAL.fullmatch(shape) is not None
+
+
+@lru_cache(maxsize=8_192)
+def _promising(count: int, shape: str, near: tuple[str, ...]) -> tuple[tuple[Format, float], ...]:
+    """What so many digits, written so, can be, and the score if the check digits are right. `near`: the nearest three
+    labels.
+    """
+    scored = ((format_, _promise(format_, shape, near)) for format_ in BY_LENGTH.get(count, ()))
+    return tuple((format_, score) for format_, score in scored if score >= _LEAST)
+
+
+def _promise(format_: Format, shape: str, near: tuple[str, ...]) -> float:
+    kind = format_.kind
+    named = near[:1] if kind == "bank_account" else near
+    known = kind in named or (kind in _IDS and not _IDS.isdisjoint(named))
+    if known and (shape in format_.written or (format_.check is not any_number and _PLAIN_SHAPE.fullmatch(shape))):
+        return 0.95
+    if near[:1] == ("id",) and not _is_else(near) and format_.alone >= 0.35 and len(shape) <= 2:
+        return max(0.6, format_.alone)
+    return _by_itself(format_, shape) * (0.7 if near and near[0] != "other" else 1.0)
 
 
 def _by_itself(format_: Format, shape: str) -> float:

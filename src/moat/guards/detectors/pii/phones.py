@@ -136,6 +136,8 @@ def phone(digits: str, shape: str, lead: str, countries: frozenset[str]) -> floa
     if digits in _COUNTING:
         return 0.0
     if shape.isdigit():
+        if not 10 <= size <= 12 or digits[0] not in "01":
+            return 0.0
         return max(
             (
                 score

@@ -58,7 +58,7 @@ _ROMANCE = re.compile(  # Calle Mayor 5; Via Roma, 12; Rua Augusta 200; ul. Dłu
     r"|Viale|viale|Piazza"
     r"|piazza|Corso|corso|Vicolo|Piazzale|Borgo|Contrada|Lungomare|Rotonda|Salita|Incrocio|Canale|Largo|Strada|Rua"
     r"|rua|R\.|Travessa|Praça|praça|Rodovia|Vila|Jardim|Ladeira|Quadra|Loteamento|Conjunto|Residencial|Condomínio"
-    r"|Viela|Setor|Parque|Praia|Colônia|Estação|Alameda|Estrada|ul\.|Ul\.|ulica|plac|aleja|aleje|Plac|Aleja|osiedle"
+    r"|Viela|Setor|Parque|Praia|Colônia|Estação|Alameda|Estrada|ul\.|Ul\.|ulica|ulicy|plac|aleja|aleje|Plac|Aleja|osiedle"
     r"|al\."
     r"|os\.|pl\."
     r"|ул\.|улица|проспект|пр\.|пер\.|Str\.|Strada|Bd\.|Calea|Jalan|Jl\.|Rue|rue|Avenue|avenue|Boulevard|boulevard)"
@@ -85,7 +85,7 @@ _STREETS = words(
     " Cañada Acceso Vial Urbanización Carrer Avinguda Rodovia Vila Jardim Ladeira Quadra Loteamento Conjunto"
     " Residencial Condomínio Viela"
     " Setor Parque Praia Colônia Estação plac aleja aleje Plac Aleja osiedle Largo Strada Rua rua R. Travessa Praça"
-    " praça Alameda Estrada ul. Ul. ulica al. os."
+    " praça Alameda Estrada ul. Ul. ulica ulicy al. os."
     " pl. ул. улица"
     " проспект пр. пер. Str. Bd. Calea Jalan Jl. Rue rue Avenue avenue Boulevard boulevard"
     " Mah Mah. Mahallesi Cad Cad. Caddesi Sok Sok. Sokak Sokağı Bulvarı"
@@ -109,6 +109,16 @@ _TOWN = re.compile(
 _APART = str.maketrans(dict.fromkeys(",:;|=\"'“”„«»()[]{}<>", " "))
 _AT_HOME_BEFORE = re.compile(rf"(?i:{HOME})$")
 _STREET_FIRST = re.compile(rf"(?i:{HOME})(?P<street>{_BIG}(?:[ -]{_NAME}){{0,4}},?[ ])$")
+_IN_JAPAN = "(?:(?![はがをにでの])[一-龥々ぁ-ゖァ-ヺー]|(?<=[^市区町村郡県府都])の(?=[一-龥]))"
+_JAPANESE = re.compile(  # 東京都新宿区西新宿2-8-1
+    rf"(?:東京都|北海道|京都府|大阪府|[一-龥]{{2,3}}県){_IN_JAPAN}{{1,12}}[市区町村郡]{_IN_JAPAN}{{0,16}}\Z"
+)
+_BLOCK = re.compile(r"\d{1,4}(?:(?:丁目|番地?|号|[-ー])\d{1,4}){1,3}(?:番地?|号)?(?!\d)")
+_PARKED = words(
+    "parkplatz arbeitsplatz stellplatz sitzplatz stehplatz liegeplatz listenplatz tabellenplatz startplatz studienplatz"
+    " speicherplatz steckplatz campingplatz ausweg umweg rückweg"
+)
+"""What ends as streets do, and is none."""
 _NUMBER_FIRST = re.compile(rf"{_NUMBER.pattern},?[ ]{_BIG}(?:[ ]{_BIG}){{0,3}}")
 _ARC = r"°[ ]?\d{1,2}['’′][ ]?(?:\d{1,2}(?:\.\d+)?[\"”″]?)?[ ]?"
 _COORDINATES = re.compile(
@@ -149,6 +159,9 @@ def addresses(search: Search, start: int) -> Iterator[Hit]:
     if (match := _NUMBER_FIRST.match(text, start)) and _AT_HOME_BEFORE.search(text, low, start):
         yield _with_town(text, start, match.end())
         return
+    if (block := _BLOCK.match(text, start)) and (town := _JAPANESE.search(text, low, start)):
+        yield Hit("address", town.start(), block.end(), 0.85)
+        return
     number = _NUMBER.match(text, start)
     if number is None:
         return
@@ -168,7 +181,7 @@ def _likely(line: str) -> Iterator[re.Pattern[str]]:
     words = line.translate(_APART).replace("/", "/ ").split()
     if not words:
         return
-    if words[-1].lower().endswith(_SUFFIXES):
+    if (last := words[-1].lower()).endswith(_SUFFIXES) and last not in _PARKED:
         yield _GERMANIC
     if not _STREETS.isdisjoint(words):
         yield _ROMANCE

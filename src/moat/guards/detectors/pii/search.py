@@ -18,6 +18,8 @@ class Search:
         self.kinds = kinds
         self.countries = countries
         self.labels = Labels(text)
+        self.likely: dict[tuple[str, str, str, tuple[str, ...]], list[tuple[str, float]]] = {}
+        """What runs of digits can be, by their digits, shape, lead and labels: in tables the same ones come again."""
 
     @cached_property
     def _streets(self) -> list[int]:

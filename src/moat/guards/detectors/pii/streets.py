@@ -29,13 +29,14 @@ _BEFORE = (  # Calle Mayor 5
     r"|Jl\.|Rue|Avenue|Boulevard|Bd\.|Str\.|Ul\.|R\."
 )
 _BEFORE_SMALL = (
-    r"calle|avenida|plaza|paseo|via|viale|piazza|corso|rua|praça|ulica|plac|aleja|aleje|osiedle|ul\.|al\.|os\.|pl\."
+    r"calle|avenida|plaza|paseo|via|viale|piazza|corso|rua|praça|ulica|ulicy|plac|aleja|aleje|osiedle|ul\.|al\.|os\.|pl\."
     r"|ул\.|улица|проспект|пр\.|пер\.|rue|avenue|boulevard"
 )
 _ENDINGS = (  # Hauptstraße 5
     r"straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|plein|gracht|kade|dijk|steeg|singel|dreef|baan"
     "|gatan|vägen|gata|gränd|torget|veien|vegen|gaten|vej|gade|allé|stræde|plads|katu|kuja|polku"
 )
+_JAPANESE = "東京都|北海道|京都府|大阪府|\\p{Han}県"
 _OTHERS = "Mah|Cad|Sok|Bulvar|Box|BOX|Postfach|Apartado|Casella|Postbus|Boîte"
 HOME = (
     r"\b(?:address|adresse|anschrift|direcci[óo]n|indirizzo|adres|adress|street|domicilio|endereço|morada"
@@ -47,7 +48,7 @@ _LITTLE = r"(?:de|del|della|dei|do|da|dos|das|la|las|los|el|di|of|du|des|les?|au
 _BIG = r"[A-ZÀ-ÝŁŚŻÇŞİА-Я]"
 _WORD = Pattern(
     rf"[ ](?:{_BEHIND})\b|(?:{_FRENCH})[ ](?:{_LITTLE}|{_BIG})|(?:{_BEFORE})[ ]?(?:{_LITTLE}|{_BIG})"
-    rf"|(?:{_BEFORE_SMALL})[ ]?(?:{_LITTLE}|{_BIG})|(?i:{_ENDINGS})[ ]|{_OTHERS}|(?i:{HOME})"
+    rf"|(?:{_BEFORE_SMALL})[ ]?(?:{_LITTLE}|{_BIG})|(?i:{_ENDINGS})[ ]|{_OTHERS}|{_JAPANESE}|(?i:{HOME})"
 )
 
 

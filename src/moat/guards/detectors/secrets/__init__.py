@@ -5,12 +5,11 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from moat.domain.guards import DataClass
-from moat.guards.detector import Context, Detector, Hit
+from moat.guards.detector import Context, Detector, Hit, uncut
 from moat.guards.detectors.secrets.assigned import assigned, in_urls
 from moat.guards.detectors.secrets.formats import Found, keys
 from moat.guards.detectors.secrets.private_keys import WINDOW, private_keys
-from moat.guards.glance import GLANCE, Glimpse
-from moat.guards.legible import legible
+from moat.guards.glance import Glimpse
 from moat.guards.pseudonyms import is_digest
 from moat.guards.text import Text
 
@@ -40,14 +39,18 @@ class Secrets(Detector, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def detect(self, text: Text, context: Context) -> Iterable[Hit]:
         """Hits that do not overlap."""
         view = text.legible
-        for hit in self._found(view.text, text.legible_glimpse):
-            start, end = view.span(hit.start, hit.end)
-            yield Hit(hit.kind, start, end, hit.score, hit.note)
-        for piece in text.enclosed:
-            readable = legible(piece.text)
-            for hit in self._found(readable.text, GLANCE.at(readable.text)):
-                start, end = piece.span(*readable.span(hit.start, hit.end))
-                yield Hit(hit.kind, start, end, hit.score, hit.note)
+        hits = [
+            Hit(hit.kind, *view.span(hit.start, hit.end), hit.score, hit.note)
+            for hit in self._found(view.text, text.legible_glimpse)
+        ]
+        more: list[Hit] = []
+        for inner, back in text.enclosed:
+            view = inner.legible
+            more += [
+                Hit(hit.kind, *back(*view.span(hit.start, hit.end)), hit.score, hit.note)
+                for hit in self._found(view.text, inner.legible_glimpse)
+            ]
+        return [*hits, *uncut(more, hits)]
 
     def _found(self, text: str, glimpse: Glimpse) -> Iterator[Hit]:
         last = -1

@@ -32,7 +32,7 @@ NAMES = (
 _NAMES = Pattern(NAMES, ignore_case=True)
 _NAMED = GLANCE.add(lambda: f"(?i:{NAMES})")
 _BORING = re.compile(
-    r"count|max|min(?!t)|length|len(?:$|_)|limit|type|name|url|uri|path|file|dir(?:$|_)|policy|hash|digest|checksum"
+    r"count|max|(?<!ad)min(?!t)|length|len(?:$|_)|limit|type|name|url|uri|path|file|dir(?:$|_)|policy|hash|digest|checksum"
     r"|field|input|label|reset|forgot|strength|expir"
     r"|regex|pattern|public|page|next|prev|cont(?:inuation)?token|pagination|cursor|sync|tokens|tokeni[sz]|keyboard"
     r"|keyword|usage|price|cost|budget|bucket|row|column|sort|primary"
@@ -66,7 +66,7 @@ _NEXT_FIELD = re.compile(r"&\w{1,40}=")
 _CALLED = ("(", "[")
 _PROSE_END = ".,?:;)*"
 _PIN = re.compile(
-    r"(?:\s?(?:code|number|nummer))?(?:\s(?:is|ist|est|es|è|é)\s|\s?[:=#]\s?)(?P<value>\d{4,8})(?![\d.,/-]?\d)",
+    r"(?:\s?(?:code|number|nummer))?(?:\s(?:of|for|to)\s(?:the|my|our|his|her)\s\w{1,20})?(?:\s(?:is|ist|est|es|è|é)\s|\s?[:=#]\s?)(?P<value>\d{4,8})(?![\d.,/-]?\d)",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"[Bb]earer\s{1,3}(?P<value>[\w.~+/=-]{16,2000})")
@@ -77,6 +77,7 @@ _HEADER = re.compile(
 )
 _CURL = re.compile(r"[^\n]{0,200}?\s(?:-u|--user)[ =]?[\"']?[^\s:\"']{1,80}:[\"']?(?P<value>[^\s\"']{4,100})")
 _URL = Pattern(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,80}:[^\s@/\"'<>]{1,200}@[A-Za-z0-9\[]")
+_ORACLE = re.compile(r"jdbc:oracle:\w{3,8}:[^\s/@\"']{1,80}/(?P<value>[^\s@\"']{3,100})@")
 _REACH = 24
 _MOST_IN_A_ROW = 12
 """Names for secrets that follow each other within `_REACH` characters: more are no text."""
@@ -100,7 +101,13 @@ def assigned(text: str, glimpse: Glimpse) -> Iterator[Found]:
 
 
 def in_urls(text: str) -> Iterator[Found]:
-    """Passwords in URLs: `postgres://user:password@host`."""
+    """Passwords in URLs: `postgres://user:password@host`, `jdbc:oracle:thin:user/password@host`."""
+    at = text.find("jdbc:oracle:")
+    while at >= 0:
+        match = _ORACLE.match(text, at)
+        if match and not is_placeholder(match["value"]):
+            yield *match.span("value"), 0.9, "password", "password in a URL"
+        at = text.find("jdbc:oracle:", at + 1)
     if "://" not in text:
         return
     for start, end in _URL.spans(text):
