@@ -30,5 +30,7 @@ export default defineConfig({
   },
   // A server of one's own answers the API while pages are written: `moat serve`, then `npm run dev`.
   server: { proxy: { "/api": "http://127.0.0.1:8080" } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  // A file that needs a page says so itself (`@vitest-environment jsdom`): one costs more than most tests. A slow
+  // machine fails no test: the bound is for what hangs.
+  test: { include: ["src/**/*.test.{ts,tsx}"], testTimeout: 120_000, hookTimeout: 120_000 },
 });

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -41,15 +42,9 @@ class Tree:
         self.root = root
         self.web = root / "web"
         self.built = root / "src/moat/console/built"
-        self.web.mkdir(parents=True)
         self.built.parent.mkdir(parents=True)
         shutil.copy(ROOT / "hatch_build.py", root)
-        (self.web / "package.json").write_text(json.dumps({"name": "tiny", "scripts": {"build": "node build.mjs"}}))
-        lock = {"name": "tiny", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "tiny"}}}
-        (self.web / "package-lock.json").write_text(json.dumps(lock))
-        (self.web / ".gitignore").write_text("node_modules/\nmade.ts\n")
-        (self.web / "build.mjs").write_text(SCRIPT)
-        self.write("first")
+        tiny_console(self.web)
 
     def write(self, text: str) -> None:
         """Change the page."""
@@ -77,6 +72,17 @@ class Tree:
     def page(self) -> str:
         """What is built."""
         return (self.built / "index.html").read_text()
+
+
+def tiny_console(web: Path) -> None:
+    """A console of one page, which is built without any package."""
+    web.mkdir(parents=True)
+    (web / "package.json").write_text(json.dumps({"name": "tiny", "scripts": {"build": "node build.mjs"}}))
+    lock = {"name": "tiny", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "tiny"}}}
+    (web / "package-lock.json").write_text(json.dumps(lock))
+    (web / ".gitignore").write_text("node_modules/\nmade.ts\n")
+    (web / "build.mjs").write_text(SCRIPT)
+    (web / "index.html").write_text("<title>first</title>")
 
 
 @pytest.fixture
@@ -214,22 +220,44 @@ def test_a_source_archive_has_the_sources_and_nothing_that_was_made_of_them(sour
     assert [name for name in names if "node_modules" in name or name.startswith("src/moat/console/built/")] == []
 
 
-@pytest.mark.parametrize("node", ["with the machine's Node", "with Node from PyPI"])
-def test_a_wheel_made_of_the_source_serves_the_console(
-    source: Path, tmp_path: Path, node: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = os.environ["PATH"] if "machine" in node else without_node(tmp_path / "bin")
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+
+
+def make_wheel(source: Path, where: Path, path: str) -> Path:
+    """As `pip install` makes it of a source archive or a folder: in an environment of its own."""
     # Whatever index the machine's pip is told to ask.
     environ = dict(os.environ) | {"PATH": path, "PYTHONDONTWRITEBYTECODE": ""}
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    run(
-        [*pip, "wheel", "--quiet", "--no-deps", "--no-cache-dir", "--wheel-dir", "dist", str(source)], tmp_path, environ
-    )
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    made = ["wheel", "--quiet", "--no-deps", "--no-cache-dir", "--wheel-dir", "dist", str(source)]
+    run([*PIP, *made], where, environ)
+    (wheel,) = (where / "dist").glob("*.whl")
+    return wheel
 
-    run([sys.executable, "-m", "venv", "--without-pip", "venv"], tmp_path, environ)
+
+def test_a_wheel_is_made_with_the_machines_node(source: Path, tmp_path: Path) -> None:
+    """Of another console, which is built in a moment: `make setup` builds this one with the machine's Node."""
+    run(["tar", "xzf", str(source)], tmp_path, environment())
+    (tree,) = tmp_path.glob("moat-*")
+    shutil.rmtree(tree / "web")
+    tiny_console(tree / "web")
+    wheel = make_wheel(tree, tmp_path, os.environ["PATH"])
+    assert (tree / "builds.log").read_text() == "built\n"
+    with zipfile.ZipFile(wheel) as content:
+        assert content.read("moat/console/built/index.html") == b"<title>first</title>"
+        assert "moat/console/built/assets/app-1.js.gz" in content.namelist()
+
+
+def test_a_wheel_made_of_the_source_with_node_from_pypi_serves_the_console(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = make_wheel(source, tmp_path, without_node(tmp_path / "bin"))
+
+    run([sys.executable, "-m", "venv", "--without-pip", "venv"], tmp_path, environment())
     python = tmp_path / "venv/bin/python"
-    run([*pip, "--python", str(python), "install", "--quiet", "--no-index", "--no-deps", str(wheel)], tmp_path, environ)
+    run(
+        [*PIP, "--python", str(python), "install", "--quiet", "--no-index", "--no-deps", str(wheel)],
+        tmp_path,
+        environment(),
+    )
     (packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
     # What Moat needs is there already: only Moat itself is to come from the wheel.
     (packages / "needed.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")

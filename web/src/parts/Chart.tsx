@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import styles from "./Chart.module.css";
 import { time } from "./format";
-import { type Frame, divided, frameOf, marksIn, marksOf, wholeness } from "./frame";
+import { type Mark, type Frame, divided, frameOf, marksIn, marksOf, wholeness } from "./frame";
 import { useTheme } from "./theme";
 
 export interface Series {
@@ -13,12 +13,6 @@ export interface Series {
   /** Lower and upper bound of each value, drawn as a band. */
   band?: { low: readonly (number | null)[]; high: readonly (number | null)[] };
   dashed?: boolean;
-}
-
-/** Something that happened, such as a release: a line through every chart. */
-export interface Mark {
-  at_ns: number;
-  label: string;
 }
 
 export interface ChartProps {

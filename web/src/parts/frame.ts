@@ -1,5 +1,10 @@
-/** The time that a chart draws, and what of it is not over yet. */
-import type { Mark } from "./Chart";
+/** The time that a chart draws, what happened in it, and what of it is not over yet. */
+
+/** Something that happened, such as a release: a line through every chart. */
+export interface Mark {
+  at_ns: number;
+  label: string;
+}
 
 export interface Frame {
   /** Unix nanoseconds. */

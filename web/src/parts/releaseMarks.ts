@@ -4,7 +4,7 @@ import { useMemo } from "react";
 
 import { answer, api } from "../api/client";
 import type { ReleaseMark } from "../api/schema";
-import type { Mark } from "./Chart";
+import type { Mark } from "./frame";
 import type { Bounds } from "./period";
 
 const HOUR_NS = 3600e9;

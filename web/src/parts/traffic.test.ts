@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
 import { filterOf, traceSearch } from "../pages/traces/search";
+import { TRAFFIC } from "./traffic";
 
 it("leaves out evaluations and the playground where an address asks for nothing, and says so in it", () => {
   expect(traceSearch({}).calls).toBe("traffic");
@@ -16,7 +17,7 @@ it("leaves out nothing of what an address asks for", () => {
 });
 
 it("keeps what is typed then together", () => {
-  expect(filterOf(traceSearch({ q: "user = ada or error", calls: "traffic" }), 0).q).toBe("(user = ada or error) and not environment in (eval, playground)");
-  expect(filterOf(traceSearch({}), 0).q).toBe("not environment in (eval, playground)");
+  expect(filterOf(traceSearch({ q: "user = ada or error", calls: "traffic" }), 0).q).toBe(`(user = ada or error) and ${TRAFFIC}`);
+  expect(filterOf(traceSearch({}), 0).q).toBe(TRAFFIC);
   expect(filterOf(traceSearch({ calls: "all" }), 0).q).toBeUndefined();
 });

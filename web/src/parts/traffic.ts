@@ -1,7 +1,7 @@
-/** What people and their applications asked, apart from what Moat's own evaluations and playground did. */
+/** What people and their applications asked, apart from what Moat's own evaluations, reruns and playground did. */
 
-/** In the filter language; the environments are those of domain/environments.py. */
-export const TRAFFIC = "not environment in (eval, playground)";
+/** In the filter language; as in telemetry/traffic.py. */
+export const TRAFFIC = 'not environment in (eval, playground) and not (feature = rerun and environment = "")';
 
 /** Which calls a page shows, where no environment is chosen. */
 export const CALLS = ["traffic", "all"] as const;

@@ -2,7 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import type { SubmitEvent } from "react";
 
 import { Button } from "../../parts/Button";
-import { KINDS, type Kind, type RunSearch } from "./routes";
+import { KINDS, type Kind, type RunSearch } from "./search";
 import { useTyped } from "./typed";
 
 const WORDS: Record<Kind, string> = { below: "scored below", failed: "no answer or no score" };

@@ -11,7 +11,7 @@ import { AnswerFilter } from "./AnswerFilter";
 import styles from "./Answers.module.css";
 import { CaseDetail } from "./CaseDetail";
 import { answersQuery, caseQuery } from "./queries";
-import type { RunSearch } from "./routes";
+import type { RunSearch } from "./search";
 
 const route = getRouteApi("/inside/evals/runs/$id");
 

@@ -4,7 +4,7 @@ import type { SubmitEvent } from "react";
 import type { SliceChanges } from "../../api/schema";
 import { Button } from "../../parts/Button";
 import { count } from "../../parts/format";
-import type { CompareSearch } from "./routes";
+import type { CompareSearch } from "./search";
 import { useTyped } from "./typed";
 
 /** Which cases of a comparison: a slice of them, or text in their ids. It goes into the address when it is sent. */

@@ -8,7 +8,7 @@ import { WordDiff } from "../../parts/WordDiff";
 import { Answer } from "./CaseDetail";
 import styles from "./ComparedCases.module.css";
 import { ScoreValue } from "./Opinions";
-import type { Change } from "./routes";
+import type { Change } from "./search";
 import { Value } from "./Value";
 import values from "./Value.module.css";
 

@@ -6,7 +6,7 @@ import { count } from "../../parts/format";
 import { CaseFilter } from "./CaseFilter";
 import { CasePairing } from "./CasePairing";
 import styles from "./ComparedCases.module.css";
-import { CHANGES, type CompareSearch } from "./routes";
+import { CHANGES, type CompareSearch } from "./search";
 
 /** Cases that are open at first. */
 const OPEN = 3;

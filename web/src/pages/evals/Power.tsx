@@ -8,7 +8,7 @@ import { Empty, Shown } from "../../parts/States";
 import { PowerAnswer } from "./PowerAnswer";
 import styles from "./Power.module.css";
 import { powerQuery, suitesQuery } from "./queries";
-import type { PowerSearch } from "./routes";
+import type { PowerSearch } from "./search";
 import { useTyped } from "./typed";
 
 const route = getRouteApi("/inside/evals/power");

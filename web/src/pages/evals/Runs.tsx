@@ -12,7 +12,7 @@ import { RunsFilter, isFiltered } from "./RunsFilter";
 import { runQuery, runsQuery } from "./queries";
 import { RunLink, RunState } from "./RunName";
 import { apart, isDraft, person, score, subject } from "./runs";
-import type { RunsSearch } from "./routes";
+import type { RunsSearch } from "./search";
 
 const route = getRouteApi("/inside/evals/runs");
 

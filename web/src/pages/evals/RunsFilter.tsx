@@ -4,7 +4,7 @@ import type { SubmitEvent } from "react";
 
 import { Button } from "../../parts/Button";
 import { suitesQuery } from "./queries";
-import { type RunsSearch, VERDICTS } from "./routes";
+import { type RunsSearch, VERDICTS } from "./search";
 import { useTyped } from "./typed";
 
 /** Is anything left out? */

@@ -4,7 +4,7 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 import { answer, api } from "../../api/client";
 import { grown, joined } from "../../api/growing";
 import type { RunPage, RunResult } from "../../api/schema";
-import type { CompareSearch, PowerSearch, RunSearch, RunsSearch } from "./routes";
+import type { CompareSearch, PowerSearch, RunSearch, RunsSearch } from "./search";
 import { unfinished } from "./runs";
 
 /** Runs that are asked for at once. */

@@ -17,7 +17,7 @@ import { onlyTraffic } from "../../parts/traffic";
 import { spread } from "../overview/slots";
 import { EnvironmentChoice, LeftOut } from "../traces/EnvironmentChoice";
 import { policiesQuery } from "./queries";
-import { type FindingSearch, WINDOWS } from "./routes";
+import { type FindingSearch, WINDOWS } from "./search";
 
 const route = getRouteApi("/inside/guards/");
 /** Groups of findings, those with the most calls. */

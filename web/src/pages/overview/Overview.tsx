@@ -9,11 +9,12 @@ import { PeriodChoice } from "../../parts/PeriodChoice";
 import { boundsOf, drawn, isFixed, isPast, periodOf } from "../../parts/period";
 import { Empty, Shown } from "../../parts/States";
 import { time } from "../../parts/format";
+import { TRAFFIC } from "../../parts/traffic";
 import { environmentsQuery } from "../releases/queries";
 import { countQuery } from "../traces/queries";
 import { Charts } from "./Charts";
 import { Budgets, Firing, Releases } from "./Lists";
-import { MOST, type OverviewPeriod, type OverviewSearch, WINDOWS } from "./routes";
+import { MOST, type OverviewPeriod, type OverviewSearch, WINDOWS } from "./search";
 import { Tiles } from "./Tiles";
 
 const route = getRouteApi("/inside/");
@@ -81,7 +82,7 @@ function Found({ overview, past, zoom }: FoundProps) {
 
 /** Nothing in this time, or ever. */
 function Quiet() {
-  const ever = useQuery(countQuery({ q: "not environment = eval", wide: false }));
+  const ever = useQuery(countQuery({ q: TRAFFIC, wide: false }));
   if (ever.data?.calls === 0) return <FirstCall />;
   return <Empty title="No calls in this time">Choose another time, or other environments, above.</Empty>;
 }

@@ -1,28 +1,13 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { text } from "../../parts/address";
-import { DAY, type Period, type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
-
-export const WINDOWS = ["1h", "6h", "24h", "7d", "30d"] as const;
-
-/** What the API looks back at most. */
-export const MOST = 90 * DAY;
-
-export type OverviewPeriod = Period<(typeof WINDOWS)[number]>;
-
-export interface OverviewSearch extends PeriodSearch<(typeof WINDOWS)[number]> {
-  environment?: string;
-}
+import { overviewSearch } from "./search";
 
 export const overviewRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/",
-    validateSearch: (search: Record<string, unknown>): OverviewSearch => ({
-      ...readPeriod(search, WINDOWS),
-      environment: text(search["environment"]),
-    }),
+    validateSearch: overviewSearch,
     component: lazyRouteComponent(() => import("./Overview"), "Overview"),
   }),
 ] as const;

@@ -2,7 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 
 import type { Assignment, Release } from "../../api/schema";
-import { Chart, type Mark } from "../../parts/Chart";
+import { Chart } from "../../parts/Chart";
+import type { Mark } from "../../parts/frame";
 import { count, duration, money, percent } from "../../parts/format";
 import { PeriodChoice } from "../../parts/PeriodChoice";
 import { type PeriodSearch, drawn, periodOf } from "../../parts/period";

@@ -1,40 +1,19 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { text } from "../../parts/address";
-import { type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
-import { WINDOWS, type Window } from "./spans";
-
-export interface ReleasesSearch {
-  /** Text in the names of prompts. */
-  q?: string;
-}
-
-/** The period is of the charts: everything else of the page is as it is now. */
-export interface ServedSearch extends PeriodSearch<Window> {
-  prompt: string;
-  environment: string;
-  /** The window that is open over the page. */
-  act?: "rollback";
-}
+import { releasesSearch, servedSearch } from "./search";
 
 export const releaseRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/releases",
-    validateSearch: (search: Record<string, unknown>): ReleasesSearch => ({ q: text(search["q"]) }),
+    validateSearch: releasesSearch,
     component: lazyRouteComponent(() => import("./Releases"), "Releases"),
   }),
   createRoute({
     getParentRoute: () => inside,
     path: "/releases/served",
-    validateSearch: (search: Record<string, unknown>): ServedSearch => ({
-      // `span` is how addresses of before say it.
-      ...readPeriod({ ...search, window: search["window"] ?? search["span"] }, WINDOWS),
-      prompt: text(search["prompt"]) ?? "",
-      environment: text(search["environment"]) ?? "",
-      act: search["act"] === "rollback" ? "rollback" : undefined,
-    }),
+    validateSearch: servedSearch,
     component: lazyRouteComponent(() => import("./Served"), "Served"),
   }),
   createRoute({

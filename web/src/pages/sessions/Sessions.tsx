@@ -17,7 +17,7 @@ import { FilterBar } from "../traces/FilterBar";
 import { countQuery } from "../traces/queries";
 import { DEFAULT_WINDOW, WINDOWS } from "../traces/search";
 import { MOST, visitsQuery } from "./queries";
-import type { ListSearch } from "./routes";
+import type { ListSearch } from "./search";
 
 const route = getRouteApi("/inside/sessions");
 

@@ -16,7 +16,7 @@ import { type Column, Table } from "../../parts/Table";
 import { keysQuery } from "../spend/queries";
 import styles from "./Audit.module.css";
 import { accountsQuery, auditQuery } from "./queries";
-import type { AuditSearch } from "./routes";
+import type { AuditSearch } from "./search";
 
 const route = getRouteApi("/inside/settings/audit");
 

@@ -11,7 +11,7 @@ import { time } from "../../parts/format";
 import { Empty, Failure, Loading } from "../../parts/States";
 import { areas, summary } from "./checkup";
 import styles from "./Doctor.module.css";
-import type { DoctorSearch } from "./routes";
+import type { DoctorSearch } from "./search";
 
 const route = getRouteApi("/inside/settings/doctor");
 

@@ -4,7 +4,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { answer, api } from "../../api/client";
 import { grown, joined } from "../../api/growing";
 import type { Found } from "../../api/schema";
-import type { AuditSearch } from "./routes";
+import type { AuditSearch } from "./search";
 
 export const accountsQuery = queryOptions({
   queryKey: ["accounts"],

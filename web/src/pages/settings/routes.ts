@@ -1,21 +1,7 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { flag, text } from "../../parts/address";
 import { inside } from "../../root";
-
-export interface AuditSearch {
-  actor?: string;
-  /** An action, or its first word. */
-  action?: string;
-  subject?: string;
-}
-
-export interface DoctorSearch {
-  /** Are providers' hosts asked too? */
-  providers?: boolean;
-  /** Are the checks shown too that found nothing? */
-  all?: boolean;
-}
+import { auditSearch, doctorSearch } from "./search";
 
 const settings = createRoute({
   getParentRoute: () => inside,
@@ -38,10 +24,7 @@ const pages = [
   createRoute({
     getParentRoute: () => settings,
     path: "/doctor",
-    validateSearch: (search: Record<string, unknown>): DoctorSearch => ({
-      providers: flag(search["providers"]),
-      all: flag(search["all"]),
-    }),
+    validateSearch: doctorSearch,
     component: lazyRouteComponent(() => import("./Doctor"), "Doctor"),
   }),
   createRoute({
@@ -52,11 +35,7 @@ const pages = [
   createRoute({
     getParentRoute: () => settings,
     path: "/audit",
-    validateSearch: (search: Record<string, unknown>): AuditSearch => ({
-      actor: text(search["actor"]),
-      action: text(search["action"]),
-      subject: text(search["subject"]),
-    }),
+    validateSearch: auditSearch,
     component: lazyRouteComponent(() => import("./Audit"), "Audit"),
   }),
 ] as const;

@@ -12,7 +12,7 @@ import { ProposalMade } from "../../parts/ProposalMade";
 import { useSettled } from "../../parts/settled";
 import { Empty, Failure } from "../../parts/States";
 import { Amount, LimitFields } from "./LimitFields";
-import type { LimitAct } from "./routes";
+import type { LimitAct } from "./search";
 import { NEW, PLAYGROUND, type Typed, fullest, isTyped, isWhole, typedOf, wishOf } from "./wish";
 
 interface Props {

@@ -10,7 +10,7 @@ import { type Column, Table } from "../../parts/Table";
 import { ChangeLimit, isStated } from "./ChangeLimit";
 import { Head } from "./Head";
 import { limitsQuery, rulesQuery } from "./queries";
-import type { LimitAct } from "./routes";
+import type { LimitAct } from "./search";
 import { amount, usedShare, whose } from "./shown";
 import styles from "./Spend.module.css";
 import { Spikes } from "./Spikes";

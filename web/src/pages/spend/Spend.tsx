@@ -13,7 +13,7 @@ import { FilterChips } from "./FilterChips";
 import { Groups } from "./Groups";
 import { Head } from "./Head";
 import { keysQuery, spendQuery } from "./queries";
-import { type SpendPeriod, WINDOWS } from "./routes";
+import { type SpendPeriod, WINDOWS } from "./search";
 import styles from "./Spend.module.css";
 import { Tiles } from "./Tiles";
 import { Trend } from "./Trend";

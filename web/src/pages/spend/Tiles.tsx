@@ -6,7 +6,7 @@ import { brief, change, count, money } from "../../parts/format";
 import { isFixed, WINDOWS } from "../../parts/period";
 import type { Filters } from "./dimensions";
 import { forecastQuery } from "./queries";
-import type { SpendPeriod } from "./routes";
+import type { SpendPeriod } from "./search";
 import styles from "./Spend.module.css";
 
 interface TilesProps {

@@ -5,7 +5,7 @@ import { answer, api } from "../../api/client";
 import { daysBefore, localStarts, midnight, timezone } from "../../parts/localTime";
 import { DAY, boundsOf, isFixed, isPast, lengthOf, WINDOWS } from "../../parts/period";
 import type { Dimension, Filters } from "./dimensions";
-import type { SpendPeriod } from "./routes";
+import type { SpendPeriod } from "./search";
 import { pointOf } from "./trend";
 
 /** Sums over the time shown: in all, by one dimension, slot by slot, and of as long a time before. */

@@ -1,65 +1,25 @@
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
-import { among, flag, text } from "../../parts/address";
-import { type Period, type PeriodSearch, readPeriod } from "../../parts/period";
 import { inside } from "../../root";
-import { type Dimension, type Filters, isDimension, readFilters } from "./dimensions";
-
-/** Whole days: bills, budgets and the points of the chart are of days. */
-export const WINDOWS = ["today", "7days", "30days", "90days"] as const;
-
-const OF_DAYS: Readonly<Record<string, SpendPeriod["window"]>> = { 1: "today", 7: "7days", 30: "30days", 90: "90days" };
-
-export type SpendPeriod = Period<(typeof WINDOWS)[number]>;
-
-export interface SpendSearch extends Filters, PeriodSearch<SpendPeriod["window"]> {
-  /** What the money is divided by. */
-  by?: Dimension;
-}
-
-export const LIMIT_ACTS = ["edit", "new", "remove"] as const;
-export type LimitAct = (typeof LIMIT_ACTS)[number];
-
-export interface LimitsSearch {
-  /** Text in the names of limits and of whose they are. */
-  q?: string;
-  /** What somebody is about to propose, and of which limit. */
-  act?: LimitAct;
-  limit?: string;
-}
-
-export interface KeysSearch {
-  q?: string;
-  /** Revoked and expired ones too. */
-  all?: boolean;
-}
+import { keysSearch, limitsSearch, spendSearch } from "./search";
 
 export const spendRoutes = [
   createRoute({
     getParentRoute: () => inside,
     path: "/spend",
-    validateSearch: (search: Record<string, unknown>): SpendSearch => ({
-      ...readFilters(search),
-      // `days` is how addresses of before say it.
-      ...readPeriod({ ...search, window: search["window"] ?? OF_DAYS[text(search["days"]) ?? ""] }, WINDOWS),
-      by: isDimension(search["by"]) ? search["by"] : undefined,
-    }),
+    validateSearch: spendSearch,
     component: lazyRouteComponent(() => import("./Spend"), "Spend"),
   }),
   createRoute({
     getParentRoute: () => inside,
     path: "/spend/limits",
-    validateSearch: (search: Record<string, unknown>): LimitsSearch => ({
-      q: text(search["q"]),
-      act: among(search["act"], LIMIT_ACTS),
-      limit: text(search["limit"]),
-    }),
+    validateSearch: limitsSearch,
     component: lazyRouteComponent(() => import("./Limits"), "Limits"),
   }),
   createRoute({
     getParentRoute: () => inside,
     path: "/spend/keys",
-    validateSearch: (search: Record<string, unknown>): KeysSearch => ({ q: text(search["q"]), all: flag(search["all"]) }),
+    validateSearch: keysSearch,
     component: lazyRouteComponent(() => import("./Keys"), "Keys"),
   }),
 ] as const;

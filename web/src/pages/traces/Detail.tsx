@@ -100,6 +100,7 @@ function Guards({ found }: { found: readonly Verdict[] }) {
 
 function numbers(span: FullSpan): (readonly [string, React.ReactNode])[] {
   const known = (value: number) => (value ? count(value) : "");
+  const both = (asked: number, answered: number) => (asked + answered ? `${count(asked)} + ${count(answered)}` : "");
   const streaming = span.duration_ns - span.first_token_ns;
   const speed = span.stream && span.output_tokens > 1 && span.first_token_ns > 0 && streaming > 0 ? `${count(Math.round((span.output_tokens / streaming) * 1e9))} tokens/s` : "";
   return [
@@ -112,7 +113,9 @@ function numbers(span: FullSpan): (readonly [string, React.ReactNode])[] {
     ["written to the cache", known(span.cache_write_tokens + span.cache_write_long_tokens)],
     ["Output tokens", known(span.output_tokens)],
     ["of these reasoning", known(span.reasoning_tokens)],
-    ["Audio tokens", span.audio_input_tokens + span.audio_output_tokens ? `${count(span.audio_input_tokens)} + ${count(span.audio_output_tokens)}` : ""],
+    ["Audio tokens", both(span.audio_input_tokens, span.audio_output_tokens)],
+    ["Image tokens", both(span.image_input_tokens, span.image_output_tokens)],
+    ["Video tokens", both(span.video_input_tokens, span.video_output_tokens)],
     ["Searches", known(span.searches)],
     ["Usage", span.usage_estimated ? "our estimate: the provider told none" : ""],
     ["Cost", span.cost === null ? (span.kind === "app" ? "" : "not known: no price") : money(span.cost)],

@@ -1,9 +1,8 @@
 import { type PointerEvent, useId, useRef, useState } from "react";
 
 import type { CallCount } from "../../api/schema";
-import type { Mark } from "../../parts/Chart";
 import { brief, count, time } from "../../parts/format";
-import { frameOf, wholeness } from "../../parts/frame";
+import { type Mark, frameOf, wholeness } from "../../parts/frame";
 import styles from "./Histogram.module.css";
 
 const HEIGHT = 84;

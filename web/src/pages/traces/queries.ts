@@ -66,6 +66,7 @@ const NOTHING: Omit<FullSpan, "span_id" | "trace_id" | "kind" | "name" | "starte
   ...{ model_answered: "", provider: "", fingerprint: "", service: "", tools: "", left_alone: "", guard: "", policy: "" },
   ...{ input_tokens: 0, output_tokens: 0, cached_tokens: 0, cache_write_tokens: 0, cache_write_long_tokens: 0, reasoning_tokens: 0 },
   ...{ audio_input_tokens: 0, audio_output_tokens: 0, cached_audio_tokens: 0, units: 0, searches: 0, runs: 0, tier: "" },
+  ...{ image_input_tokens: 0, image_output_tokens: 0, cached_image_tokens: 0, video_input_tokens: 0, video_output_tokens: 0 },
   ...{ usage_estimated: false, cost: null, price_version: "", cache: "", saved: 0, first_token_ns: 0, finish_reason: "" },
   ...{ error: "", error_message: "", stream: false, attempts: 0, input: null, output: null, attributes: {} },
 };
