@@ -512,3 +512,14 @@ def test_any_byte_of_an_entry_in_the_file_counts(tmp_path: Path) -> None:
             assert not _verified(path).intact, (one.entry.sequence, text)
     path.write_bytes(raw)
     assert _verified(path).intact
+
+
+@pytest.mark.parametrize("spoilt", [None, b"nonsense"])
+def test_a_head_that_was_lost_stays_told_whatever_is_written_later(tmp_path: Path, spoilt: bytes | None) -> None:
+    path, head = tmp_path / "state.db", tmp_path / "audit.head"
+    _filled(path, 12)
+    head.unlink() if spoilt is None else head.write_bytes(spoilt)
+    for name in ("later", "later still"):
+        with _opened(path) as state:
+            SqliteSearches(state).save(_search(name))
+        assert _kinds(path) == {(0, "cut")}

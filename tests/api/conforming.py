@@ -35,6 +35,7 @@ def _values(content_type: str, body: bytes) -> list[bytes]:
     return body.splitlines() if content_type == JSON_LINES else [body]
 
 
+@cache
 def route(method: str, path: str) -> str | None:
     """The described path that an address leads to, if there is one."""
     found = (known for matches, known in _ROUTES if matches.fullmatch(path))

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.releases import digest, prompt_digest
 from moat.domain.scores import Judgement, Result, Run, Score
 from moat.evals.running.evaluation import Evaluation

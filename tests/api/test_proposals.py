@@ -10,7 +10,7 @@ import pytest
 
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.proposing import Proposing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.audit import Act, AuditQuery
 from moat.domain.errors import Unavailable
 from moat.domain.releases import prompt_digest

@@ -39,8 +39,8 @@ from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.server_doctor import ServerDoctor
 from moat.bootstrap.settings import environment
 from moat.bootstrap.spending import reprice
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.upkeep import TraceUpkeep
-from moat.bootstrap.wiring import State, open_state
 from moat.domain.accounts import Account, PersonRole
 from moat.domain.calls import new_id
 from moat.domain.console import ConsoleConfig

@@ -258,7 +258,8 @@ def test_a_batch_is_one_reservation(tmp_path: Path) -> None:
     with world.running(), world.client() as client:
         with pytest.raises(RateLimitError) as error:
             world.begin(client, *(line(f"q{n}", max_tokens=30_000) for n in range(4)))
-        assert "limit budget" in str(error.value)
+        assert "limit budget: the batch's 4 lines may take $0.00012" in str(error.value)
+        assert "and there is room for 3 of them" in str(error.value)
         assert [(each.used, each.held) for each in ledger.balances()] == [(0, 0)]
         assert list(client.batches.list()) == []
         assert echo.asked == []

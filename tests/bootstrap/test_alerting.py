@@ -14,8 +14,8 @@ from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.alerting import FIRST_WAIT, GIVE_UP_NS, LEAST_TRIES, Alerting, keep_delivered
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.settings import Settings, load_settings
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.domain.config import Config
 from moat.domain.errors import ConfigError, StorageError
 from tests.adapters.test_notify import Receiver, receiving

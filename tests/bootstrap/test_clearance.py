@@ -6,7 +6,7 @@ import pytest
 
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import NotFound, PromptError
 from moat.ports.releases import Clearance
 from tests.bootstrap.projects import PROMPT, Project

@@ -14,7 +14,7 @@ from moat.adapters.system import SystemClock
 from moat.bootstrap import reload, watching
 from moat.bootstrap.indexing import Indexing
 from moat.bootstrap.project import Project as Files
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import NotFound, Unavailable
 from moat.domain.releases import MessageTemplate, PromptRef, PromptVersion, Registration, prompt_digest
 from moat.prompts.catalog import Catalog

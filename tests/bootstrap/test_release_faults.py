@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import ConflictError, MoatError, NotFound
 from moat.domain.releases import Arm, Assignment
 from moat.ports.releases import Order, Plan, Promotion

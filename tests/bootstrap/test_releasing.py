@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from moat.bootstrap.announcement import ServerFile, announced
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import (
     Arm,

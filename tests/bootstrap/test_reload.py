@@ -10,7 +10,7 @@ import pytest
 
 from moat.bootstrap import reload
 from moat.bootstrap.project import Project as Files
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.keys import hash_secret
 from moat.domain.releases import PromptRef
 from moat.domain.scores import Result, Run

@@ -7,7 +7,7 @@ import pytest
 
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import ConflictError
 from moat.ports.releases import Order, Plan, Promotion
 from tests.bootstrap.projects import PROMPT, Done, Project

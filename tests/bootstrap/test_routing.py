@@ -14,7 +14,7 @@ from moat.bootstrap.models import ProviderShelf, router
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.quality import lacking, passed_over, scores
 from moat.bootstrap.settings import Settings, load_settings
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.calls import Deployment
 from moat.domain.errors import CircuitOpen, ConfigError, ProviderDown
 from moat.domain.quotas import Quota, Window

@@ -6,7 +6,7 @@ import signal
 from msgspec.structs import replace
 
 from moat.bootstrap.project import Project as Files
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.releases import Arm
 from tests.bootstrap.projects import PROMPT, Project, eventually, slow_down
 

@@ -12,8 +12,8 @@ from moat.bootstrap import syncing
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.settings import load_settings
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.syncing import Syncing, webhook_secret
-from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import ConfigError, ConflictError, NotFound, Unavailable
 from moat.domain.releases import PromptRef, Release
 from moat.ports.releases import Order, Plan, Promotion, SyncReport

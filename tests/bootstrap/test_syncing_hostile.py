@@ -8,8 +8,8 @@ import pytest
 from moat.bootstrap import syncing
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.reload import LastGood
+from moat.bootstrap.state import open_state
 from moat.bootstrap.syncing import ServerSync, Syncing
-from moat.bootstrap.wiring import open_state
 from moat.domain.errors import ConflictError, Stopped
 from moat.ports.releases import SyncReport
 from tests.bootstrap.projects import PROMPT, Project

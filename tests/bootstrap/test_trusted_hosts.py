@@ -23,7 +23,7 @@ from moat.bootstrap.connections import (
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project as Files
 from moat.bootstrap.settings import load_settings
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain import connections
 from moat.domain.connections import Connection, TrustedHost, is_here
 from moat.domain.errors import ConfigError, ConflictError, NotFound, ProviderError, SecretWithheld

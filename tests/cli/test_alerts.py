@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from moat.bootstrap.project import Project as Files
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.alerting import Message
 from moat.telemetry.alerts.messages import delivery
 from tests.adapters.test_notify import receiving

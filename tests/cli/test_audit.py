@@ -114,7 +114,7 @@ def test_every_command_that_changes_something_leaves_its_entry(project: Project)
     does("approvals deny", asked[1], entries="approval.deny")
     does("spikes reset", "feature", "chat", "--reason", "a launch", entries="spike.reset")
     does("backup", str(project.root.parent / "copy"), entries="backup.make traces.copy")
-    does("audit erase", "2", "--reason", "a request", entries="audit.erase")
+    does("audit erase", "2", "--reason", "a request", entries="config.load audit.erase")
     project.ok("audit", "prune")  # nothing is old enough; the store's own tests see what it writes
     assert project.ok("audit", "verify").out.startswith("whole: ")
 
@@ -152,6 +152,15 @@ def test_a_log_that_was_tampered_with_is_not_whole(project: Project) -> None:
     assert "is no anchor" in project.run("audit", "verify", "--anchor", str(anchor)).err
 
 
+def test_where_there_is_no_log_nothing_is_called_whole(project: Project) -> None:
+    project.key("--name", "one")
+    shutil.rmtree(project.root / ".moat")
+    done = project.run("audit", "verify")
+    assert done.code == 66
+    assert "there is no audit log" in done.err
+    assert not (project.root / ".moat" / "state.db").exists(), "looking begins none"
+
+
 def test_an_export_is_whole_verifiable_and_inert(project: Project) -> None:
     project.key("--name", '=HYPERLINK("http://evil")')
     project.ok("traces", "save", "dear", "cost > 1")
@@ -185,6 +194,11 @@ def test_under_a_legal_hold_nothing_goes(project: Project) -> None:
         assert (done.code, "legal hold" in done.err) == (75, True), done
     assert project.run("audit", "erase", "2").code == 65, "say why"
     assert project.ok("audit", "show", "2", "--json").json["content"]["detail"]["name"] == "shop"
+    text = (project.root / "moat.yaml").read_text()
+    (project.root / "moat.yaml").write_text(text.replace("hold: true", "hold: false"))
+    project.ok("audit", "erase", "2", "--reason", "asked for")
+    acts = [one["entry"]["action"] for one in project.ok("audit", "list", "--json").json]
+    assert acts.index("config.load") > acts.index("audit.erase"), "that the hold ended stands before what it allowed"
 
 
 def test_entries_are_kept_for_half_a_year_at_least(project: Project) -> None:

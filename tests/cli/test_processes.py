@@ -54,6 +54,14 @@ def test_help_and_the_package_cost_little() -> None:
     assert loaded("import moat").isdisjoint((*HEAVY, "typer"))
 
 
+@pytest.mark.parametrize("command", [("config", "check"), ("lint",), ("guard", "list")])
+def test_who_reads_files_only_loads_no_store(project: Project, command: tuple[str, ...]) -> None:
+    arguments = ["moat", "--project", str(project.root), *command]
+    found = loaded(f"sys.argv = {arguments}; from moat.cli.main import main; main()")
+    assert "msgspec" in found
+    assert found.isdisjoint({"sqlalchemy", "alembic", "genai_prices"})
+
+
 def test_a_server_carries_nothing_that_only_commands_need() -> None:
     program = "import moat.cli.server, sys; print(*sys.modules)"
     done = subprocess.run(

@@ -565,12 +565,17 @@ def test_a_stream_goes_on_in_our_words_where_a_stage_changed_it() -> None:
     assert encoder.encode(Delta(text="secret", raw=raw)) == raw
     changed = encoder.encode(Delta(text="***"))
     assert json.loads(changed[6:])["candidates"][0]["content"]["parts"] == [{"text": "***"}]
-    assert encoder.encode(Finished(reason="stop", usage=Usage(input=3, output=2, audio_input=1))) == b""
+    usage = Usage(input=3, output=12, audio_input=1, image_output=10)
+    assert encoder.encode(Finished(reason="stop", usage=usage)) == b""
     end = json.loads(encoder.end()[6:])
     assert end["candidates"][0]["finishReason"] == "STOP"
     assert end["usageMetadata"]["promptTokensDetails"] == [
         {"modality": "TEXT", "tokenCount": 2},
         {"modality": "AUDIO", "tokenCount": 1},
+    ]
+    assert end["usageMetadata"]["candidatesTokensDetails"] == [
+        {"modality": "TEXT", "tokenCount": 2},
+        {"modality": "IMAGE", "tokenCount": 10},
     ]
 
 

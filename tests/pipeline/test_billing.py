@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
 from moat.domain.calls import Call, Delta, Deployment, Event, Finished, ToolCallDelta
-from moat.domain.config import LimitConfig
+from moat.domain.config import LimitConfig, ModelPrice
 from moat.domain.errors import (
     MoatError,
     NoPrice,
@@ -30,7 +30,8 @@ from moat.pipeline.recipe import build
 from moat.ports.models import Capacity
 from moat.spend.ledger import LimitLedger, Rules
 from moat.spend.limits import compiled
-from moat.testing.fakes import FakeClock, FixedModels, fake_ports, new_call
+from moat.spend.prices import PriceTable, always, configured
+from moat.testing.fakes import FakeClock, FixedModels, FlatPrices, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider
 
 
@@ -150,6 +151,11 @@ HIDDEN = {
         "content": [{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": LONG}}]
     },
     "no picture": {"content": [{"type": "image_url", "image_url": {"url": data_url("text/plain", LONG)}}]},
+    "no picture, in capitals": {
+        "content": [
+            {"type": "image_url", "image_url": {"url": data_url("text/plain", LONG).replace("data", "DATA", 1)}}
+        ]
+    },
     "a refusal": {"content": [{"type": "refusal", "refusal": LONG}]},
     "another member": {"content": "Hi", "reasoning_content": LONG},
     "a name": {"content": "Hi", "name": LONG},
@@ -250,9 +256,7 @@ def test_a_timeout_before_anything_was_sent_costs_nothing() -> None:
 
 
 def test_pieces_and_tokens_cost_the_dearer_of_the_two() -> None:
-    class Pieces:
-        version = "p"
-
+    class Pieces(FlatPrices):
         def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
             if usage.units and usage.input:
                 return None
@@ -391,10 +395,20 @@ def _at_once(sleep):  # type: ignore[no-untyped-def]
     return short
 
 
-def test_where_one_deployment_has_no_price_the_next_one_answers_a_budget() -> None:
-    class SmallOnly:
-        version = "p"
+def test_pictures_are_held_at_their_own_price() -> None:
+    call = new_call()
+    assert call.deployment is not None
+    rates = configured(ModelPrice(input="1", output="2", image_output="30"), "here")
+    prices = PriceTable({(call.model, call.deployment): always(rates)})
+    held = Reserve(call, replace(fake_ports(ScriptedProvider()), prices=prices))
+    assert held.cost(1000) == (30 * 1000 + held.usage.input) * 10**6
+    picture = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+    shown = changed(new_call(), messages=[{"role": "user", "content": [picture]}])
+    assert reserve(shown).usage.video_input == reserve(shown).usage.input
 
+
+def test_where_one_deployment_has_no_price_the_next_one_answers_a_budget() -> None:
+    class SmallOnly(FlatPrices):
         def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
             return usage.input + usage.output if deployment.model == "small" else None
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moat.domain.calls import Call, Delta, Finished
-from moat.domain.errors import GuardBlocked
+from moat.domain.errors import GuardBlocked, RequestError
 from moat.domain.handling import DataConfig
 from moat.domain.policies import PolicyConfig
 from moat.gateway.formats.anthropic_blocks import parts_of
@@ -70,6 +70,9 @@ def test_other_files_are_not_read_and_what_only_looks_like_one_is_a_text() -> No
     png, pdf = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 99).decode(), base64.b64encode(b"%PDF-1.7 " * 9).decode()
     assert opened("url", f"data:image/png;base64,{png}") == ""
     assert opened("file_data", f"data:application/octet-stream;base64,{pdf}") == ""
+    pixels = base64.b64encode(bytes(range(256)) * 20).decode()
+    assert opened("url", f"data:image/x-unheard-of;base64,{pixels}") == ""
+    assert opened("url", url("\x1b[1mred\x1b[0m, and a bell \x07" + "of text " * 40, "image/png")).endswith("of text ")
     assert opened("text", url("pixels", "image/png")) == url("pixels", "image/png")
     assert opened("url", "https://example.org/a.png") == "https://example.org/a.png"
     assert opened("file_data", "data:text/plain,see%20me") == "see me"
@@ -176,3 +179,101 @@ async def test_data_in_the_name_of_the_model_that_answered_is_not_kept() -> None
     await answered(new_call(), provider, spool, guards=guards({"use": "pii", "on": ["output"], "action": "redact"}))
     assert len(spool.spans) == 2
     assert EMAIL not in repr(spool.spans)
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("media", ["text/plain", "application/octet-stream", "text/csv;charset=iso-8859-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_a_text_is_read_and_written_in_its_own_encoding(media: str, encoding: str) -> None:
+    said = "Grüße an ada@example.org, wo auch immer"
+    file = f"data:{media};base64,{base64.b64encode(said.encode(encoding)).decode()}"
+    assert opened("file_data", file).lstrip("\ufeff") == said
+    changed = closed("file_data", file, opened("file_data", file).replace("ada@example.org", "<EMAIL_1>"))
+    assert changed.startswith(f"data:{media};base64,")
+    assert base64.b64decode(changed.partition(",")[2]).decode(encoding) == said.replace("ada@example.org", "<EMAIL_1>")
+
+
+def test_a_stated_alphabet_is_heeded_and_a_wrong_one_is_not() -> None:
+    for charset, said in (("shift_jis", "住所は東京都です ada@example.org"), ("koi8-r", "Пишите на ada@example.org")):
+        file = f"data:text/plain;charset={charset};base64,{base64.b64encode(said.encode(charset)).decode()}"
+        assert opened("url", file) == said
+    file = f"data:text/plain;charset=nonsense;base64,{base64.b64encode('Grüße'.encode('latin-1')).decode()}"
+    assert opened("url", file) == "Grüße"
+
+
+def packed(text: str, encoding: str = "utf-8") -> str:
+    return base64.b64encode(text.encode(encoding)).decode()
+
+
+BARE: dict[str, Any] = {
+    "Anthropic's": lambda data: {"type": "document", "source": {"type": "base64", "media_type": "a/b", "data": data}},
+    "Google's": lambda data: {"type": "google", "google": {"inline_data": {"mime_type": "text/csv", "data": data}}},
+    "OpenAI's": lambda data: {"type": "file", "file": {"filename": "a.csv", "file_data": data}},
+    "sound": lambda data: {"type": "input_audio", "input_audio": {"format": "wav", "data": data}},
+}
+
+
+def carried(part: Any) -> str:
+    """The value of the member that holds the file."""
+    if isinstance(part, dict):
+        found = [part[name] for name in ("data", "file_data") if isinstance(part.get(name), str)]
+        return found[0] if found else next(filter(None, map(carried, part.values())), "")
+    return ""
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("of", BARE)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+@pytest.mark.parametrize("around", [("", ""), ("Grüße an ", " und alle"), ("Zeile\n" * 400, "\nEnde")])
+async def test_a_file_in_base64_alone_is_redacted_in_its_own_encoding(
+    of: str, encoding: str, around: tuple[str, str]
+) -> None:
+    provider, spool, said = ScriptedProvider(says("no")), ListSpool(), EMAIL.join(around)
+    call = with_parts(BARE[of](packed(said, encoding)), {"type": "text", "text": "What is in it?"})
+    redact = {"use": "pii", "on": ["input", "documents"], "action": "redact"}
+    await answered(call, provider, spool, guards=guards(redact))
+    sent = carried(provider.calls[0].messages[-1]["content"][0])
+    assert base64.b64decode(sent, validate=True).decode(encoding) == "<EMAIL_1>".join(around)
+    kept = spool.spans[0].input
+    assert kept is not None
+    assert carried(kept["messages"][-1]["content"][0]) == sent
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("of", BARE)
+async def test_a_record_has_files_in_base64_alone_as_the_data_policy_says(of: str) -> None:
+    provider, spool, config = ScriptedProvider(says("no")), ListSpool(), msgspec.convert({}, DataConfig)
+    policy = DataPolicy(config, Finder(config.find), ["fake"])
+    call = with_parts(BARE[of](packed(f"mail {EMAIL}", "utf-16")))
+    await answered(call, provider, spool, handling=policy, capture=DataCapture(policy, modes(config)))
+    kept = spool.spans[0].input
+    assert kept is not None
+    assert base64.b64decode(carried(kept["messages"][-1]["content"][0])).decode("utf-16") == "mail <EMAIL_1>"
+
+
+def test_what_decoders_forgive_hides_nothing() -> None:
+    said = "Grüße an ada@example.org, wo auch immer du bist. Und noch ein Satz, damit es lang genug ist."
+    data = base64.urlsafe_b64encode(said.encode()).decode()
+    for value in (data, data.rstrip("="), f"{data[:20]}\n {data[20:]}\n", data.replace("_", "/") + "A"):
+        assert opened("file_data", value).startswith(said)
+        assert opened("url", f"data:text/plain;base64,{value}").startswith(said)
+        assert opened("url", f"data:image/png;base64,{value}").startswith(said)
+
+
+def test_what_is_no_file_stays_what_it_is() -> None:
+    typed = {"type": "base64", "media_type": "text/plain"}
+    for value in ("4111111111111111", "DE89370400440532013000", "hello", "Erika.Muster@example.org", "+491711234567"):
+        assert opened("data", value, typed) == opened("file_data", value) == value
+    data = packed(f"mail {EMAIL}")
+    assert opened("data", data, {"name": "a"}) == opened("data", data, {"type": "text", "media_type": "a/b"}) == data
+    odd = base64.b64encode(bytes(range(256))).decode()
+    assert opened("data", odd, {"type": "base64", "media_type": "image/png"}) == ""
+    assert len(opened("data", odd, typed)) == 256, "what is said to be text is read"
+
+
+@pytest.mark.promise("guard-2")
+async def test_a_file_that_cannot_be_written_again_is_refused() -> None:
+    provider, part = ScriptedProvider(says("no")), BARE["Anthropic's"]("AAECAw//AKIA2E0A8F3B244C9986")
+    with pytest.raises(RequestError, match="base64"):
+        await answered(with_parts(part), provider, ListSpool(), guards=guards({"use": "secrets", "action": "redact"}))
+    assert provider.calls == []

@@ -12,6 +12,7 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.scaffold import create_project
+from moat.bootstrap.state import open_state
 from moat.pipeline import compose, recipe
 from moat.telemetry.spool import SegmentSpool
 from moat.testing.fakes import FakeBackground, FixedPrompts, PlainRenderer
@@ -27,7 +28,7 @@ def test_gateway_and_eval_runner_use_the_identical_core(tmp_path: Path, monkeypa
     monkeypatch.setattr(recipe, "compose", spy)
     create_project(tmp_path / "project", openai=False)
     project = Project(tmp_path / "project")
-    with wiring.open_state(project) as state:
+    with open_state(project) as state:
         spool = SegmentSpool(project.spool_path)
         standing = wiring.Standing({}, ProviderShelf({}), spool, FakeBackground())
         ports = wiring.pipeline_ports(project.settings, FixedPrompts(), PlainRenderer(), standing)

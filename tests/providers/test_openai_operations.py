@@ -33,6 +33,12 @@ TOKENS_SAID = {
     "prompt_tokens_details": {"cached_tokens": 4},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
+DRAWN = {
+    "input_tokens": 50,
+    "output_tokens": 910,
+    "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+    "output_tokens_details": {"text_tokens": 10, "image_tokens": 900},
+}
 SEARCHED = {"billed_units": {"search_units": 2}, "tokens": {"input_tokens": 9, "output_tokens": 0}}
 
 
@@ -58,7 +64,16 @@ SEARCHED = {"billed_units": {"search_units": 2}, "tokens": {"input_tokens": 9, "
         ("rerank", {"meta": {"billed_units": None}}, None),
         ("rerank", {"meta": "free"}, None),
         ("images", {"data": [{}, {}]}, Usage(units=2)),
-        ("images", {"data": [{}], "usage": {"input_tokens": 3, "output_tokens": 900}}, Usage(input=3, output=900)),
+        (
+            "images",
+            {"data": [{}], "usage": {"input_tokens": 3, "output_tokens": 900}},
+            Usage(input=3, output=900, image_output=900),
+        ),
+        (
+            "image_edits",
+            {"data": [{}], "usage": DRAWN},
+            Usage(input=50, image_input=40, output=910, image_output=900),
+        ),
         ("image_edits", {"data": [{}], "usage": {"total_tokens": "x"}}, Usage(units=1)),
         ("image_variations", {"data": "none"}, None),
         ("transcription", {"usage": TOKENS_HEARD}, Usage(input=14, output=45, audio_input=13)),
@@ -206,7 +221,7 @@ def test_several_images_of_one_stream_are_added_up() -> None:
     plain = line({"type": "image_edit.completed", "b64_json": ""})
 
     assert feed(call_of("images", stream=True), last + last)[-1] == Finished(
-        reason="stop", usage=Usage(input=4, output=18)
+        reason="stop", usage=Usage(input=4, output=18, image_output=18)
     )
     assert feed(call_of("image_edits", stream=True), plain + plain)[-1] == Finished(reason="stop", usage=Usage(units=2))
     with pytest.raises(StreamCut):

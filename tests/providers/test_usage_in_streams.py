@@ -47,7 +47,9 @@ def test_a_streamed_completion_is_counted_once(chunks: list[bytes], usage: Usage
 def test_pictures_and_transcripts_are_counted_at_their_end() -> None:
     partial = line({"type": "image_generation.partial_image", "b64_json": ""})
     picture = line({"type": "image_generation.completed", "b64_json": "", "usage": COUNTED})
-    assert usage_of(call_of("images", stream=True), partial, partial, picture) == Usage(input=2, output=9)
+    assert usage_of(call_of("images", stream=True), partial, partial, picture) == Usage(
+        input=2, output=9, image_output=9
+    )
     words = line({"type": "transcript.text.delta", "delta": "Good"})
     said = {"type": "transcript.text.done", "text": "Good", "usage": {"type": "tokens", **COUNTED}}
     assert usage_of(call_of("transcription", stream=True), words, line(said)) == Usage(input=2, output=9)

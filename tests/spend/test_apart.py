@@ -6,6 +6,7 @@ import sys
 import msgspec
 import pytest
 
+from moat.ports.models import Capacity
 from moat.spend import apart
 from moat.spend.apart import Found, Question, capacity, learn, tariff
 from moat.spend.published import published, published_capacity
@@ -40,6 +41,14 @@ def test_what_is_known_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(apart, "_learnt", {KNOWN: known})
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("asked"))
     learn([KNOWN])
+
+
+@pytest.mark.parametrize("kind", ["simulated", "replay"])
+def test_no_process_is_asked_for_what_nobody_publishes(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("asked"))
+    own = Question("gpt-4o", "", kind)
+    learn([own])
+    assert (tariff(own), capacity(own)) == (None, Capacity())
 
 
 @pytest.mark.parametrize("printed", [b"", b"[{}]", b"nonsense"])

@@ -68,6 +68,20 @@ ROWS = (
         "0.031968",
         OPENAI,
     ),
+    # {"input_tokens": 50, "output_tokens": 1010, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+    #  "output_tokens_details": {"image_tokens": 1000, "text_tokens": 10}}: 10 x 5 + 40 x 8 + 10 x 10 + 1000 x 32
+    Golden(
+        "OpenAI images",
+        "gpt-image-1.5",
+        Usage(input=50, image_input=40, output=1010, image_output=1000),
+        "0.03247",
+        OPENAI,
+    ),
+    # No price of their own for pictures that it makes: 10 x 5 + 40 x 10 + 1000 x 40
+    Golden(
+        "OpenAI images, as output", "gpt-image-1", Usage(input=50, image_input=40, output=1000, image_output=1000),
+        "0.04045", OPENAI,
+    ),
     Golden("OpenAI embedding", "text-embedding-3-small", Usage(input=1_000_000), "0.02", OPENAI),
     Golden("OpenAI speech, 1,000 characters", "tts-1", Usage(units=1000), "0.015", OPENAI),
     Golden("OpenAI transcription, 90 seconds", "whisper-1", Usage(units=90), "0.009", OPENAI),
@@ -104,6 +118,14 @@ ROWS = (
     # promptTokensDetails: AUDIO 500, TEXT 100: 100 x 0.30 + 500 x 1.00 + 20 x 2.50
     Golden(
         "Gemini, audio in", "models/gemini-2.5-flash", Usage(input=600, audio_input=500, output=20), "0.00058", GEMINI
+    ),
+    # candidatesTokensDetails: IMAGE 1290: 10 x 0.30 + 10 x 2.50 + 1290 x 30
+    Golden(
+        "Gemini, a picture out",
+        "gemini-2.5-flash-image",
+        Usage(input=10, output=1300, image_output=1290),
+        "0.038728",
+        GEMINI,
     ),
     # 200,001 tokens: 200001 x 2.50 + 10 x 15
     Golden("Gemini, long input", "gemini-2.5-pro", Usage(input=200_001, output=10), "0.5001525", GEMINI),

@@ -76,15 +76,18 @@ def test_a_wrong_amount_is_refused_wherever_it_stands(tmp_path: Path, old: str, 
 def test_each_kind_of_token_has_its_price() -> None:
     price = ModelPrice(
         input="1", output="2", cached="3", cache_write="4", cache_write_long="5", audio_input="6", audio_output="7",
-        cached_audio="8", unit="9", request="10",
+        cached_audio="8", image_input="11", image_output="12", cached_image="13", video_input="14", video_output="15",
+        unit="9", request="10",
     )  # fmt: skip
     rates = configured(price, "here")
-    # 100 = 10 plain + 20 cached text + 5 cached audio + 15 written + 5 written for long + 45 audio; 30 = 10 + 20 spoken
+    # 150 = 10 plain + 20 cached text + 5 cached audio + 3 cached pictures + 15 written + 5 written for long + 45 audio
+    # + 27 pictures + 20 film; 60 = 10 + 20 spoken + 16 drawn + 14 filmed
     usage = Usage(
-        input=100, cached=25, cached_audio=5, cache_write=20, cache_write_long=5, audio_input=50, output=30,
-        audio_output=20, units=2,
+        input=150, cached=28, cached_audio=5, cached_image=3, cache_write=20, cache_write_long=5, audio_input=50,
+        image_input=30, video_input=20, output=60, audio_output=20, image_output=16, video_output=14, units=2,
     )  # fmt: skip
-    tokens = 10 * 1 + 20 * 3 + 5 * 8 + 15 * 4 + 5 * 5 + 45 * 6 + 10 * 2 + 20 * 7
+    tokens = 10 * 1 + 20 * 3 + 5 * 8 + 3 * 13 + 15 * 4 + 5 * 5 + 45 * 6 + 27 * 11 + 20 * 14
+    tokens += 10 * 2 + 20 * 7 + 16 * 12 + 14 * 15
     assert rates.cost(usage) == tokens * 10**6 + (2 * 9 + 10) * 10**12
     assert rates.total(usage, 1) == rates.cost(usage)
     assert rates.total(usage + usage, 2) == 2 * rates.cost(usage)
@@ -96,6 +99,24 @@ def test_impossible_counts_cost_no_more_than_their_whole() -> None:
     assert rates.cost(Usage(output=10, reasoning=99)) == 10 * 10**6
     assert rates.cost(Usage(input=10, audio_input=99)) == 99 * 10**6
     assert rates.cost(Usage(cached_audio=5, input=1)) == 10**6
+    assert rates.cost(Usage(output=10, audio_output=4, image_output=99, video_output=99)) == (4 * 5 + 6) * 10**6
+
+
+def test_pictures_and_films_cost_what_text_costs_where_nothing_else_is_said() -> None:
+    plain = configured(ModelPrice(input="1", output="2", cached="0.5"), "here")
+    usage = Usage(input=90, cached=30, cached_image=30, image_input=50, video_input=20, output=40, image_output=30)
+    assert plain.cost(usage) == plain.cost(Usage(input=90, cached=30, output=40))
+    drawing = configured(ModelPrice(input="1", output="2", image_input="3", image_output="9"), "here")
+    assert drawing.cost(Usage(input=1, video_input=1, output=1, video_output=1)) == (3 + 9) * 10**6
+
+
+def test_a_price_of_pieces_and_of_tokens_covers_both() -> None:
+    rates = configured(ModelPrice(input="1", output="2", unit="0.01"), "here")
+    assert rates.cover(Usage(units=3))
+    assert rates.cover(Usage(input=3))
+    assert rates.cost(Usage(units=3)) == 3 * 10**10
+    assert not configured(ModelPrice(input="1"), "here").cover(Usage(units=3))
+    assert not configured(ModelPrice(unit="1"), "here").cover(Usage(input=3))
 
 
 @pytest.mark.parametrize(("second", "cost"), [(3 * 3600 - 1, 1), (3 * 3600, 5), (23 * 3600, 5), (3600, 1)])

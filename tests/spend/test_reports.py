@@ -173,7 +173,8 @@ def review_of(*spans: Span, now: int, month: date | None = None, **options: Any)
     half = Rates(
         **dict.fromkeys(
             ("input", "output", "cached", "cache_write", "cache_write_long", "audio_input", "audio_output",
-             "cached_audio", "reasoning"), 1,
+             "cached_audio", "image_input", "image_output", "cached_image", "video_input", "video_output",
+             "reasoning"), 1,
         )
     )  # fmt: skip
     routes = Routes({"assistant": [("assistant", Deployment("p", "large")), ("small", Deployment("p", "small"))]},

@@ -6,12 +6,13 @@ from contextlib import aclosing
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from moat.domain.batches import BATCH_PRICED
 from moat.domain.calls import Call, Deployment, Event, Finished, Journal
 from moat.domain.errors import DataRefused, GuardBlocked, LimitExceeded, Stopped, Unsupported
-from moat.domain.usage import Usage
+from moat.domain.usage import Usage, format_usd
 from moat.pipeline.billing import Reserve
 from moat.pipeline.compose import compose
 from moat.pipeline.ports import Ports
@@ -62,6 +63,39 @@ def worst_of(call: Call, ports: Ports, deployments: Sequence[Deployment]) -> Wor
     return Worst(first.input, first.most_input, output, cost, first.fixed)
 
 
+class Whole(Struct, frozen=True):
+    """The most that lines may take together."""
+
+    lines: int = 0
+    tokens: int = 0
+    cost: int | None = 0
+    """Picodollars; None when one has no price."""
+
+    def plus(self, worst: Worst) -> "Whole":
+        """With one line more."""
+        cost = None if self.cost is None else worst.cost(worst.output)
+        return Whole(
+            self.lines + 1,
+            self.tokens + worst.most_input + worst.output,
+            None if cost is None or self.cost is None else self.cost + cost,
+        )
+
+
+def too_much(error: LimitExceeded, held: int, whole: Whole) -> LimitExceeded:
+    """Why a batch is refused that was found to have no room after so many lines: what it may take in all."""
+    if error.status != LimitExceeded.default_status:
+        return error  # a line that no budget will ever have room for
+    cost = "" if whole.cost is None else f"{format_usd(whole.cost)} and "
+    refused = LimitExceeded(
+        f"limit {error.limit}: the batch's {whole.lines:,} lines may take {cost}{whole.tokens:,} tokens together, and "
+        f"there is room for {held:,} of them",
+        where="input_file_id",
+        remedy="Make it smaller, ask for shorter answers (`max_tokens`), or wait until the limit has room.",
+    )
+    refused.limit = error.limit
+    return refused
+
+
 class BatchPrices:
     """Prices of a provider's batch API: of tokens only a share. Its searches and other tools cost what they always do.
     Implements `Prices`.
@@ -86,6 +120,10 @@ class BatchPrices:
         full = self._prices.cost(deployment, alias, tools, at_ns) or 0 if usage.searches or usage.runs else 0
         discount = self._discounts.get(str(deployment), DISCOUNT)
         return full + round((cost - full) * (1 - Fraction(Decimal(str(discount)))))
+
+    def draws(self, deployment: Deployment, alias: str) -> bool:
+        """As at the full price."""
+        return self._prices.draws(deployment, alias)
 
 
 class Reservation:
@@ -112,10 +150,12 @@ class Reservation:
         if hold is not None:
             hold.settle(Spending(0, 0))
 
-    def end(self) -> None:
-        """Give back all that is left. Idempotent."""
-        for line in list(self._holds):
+    def end(self) -> int:
+        """Give back all that is left, and say of how many lines. Idempotent."""
+        lines = list(self._holds)
+        for line in lines:
             self.give_back(line)
+        return len(lines)
 
 
 class LineLedger:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import msgspec
@@ -12,14 +12,15 @@ from msgspec.structs import replace
 
 from moat.batches.files import FileShelf, ResultFile
 from moat.batches.lines import FORMATS, Input, Line, answer_line, call_of, unanswered_line
-from moat.batches.reserving import WITHHELD, BatchPrices, Reservation, prepare, worst_of
+from moat.batches.reserving import WITHHELD, BatchPrices, Reservation, Whole, prepare, too_much, worst_of
 from moat.domain.batches import Batch
 from moat.domain.calls import Call, Deployment, Event, Finished
-from moat.domain.errors import ContextOverflow, MoatError, NotFound, ProviderDown, Unsupported
+from moat.domain.errors import ContextOverflow, LimitExceeded, MoatError, NotFound, ProviderDown, Unsupported
 from moat.domain.keys import Key
 from moat.gateway.serving import Live
 from moat.pipeline.compose import Next
 from moat.pipeline.ports import Ports
+from moat.ports.ledger import Worst
 
 SLICE_SECONDS = 0.002
 """Users' calls wait no longer than this for a batch that is read."""
@@ -99,26 +100,47 @@ class Running:
             for line in self.left():
                 await slices.rest()
                 await self._reserve(line, owed)
+        except LimitExceeded as error:
+            held = self.reserved.end()
+            raise too_much(error, held, await self._whole()) from None
         except BaseException:
             self.reserved.end()
             raise
 
+    async def _whole(self) -> Whole:
+        """Of every line that is left and would go out."""
+        slices, whole = Slices(), Whole()
+        for line in self.left():
+            await slices.rest()
+            with suppress(MoatError):
+                prepared = await self._prepared(line, owed=True)
+                whole = whole.plus(prepared[1]) if prepared else whole
+        return whole
+
     async def _reserve(self, line: Line, owed: bool) -> None:
+        prepared = await self._prepared(line, owed=owed)
+        ledger = self.priced_ports.ledger
+        if prepared is not None and ledger is not None:
+            call, worst = prepared
+            self.reserved.add(line.number, await ledger.reserve(call, worst, owed=owed))
+
+    async def _prepared(self, line: Line, *, owed: bool) -> tuple[Call, Worst] | None:
+        """A line as it would go out, with the most that it may take; None where nothing is held for it."""
         ports = self.priced_ports
         if ports.ledger is None:
-            return
+            return None
         try:
             call = self.call(line)
             if not ports.ledger.watches(call):
-                return
+                return None
             call = await prepare(call, ports)
         except MoatError as error:
             if owed or isinstance(error, (ContextOverflow, Unsupported, *WITHHELD)):
-                return  # it gets its error when it is run; keys and prompts may have changed since it was checked
+                return None  # it gets its error when it is run; keys and prompts may have changed since it was checked
             raise
         assert call.plan is not None, "Route makes the plan"
         deployments = [self.deployment] if self.deployment else call.plan.deployments
-        self.reserved.add(line.number, await ports.ledger.reserve(call, worst_of(call, ports, deployments), owed=owed))
+        return call, worst_of(call, ports, deployments)
 
     @property
     def deployment(self) -> Deployment | None:

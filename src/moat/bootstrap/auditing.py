@@ -14,8 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from moat.adapters.sqlite import SqliteAudit, SqliteState
-from moat.adapters.sqlite.head import head_path
 from moat.bootstrap.policy_files import policy_files
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, Settings
@@ -33,6 +31,8 @@ TAIL_BYTES = 4096
 @contextmanager
 def open_audit(project: Project) -> Iterator[AuditStore]:
     """For a command."""
+    from moat.adapters.sqlite import SqliteAudit, SqliteState  # see `moat.bootstrap.state`
+
     state = SqliteState.open(project.state_path)
     try:
         yield SqliteAudit(state)
@@ -50,10 +50,14 @@ def mark_restored(project: Project, copy: Path, source: Path, made_ns: int) -> P
     """Write into the copy of a state store, before it is the project's, that it is put there; the file beside it that
     says where its log ends. What the project's folder knows of a later end goes into the entry.
     """
+    from moat.adapters.sqlite import SqliteAudit, SqliteState
+    from moat.adapters.sqlite.head import begin, head_path
+
     head = head_path(project.state_path)
     former = head.read_text("utf-8", "replace").strip() if head.exists() else ""
     state = SqliteState.open(copy)
     try:
+        begin(copy, SqliteAudit(state).end())
         detail = {"made_ns": made_ns, "former_end": former}
         SqliteAudit(state).record(Act(project.author, "backup.restore", str(source), detail=detail))
     finally:
@@ -62,17 +66,23 @@ def mark_restored(project: Project, copy: Path, source: Path, made_ns: int) -> P
 
 
 def erase(project: Project, sequence: int, reason: str) -> Entry:
-    """Erase what an entry says. Raises `NotFound`, `ConflictError`, also under a legal hold."""
+    """Erase what an entry says. By which configuration is noted before. Raises `NotFound`, and `ConflictError`, also
+    under a legal hold.
+    """
     _check_hold(project)
     with open_audit(project) as audit:
+        LoadRecord(audit, project.author).record(project.root)
         return audit.erase(sequence, actor=project.author, reason=reason)
 
 
 def prune(project: Project, reason: str) -> int:
-    """Delete entries that are older than moat.yaml keeps them; how many. Raises `ConflictError` under a legal hold."""
+    """Delete entries that are older than moat.yaml keeps them; how many. By which configuration is noted before. Raises
+    `ConflictError` under a legal hold.
+    """
     _check_hold(project)
     before_ns = time.time_ns() - round(project.settings.config.audit.keep_days * DAY_NS)
     with open_audit(project) as audit:
+        LoadRecord(audit, project.author).record(project.root)
         return audit.prune(before_ns, actor=project.author, reason=reason)
 
 
@@ -107,10 +117,13 @@ def read_anchors(path: Path) -> list[tuple[Anchor, str]]:
 
 
 class LoadRecord:
-    """Notes which configuration and policies are about to be served, when they are others than before."""
+    """Notes which configuration and policies are about to be served, or taken for an order, when they are others than
+    before.
+    """
 
-    def __init__(self, audit: AuditWriter) -> None:
+    def __init__(self, audit: AuditWriter, actor: str = PROGRAM) -> None:
         self._audit = audit
+        self._actor = actor
         self._noted: dict[Action, dict[str, str]] = {}
 
     def record(self, root: Path) -> None:
@@ -127,7 +140,7 @@ class LoadRecord:
             if found != before:
                 gone = {name: digest for name, digest in (before or {}).items() if name not in found}
                 detail = {"files": found, **({"gone": gone} if gone else {})}
-                self._audit.record_new(Act(PROGRAM, action, _digest(found), detail=detail))
+                self._audit.record_new(Act(self._actor, action, _digest(found), detail=detail))
             self._noted[action] = found
 
 

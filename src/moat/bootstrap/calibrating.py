@@ -12,8 +12,8 @@ import msgspec
 from moat.bootstrap.eval_answers import open_answers
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import State
 from moat.bootstrap.suites import shown
-from moat.bootstrap.wiring import State
 from moat.domain.calls import Caller
 from moat.domain.environments import EVALS
 from moat.domain.errors import ConflictError, DocumentError, InputError, NotFound, StorageError

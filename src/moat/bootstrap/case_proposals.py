@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from moat.bootstrap.datasets import DATASETS, Entry, Recorded, datasets, read, whole
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import State
 from moat.bootstrap.suites import shown
-from moat.bootstrap.wiring import State
 from moat.domain.audit import Act
 from moat.domain.errors import ConflictError, DatasetError, NotFound
 from moat.domain.scores import Case

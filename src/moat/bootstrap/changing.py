@@ -5,7 +5,7 @@ from typing import Any
 
 from moat.adapters.duckdb import DuckTraces
 from moat.api.changes import Topic
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.gateway.serving import Live
 
 

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import State
 from moat.bootstrap.suite_files import FOLDER
 from moat.bootstrap.suites import load_suites, shown
 from moat.bootstrap.versions import answered_by
-from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, DatasetError, InputError, NotFound
 from moat.domain.scores import Case
 from moat.domain.spans import Span

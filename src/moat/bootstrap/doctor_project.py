@@ -9,7 +9,7 @@ from moat.bootstrap.policy_checks import idle
 from moat.bootstrap.project import STATE_FOLDER
 from moat.bootstrap.quality import lacking, scores
 from moat.bootstrap.settings import CONFIG_FILE, Settings, without_secrets
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 
 _WATCHED = (CONFIG_FILE, "prompts", "tools", "policies", "evals", "prompts.lock", "evals.lock")
 """What a release's ground is made of."""

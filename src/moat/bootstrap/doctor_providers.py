@@ -8,7 +8,7 @@ from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.examination import Examination, Finding, Look
 from moat.bootstrap.models import all_targets, deployment_of
 from moat.bootstrap.settings import CONFIG_FILE
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.connections import ConnectionState, TrustedHost
 from moat.domain.errors import MoatError
 from moat.ports.connections import HostStore

@@ -11,7 +11,7 @@ from moat.adapters.sqlite.inspection import inspect_state
 from moat.adapters.sqlite.migrations import REVISIONS
 from moat.bootstrap.auditing import anchor_path, verify
 from moat.bootstrap.examination import Examination, Finding, Look
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.audit import AuditQuery
 from moat.domain.errors import NotFound
 from moat.ports.traces import Kept

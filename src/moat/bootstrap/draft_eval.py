@@ -18,7 +18,7 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_judges import judge_marks, unproven
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.domain.errors import MoatError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import DRAFT, Run

@@ -9,8 +9,8 @@ from moat.bootstrap.guarding import policy_configs
 from moat.bootstrap.policy_files import policy_files
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
+from moat.bootstrap.state import State
 from moat.bootstrap.suite_files import suite_files
-from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.errors import InputError
 from moat.domain.releases import Assignment, Release

@@ -18,7 +18,8 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.quality import keep_scored
 from moat.bootstrap.reload import Snapshots, keep_fresh
 from moat.bootstrap.settings import Settings
-from moat.bootstrap.wiring import Standing, State, pipeline_ports
+from moat.bootstrap.state import State
+from moat.bootstrap.wiring import Standing, pipeline_ports
 from moat.caching.false_hits import Tell
 from moat.domain.keys import Key
 from moat.gateway.serving import Live

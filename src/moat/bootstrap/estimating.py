@@ -10,8 +10,8 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.prompt_costs import volume_of
 from moat.bootstrap.spending import MONTH_NS, offline_prices, primary_cost
+from moat.bootstrap.state import State
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import State
 from moat.domain.calls import Message
 from moat.domain.environments import EVALS
 from moat.domain.errors import MoatError, PromptError

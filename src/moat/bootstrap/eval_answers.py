@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from moat.adapters.sqlite.eval_answers import SqliteEvalAnswers
 from moat.bootstrap.behind import LOCAL
 from moat.bootstrap.connections import connection, read_block
 from moat.bootstrap.models import all_targets, deployment_of
@@ -11,10 +11,15 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.settings import without_credentials
 from moat.domain.releases import digest
 
+if TYPE_CHECKING:
+    from moat.adapters.sqlite.eval_answers import SqliteEvalAnswers
+
 
 @contextmanager
-def open_answers(project: Project, environ: Mapping[str, str], *, refresh: bool) -> Iterator[SqliteEvalAnswers]:
+def open_answers(project: Project, environ: Mapping[str, str], *, refresh: bool) -> Iterator["SqliteEvalAnswers"]:
     """The project's, for a while. `refresh`: nothing is taken from it."""
+    from moat.adapters.sqlite.eval_answers import SqliteEvalAnswers  # see `moat.bootstrap.state`
+
     answers = SqliteEvalAnswers(project.folder / "eval-answers.db", _identities(project, environ), refresh=refresh)
     try:
         yield answers

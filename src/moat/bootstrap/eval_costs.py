@@ -6,7 +6,7 @@ import msgspec
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.spending import offline_prices, primary_cost
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import MoatError
 from moat.domain.scores import Case, Run
 from moat.domain.usage import Usage, estimate_tokens

@@ -15,13 +15,15 @@ from moat.bootstrap.eval_answers import open_answers
 from moat.bootstrap.kept_secret import digest_key
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import State
 from moat.bootstrap.suites import Suites, shown, unknown_required
 from moat.bootstrap.targets import Targets
-from moat.bootstrap.wiring import Standing, State, pipeline_ports
+from moat.bootstrap.wiring import Standing, pipeline_ports
 from moat.domain.calls import Call, Event
 from moat.domain.errors import ConfigError, ConflictError, NotFound
 from moat.domain.releases import PromptRef, PromptVersion, digest, prompt_digest
 from moat.domain.scores import Judgement, Run
+from moat.domain.struct_types import describe_all
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, dataset_digest, load_dataset, select
 from moat.evals.datasets.fitting import check_fitting
@@ -94,6 +96,7 @@ class Evaluating:
         """`judges`: who judges and plays users when it is not this project's models. `confined`: as `Targets`,
         and of providers too. `fitted`: the ports as they are wanted.
         """
+        describe_all()
         self._project = project
         self._state = state
         self._environ = environ

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.ports.eval_views import CasesWanted, ResultsWanted, RunComparison, RunDetail, RunResults
 from moat.ports.evaluations import CaseProposed, DatasetInfo, JudgeStanding, NewCase, PlanWanted, PowerPlan, SuiteInfo
 from moat.ports.traces import TraceReader

@@ -8,7 +8,6 @@ from typing import IO, Literal, Protocol
 
 import msgspec
 
-from moat.adapters.duckdb import ParquetFiles
 from moat.domain.errors import ConflictError, MoatError, StorageError
 from moat.domain.spans import Span
 from moat.ports.traces import TraceFilter, TraceReader
@@ -88,7 +87,9 @@ class OtlpRequests:
         """Nothing more comes."""
 
 
-def _parquet(folder: Path) -> ParquetFiles:
+def _parquet(folder: Path) -> _Writer:
+    from moat.adapters.duckdb import ParquetFiles  # see `moat.bootstrap.state`
+
     folder.mkdir()
     return ParquetFiles(folder)
 

@@ -17,9 +17,9 @@ from moat.bootstrap.gating_runs import Measurement, Measuring, Side, Thresholds,
 from moat.bootstrap.gating_state import state_of
 from moat.bootstrap.project import STATE_FOLDER, Project
 from moat.bootstrap.reporting import judged_report
+from moat.bootstrap.state import State
 from moat.bootstrap.suite_files import suite_files
 from moat.bootstrap.suites import check_suites, shown
-from moat.bootstrap.wiring import State
 from moat.domain.errors import InputError, MoatError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Run, Verdict

@@ -7,8 +7,8 @@ from dataclasses import replace
 from moat.bootstrap.connections import StatedHosts, service, stated
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings, resolve
+from moat.bootstrap.state import State
 from moat.bootstrap.suite_files import suite_files
-from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.connections import Connection
 from moat.domain.errors import InputError

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from moat.bootstrap.evaluating import Evaluating, Watch
 from moat.bootstrap.gating_judges import judge_marks, unproven
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import RequestError
 from moat.domain.releases import PromptVersion, digest
 from moat.domain.scores import Judgement, Run

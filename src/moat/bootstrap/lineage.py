@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from moat.adapters.git.proposing import PROPOSALS
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.environments import EVALS
 from moat.domain.errors import InputError, NotFound
 from moat.domain.lineage import Change, Lineage, ReleaseMade, Serving, VersionLineage

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.domain.config import Config
 from moat.ports.runs import Runs
 from moat.routing.router import Scores

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta, tzinfo
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.domain.alerting import Event
 from moat.domain.errors import NotFound
 from moat.ports.traces import TraceFilter, TraceReader

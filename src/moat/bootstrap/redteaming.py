@@ -18,10 +18,10 @@ from moat.bootstrap.guarding import policies
 from moat.bootstrap.project import Project
 from moat.bootstrap.redteam_ports import Front
 from moat.bootstrap.settings import resolve
+from moat.bootstrap.state import State
 from moat.bootstrap.suites import Names
 from moat.bootstrap.targets import Targets
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State
 from moat.domain.errors import ConflictError, NotFound, PromptError, RequestError, StorageError
 from moat.domain.releases import digest
 from moat.domain.scores import Run

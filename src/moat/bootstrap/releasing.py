@@ -13,7 +13,7 @@ from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment as process_environment
 from moat.bootstrap.settings import require_environment
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import ConflictError, InputError, NotFound, PromptError
 from moat.domain.policies import about
 from moat.domain.releases import Approval, Arm, Assignment, PromptVersion, Release, prompt_digest

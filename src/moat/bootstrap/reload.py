@@ -17,8 +17,9 @@ from moat.bootstrap.drifting import Drifting
 from moat.bootstrap.indexing import Indexing
 from moat.bootstrap.policy_files import POLICIES, policy_files
 from moat.bootstrap.settings import Settings, load_settings
+from moat.bootstrap.state import State
 from moat.bootstrap.watching import FileWatch
-from moat.bootstrap.wiring import State, serving
+from moat.bootstrap.wiring import serving
 from moat.domain.errors import DocumentError, MoatError
 from moat.domain.keys import Key
 from moat.domain.releases import Assignment, PromptVersion, Registration, Release

@@ -8,8 +8,8 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_judges import judge_marks, unproven
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State
 from moat.bootstrap.suites import load_suites, shown
-from moat.bootstrap.wiring import State
 from moat.domain.errors import NotFound
 from moat.evals.compare import Comparison, Measured, compare
 from moat.evals.datasets import Dataset, load_dataset, select

@@ -12,8 +12,8 @@ import msgspec
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.models import price_table
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import State
 from moat.bootstrap.versions import answered_by
-from moat.bootstrap.wiring import State
 from moat.documents.jsonl import read_jsonl
 from moat.domain.calls import new_id
 from moat.domain.errors import DocumentError, NotFound, PromptError

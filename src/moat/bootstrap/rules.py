@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from moat.bootstrap.evaluating import Evaluating, baseline_digest
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import NotFound
 from moat.domain.releases import Evidence, PromptVersion, Release, prompt_digest
 from moat.gateway.admission import DEFAULT_ENVIRONMENT

@@ -51,9 +51,9 @@ from moat.bootstrap.reload import Snapshots, keep_compared, keep_indexed
 from moat.bootstrap.server_doctor import ServerDoctor
 from moat.bootstrap.spending import reprice
 from moat.bootstrap.spikes import keep_spikes
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.syncing import ServerSync, keep_synced, webhook_secret
 from moat.bootstrap.upkeep import TraceUpkeep, keep_expired
-from moat.bootstrap.wiring import State, open_state
 from moat.bootstrap.workbench import open_workbench
 from moat.console.app import Console
 from moat.console.site import BUILT
@@ -62,6 +62,7 @@ from moat.domain.alerting import Rule
 from moat.domain.errors import ConflictError, StorageError
 from moat.domain.keys import KEY_PREFIX, LOCAL_KEY, Key, hash_secret
 from moat.domain.lineage import Lineage
+from moat.domain.struct_types import describe_all
 from moat.gateway.access_log import AccessLog
 from moat.gateway.app import Gateway
 from moat.gateway.feedback import FeedbackApi
@@ -90,6 +91,7 @@ async def serve(
 
     Raises `ConflictError` when the project has a running server already: the stores have one owner.
     """
+    describe_all()
     with ExitStack() as while_up:
         while_up.enter_context(_sole_server(project))
         allow_descriptors()

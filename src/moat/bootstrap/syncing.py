@@ -16,7 +16,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.reload import LastGood, Snapshots, to_its_end
 from moat.bootstrap.settings import CONFIG_FILE, Settings, require_environment, resolve
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import ConfigError, ConflictError, InputError, MoatError, NotFound, Stopped, StorageError
 from moat.domain.releases import Assignment, PromptVersion, prompt_digest
 from moat.ports.releases import Order, SyncOutcome, SyncReport, SyncStep

@@ -13,8 +13,8 @@ from moat.bootstrap.guarding import policy_configs
 from moat.bootstrap.models import deployments
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings, references, resolve, secrets_in
+from moat.bootstrap.state import State
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State
 from moat.documents import read_yaml
 from moat.domain.connections import Connection
 from moat.domain.environments import EVALS

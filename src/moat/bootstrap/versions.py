@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.domain.errors import InputError, NotFound
 from moat.domain.releases import PromptVersion
 from moat.domain.spans import Span

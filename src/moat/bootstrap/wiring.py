@@ -1,32 +1,14 @@
-"""The composition root: the only place that names adapters and puts a pipeline on them."""
+"""The composition root: puts a pipeline on adapters."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from moat.adapters.sqlite import (
-    SqliteAccounts,
-    SqliteAlerts,
-    SqliteAudit,
-    SqliteBatches,
-    SqliteFalseHits,
-    SqliteHosts,
-    SqliteKeys,
-    SqliteRegistry,
-    SqliteReleases,
-    SqliteRuns,
-    SqliteSearches,
-    SqliteState,
-    SqliteToolApprovals,
-    SqliteTrips,
-)
 from moat.adapters.system import SystemClock
 from moat.bootstrap.caches import Caches, cached
 from moat.bootstrap.guarding import guards, policies
 from moat.bootstrap.handling import handling
 from moat.bootstrap.limits import ledger_rules, unpriced
 from moat.bootstrap.models import ProviderShelf, price_table, questions, router
-from moat.bootstrap.project import Project
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
 from moat.domain.releases import Assignment, Release
@@ -36,61 +18,14 @@ from moat.guards.engine.approving import Approvals
 from moat.pipeline.counting import build_counter
 from moat.pipeline.ports import Ports
 from moat.pipeline.recipe import build
-from moat.ports.accounts import AccountStore
-from moat.ports.alerts import AlertStore
-from moat.ports.audit import AuditStore
 from moat.ports.background import Background
-from moat.ports.connections import HostStore
 from moat.ports.models import Health
 from moat.ports.prompts import Prompts, Renderer
-from moat.ports.tool_approvals import ApprovalStore, ApprovalWriter
+from moat.ports.tool_approvals import ApprovalWriter
 from moat.prompts.drift import Drift
 from moat.spend.apart import learn
 from moat.spend.ledger import LimitLedger, Opening
 from moat.telemetry.spool import SegmentSpool
-
-
-@dataclass(frozen=True)
-class State:
-    """The durable stores behind their ports."""
-
-    releases: SqliteReleases
-    runs: SqliteRuns
-    keys: SqliteKeys
-    registry: SqliteRegistry
-    trips: SqliteTrips
-    batches: SqliteBatches
-    false_hits: SqliteFalseHits
-    hosts: HostStore
-    alerts: AlertStore
-    searches: SqliteSearches
-    audit: AuditStore
-    approvals: ApprovalStore
-    accounts: AccountStore
-
-
-@contextmanager
-def open_state(project: Project, *, to_read: bool = False) -> Iterator[State]:
-    """Open the state store for a while, migrated to this version. `to_read`: as it is, and nothing can be written."""
-    store = SqliteState.open_to_read(project.state_path) if to_read else SqliteState.open(project.state_path)
-    try:
-        yield State(
-            SqliteReleases(store),
-            SqliteRuns(store),
-            SqliteKeys(store),
-            SqliteRegistry(store),
-            SqliteTrips(store),
-            SqliteBatches(store),
-            SqliteFalseHits(store),
-            SqliteHosts(store),
-            SqliteAlerts(store),
-            SqliteSearches(store),
-            SqliteAudit(store),
-            SqliteToolApprovals(store),
-            SqliteAccounts(store),
-        )
-    finally:
-        store.close()
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
 from moat.bootstrap.spikes import POLL_SECONDS as SPIKES_SECONDS
 from moat.bootstrap.spikes import follow
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.errors import MoatError, Stopped
+from moat.domain.struct_types import describe_all
 from moat.gateway.access_log import AccessLog
 from moat.gateway.app import Gateway
 from moat.gateway.handover import is_anywhere, misdirected
@@ -83,6 +84,7 @@ class Keeper:
 
 async def work(end: socket.socket, logs: Logs) -> None:
     """Serve until the keeper says stop, a signal asks to, or the keeper is gone."""
+    describe_all()
     channel = Channel(end)
     start, memory = await _told(channel)
     keeper = Keeper(channel, Tally(memory))

@@ -7,7 +7,7 @@ import typer
 
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.domain.accounts import (

@@ -12,8 +12,8 @@ from moat.bootstrap.alert_rules import rules_of
 from moat.bootstrap.alerting import channel_of
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, counted, err, out, print_json, print_table
 from moat.domain.alerting import Alert, Delivery, Event, Message, Rule

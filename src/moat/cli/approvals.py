@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table
 from moat.domain.tool_approvals import ApprovalState, ToolApproval

@@ -15,7 +15,7 @@ from moat.bootstrap.project import Project
 from moat.cli.group import Json, group
 from moat.cli.output import clock, counted, out, print_json, print_table
 from moat.domain.audit import AuditQuery, canonical
-from moat.domain.errors import RequestError
+from moat.domain.errors import NotFound, RequestError
 from moat.telemetry.filters import parse_time
 
 app = group(no_args_is_help=True)
@@ -84,6 +84,12 @@ def verify(
 ) -> None:
     """Recompute the whole log: exit 1 when an entry was edited, moved or taken out, or the end cut off."""
     project = Project.find(ctx.obj)
+    if not project.state_path.exists():
+        raise NotFound(
+            "there is no audit log: it begins with the first change",
+            where=str(project.state_path),
+            remedy="If there was one, it is gone: restore a backup, and compare an anchor that was kept elsewhere.",
+        )
     with open_audit(project) as audit:
         found = look(audit, project.settings, anchor or ())
     if json:

@@ -10,7 +10,7 @@ from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import ask
 from moat.bootstrap.caches import Caches
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.caching.false_hits import Book
 from moat.caching.report import CacheState, Measured
 from moat.cli.group import Json, group

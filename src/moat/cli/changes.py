@@ -7,7 +7,7 @@ from typing import NamedTuple
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import wait_until_served
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.cli.output import err, out
 from moat.domain.releases import Arm, Assignment, Release
 

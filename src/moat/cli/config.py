@@ -11,7 +11,7 @@ from moat.bootstrap.policy_checks import idle
 from moat.bootstrap.project import Project
 from moat.bootstrap.quality import passed_over
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, out, print_json
 from moat.domain.config import Config

@@ -10,8 +10,8 @@ from moat.bootstrap.estimating import Estimating
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import print_json

@@ -7,7 +7,7 @@ import typer
 from moat.bootstrap.datasets import at_lock, at_revision, datasets, find_dataset, openings, read
 from moat.bootstrap.datasets import lock as lock_it
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.dataset_check import check
 from moat.cli.dataset_files import export, import_, split
 from moat.cli.dataset_growth import from_feedback, from_traces

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from moat.bootstrap.auditing import record
 from moat.bootstrap.datasets import Entry, Recorded, find_dataset, new_dataset, read, sampled, whole
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json
 from moat.cli.output import counted, err, out, print_json
 from moat.cli.trace_filters import expression

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from moat.bootstrap.drifting import drift_now
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State
+from moat.bootstrap.state import State
 from moat.cli.output import out
 from moat.domain.errors import MoatError
 from moat.prompts.drift import Drift

@@ -7,10 +7,10 @@ import typer
 
 from moat.bootstrap.datasets import DATASETS, Recorded, sampled
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.suite_files import FOLDER
 from moat.bootstrap.suites import load_suites
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.output import counted, out
 from moat.domain.errors import ConflictError, NotFound
 from moat.domain.releases import PromptVersion

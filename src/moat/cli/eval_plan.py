@@ -6,7 +6,7 @@ import typer
 
 from moat.bootstrap.planning import plan_stored
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json
 from moat.cli.output import counted, out, print_json, print_table
 from moat.domain.usage import format_usd

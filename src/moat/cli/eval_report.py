@@ -9,7 +9,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.reporting import stored_report
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.output import err
 from moat.domain.errors import RequestError
 from moat.evals.reports.files import FORMATS, SUFFIXES, rendered, write_report

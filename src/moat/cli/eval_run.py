@@ -14,8 +14,8 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.gating_judges import judge_marks
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.eval_progress import eval_progress
 from moat.cli.group import Json

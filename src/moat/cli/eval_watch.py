@@ -11,8 +11,8 @@ import typer
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import CONFIG_FILE, environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.eval_progress import eval_progress
 from moat.cli.output import clock, counted, err, out

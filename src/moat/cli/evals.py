@@ -11,7 +11,7 @@ from moat.bootstrap.gating_judges import judge_marks
 from moat.bootstrap.project import Project
 from moat.bootstrap.reporting import stored_scores
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.eval_import import import_tests
 from moat.cli.eval_init import init
 from moat.cli.eval_plan import plan_suite

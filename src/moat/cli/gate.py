@@ -9,8 +9,8 @@ from moat.bootstrap.gating import ChangeGate, Wishes
 from moat.bootstrap.gating_base import find_base
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment, require_environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.gate_outputs import Files, comment_of, print_costs, print_outcome, tell_github, whole, write_files
 from moat.cli.group import Json, group

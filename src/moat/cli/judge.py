@@ -11,7 +11,7 @@ from moat.bootstrap.calibrating import FEW, Calibrating, Export
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.group import Json, group
 from moat.cli.output import counted, err, out, print_json, print_table
 from moat.domain.errors import ConfigError

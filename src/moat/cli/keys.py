@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import refresh
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock, err, out, print_json, print_table
 from moat.cli.unfolding import unfolded

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.arguments import Prompt
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json, print_table

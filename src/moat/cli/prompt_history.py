@@ -6,8 +6,8 @@ import typer
 
 from moat.bootstrap.lineage import lineage
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.arguments import parse_prompt
 from moat.cli.group import Json
 from moat.cli.output import clock, counted, out, print_json

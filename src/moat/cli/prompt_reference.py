@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import open_state
 from moat.cli.arguments import parse_prompt
 from moat.domain.releases import PromptVersion
 from moat.prompts.catalog import Catalog

@@ -11,7 +11,7 @@ from moat.bootstrap.asking import refresh
 from moat.bootstrap.connections import ProjectConnections
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json, print_table
 from moat.domain.connections import ConnectionState

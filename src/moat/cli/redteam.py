@@ -12,7 +12,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.redteam_ports import Front, Scope
 from moat.bootstrap.redteaming import Aim, Approach, Effort, RedTeam, Selection, all_categories
 from moat.bootstrap.settings import environment, require_environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.eval_progress import eval_progress
 from moat.cli.gate import EXIT_CODES
 from moat.cli.group import Json, group

@@ -10,7 +10,7 @@ from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
 from moat.bootstrap.settings import environment
 from moat.bootstrap.smoke import Smoked, smoke
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.arguments import Prompt, parse_prompt
 from moat.cli.changes import brief, pointer, print_overridden, print_seen, score, serves, verdict, watch
 from moat.cli.drift import known_drift, print_drift

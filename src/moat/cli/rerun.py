@@ -12,9 +12,9 @@ import typer
 from moat.bootstrap.project import Project
 from moat.bootstrap.rerunning import Prepared, Rerunning, recorded, recorded_in
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import Suites, parse_prompt
 from moat.cli.group import Json, group
 from moat.cli.output import counted, err, out, print_json, print_table, progress_bar

@@ -7,7 +7,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.changes import print_seen, serves, watch
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json

@@ -8,7 +8,7 @@ import typer
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.releasing import Releasing
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.changes import brief, pointer, print_overridden, print_seen, serves, watch
 from moat.cli.group import Json, group
 from moat.cli.output import clock, out, print_json, print_table

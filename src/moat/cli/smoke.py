@@ -9,7 +9,7 @@ from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment, require_environment
 from moat.bootstrap.smoke_server import Check, Server, Smoking
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import out, print_json, print_table
 from moat.domain.errors import ConfigError, InputError, Unavailable

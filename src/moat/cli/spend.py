@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from moat.bootstrap.project import Project
 from moat.bootstrap.spending import reprice_stored, routes
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json, group
 from moat.cli.output import clock as local_time
 from moat.cli.output import counted, out, print_json, print_table

@@ -8,7 +8,7 @@ import typer
 from moat.bootstrap.announcement import running_server
 from moat.bootstrap.asking import ask
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import State, open_state
+from moat.bootstrap.state import State, open_state
 from moat.cli.changes import pointer, score
 from moat.cli.drift import known_drift, print_drift
 from moat.cli.group import Json, group

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.syncing import Syncing
-from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json
 from moat.cli.output import out, print_json, print_table
 from moat.ports.releases import SyncReport

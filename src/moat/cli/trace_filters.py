@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from moat.bootstrap.project import Project
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.cli.group import Shadow
 from moat.ports.traces import TraceFilter
 from moat.telemetry.filters import parse_time

@@ -9,9 +9,9 @@ import typer
 from moat.bootstrap.project import Project
 from moat.bootstrap.rerunning import Prepared, Rerunning, recorded
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.traces import open_traces
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.cli.arguments import parse_prompt
 from moat.cli.group import Json
 from moat.cli.output import milliseconds, out, print_json, print_table, progress_bar

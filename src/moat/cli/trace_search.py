@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from moat.bootstrap.project import Project
+from moat.bootstrap.state import open_state
 from moat.bootstrap.traces import open_traces
-from moat.bootstrap.wiring import open_state
 from moat.cli.group import Json
 from moat.cli.output import clock, out, print_json, print_table
 from moat.cli.trace_columns import chosen, to_csv

@@ -9,6 +9,7 @@ import msgspec
 
 from moat.documents.yaml import Document, JsonPath
 from moat.domain.errors import DocumentError, InputError
+from moat.domain.struct_types import describe
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ def decode(
     Raises `error` whose `where` is `file:line` and whose text holds the JSON path of the culprit.
     """
     data = _dig(document.data, at)
+    describe(type)
     try:
         return msgspec.convert(data, type, strict=True)
     except msgspec.ValidationError as problem:

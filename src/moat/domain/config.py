@@ -34,6 +34,16 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Defaults to the output price."""
     cached_audio: str | None = None
     """Defaults to the price of `cached`."""
+    image_input: str | None = None
+    """Defaults to the input price."""
+    image_output: str | None = None
+    """Defaults to the output price."""
+    cached_image: str | None = None
+    """Defaults to the price of `cached`."""
+    video_input: str | None = None
+    """Defaults to the price of `image_input`."""
+    video_output: str | None = None
+    """Defaults to the price of `image_output`."""
     unit: str | None = None
     """US dollars for one piece of what is not billed by tokens: an image, a search, a character, a second; defaults to
     nothing."""

@@ -4,3 +4,5 @@ EVALS = "eval"
 """Of every call that an evaluation makes."""
 PLAYGROUND = "playground"
 """Environment and feature of the calls that people make to try something."""
+OWN = (EVALS, PLAYGROUND)
+"""All of these."""

@@ -193,6 +193,8 @@ class LimitExceeded(MoatError):
     def __init__(self, what: str, *, where: str = "", remedy: str = "", retry_after: float | None = None) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.retry_after = retry_after
+        self.limit = ""
+        """Name of the limit that is in the way, where it is one."""
 
 
 class ProviderError(MoatError):

@@ -140,6 +140,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str = ""
     """The newest judgement's; empty before there is one."""
 
+    @property
+    def simulated(self) -> bool:
+        """Did a simulated provider answer, at least in part? Where guards stopped all, would it have?"""
+        return "simulated" in (self.provider or " ".join(self.deployments))
+
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What a gate found about a run, and against what. It says nothing about other gates or another baseline."""

@@ -70,6 +70,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
     cached_audio_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
+    cached_image_tokens: int = 0
+    video_input_tokens: int = 0
+    video_output_tokens: int = 0
     units: int = 0
     searches: int = 0
     runs: int = 0

@@ -12,9 +12,9 @@ picodollars per token: prices with up to six decimals per million are exact, fin
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt used, of every kind that has a price of its own.
 
-    Parts are counted in their whole too: `cached`, `cache_write` and `audio_input` are part of `input`, `reasoning`
-    and `audio_output` of `output`, `cache_write_long` of `cache_write`, `cached_audio` of `cached` and of
-    `audio_input`.
+    Parts are counted in their whole too: `cached`, `cache_write` and what ends in `_input` are part of `input`,
+    `reasoning` and what ends in `_output` of `output`, `cache_write_long` of `cache_write`, `cached_audio` of `cached`
+    and of `audio_input`, `cached_image` of `cached` and of `image_input`.
     """
 
     input: int = 0
@@ -27,6 +27,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     audio_input: int = 0
     audio_output: int = 0
     cached_audio: int = 0
+    image_input: int = 0
+    image_output: int = 0
+    cached_image: int = 0
+    video_input: int = 0
+    video_output: int = 0
     units: int = 0
     """What is billed by the piece: images, searches of a rerank, characters spoken, seconds heard."""
     searches: int = 0

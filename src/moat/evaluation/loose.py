@@ -9,8 +9,8 @@ from moat.adapters.system import SystemClock
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import open_state
 from moat.bootstrap.suites import Names
-from moat.bootstrap.wiring import open_state
 from moat.domain.calls import Call, Event
 from moat.domain.errors import ConfigError, NotFound
 from moat.evals.compare import Measured, compare

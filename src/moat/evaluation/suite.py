@@ -10,8 +10,8 @@ from moat.bootstrap.gating_runs import Measuring, check_thresholds, side_of
 from moat.bootstrap.project import Project
 from moat.bootstrap.reporting import judged_report, stored_report
 from moat.bootstrap.settings import environment
+from moat.bootstrap.state import State, open_state
 from moat.bootstrap.versions import find_version
-from moat.bootstrap.wiring import State, open_state
 from moat.domain.errors import NotFound, PromptError
 from moat.domain.releases import PromptVersion
 from moat.domain.scores import Run

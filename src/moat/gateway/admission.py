@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from moat.domain.calls import CacheUse, Caller
-from moat.domain.environments import EVALS, PLAYGROUND
+from moat.domain.environments import EVALS, OWN, PLAYGROUND
 from moat.domain.errors import AccessError, NotFound, RequestError
 from moat.domain.guards import more_sensitive
 from moat.domain.keys import MAX_TEXT, Key, Role, check_text, hash_secret
@@ -44,6 +44,9 @@ _NAMES = {
     b"content-encoding": "content-encoding",
     b"content-type": "content-type",
 }
+
+SLACK = 0.5
+"""Seconds after which the gateway gives up what an SDK, by its own clock, has given up."""
 
 Binding = Literal["environment", "tenant"]
 BINDINGS: tuple[Binding, ...] = ("environment", "tenant")
@@ -104,7 +107,7 @@ def read_headers(scope: Scope) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         if (short := _NAMES.get(name)) is not None:
-            text = value.decode("ascii") if value.isascii() else _text(value)
+            text = (value.decode("ascii") if value.isascii() else _text(value)).strip()
             found[short] = f"{found[short]},{text}" if short == "tracestate" and short in found else text
     return found
 
@@ -204,7 +207,8 @@ def patience_of(headers: dict[str, str], *, stream: bool) -> int:
     """Nanoseconds that the caller will wait for all of the answer; 0 when he did not say.
 
     `x-moat-timeout` in seconds comes first, and must be right; then what official SDKs send by themselves. OpenAI's and
-    Anthropic's is how long a read may take: all of the answer when it comes in one piece, and of a stream nothing.
+    Anthropic's is how long a read may take: all of the answer when it comes in one piece, and of a stream nothing. It
+    gets `SLACK`, so that the SDK raises its own error for a timeout, as applications expect.
     """
     if (said := headers.get("timeout")) is not None:
         seconds = _seconds(said)
@@ -214,8 +218,10 @@ def patience_of(headers: dict[str, str], *, stream: bool) -> int:
                 where="x-moat-timeout",
             )
         return round(seconds * 1e9)
-    told = headers.get("server-timeout") or (headers.get("read-timeout", "") if not stream else "")
-    return round(_seconds(told) * 1e9) if told else 0
+    if told := headers.get("server-timeout"):
+        return round(_seconds(told) * 1e9)
+    read = 0.0 if stream else _seconds(headers.get("read-timeout", ""))
+    return round((read + SLACK) * 1e9) if read else 0
 
 
 def _seconds(text: str) -> float:
@@ -259,7 +265,7 @@ def check_environment(key: Key, environment: str) -> None:
     """A key bound to one environment knows no other. Raises `NotFound`, whether the environment exists or not;
     `RequestError` for those of evaluations and of what people try in the console: they have limits of their own.
     """
-    if (environment or key.environment) in (EVALS, PLAYGROUND):
+    if (environment or key.environment) in OWN:
         raise _reserved(environment or key.environment, "environment")
     if key.environment and environment and environment != key.environment:
         raise NotFound.for_this_key()

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-BESIDE_THE_LOOP = 20_000
-"""Characters from which a text is worked on in a thread."""
+BESIDE_THE_LOOP = 5_000
+"""Characters from which a text is worked on in a thread. Those made to be slow take 10 us each, and no other call is to
+wait for more than 50 ms."""
 
 _LONG = 500_000
 """Characters from which one waits for other long ones only."""

@@ -16,6 +16,7 @@ from moat.pipeline.estimates import (
     most_input_tokens,
     most_seconds,
     quarters,
+    shows,
     sounds,
     stated_output,
 )
@@ -59,6 +60,8 @@ class Reserve:
         self._units = _most_units(call)
         self._writes = caches(call)
         self._sounds = sounds(call)
+        self._shows = shows(call)
+        self._draws = ports.prices.draws(call.deployment, self._alias)
         self.choices = choices(call)
         """Answers that share `output`."""
         self.output = _output(call, ports, self.choices)
@@ -109,6 +112,8 @@ class Reserve:
             cache_write_long=written,
             audio_input=self._input if self._sounds else 0,
             audio_output=output if self._sounds else 0,
+            video_input=self._input if self._shows else 0,
+            video_output=output if self._draws else 0,
             units=self._units,
             searches=self.searches,
             tier=self._tier,

@@ -1,59 +1,150 @@
-"""Files that a call carries inside it, as data URLs (RFC 2397): what they say is read and redacted like any text."""
+"""Files that a call carries inside it, as data URLs (RFC 2397) or as base64 alone: what they say is read and redacted
+like any text.
+"""
 
 import base64
 import binascii
 import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from moat.pipeline.payloads import BEGINNING, encoding_of, sealed
 
 MEMBERS = frozenset({"url", "file_data"})
 """Of parts of messages: where a data URL is a file. Anywhere else it is what somebody wrote."""
-
-LONG_NUMBER = 10_000_000
-"""From eight digits on a number may be somebody's."""
+_TYPED = ("media_type", "mime_type", "mimeType", "format")
+"""Beside a member `data` that is a file: what it is of."""
+_NOBODY: Mapping[str, Any] = {}
 
 _HEADER = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII | re.IGNORECASE)
-_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CHARSET = re.compile(r";charset=\"?([\w.:-]{1,40})", re.ASCII | re.IGNORECASE)
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})|%[0-9A-Fa-f]?\Z")
+"""Also one that is cut off."""
 _TEXTUAL = re.compile(r"text/|application/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|javascript|x-ndjson|sql|rtf|toml)$")
-_BEGINNING = 64
-"""Characters that tell what a file is."""
-_NO_TEXT = re.compile(
-    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF....(?:WEBP|WAVE|AVI )|II\*\0|MM\0\*|%PDF-|PK\x03\x04|\x1f\x8b|....ftyp"
-    rb"|OggS|fLaC|ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]|\x1aE\xdf\xa3|\xd0\xcf\x11\xe0|PAR1",
-    re.DOTALL,
-)
-"""How pictures, sound, films, archives, PDF and office files begin."""
+_SHORT = 64
+_BARE = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}={{0,2}}\s*|[A-Za-z0-9+/_=\s-]{{{_SHORT},}}", re.ASCII)
+"""Base64 alone; with white space only where it is longer than a few words."""
+_SPACES = re.compile(rb"\s+")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
-def opened(member: str, value: str) -> str:
+class _File(NamedTuple):
+    """A file that is carried."""
+
+    head: str
+    """What stands in front of the base64 of it."""
+    text: str
+    """What it says; empty for an image or a PDF."""
+    encoding: str
+    """Of the text; empty for what is none."""
+
+
+def opened(member: str, value: str, holder: Mapping[str, Any] = _NOBODY) -> str:
     """What a member of a part says: a file its text, which is empty for an image or a PDF; anything else its value.
+    `holder`: the object that it is a member of.
 
     Its bytes say what it is: what somebody calls an image may be read as a text by whoever gets it.
     """
+    file = _file(member, value, holder)
+    return value if file is None else file.text
+
+
+def closed(member: str, value: str, text: str, holder: Mapping[str, Any] = _NOBODY) -> str:
+    """`value` with another text in it, encoded as it was."""
+    file = _file(member, value, holder)
+    if text == (value if file is None else file.text):
+        return value
+    if file is None or not file.encoding:
+        return text
+    data = text.encode(file.encoding, "surrogatepass" if file.encoding == "utf-8" else "replace")
+    return f"{file.head}{base64.b64encode(data).decode()}"
+
+
+def is_base64_alone(member: str, value: str, holder: Mapping[str, Any]) -> bool:
+    """Is a member a file in base64 whose text cannot be read, so that another one cannot be put in its place?"""
+    return _is_bare(member, value, holder) and _file(member, value, holder) is None
+
+
+def _file(member: str, value: str, holder: Mapping[str, Any]) -> _File | None:
+    """None for what is no file, or cannot be read as one."""
     header = _HEADER.match(value) if member in MEMBERS else None
-    if header is None:
-        return value
-    packed = header[3] is not None
     try:
-        if not _TEXTUAL.match((header[1] or "text/").lower()):
-            beginning = _unpacked(value[header.end() : header.end() + _BEGINNING], packed)
-            if _NO_TEXT.match(beginning):
-                return ""
-        return _unpacked(value[header.end() :], packed).decode("utf-8", "replace")
+        if header is not None:
+            return _of_url(header, value[header.end() :])
+        return _bare(value, _is_said_to_be_text(holder)) if _is_bare(member, value, holder) else None
     except binascii.Error:
-        return value
+        return None
+
+
+def _is_bare(member: str, value: str, holder: Mapping[str, Any]) -> bool:
+    if member == "data":
+        kind = holder.get("type")
+        typed = kind == "base64" or (kind != "text" and any(isinstance(holder.get(name), str) for name in _TYPED))
+    else:
+        typed = member == "file_data"
+    return typed and _BARE.fullmatch(value) is not None
+
+
+def _is_said_to_be_text(holder: Mapping[str, Any]) -> bool:
+    return any(str(holder.get(name)).startswith("text/") for name in _TYPED)
+
+
+def _bare(value: str, said: bool) -> _File | None:
+    """What is too short to tell, and reads like no text, stays what it is; what is `said` to be one is read however it
+    looks. Raises `binascii.Error`.
+    """
+    beginning = _unpacked(value[:BEGINNING], packed=True)
+    encoding = encoding_of(beginning) or ("latin-1" if said else "")
+    if not encoding or (encoding == "latin-1" and len(value) < _SHORT and not _is_legible(beginning)):
+        return _File("", "", "") if sealed(value) else None
+    return _read("", _unpacked(value, packed=True), encoding)
+
+
+def _is_legible(beginning: bytes) -> bool:
+    """Anything is Latin-1: of a few bytes most have to be signs that everybody has."""
+    return 4 * len(beginning.translate(None, _PRINTABLE)) <= len(beginning)
+
+
+def _of_url(header: re.Match[str], written: str) -> _File:
+    """Raises `binascii.Error`."""
+    packed = header[3] is not None
+    head = f"data:{header[1] or ''}{header[2]};base64,"
+    if not _TEXTUAL.match((header[1] or "text/").lower()) and not encoding_of(_unpacked(written[:BEGINNING], packed)):
+        return _File(head, "", "")
+    data = _unpacked(written, packed)
+    encoding = encoding_of(data[:BEGINNING]) or "utf-8"
+    if encoding == "latin-1" and (said := _CHARSET.search(header[2])):
+        encoding = _known(said[1], data) or encoding
+    return _read(head, data, encoding)
+
+
+def _read(head: str, data: bytes, encoding: str) -> _File:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        encoding = "latin-1" if encoding == "utf-8" else encoding
+        text = data.decode(encoding, "replace")
+    return _File(head, text, encoding)
+
+
+def _known(charset: str, data: bytes) -> str:
+    """The encoding that is stated, where the bytes are of it."""
+    try:
+        data.decode(charset)
+    except (LookupError, ValueError):
+        return ""
+    return charset
 
 
 def _unpacked(written: str, packed: bool) -> bytes:
-    data = _ESCAPED.sub(lambda escaped: bytes.fromhex(escaped[1].decode()), written.encode("utf-8", "surrogatepass"))
-    return base64.b64decode(data, validate=True) if packed else data
-
-
-def closed(member: str, value: str, text: str) -> str:
-    """`value` with another text in it."""
-    if text == opened(member, value):
-        return value
-    header = _HEADER.match(value) if member in MEMBERS else None
-    if header is None:
-        return text
-    return (
-        f"data:{header[1] or ''}{header[2]};base64,{base64.b64encode(text.encode('utf-8', 'surrogatepass')).decode()}"
-    )
+    """As lenient as those who get it: white space, the signs for URLs, missing padding and a sign too many at the end
+    are no mistakes. Raises `binascii.Error`.
+    """
+    written_as = written.encode("utf-8", "surrogatepass")
+    data = _ESCAPED.sub(lambda escaped: bytes.fromhex((escaped[1] or b"").decode()), written_as)
+    if not packed:
+        return data
+    data = _SPACES.sub(b"", data).translate(_URL_SAFE).rstrip(b"=")
+    data = data[: len(data) - (len(data) % 4 == 1)]
+    return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)

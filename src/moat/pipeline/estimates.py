@@ -81,7 +81,7 @@ def _part_tokens(part: Any) -> int:
 
 def _file_tokens(value: str) -> int:
     """Of a text, or a file within it."""
-    text = opened("url", value)
+    text = opened("file_data", value)
     if text == "" or _BASE64.fullmatch(text):
         return len(value) // FILE_BYTES
     return _tokens(text)
@@ -89,7 +89,8 @@ def _file_tokens(value: str) -> int:
 
 def _is_picture(part: Mapping[str, Any]) -> bool:
     """What says that it is a picture may hold another file: providers read what they get."""
-    return all(value.startswith("data:image/") for value in _strings([part]) if value.startswith("data:"))
+    files = (value[: len("data:image/")].lower() for value in _strings([part]))
+    return all(value.startswith("data:image/") for value in files if value.startswith("data:"))
 
 
 def quarters(text: str) -> int:
@@ -173,6 +174,11 @@ def sounds(call: Call) -> bool:
     if call.upload or call.operation == "speech" or call.params.get("modalities") or call.params.get("audio"):
         return True
     return any(part.get("type") == "input_audio" for part in _parts(call))
+
+
+def shows(call: Call) -> bool:
+    """Does the call hold pictures, films or files that may have some?"""
+    return bool(call.upload) or any(part.get("type") in (*_IMAGES, *_FILES) for part in _parts(call))
 
 
 def _parts(call: Call) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What is recorded of a finished call: its journal and outcome as spans."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,8 @@ from moat.domain.guards import ToolUse, strongest
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.pipeline.answers import Answer
-from moat.pipeline.data_urls import LONG_NUMBER, closed, opened
+from moat.pipeline.data_urls import closed, opened
+from moat.pipeline.payloads import long_number
 from moat.ports.handling import Capture, Kept
 
 
@@ -124,6 +125,11 @@ def _used(span: Span, usage: Usage) -> Span:
         audio_input_tokens=usage.audio_input,
         audio_output_tokens=usage.audio_output,
         cached_audio_tokens=usage.cached_audio,
+        image_input_tokens=usage.image_input,
+        image_output_tokens=usage.image_output,
+        cached_image_tokens=usage.cached_image,
+        video_input_tokens=usage.video_input,
+        video_output_tokens=usage.video_output,
         units=usage.units,
         searches=usage.searches,
         runs=usage.runs,
@@ -264,16 +270,16 @@ def _kept(call: Call, content: dict[str, Any]) -> dict[str, Any]:
     return content if hide is None else {name: hidden(value, hide) for name, value in content.items()}
 
 
-def hidden(value: Any, hide: Callable[[str], str], member: str = "") -> Any:
+def hidden(value: Any, hide: Callable[[str], str], member: str = "", holder: Mapping[str, Any] | None = None) -> Any:
     """A JSON value with every text in it, keys, long numbers and the files it carries included, as `hide` makes it.
-    `member`: what it is of its object.
+    `member`: what it is of its object, the `holder`.
     """
     if isinstance(value, str):
-        return closed(member, value, hide(opened(member, value)))
+        return closed(member, value, hide(opened(member, value, holder or {})), holder or {})
     if isinstance(value, dict):
-        return {hide(name): hidden(item, hide, name) for name, item in value.items()}
-    if isinstance(value, int) and abs(value) >= LONG_NUMBER:
-        return value if (told := hide(str(value))) == str(value) else told
+        return {hide(name): hidden(item, hide, name, value) for name, item in value.items()}
+    if digits := long_number(value):
+        return value if (told := hide(digits)) == digits else told
     return [hidden(item, hide) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -53,6 +53,10 @@ class Watch(Protocol):
         """For the answer to `call`; None when nothing has to look at it."""
         ...
 
+    def told(self, call: Call, message: str) -> str:
+        """What a provider says of an error, without the data that may not be in an answer."""
+        ...
+
 
 class Guards(Protocol):
     """Everything that policies say."""

@@ -21,3 +21,7 @@ class Prices(Protocol):
         published one.
         """
         ...
+
+    def draws(self, deployment: Deployment, alias: str) -> bool:
+        """Do pictures or films have a price of their own in its answers?"""
+        ...

@@ -14,7 +14,7 @@ import msgspec
 
 from moat.ports.models import Capacity
 from moat.spend.prices import Tariff
-from moat.spend.published import published, published_capacity
+from moat.spend.published import is_publishable, published, published_capacity
 
 SECONDS = 30
 """How long the other process may take: it needs half of one."""
@@ -40,7 +40,8 @@ _learnt: dict[Question, Found] = {}
 
 def learn(questions: Iterable[Question]) -> None:
     """Have the answers at hand. When the other process fails, they are looked up here when they are needed."""
-    new = [question for question in dict.fromkeys(questions) if question not in _learnt]
+    asked = [question for question in dict.fromkeys(questions) if is_publishable(question.base_url, question.kind)]
+    new = [question for question in asked if question not in _learnt]
     if not new:
         return
     argv = (sys.executable, "-m", __name__)

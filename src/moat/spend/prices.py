@@ -43,6 +43,11 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     audio_input: int
     audio_output: int
     cached_audio: int
+    image_input: int
+    image_output: int
+    cached_image: int
+    video_input: int
+    video_output: int
     reasoning: int
     unit: int = 0
     request: int = 0
@@ -85,7 +90,9 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         tokens, pieces = bool(self.input or self.output), bool(self.unit)
         if not tokens and not pieces:
             return True
-        return not (usage.total and not usage.units and not tokens) and not (usage.units and not usage.total and tokens)
+        return not (usage.total and not usage.units and not tokens) and not (
+            usage.units and not usage.total and not pieces
+        )
 
     def _at(self, tokens: int) -> "Rates":
         rates = self
@@ -95,27 +102,48 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         return rates
 
     def _sum(self, usage: Usage) -> int:
-        """Each token once: parts are taken out of their whole, and a part is never larger than it."""
+        """Each token once: parts are taken out of their whole. Where a provider counts parts of the input that are
+        more than all of it, it has billed them.
+        """
         if not any(_special(usage)):
             return usage.input * self.input + usage.output * self.output
-        heard = min(usage.cached_audio, usage.cached)
-        audio = max(0, usage.audio_input - heard)
-        long = min(usage.cache_write_long, usage.cache_write)
-        spoken = min(usage.audio_output, usage.output)
-        thought = min(usage.reasoning, usage.output - spoken)
         return (
-            max(0, usage.input - usage.cached - usage.cache_write - audio) * self.input
-            + (usage.cached - heard) * self.cached
-            + heard * self.cached_audio
-            + (usage.cache_write - long) * self.cache_write
-            + long * self.cache_write_long
-            + audio * self.audio_input
-            + (usage.output - spoken - thought) * self.output
-            + spoken * self.audio_output
-            + thought * self.reasoning
+            self._read(usage)
+            + self._written(usage)
             + usage.units * self.unit
             + usage.searches * (self.search or 0)
             + usage.runs * (self.run or 0)
+        )
+
+    def _read(self, usage: Usage) -> int:
+        heard = min(usage.cached_audio, usage.cached)
+        seen = min(usage.cached_image, usage.cached - heard)
+        audio, image = max(0, usage.audio_input - heard), max(0, usage.image_input - seen)
+        long = min(usage.cache_write_long, usage.cache_write)
+        other = usage.cached + usage.cache_write + audio + image + usage.video_input
+        return (
+            max(0, usage.input - other) * self.input
+            + (usage.cached - heard - seen) * self.cached
+            + heard * self.cached_audio
+            + seen * self.cached_image
+            + (usage.cache_write - long) * self.cache_write
+            + long * self.cache_write_long
+            + audio * self.audio_input
+            + image * self.image_input
+            + usage.video_input * self.video_input
+        )
+
+    def _written(self, usage: Usage) -> int:
+        spoken = min(usage.audio_output, usage.output)
+        filmed = min(usage.video_output, usage.output - spoken)
+        drawn = min(usage.image_output, usage.output - spoken - filmed)
+        thought = min(usage.reasoning, usage.output - spoken - drawn - filmed)
+        return (
+            (usage.output - spoken - drawn - filmed - thought) * self.output
+            + spoken * self.audio_output
+            + drawn * self.image_output
+            + filmed * self.video_output
+            + thought * self.reasoning
         )
 
 
@@ -165,6 +193,11 @@ class PriceTable:
         ordinary = self.rates(deployment, alias, at_ns)
         rates = None if ordinary is None else ordinary.at_tier(usage.tier)
         return rates.cost(usage) if rates is not None and rates.cover(usage) else None
+
+    def draws(self, deployment: Deployment, alias: str) -> bool:
+        """Are tokens of pictures or films dearer than those of words in its answers?"""
+        rates = self.rates(deployment, alias)
+        return rates is not None and rates.video_output > rates.output
 
     def rates(self, deployment: Deployment, alias: str, at_ns: int = 0) -> Rates | None:
         """What holds at a Unix time (0: now), at the ordinary tier; None when there is no price."""
@@ -228,6 +261,7 @@ def _stated(price: ModelPrice, where: str, ordinary: Rates | None = None) -> Rat
     plain, output = rate("input"), rate("output")
     cached = rate("cached", plain)
     written = rate("cache_write", plain)
+    pictured, drawn = rate("image_input", plain), rate("image_output", output)
     return Rates(
         input=plain,
         output=output,
@@ -237,6 +271,11 @@ def _stated(price: ModelPrice, where: str, ordinary: Rates | None = None) -> Rat
         audio_input=rate("audio_input", plain),
         audio_output=rate("audio_output", output),
         cached_audio=rate("cached_audio", cached),
+        image_input=pictured,
+        image_output=drawn,
+        cached_image=rate("cached_image", cached),
+        video_input=rate("video_input", pictured),
+        video_output=rate("video_output", drawn),
         reasoning=output,
         unit=piece("unit") or 0,
         request=piece("request") or 0,

@@ -61,6 +61,11 @@ _TOKENS = {
     "audio_input": ("input_audio_mtok",),
     "audio_output": ("output_audio_mtok",),
     "cached_audio": ("cache_audio_read_mtok",),
+    "image_input": ("input_image_mtok",),
+    "image_output": ("output_image_mtok",),
+    "cached_image": ("cache_image_read_mtok",),
+    "video_input": ("input_video_mtok",),
+    "video_output": ("output_video_mtok",),
     "reasoning": ("output_reasoning_mtok",),
 }
 _DEFAULTS = {
@@ -70,6 +75,11 @@ _DEFAULTS = {
     "audio_input": "input",
     "audio_output": "output",
     "cached_audio": "cached",
+    "image_input": "input",
+    "image_output": "output",
+    "cached_image": "cached",
+    "video_input": "image_input",
+    "video_output": "image_output",
     "reasoning": "output",
 }
 """Which rate holds for a kind of token that has none of its own; a name stands after the one it needs."""
@@ -134,9 +144,18 @@ def published_version() -> str:
 _BEYOND = digest(repr((GAPS, CLAUDE_HOUR, TIERS, UNASKED, SEARCHES))).removeprefix("sha256:")[:6]
 
 
+def is_publishable(base_url: str, kind: str) -> bool:
+    """May prices be published for what answers there? Not where neither address nor kind tells a publisher, as with
+    what is simulated.
+    """
+    return bool(base_url) or kind in PUBLISHERS or kind == LITELLM
+
+
 @cache
 def _find(model: str, base_url: str, kind: str) -> tuple[str, Any]:
     """Publisher's id and the entry of a model; empty and None when they are not known."""
+    if not is_publishable(base_url, kind):
+        return "", None
     from genai_prices import data_snapshot
 
     snapshot = data_snapshot.get_snapshot()

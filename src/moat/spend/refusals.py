@@ -69,6 +69,7 @@ def alerts(balances: Iterable[Balance]) -> list[str]:
 
 def _refused(limit: Limit, what: str, remedy: str, retry_after: float | None) -> LimitExceeded:
     error = LimitExceeded(f"limit {limit.name}: {what}", remedy=remedy, retry_after=retry_after)
+    error.limit = limit.name
     if retry_after is None:
         error.status = 400  # the same call will never fit
     return error

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from moat.domain.batches import BATCH_PRICED
-from moat.domain.environments import EVALS
+from moat.domain.environments import OWN
 from moat.telemetry.histograms import (
     GEN_AI_FIRST,
     GEN_AI_NEXT,
@@ -36,7 +36,7 @@ PLACE = ("environment", "feature", "model")
 CLIENT = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 SERVER = ("gen_ai_operation_name", "gen_ai_request_model")
 
-PARTS = ("cached", "cache_write", "reasoning", "audio_input", "audio_output")
+PARTS = ("cached", "cache_write", "reasoning", "audio_input", "audio_output", "image_input", "image_output")
 """Kinds of tokens that are counted apart, and in `input` or `output` as well."""
 
 
@@ -64,6 +64,8 @@ class Seen(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
     cost: int | None = None
     price_version: str = ""
     first_token_ns: int = 0
@@ -147,7 +149,7 @@ class Measures:
         with self.lock:
             self._labels.refresh()
             for said in opinions:
-                if said.value is None or said.environment == EVALS or self._heard_before(said):
+                if said.value is None or said.environment in OWN or self._heard_before(said):
                     continue
                 environment = self._labels.of((said.environment, "", "", "", "")).environment
                 source = said.source if said.source in ("person", "scorer") else OTHER
@@ -212,6 +214,8 @@ class Measures:
             span.reasoning_tokens,
             span.audio_input_tokens,
             span.audio_output_tokens,
+            span.image_input_tokens,
+            span.image_output_tokens,
         )
         for kind, tokens in zip(PARTS, found, strict=True):
             if tokens > 0:

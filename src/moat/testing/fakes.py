@@ -154,6 +154,10 @@ class FlatPrices:
         """Tokens times price."""
         return usage.input * self._input + usage.output * self._output
 
+    def draws(self, deployment: Deployment, alias: str) -> bool:
+        """No: a token is a token."""
+        return False
+
 
 class NoPrices:
     """No model has a known price."""
@@ -163,6 +167,10 @@ class NoPrices:
     def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:
         """Unknown."""
         return None
+
+    def draws(self, deployment: Deployment, alias: str) -> bool:
+        """No."""
+        return False
 
 
 class FixedPrompts:

@@ -24,9 +24,8 @@ async def answered(*steps):
     return answer
 
 
-@pytest.mark.parametrize("error", [GuardBlocked("no", where="front/pii"), DataRefused("no", where="data")])
-async def test_a_block_is_a_refusal_and_what_had_gone_out_stays(error) -> None:
-    answer = await answered(Delta(text="Ada's "), error)
+async def test_a_block_is_a_refusal_and_what_had_gone_out_stays() -> None:
+    answer = await answered(Delta(text="Ada's "), GuardBlocked("no", where="front/pii"))
     assert answer.text == "Ada's "
     assert answer.refusal.startswith("blocked: ")
     assert answer.finished.reason == "content_filter"
@@ -36,3 +35,8 @@ async def test_everything_else_is_as_it_was() -> None:
     assert (await answered(Delta(text="Hello"), Finished(reason="stop"))).text == "Hello"
     with pytest.raises(ProviderDown):
         await answered(ProviderDown("away"))
+
+
+async def test_what_was_never_asked_is_no_refusal() -> None:
+    with pytest.raises(DataRefused):
+        await answered(DataRefused("no", where="data"))

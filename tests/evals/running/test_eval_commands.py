@@ -16,7 +16,7 @@ from moat.bootstrap.eval_costs import foresee
 from moat.bootstrap.evaluating import Evaluating
 from moat.bootstrap.project import Project
 from moat.bootstrap.settings import environment
-from moat.bootstrap.wiring import open_state
+from moat.bootstrap.state import open_state
 from moat.domain.calls import Delta, Finished
 from moat.domain.errors import SecretWithheld
 from moat.domain.usage import Usage

@@ -120,10 +120,12 @@ _TELEMETRY = (
 
 _LEFT_ALONE = ("ALTER TABLE spans ADD COLUMN left_alone VARCHAR DEFAULT ''",)
 _POLICY = ("ALTER TABLE spans ADD COLUMN policy VARCHAR DEFAULT ''",)
+_SEEN = ("image_input", "image_output", "cached_image", "video_input", "video_output")
+_PICTURES = tuple(f"ALTER TABLE spans ADD COLUMN {name}_tokens BIGINT DEFAULT 0" for name in _SEEN)
 
 STEPS: tuple[tuple[str, ...], ...] = (
     *((_SPANS, _REJECTS), _ARMS, _MONEY, _SPENDING, _EXTRAS, _TELEMETRY, _LEFT_ALONE),
-    _POLICY,
+    *(_POLICY, _PICTURES),
 )
 """Step n leads from version n to n + 1. Never change a step that was released: append one."""
 

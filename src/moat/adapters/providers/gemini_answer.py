@@ -275,9 +275,14 @@ def usage_of(metadata: msgspec.Raw) -> Usage | None:
         output=(said.candidates_token_count or 0) + thoughts,
         cached=said.cached_content_token_count or 0,
         reasoning=thoughts,
-        audio_input=_audio(said.prompt_tokens_details) + _audio(said.tool_use_prompt_tokens_details),
-        audio_output=_audio(said.candidates_tokens_details),
-        cached_audio=_audio(said.cache_tokens_details),
+        audio_input=_of("AUDIO", said.prompt_tokens_details, said.tool_use_prompt_tokens_details),
+        audio_output=_of("AUDIO", said.candidates_tokens_details),
+        cached_audio=_of("AUDIO", said.cache_tokens_details),
+        image_input=_of("IMAGE", said.prompt_tokens_details, said.tool_use_prompt_tokens_details),
+        image_output=_of("IMAGE", said.candidates_tokens_details),
+        cached_image=_of("IMAGE", said.cache_tokens_details),
+        video_input=_of("VIDEO", said.prompt_tokens_details, said.tool_use_prompt_tokens_details),
+        video_output=_of("VIDEO", said.candidates_tokens_details),
         tier=_tier(said.service_tier, said.traffic_type),
     )
 
@@ -288,5 +293,5 @@ def _tier(*said: Any) -> str:
     return next((name for name in named if name not in ("", "traffic_type_unspecified")), "")
 
 
-def _audio(details: _Modalities) -> int:
-    return sum(detail.token_count for detail in details or () if detail.modality == "AUDIO")
+def _of(modality: str, *details: _Modalities) -> int:
+    return sum(detail.token_count for each in details for detail in each or () if detail.modality == modality)

@@ -155,7 +155,9 @@ def usage_of(call: Call, body: "_Body") -> Usage | None:
             said = said or _counts(meta.tokens) or _Counts()
             return said.usage(_whole(billed.search_units))
     if said is not None and said.known:
-        return said.usage()
+        used = said.usage()
+        drawn = call.operation in _IMAGES and said.output_tokens_details is None
+        return msgspec.structs.replace(used, image_output=used.output) if drawn else used
     units = _units(call, said, body)
     return Usage(units=units) if units else None
 
@@ -191,6 +193,7 @@ class _Details(msgspec.Struct):
 
     cached_tokens: float | None = None
     audio_tokens: float | None = None
+    image_tokens: float | None = None
     reasoning_tokens: float | None = None
 
 
@@ -205,7 +208,10 @@ class _Counts(msgspec.Struct):
     search_units: float | None = None
     seconds: float | None = None
     input_token_details: _Details | None = None
+    """Of transcriptions; of images it has one letter more."""
     output_token_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
@@ -216,8 +222,8 @@ class _Counts(msgspec.Struct):
 
     def usage(self, units: int = 0) -> Usage:
         """In Moat's terms. A total alone is all input: reranks and embeddings say nothing."""
-        asked = self.prompt_tokens_details or self.input_token_details or _Details()
-        said = self.completion_tokens_details or self.output_token_details or _Details()
+        asked = self.prompt_tokens_details or self.input_tokens_details or self.input_token_details or _Details()
+        said = self.completion_tokens_details or self.output_tokens_details or self.output_token_details or _Details()
         read = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
         written = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         return Usage(
@@ -227,6 +233,8 @@ class _Counts(msgspec.Struct):
             reasoning=_whole(said.reasoning_tokens),
             audio_input=_whole(asked.audio_tokens),
             audio_output=_whole(said.audio_tokens),
+            image_input=_whole(asked.image_tokens),
+            image_output=_whole(said.image_tokens),
             units=units,
         )
 

@@ -1,5 +1,6 @@
 """Chat answers in OpenAI's format, whole and streamed, as events."""
 
+from moat.adapters.providers.openai_tool_calls import StreamedCalls
 from moat.adapters.providers.openai_wire import Body, Choice, read_body, used_by
 from moat.adapters.providers.sse import EventParser
 from moat.domain.calls import Call, Delta, Finished, ToolCallDelta
@@ -40,6 +41,7 @@ class ChatStream:
         self._native = call.wire == "openai"
         self._where = where
         self._parser = EventParser(where=where)
+        self._calls = StreamedCalls()
         self._reason = ""
         self._usage: Usage | None = None
         self._model = ""
@@ -74,7 +76,7 @@ class ChatStream:
                 refusal += choice.delta.refusal or ""
                 reasoning += choice.delta.thought
                 if choice.delta.tool_calls or choice.delta.function_call:
-                    calls += choice.delta.pieces()
+                    calls += self._calls.read(choice.delta)
                 if self._native:
                     beside += choice.delta.beside
         if not (counted or (raw if self._native else text or refusal or reasoning or calls)):

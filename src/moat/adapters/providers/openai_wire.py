@@ -27,6 +27,7 @@ class _InputDetails(msgspec.Struct):
     cached_tokens: Count | None = None
     cache_write_tokens: Count | None = None
     audio_tokens: Count | None = None
+    image_tokens: Count | None = None
     web_search_requests: Any = None
     """litellm's."""
 
@@ -34,6 +35,7 @@ class _InputDetails(msgspec.Struct):
 class _OutputDetails(msgspec.Struct):
     reasoning_tokens: Count | None = None
     audio_tokens: Count | None = None
+    image_tokens: Count | None = None
 
 
 _NO_INPUT, _NO_OUTPUT = _InputDetails(), _OutputDetails()
@@ -81,6 +83,8 @@ class UsageBody(msgspec.Struct):
             reasoning=reasoning,
             audio_input=int(asked.audio_tokens or 0),
             audio_output=int(said.audio_tokens or 0),
+            image_input=int(asked.image_tokens or 0),
+            image_output=int(said.image_tokens or 0),
         )
 
 
@@ -90,7 +94,15 @@ class _Groq(msgspec.Struct):
 
 class _Function(msgspec.Struct):
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
+    """JSON; some servers send the object itself."""
+
+    @property
+    def text(self) -> str:
+        """The arguments as JSON."""
+        if isinstance(self.arguments, dict):
+            return msgspec.json.encode(self.arguments).decode()
+        return self.arguments or ""
 
 
 class _Custom(msgspec.Struct):
@@ -175,7 +187,7 @@ class Message(msgspec.Struct):
                 index=position if call.index is None else call.index,
                 id=call.id or "",
                 name=(call.called.name if call.called else None) or "",
-                arguments=(call.called.arguments if call.called else None) or "",
+                arguments=call.called.text if call.called else "",
             )
             for position, call in enumerate([*(self.tool_calls or ()), *of_old])
         )

@@ -36,6 +36,7 @@ _RAW = text(
     "FROM audit AS a LEFT JOIN audit_contents AS c ON c.sequence = a.sequence "
     "WHERE a.sequence > :after ORDER BY a.sequence LIMIT :page"
 )
+_BEGUN_ANEW = "audit.head was lost and begun anew: an anchor kept elsewhere tells what is missing"
 _STRAY = text(
     "SELECT c.sequence FROM audit_contents AS c LEFT JOIN audit AS a ON a.sequence = c.sequence "
     "WHERE a.sequence IS NULL ORDER BY 1"
@@ -81,10 +82,10 @@ class SqliteAudit:
 
     def verify(self, anchors: Iterable[tuple[Anchor, str]] = ()) -> Verification:
         """In one snapshot, page by page."""
-        known, unreadable = list(anchors), ""
+        known, unreadable, anew = list(anchors), "", False
         path = head_path(self._state.path)
         try:
-            head = read_head(self._state.path)
+            head, anew = read_head(self._state.path)
         except RequestError as error:
             head, unreadable = None, str(error)
         if head is not None:
@@ -103,6 +104,8 @@ class SqliteAudit:
                 walk.problem(0, "unguarded", f"the trigger {name} is gone, or is another one")
             if head is None:
                 walk.problem(0, "cut", unreadable or "the file beside the log that says where it ends is gone")
+            if anew:
+                walk.problem(0, "cut", _BEGUN_ANEW)
             return walk.end(highest(connection))
 
     def record(self, act: Act) -> Entry:

@@ -15,6 +15,11 @@ from moat.domain.errors import RequestError
 log = logging.getLogger("moat.audit")
 
 NAME = "audit.head"
+_ANEW = b"begun anew\n"
+"""Stands behind the end once it had to be: the file had been lost while there was a log, and with it what it knew."""
+_YOUNG = 8
+"""Entries of a log that is only being made, by several processes, one of which may have been ended before it wrote."""
+_MOST = 4096
 
 
 def head_path(state: Path) -> Path:
@@ -29,27 +34,40 @@ def advance(state: Path, entry: Entry) -> None:
         held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX)
-            noted = _parsed(os.pread(held, 4096, 0), path)
+            before = os.pread(held, _MOST, 0)
+            noted = _parsed(before, path)
             if noted is None or noted.sequence < entry.sequence:
-                os.pwrite(held, Anchor.of(entry).line.encode(), 0)
+                lost = before.endswith(_ANEW) or (noted is None and entry.sequence > _YOUNG)
+                line = Anchor.of(entry).line.encode() + _ANEW * lost
+                os.pwrite(held, line, 0)
+                os.ftruncate(held, len(line))
         finally:
             os.close(held)
     except OSError as error:  # the change is made and recorded: it cannot fail any more
         log.warning("%s cannot be written (%s): until it can, a cut audit log is harder to see", path, error.strerror)
 
 
-def read_head(state: Path) -> Anchor | None:
-    """What is noted; None when nothing is. Raises `RequestError` for what is no anchor."""
+def begin(state: Path, end: Anchor) -> None:
+    """Put the file beside a copy of a state store that has none yet."""
+    head_path(state).write_text(end.line)
+
+
+def read_head(state: Path) -> tuple[Anchor | None, bool]:
+    """What is noted, None when nothing is, and whether it was begun anew. Raises `RequestError` for no anchor."""
     path = head_path(state)
     try:
-        line = path.read_bytes()
+        noted = path.read_bytes()
     except OSError:
-        return None
-    return Anchor.parse(line.decode("utf-8", "replace"), str(path))
+        return None, False
+    return _parse(noted, path), noted.endswith(_ANEW)
 
 
-def _parsed(line: bytes, path: Path) -> Anchor | None:
+def _parse(noted: bytes, path: Path) -> Anchor:
+    return Anchor.parse(noted.removesuffix(_ANEW).decode("utf-8", "replace"), str(path))
+
+
+def _parsed(noted: bytes, path: Path) -> Anchor | None:
     try:
-        return Anchor.parse(line.decode("utf-8", "replace"), str(path))
+        return _parse(noted, path)
     except RequestError:
         return None

@@ -94,7 +94,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def simulated(self) -> bool:
         """Did a simulated provider answer, at least in part?"""
-        return "simulated" in self.run.provider
+        return self.run.simulated
 
 
 def subject(run: Run) -> str:

@@ -95,13 +95,14 @@ def usage_metadata(usage: Usage) -> Json:
         counts["thoughtsTokenCount"] = usage.reasoning
     if usage.cached:
         counts["cachedContentTokenCount"] = usage.cached
-    for name, whole, audio in (
-        ("promptTokensDetails", usage.input, usage.audio_input),
-        ("candidatesTokensDetails", usage.output - usage.reasoning, usage.audio_output),
-        ("cacheTokensDetails", usage.cached, usage.cached_audio),
+    answered = usage.output - usage.reasoning
+    for name, whole, audio, image, video in (
+        ("promptTokensDetails", usage.input, usage.audio_input, usage.image_input, usage.video_input),
+        ("candidatesTokensDetails", answered, usage.audio_output, usage.image_output, usage.video_output),
+        ("cacheTokensDetails", usage.cached, usage.cached_audio, usage.cached_image, 0),
     ):
-        if audio:
-            modalities = {"TEXT": whole - audio, "AUDIO": audio}
+        if other := audio + image + video:
+            modalities = {"TEXT": whole - other, "AUDIO": audio, "IMAGE": image, "VIDEO": video}
             counts[name] = [{"modality": kind, "tokenCount": count} for kind, count in modalities.items() if count]
     return counts
 

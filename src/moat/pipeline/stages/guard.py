@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from moat.domain.calls import Call, Event
-from moat.domain.errors import DeadlinePassed, GuardBlocked
+from moat.domain.errors import DeadlinePassed, GuardBlocked, ProviderError
 from moat.pipeline.compose import Next
 from moat.pipeline.endings import OVERDUE
 from moat.pipeline.ports import Ports
@@ -34,36 +34,43 @@ class Guard:
         return next(call) if watch is None else self._guarded(call, next, watch)
 
     async def _guarded(self, call: Call, next: Next, watch: Watch) -> AsyncGenerator[Event, None]:
-        began = self._clock.monotonic_ns()
-        asked = await _within(call.patience_ns, watch.ask(call))
-        for event in asked.answer:
-            yield event
-        question = None if asked.answer else self._later(asked.call, began, call.patience_ns)
-        while question is not None:
-            now, question = question, None
-            hearing = watch.listen(now)
-            if hearing is None:
-                async with aclosing(next(now)) as events:
-                    async for event in events:
-                        yield event
-                return
-            try:
-                async with aclosing(next(now)) as events:
-                    async for event in events:
-                        for heard in await hearing.hear(event):
-                            yield heard
-                limit = _limit(call)
-                ending = await _within(self._left(limit, began), hearing.end())
-            except GuardBlocked:
-                _forget(call)
-                raise
-            finally:
-                hearing.close()
-            if ending.again is not None or not ending.accepted:
-                _forget(call)
-            for event in ending.events:
+        try:
+            began = self._clock.monotonic_ns()
+            asked = await _within(call.patience_ns, watch.ask(call))
+            for event in asked.answer:
                 yield event
-            question = None if ending.again is None else self._later(ending.again, began, limit)
+            question = None if asked.answer else self._later(asked.call, began, call.patience_ns)
+            while question is not None:
+                now, question = question, None
+                hearing = watch.listen(now)
+                if hearing is None:
+                    async with aclosing(next(now)) as events:
+                        async for event in events:
+                            yield event
+                    return
+                try:
+                    async with aclosing(next(now)) as events:
+                        async for event in events:
+                            for heard in await hearing.hear(event):
+                                yield heard
+                    limit = _limit(call)
+                    ending = await _within(self._left(limit, began), hearing.end())
+                except GuardBlocked:
+                    _forget(call)
+                    raise
+                finally:
+                    hearing.close()
+                if ending.again is not None or not ending.accepted:
+                    _forget(call)
+                for event in ending.events:
+                    yield event
+                question = None if ending.again is None else self._later(ending.again, began, limit)
+        except ProviderError as error:
+            error.what = watch.told(call, error.what)
+            raise
+        finally:
+            for attempt in call.journal.attempts:
+                attempt.error_message = watch.told(call, attempt.error_message)
 
     def _later(self, call: Call, began: int, limit: int) -> Call:
         """The call with the time that is left to it: guards and all tries share one deadline."""

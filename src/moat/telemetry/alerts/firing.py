@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from moat.domain.alerting import Alert, Rule, Side
-from moat.domain.environments import EVALS
+from moat.domain.environments import OWN
 from moat.telemetry.alerts.evidence import is_past, quoted
 from moat.telemetry.alerts.messages import shown
 from moat.telemetry.traffic import TRAFFIC
@@ -58,7 +58,7 @@ def firing(alert: Alert, rule: Rule | None) -> FiringAlert:
 
 def _parts(alert: Alert, rule: Rule | None) -> Iterable[str]:
     yield "not shadow"
-    if alert.labels.get("environment", "") in ("", EVALS):
+    if alert.labels.get("environment", "") in ("", *OWN):
         yield TRAFFIC
     yield from (f"{name} = {quoted(value)}" for name, value in alert.labels.items() if name != "score")
     if rule is None:

@@ -1,0 +1,98 @@
+"""Tool calls of servers that number them in ways of their own: each call is there, whole, once."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moat.adapters.providers.openai_stream import ChatStream
+from moat.adapters.providers.openai_tool_calls import StreamedCalls
+from moat.adapters.providers.openai_wire import Message
+from moat.domain.calls import ToolCallDelta
+from moat.testing.fakes import new_call
+
+F = {"name": "f", "arguments": '{"a":1}'}
+G = {"name": "g", "arguments": '{"b":2}'}
+
+
+def read(*chunks: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Ids, names and arguments of the calls that come of such pieces."""
+    calls = StreamedCalls()
+    found: dict[int, list[str]] = {}
+    for chunk in chunks:
+        message = msgspec.convert({"tool_calls": list(chunk)}, Message)
+        for piece in calls.read(message):
+            told = found.setdefault(piece.index, ["", "", ""])
+            told[0] = told[0] or piece.id
+            told[1] = told[1] or piece.name
+            told[2] += piece.arguments
+    return [(told[0], told[1], told[2]) for _, told in sorted(found.items())]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ({"id": "c1", "function": F}, {"id": "c2", "function": G}),
+        ({"index": 0, "id": "c1", "function": F}, {"index": 0, "id": "c2", "function": G}),
+        ({"index": 3, "id": "c1", "function": F}, {"index": 1, "id": "c2", "function": G}),
+        ({"index": 0, "id": "c1", "function": F}, {"index": 1, "id": "c2", "function": G}),
+    ],
+)
+def test_two_calls_are_two_however_they_are_numbered(pieces: tuple[dict, dict]) -> None:
+    assert sorted(read([pieces[0]], [pieces[1]])) == [("c1", "f", '{"a":1}'), ("c2", "g", '{"b":2}')]
+    assert sorted(read(pieces)) == [("c1", "f", '{"a":1}'), ("c2", "g", '{"b":2}')] or pieces[0].get("index") == 0
+
+
+@pytest.mark.parametrize("index", [{}, {"index": 0}])
+def test_without_ids_a_name_behind_whole_arguments_begins_a_call(index: dict[str, int]) -> None:
+    assert read([{**index, "function": F}], [{**index, "function": G}]) == [("", "f", '{"a":1}'), ("", "g", '{"b":2}')]
+    assert read([{**index, "function": F}], [{**index, "function": F}]) == [("", "f", '{"a":1}')] * 2
+
+
+def test_a_server_that_names_each_piece_anew_makes_one_call() -> None:
+    halves = [
+        {"index": 0, "id": f"r{n}", "function": {"name": "f", "arguments": half}} for n, half in enumerate('{"a":1}')
+    ]
+    assert read(*([half] for half in halves)) == [("r0", "f", '{"a":1}')]
+
+
+def test_pieces_without_a_number_go_on_with_their_own_call() -> None:
+    begun = [{"id": "c1", "function": {"name": "f", "arguments": ""}}, {"id": "c2", "function": {"name": "g"}}]
+    found = read(
+        begun, [{"function": {"arguments": G["arguments"]}}], [{"id": "c1", "function": {"arguments": F["arguments"]}}]
+    )
+    assert found == [("c1", "f", '{"a":1}'), ("c2", "g", '{"b":2}')]
+
+
+NAMES = st.sampled_from(["look", "book", "pay"])
+ARGUMENTS = st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=9), max_size=3).map(json.dumps)
+
+
+@given(
+    st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=5), st.sampled_from(["own", "zero", "none"]), st.data()
+)
+def test_calls_one_after_the_other_are_found_again(
+    calls: list[tuple[str, str]], numbered: str, data: st.DataObject
+) -> None:
+    chunks: list[list[dict[str, Any]]] = []
+    for number, (name, arguments) in enumerate(calls):
+        index = {"own": {"index": number}, "zero": {"index": 0}, "none": {}}[numbered]
+        chunks.append([{**index, "id": f"c{number}", "function": {"name": name, "arguments": ""}}])
+        at = data.draw(st.integers(0, len(arguments)))
+        chunks += [[{**index, "function": {"arguments": part}}] for part in (arguments[:at], arguments[at:]) if part]
+    assert read(*chunks) == [(f"c{number}", *call) for number, call in enumerate(calls)]
+
+
+def test_arguments_that_are_an_object_are_its_json() -> None:
+    body = {
+        "choices": [
+            {"index": 0, "delta": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {"a": 1}}}]}}
+        ]
+    }
+    delta = ChatStream(new_call(stream=True), "here").feed(b"data: " + msgspec.json.encode(body) + b"\n\n")
+    assert delta is not None
+    assert delta.tool_calls == (ToolCallDelta(id="c", name="f", arguments='{"a":1}'),)
