@@ -63,7 +63,7 @@ def rows() -> Iterator[Row]:
     yield from _shares("harmless, made,", made, lambda row: f"{row.family} {row.lang}".removesuffix(" en"), rng)
     shipped = [score(text, "input", Model.load(DIRECT)) for text in hard]
     yield share("harmless, by hand, full of trigger words", "false positives", _over(shipped, 0.5), len(hard))
-    yield from _compared(rng.sample(attacks, 400), rng.sample(natural, 400), hard)
+    yield from _compared(rng.sample(attacks, 400), natural, hard)
     yield from _obfuscated([row for row in attacks if row.lang == "en" and row.family in ENGLISH_ATTACKS], rng)
     yield from _indirect(rng)
     yield from timed(Injection(), ORDINARY, Context(place="input"))

@@ -65,6 +65,7 @@ def direct(each: int = 20, *, misspelling: bool = True) -> list[Labelled]:
     found += _together(found, rng)
     read = documents(3 * each)
     found += diluted([row for row in found if row.attack], scraps(read), rng)
+    found += beside([row for row in found if row.attack], questions(found), rng)
     found += read
     if misspelling:
         found += [row._replace(text=misspelt(row.text, rng)) for row in found[::4] if len(row.text) < 600]
@@ -95,6 +96,23 @@ def diluted(rows: list[Labelled], short: list[str], rng: random.Random) -> list[
         if len(row.text) < 300:
             before, after = rng.choice(short), rng.choice(short)
             text = rng.choice((f"{before} {row.text}", f"{row.text} {after}", f"{before} {row.text} {after}"))
+            found.append(row._replace(text=text))
+    return found
+
+
+def questions(rows: list[Labelled]) -> list[str]:
+    """What people ask of assistants, in one sentence."""
+    found = {row.text for row in rows if not row.attack and 20 < len(row.text) < 160 and "\n" not in row.text}
+    return sorted(found)
+
+
+def beside(rows: list[Labelled], asked: list[str], rng: random.Random) -> list[Labelled]:
+    """One in three short texts again, with a harmless question in the same piece."""
+    found = []
+    for row in rows[1::3]:
+        if len(row.text) < 160:
+            other = rng.choice(asked)
+            text = rng.choice((f"{other} {row.text}", f"{row.text} {other}", f"{row.text} {other}"))
             found.append(row._replace(text=text))
     return found
 
@@ -143,6 +161,8 @@ def _declaration() -> list[Labelled]:
     ]
 
 
+OF_USERS = frozenset({"dictated", "context", "role-lock", "levels"})
+"""Families of attacks that only who talks with the model has a use for."""
 REQUESTS = {"benign-tools": 900, "benign-assistant": 700, "benign-exercise": 300, "benign-chat": 60}
 """What people ask of assistants, and how many of each are instructions when they stand in a document."""
 
@@ -152,7 +172,7 @@ def instructions(each: int = 60) -> list[Labelled]:
     rng = random.Random(SEED + 1)
     found = [
         *_made("indirect.en.txt", True, 4 * each, rng, even=True),
-        *_made("attacks.en.txt", True, each // 3, rng, even=True),
+        *(row for row in _made("attacks.en.txt", True, each // 3, rng, even=True) if row.family not in OF_USERS),
         *_made("attacks.world.txt", True, each // 4, rng, even=True),
     ]
     asked = packages("input")

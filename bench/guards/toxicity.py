@@ -1,21 +1,16 @@
 """Insults, hate, threats, self-harm, sex and violence.
 
-    python -m bench.guards.toxicity [LABELLED.csv]
-
 The cases were written for this project, with the harmless texts full of words that a list would trip over; the patterns
-were written with them in view. A labelled file of one's own (columns `text` and `label`, 1 for toxic) shows how it does
-elsewhere.
+were written with them in view. `bench.guards.labelled` shows how it does elsewhere.
 """
 
 import base64
-import csv
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.guards.injection_data import packages
 from bench.guards.language import declaration
-from bench.guards.measuring import Row, auroc, hits, share, show, timed
+from bench.guards.measuring import Row, auroc, hits, share, timed
 from moat.guards.detector import Context
 from moat.guards.detectors.toxicity import Toxicity
 from moat.guards.learned import words
@@ -107,19 +102,3 @@ def _obfuscated(texts: list[str]) -> Iterator[Row]:
     for name, disguise in OBFUSCATED.items():
         found = sum(score(disguise(text)) >= THRESHOLD for text in texts)
         yield share(f"English, {name}", "recall", found, len(texts))
-
-
-def labelled_rows(path: Path) -> Iterator[Row]:
-    """The same for a file of one's own."""
-    with path.open(encoding="utf-8", newline="") as file:
-        texts = [(row["text"], row["label"] == "1") for row in csv.DictReader(file)]
-    scores = [score(text) for text, _ in texts]
-    toxic = [label for _, label in texts]
-    yield Row(path.name, "AUROC", auroc(scores, toxic), texts=len(texts))
-    for label, measure in ((True, "recall"), (False, "false positives")):
-        of = [one for one, other in zip(scores, toxic, strict=True) if other is label]
-        yield share(path.name, measure, sum(one >= THRESHOLD for one in of), len(of))
-
-
-if __name__ == "__main__":
-    print(show(labelled_rows(Path(sys.argv[1])) if len(sys.argv) > 1 else rows()))

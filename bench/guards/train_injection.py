@@ -28,7 +28,7 @@ from moat.guards.text import Text
 OPTIONS = Options(order=2, once=True, stem=5, strength=1.0, mark=0.3, least=-0.6, most=24_000)
 READ_OPTIONS = OPTIONS._replace(strength=3.0)
 """Of documents: what these are about differs more than what templates have words for, so no word may weigh much."""
-FALSE_POSITIVES = {DIRECT: 0.01, INDIRECT: 0.018}
+FALSE_POSITIVES = {DIRECT: 0.015, INDIRECT: 0.025}
 """Share of harmless texts that were not learned from, for which a score of 0.5 is exceeded."""
 MEASURED = DATA
 """Where the models are that are only measured."""
@@ -42,6 +42,8 @@ FORGOTTEN = 0.25
 """Share of the pieces of which the words are forgotten once more, and only what they mean is learned from."""
 REQUEST = 0.3
 """Weight of questions to assistants as instructions in documents: most of what is asked of an assistant is that."""
+OVERRIDE = 2.0
+"""Weight of instructions to ignore instructions in documents: few of very many, and the plainest."""
 
 WORDS = "words.txt.gz"
 SHORT_WORDS = "a ai i an am as at be by do go he if in is it me my no of on or so to up us we"
@@ -119,7 +121,7 @@ def train_indirect(harmless: Cut, attacks: Sequence[tuple[Labelled, int, int]], 
 
 
 def _weight(row: Labelled) -> float:
-    return REQUEST if row.family == "request" else 1.0
+    return {"request": REQUEST, "override": OVERRIDE}.get(row.family, 1.0)
 
 
 def calibrated(weights: Weights, harmless: Cut, false_positives: float) -> Weights:

@@ -8,7 +8,8 @@
 `docs/detectors-content.md`); what names a group of people counts nothing here, alone, and half in a pair.
 `words.tsv.gz`: word, language, kind, severity, source. `ordinary.txt`: those of them that also stand in harmless texts.
 `insults.tsv`: language, kind, severity, words, written for this project; `_` stands between those of a phrase. What it
-says of a word holds, also that it is mild: no insult alone.
+says of a word holds, also that it is mild: no insult alone. `english.tsv`: kind, log odds, words and phrases of two or
+three, written for this project; `insult` adds to the weights of `terms.tsv.gz`, `contempt` counts beside a group.
 """
 
 import gzip
@@ -39,6 +40,12 @@ tool cow ho hos hoes spade cracker coon paddy chink gash beaver bush wood head j
 mad crazy insane weird sick troll nerd geek pica puta"""
 AMBIGUOUS = frozenset(_AMBIGUOUS.split())
 """Words that are harmless in other company: a part of their weight, and they show no kind alone."""
+_TOPICS = """penis penises vagina vaginas vaginal anus anal breast breasts testicles genitals masturbation
+masturbating sperm semen rape raped raping rapist sexual sexually prostitute prostitutes pedophile pedophiles
+pedophilia hitler slave slaves terrorist terrorists murder murderer suicide jail prison kidnapped porn pornography
+condom erection incest molested"""
+TOPICS = frozenset(_TOPICS.split())
+"""What is no insult because it is spoken about: half of the weight; other kinds have their own."""
 NEUTRAL = frozenset(
     (
         "homosexual",
@@ -60,8 +67,9 @@ SEVERE = 2.0
 LEAST_SEVERITY = 1.2
 SWEARING = re.compile(r"f+u+c?k|fuk|phuk|shit|ass|bitch|cunt|dick|suck|cock|bastard|wank|fag|bugger|prick|puss")
 """Words for sex that are rather used to insult."""
-LEAST_OF_KIND = {"hate": 1.4, "sexual": 1.2, "insult": 1.4}
-KINDS = ("hate", "sexual", "insult")
+LEAST_OF_KIND = {"hate": 1.4, "sexual": 1.2}
+ALONE = {"hate": 3.0, "sexual": 2.6}
+"""Log odds of a listed word that shows its kind alone."""
 
 
 def rows(name: str) -> Iterator[list[str]]:
@@ -89,19 +97,21 @@ def made() -> dict[str, bytes]:
     rude = set(re.findall("[a-z]{4,16}", WRITTEN)) | {word for word in weights if re.fullmatch("[a-z]{4,16}", word)}
     return {
         "toxicity.json.gz": msgspec.json.encode(model),
-        "toxic_words.json.gz": msgspec.json.encode({kind: sorted(set(of)) for kind, of in kinds.items()}),
+        "toxic_words.json.gz": msgspec.json.encode(
+            {kind: dict(sorted(of.items())) for kind, of in sorted(kinds.items())}
+        ),
         "rude.txt.gz": "\n".join(sorted(rude)).encode(),
     }
 
 
-def weighed() -> tuple[dict[str, float], dict[str, list[str]]]:
-    """The weight of each word and pair, and the words that show a kind by themselves."""
+def weighed() -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """The weight of each word and pair, and the log odds of those that show a kind by themselves."""
     ordinary = frozenset((DATA / "ordinary.txt").read_text("utf-8").split("\n"))
     weights = {
-        term: max(-MOST, min(MOST, float(weight))) * (0.7 if term in AMBIGUOUS else 1.0)
+        term: max(-MOST, min(MOST, float(weight))) * (0.5 if term in TOPICS else 0.7 if term in AMBIGUOUS else 1.0)
         for term, weight in rows("terms.tsv.gz")
     }
-    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    kinds: dict[str, dict[str, float]] = {kind: {} for kind in ("contempt", "hate", "self_harm", "sexual", "violence")}
     for term, language, kind, severity, _ in rows("words.tsv.gz"):
         ngram, degree = key(term), float(severity)
         if not _counts(ngram, language, degree, ordinary):
@@ -109,14 +119,31 @@ def weighed() -> tuple[dict[str, float], dict[str, list[str]]]:
         factor = 1.0 if language == "en" else FOREIGN
         weights[ngram] = max(weights.get(ngram, 0.0), min(MOST, factor * SEVERITY[kind] * degree))
         insulting = kind == "sexual" and SWEARING.search(ngram)
-        if kind in kinds and not insulting and degree >= LEAST_OF_KIND[kind] and " " not in ngram:
-            kinds[kind].append(ngram)
+        if kind in ALONE and not insulting and degree >= LEAST_OF_KIND[kind] and " " not in ngram:
+            kinds[kind][ngram] = ALONE[kind]
     english = {term for term, _ in rows("terms.tsv.gz")}
     for kind, ngram, weight in _insults():
         weights[ngram] = max(weight, weights[ngram]) if ngram in english else weight
         if kind == "hate" and " " not in ngram:
-            kinds[kind].append(ngram)
+            kinds[kind][ngram] = ALONE[kind]
+    for topic in TOPICS & weights.keys():
+        weights[topic] = min(weights[topic], 0.5 * MOST)
+    for kind, ngram, odds in _english():
+        if kind == "insult":
+            weights[ngram] = max(odds, weights.get(ngram, 0.0))
+        else:
+            kinds[kind][ngram] = odds
     return weights, kinds
+
+
+def _english() -> Iterator[tuple[str, str, float]]:
+    for line in (DATA / "english.tsv").read_text("utf-8").splitlines():
+        kind, odds, terms = line.split("\t")
+        for term in terms.split(" "):
+            ngram = key(term.replace("_", " "))
+            if not ngram:
+                raise ValueError(f"english.tsv: {term} has more than three words")
+            yield kind, ngram, float(odds)
 
 
 def _insults() -> Iterator[tuple[str, str, float]]:

@@ -24,8 +24,8 @@ def ask_openai(url: str, secret: str, headers: dict[str, str]) -> None:
 
     tool: Any = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": SCHEMA}}
     asked: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
-    client = OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0)
-    client.chat.completions.create(model="assistant", messages=asked, tools=[tool], extra_headers=headers)
+    with OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0) as client:
+        client.chat.completions.create(model="assistant", messages=asked, tools=[tool], extra_headers=headers)
 
 
 def ask_anthropic(url: str, secret: str, headers: dict[str, str]) -> None:
@@ -34,9 +34,10 @@ def ask_anthropic(url: str, secret: str, headers: dict[str, str]) -> None:
 
     tool: Any = {"name": "weather", "description": "d", "input_schema": SCHEMA}
     asked: Any = [{"role": "user", "content": QUESTION}]
-    Anthropic(base_url=url, api_key=secret, max_retries=0).messages.create(
-        model="assistant", max_tokens=50, system=SYSTEM, messages=asked, tools=[tool], extra_headers=headers
-    )
+    with Anthropic(base_url=url, api_key=secret, max_retries=0) as client:
+        client.messages.create(
+            model="assistant", max_tokens=50, system=SYSTEM, messages=asked, tools=[tool], extra_headers=headers
+        )
 
 
 def main(url: str, secret: str, module: str, instrumentor: str) -> None:

@@ -1,11 +1,12 @@
 """Markup, line ends and groups of base64 hide no words, and what they hide words in is left as it is."""
 
 import base64
+from string import punctuation
 
 import pytest
 
 from bench.guards.obfuscations import OBFUSCATIONS
-from moat.guards.detector import Context
+from moat.guards.detector import Context, Hit
 from moat.guards.text import Text
 from tests.guards.found import made
 
@@ -25,8 +26,8 @@ def test_an_attack_in_markup_is_found(name: str, place: str) -> None:
     written = OBFUSCATIONS[name](ATTACK)
     text = f"The tent is dry again.\n\n{written}\n\nSee you on Sunday."
     hits = [hit for hit in made("injection").detect(Text(text), Context(place=place)) if hit.score >= 0.5]
-    assert hits
-    assert any(set(written) & set(text[hit.start : hit.end]) for hit in hits)
+    start = text.index(written)
+    assert any(hit.start < start + len(written) and hit.end > start for hit in hits)
 
 
 @pytest.mark.promise("guard-3")
@@ -77,7 +78,8 @@ def test_what_a_tag_or_comment_within_a_word_says_is_read(place: str) -> None:
         text = f"Two {hidden} are left."
         hits = [hit for hit in made("injection").detect(Text(text), Context(place=place)) if hit.score >= 0.5]
         assert hits
-        assert ATTACK in text[hits[0].start : hits[0].end] or text[hits[0].start : hits[0].end] in ATTACK
+        start = text.index(ATTACK)
+        assert min(hits[0].end, start + len(ATTACK)) - max(hits[0].start, start) > len(ATTACK) / 2
 
 
 @pytest.mark.promise("guard-3")
@@ -102,4 +104,33 @@ def test_what_a_tag_or_comment_says_is_found_where_it_stands(gap: str, place: st
     hits = [hit for hit in made("injection").detect(Text(text), Context(place="input")) if hit.score >= 0.5]
     assert hits
     hits = [hit for hit in hits if hit.kind == "injection"]
+    assert hits
     assert all(text[hit.start : hit.end].startswith(("a ", "b ", "!--")) for hit in hits)
+
+
+@pytest.mark.promise("inj-7")
+@pytest.mark.parametrize("before", ["Note", "Card 4111 1111 1111 1", "ada@x", "</b>"])
+@pytest.mark.parametrize("signs", [*punctuation, "**\n", "~~*", "__*", "<b>*", "&shy;", "<!---->", "- "])
+def test_a_rule_of_signs_is_passed_over_once(before: str, signs: str) -> None:
+    """Not once for each way to part it: of twenty-five signs there would be millions."""
+    text = f"{before}{signs * 2_000}\n\n{ATTACK}.\n\nMail ada@example.org."
+    found = {hit.kind for name in ("pii", "secrets", "injection", "toxicity") for hit in _detected(name, text)}
+    assert "email" in found
+    assert found & {"injection", "hidden_injection"}
+
+
+def _detected(name: str, text: str) -> list[Hit]:
+    return list(made(name).detect(Text(text), Context(place="input")))
+
+
+@pytest.mark.promise("guard-1")
+@pytest.mark.parametrize(
+    "written", ["ada@*example*.org", "ada@exa*mple*.org", "**ada**@example.org", "*ada@example.org*"]
+)
+def test_emphasis_hides_no_address(written: str) -> None:
+    (place,) = {(hit.start, hit.end) for hit in _detected("pii", written)}
+    assert written[slice(*place)].replace("*", "") == "ada@example.org"
+
+
+def test_numbers_that_are_multiplied_are_not_one() -> None:
+    assert _detected("pii", "5*123456789 and 4111*1111") == []

@@ -1,9 +1,9 @@
-"""Regular expressions for hostile speech, folded English: groups of people, what is said of them, threats, harm, sex.
+"""Regular expressions for hostile speech, folded English: groups of people, and what is said of them.
 
 The functions of hateful speech follow Röttger et al., HateCheck (ACL 2021).
 """
 
-import re
+from moat.guards.hostile_harm import INSULTED, SELF_HARM, SEXUAL, THREAT, VIOLENCE
 
 _GROUP = (
     r"(?:(?:(?:black|white|brown|asian|gay|trans|transgender|queer|disabled|jewish|muslim|arab|african|mexican|indian|"
@@ -37,7 +37,7 @@ _VILE = (
     r"curse|stain|drain|superior|master race|shit\w*|crap|assholes?|whores?|sluts?|bitch\w*|scams?|"
     r"not (?:human|people|welcome|equal|"
     r"normal|natural)|"
-    r"less than|second.class|below (?:us|me|men)|beneath (?:us|me)|nothing (?:but|more than)|the worst|"
+    r"lesser|less than|second.class|below (?:us|me|men)|beneath (?:us|me)|nothing (?:but|more than)|the worst|"
     r"monsters?|slaves?|enem(?:y|ies)|imposters?|infidels?|invaders?|thugs?|rapey|liability|menace|traitors?|"
     r"property|objects?|toys?|incapable|uncivili[sz]ed|primitive|brainless|horrible|terrible|awful|repulsive|toxic)"
 )
@@ -53,7 +53,8 @@ _FATE = (
 _MANY = r"(?:all (?:of )?|every |these |those |the |them |any |some |fucking |filthy |dirty |stupid |damn |most )*"
 _KILL = (
     r"(?:kill|murder|exterminate|eradicate|wipe out|gas|shoot|lynch|deport|burn|hang|slaughter|rape|castrate|behead|"
-    r"eliminate|get rid of|annihilate|nuke|bomb|stone|purge|cleanse|attack|beat up|beat|hurt|punish|destroy|drown|"
+    r"stab|strangle|choke|kick|eliminate|get rid of|annihilate|nuke|bomb|stone|purge|cleanse|attack|beat up|beat|hurt|"
+    r"punish|destroy|drown|"
     r"execute|torture|sterili[sz]e|ban|silence|kick out|throw out|round up|run over)"
 )
 _BUT = r"[^.!?\n]{0,60}?"
@@ -87,15 +88,76 @@ _HATE = (
     rf"multiply) like|live off|leech\w*|"
     rf"behind (?:every|all)|run the (?:world|media|banks))"
     rf"|\bsend (?:every|all|them|those|these) (?:\w+ ){{0,2}}?(?:{_GROUP}|{_ONE}) (?:home|back|packing)"
-    rf"|\b(?:women|woman|wives|girls|females) belong (?:in|to)\b"
+    rf"|\b(?:women|woman|wives|girls|females) belongs? (?:to|(?:in|at) (?:the |a )?(?:kitchen|home|house|bed\w*|"
+    rf"harem))\b"
     rf"|\bi (?:want|hope|wish|pray|would love|'?d love)\b[^.!?\n]{{0,20}} {_MANY}{_GROUP} (?:to |would |"
     rf"will |all |just |get )*"
     rf"(?:die|dead|suffer|disappear|burn|rot|cancer|killed|raped|gone)"
+)
+_WHO = rf"(?:{_GROUP}|(?:an?|any|every|that|this|another|one more) {_ONE}(?: person| man| woman| guy| kid)?)"
+_BEAST = (
+    r"(?:rats?|pigs?|dogs?|apes?|monkeys?|cockroach(?:es)?|vermin|parasites?|animals?|insects?|maggots|leeches|lice)"
+)
+_PLACE = (
+    r"(?:a |an |the |our |their )*(?:zoos?|cages?|prisons?|jail|camps?|gutters?|ovens?|jungle|trees?|kitchen|graves?|"
+    r"hell|"
+    r"ghettos?|dump|landfill|asylums?|closet|stone age)"
+)
+_HATE_WISHED = (
+    rf"\b(?:i|we)(?:'d| would)? (?:wish|hope|want|love|like|pray|can'?t wait)\b[^.!?\n]{{0,30}} {_MANY}{_GROUP}\b"
+    r"[^.!?\n]{0,40}\b(?:shot|suffer|die|dead|dying|hang|hanged|burn|killed|gone|bleed|rot|raped|tortured|drown|"
+    r"gassed)\b"
+    rf"|\b(?:allowed to|(?:il)?legal to|ready to|fun to|about to|have to|going to|gonna|want to) (?:\w+ )?{_KILL} "
+    rf"{_MANY}{_WHO}(?:'s (?:life|lives|neck|head|throat))?\b"
+    rf"|\b(?:no|zero|not (?:any|the slightest)) (?:compassion|sympathy|empathy|mercy|pity|respect|"
+    rf"tolerance)\b[^.!?\n]{{0,20}}"
+    rf"\b(?:for|with) {_MANY}{_WHO}\b"
+    rf"|\b(?:let'?s|we (?:should|must|need to|have to|will|could|can)|(?:should|must) (?:all )?be|time to|please|just|"
+    rf"simply|start(?:ed)?|why don'?t we|want to|gonna|would (?:\w+ )?be best to) (?:\w+ )?{_KILL}(?:ed|ing)? "
+    rf"(?:(?:all|every|every (?:last |single )?one|each|most|the lot) )?(?:of )?(?:these|those|them|'em)\b"
+    rf"|\b(?:stop|end|halt|no more|against) (?:\w+ )?(?:muslim|islamic|african|mexican|black|arab|jewish|third.world|"
+    rf"non-?white|asian|indian) (?:immigration|migration|invasion|immigrants|migrants|refugees)\b"
+)
+_HATE_DENIED = (
+    rf"\b(?:don'?t|do not|never) want (?:(?:any|more|another|to see|to live (?:near|with)) )*(?:of )?{_MANY}{_GROUP} "
+    rf"(?:here|near|around|living|next|in (?:my|our|this)|at (?:my|our)|to (?:move|live|come))\b|"
+    rf"\bno (?:place|space|room|future|home|need|use) [^.!?\n]{{0,40}}\bfor {_MANY}(?:any |an? )?{_GROUP}\b"
+    rf"|\b{_GROUP} (?:\w+ ){{0,2}}?(?:have|has|are of) (?:absolutely |literally )?no (?:\w+ )?(?:place|rights?|value|"
+    rf"worth|"
+    rf"soul|business|dignity|brains?|honou?r|morals?|future|use)\b"
+    rf"|\b(?:{_GROUP}|{_ONE}|female|male|your \w+) lives (?:\w+ ){{0,2}}?(?:have no|mean nothing|matter less|"
+    rf"are (?:worth(?:less| less| nothing| "
+    rf"shit)|meaningless|nothing)|(?:aren'?t|are not) worth (?:\w+ )?(?:anything|living|saving|shit|much|protecting)|"
+    rf"(?:don'?t|do not|should(?:n'?t| not)) (?:be )?(?:matter|count|important|valued?))\b"
+    rf"|\brights\b[^.!?\n]{{0,20}}\b(?:not|never|n'?t) (?:\w+ ){{0,2}}?(?:apply|extend|be (?:given|granted)|belong|"
+    rf"count)"
+    rf"\b[^.!?\n]{{0,20}} {_GROUP}\b"
+    rf"|\b{_GROUP} (?:\w+ ){{0,2}}?belongs? (?:in|at|on|behind|under|back in) {_PLACE}\b"
+    rf"|\b{_GROUP} (?:\w+ ){{0,2}}?(?:can'?t|cannot|can not|can never|never|will never|won'?t ever) (?:\w+ ){{0,2}}?"
+    rf"(?:help themselves|change|be (?:trusted|civili[sz]ed|equal|like us|valuable|\w+ valuable)|control themselves|"
+    rf"assimilate|integrate)\b"
+    rf"|\b(?:white(?:s| people| man| men| race)|aryans?) (?:are|is|will be) (?:\w+ ){{0,4}}?(?:superior|better than|"
+    rf"above)\b"
+)
+_HATE_FELT = (
+    rf"\b(?:i|my|me|we)\b[^.!?\n]{{0,40}}\b(?:hatred|disgust|contempt|scorn|disdain|rage|anger|"
+    rf"loathing) [^.!?\n]{{0,30}}"
+    rf"\b(?:for|at|against|towards?|of) {_MANY}(?:you )?{_GROUP}\b"
+    rf"|\b{_GROUP}\b[^.!?\n]{{0,50}}\b(?:makes?|making|made|fills?) (?:me|us) (?:\w+ ){{0,3}}?(?:sick|puke|vomit|boil|"
+    rf"gag|"
+    rf"rage|furious|anger|disgust|hatred)\b"
+    rf"|\b(?:no better than|same as|worse than|difference between|no different (?:from|to)|"
+    rf"lower than) (?:\w+ ){{0,3}}?{_BEAST}"
+    rf"\b[^.!?\n]{{0,40}} {_GROUP}\b"
+    rf"|\b{_GROUP}\b[^.!?\n]{{0,40}}\b(?:no better|worse|lower|dumber|nothing more|no different) (?:than|from|to) "
+    rf"(?:\w+ ){{0,3}}?{_BEAST}\b"
 )
 _HATE_UNNAMED = (
     r"\b(?:lgbt\w*|islamic|zionist) (?:cancer|plague|disease|scum|vermin|filth|trash|parasites?|invasion|invaders?|"
     r"rats?|"
     r"pigs?|dogs?|animals|savages?|degenera\w+|freaks?|mafia|agenda|menace|infestation)\b"
+    r"|\bone.way tickets? (?:back )?to\b|\bback (?:home )?to (?:africa|the jungle|the desert|the middle east|"
+    r"your cave)\b"
     r"|\bgo back to (?:your|their|africa|mexico|china|the jungle|where (?:you|they) c[ao]me)"
     r"|\b(?:white|aryan) (?:power|pride worldwide|genocide)\b|\b(?:heil|sieg) h(?:itler|eil)\b|\b14 ?88\b|"
     r"\bgas chambers? (?:for|now)"
@@ -116,6 +178,7 @@ AT_THEM = (
 )
 """The group is spoken to, or pointed at."""
 GROUP_NAMED = rf"\b(?:{_GROUP}|{_ONE})\b|\b(?:women|woman|female|girls?)(?:'s)?\b"
+PEOPLE = rf"\b(?:{_GROUP}|(?:these|those|them|they|their|you|every|all|the|a|an) {_ONE})\b"
 HOSTILE = (
     rf"\b(?:{_VILE}|{_KILL}(?:ed|ing)?|hat(?:e|es|ed|red)|loath\w*|despis\w*|detest\w*|abhor\w*|disdain|contempt|"
     r"furious|rage|repuls\w*|repugnan\w*|sicken\w*|despicable|appall\w*|rap(?:e|ed|ing)|murder\w*|execut\w*|"
@@ -142,252 +205,22 @@ UNFRIENDLY_WORDS = (
     r"complain\w*|whin\w*|cry|crying|privilege\w*|never|nothing|none|can'?t|cannot|won'?t|don'?t|shouldn'?t|doesn'?t)\b"
 )
 """What is said in anger, and of much else."""
-UNWORTHY = re.compile(
-    r"\b(?:(?:are|is|were|will|be|can|could) ?(?:not|n't|never|in no way|by no means)(?: be)?|aren't|isn't|never|"
-    r"don't|do not|"
-    r"doesn't|does not|no) (?:even |really |truly |ever )?(?:our |my |your |real |actual )?(?:equals?|human\w*|"
-    r"people\b|"
-    r"worth(?:y)?|deserv\w+|welcome|belong|normal|natural|smart|intelligent|capable|civili[sz]ed|trusted|place in|"
-    r"right to (?:exist|live|vote|be)|rights|better than|good)\b|\bdeserves? (?:no|nothing|none|zero)\b"
-)
-"""What is denied to people whom one despises."""
-THEM = re.compile(r"\b(?:they|them|their|themselves|these people|those people|this lot)\b")
-SPOKEN_AGAINST = re.compile(
-    r"\b(?:(?:don'?t|do not|never|stop|shouldn'?t|should not|nobody should|no one should|wrong to|"
-    r"not ok(?:ay)? to|unacceptable|"
-    r"offensive to|racist to|refuse to|how dare|people who|anyone who|someone who|if you|when (?:people|someone|you)|"
-    r"to say|saying|says|said|claim\w*|called|calling|call|accus\w*|believ\w*|statement\w*|such as|"
-    r"phrases?|slurs?|"
-    r"the idea|the notion|hate speech|racism|racists?|sexism|bigots?|homophob\w*|myth|stereotyp\w*|discriminat\w*|"
-    r"prejudic\w*|bullied|persecut\w*|condemn\w*|report\w*|research\w*|study|studies|survey|history|"
-    r"historical|novel|film))\b"
-)
-DENIED = re.compile(
-    r"\b(?:no|not|never|nobody|isn't|aren't|don't|opposite of|love|support|proud|respect|hate (?:that|when|how|it)"
-    r"|(?:was|were|been|being|got|gets?) (?:\w+ )?(?:hurt|killed|attacked|beaten|murdered|raped|bullied|"
-    r"abused|shot|stabbed|arrested"
-    r"|treated|excluded|targeted|injured|executed|deported|lynched))\b"
-)
-_THREAT = (
-    r"\b(?:i(?:'ll| will|'m going to|'m gonna| am going to| gonna| am gonna|ma| swear i'?ll| want to|"
-    r" wanna| would love to|'d love to"
-    r"| hope to)|we(?:'ll| will|'re going to|'re gonna| are going to| are coming to)|gonna|"
-    r"someone (?:should|will|needs to|ought to))"
-    r" (?:\w+ ){0,3}?(?:kill|murder|shoot|stab|strangle|choke|beat|hurt|rape|burn|destroy|slaughter|hunt|"
-    r"find|hang|cut|smash|break"
-    r"|end|bury|slit|gut|punch|kick|skin|poison|torture|bomb|execute|behead|crush|drown|fuck up|knock|break) "
-    r"(?:you|u|ur|your|him|her|them|his|their|this (?:bitch|guy|man|woman)|yo|ya|every(?:one|body)|all of)\b"
-    r"|\byou(?:'re| are|r| will|'ll) (?:\w+ ){0,2}?(?:dead|gonna die|going to die|die soon|be dead|be sorry)"
-    r"|\byou(?:'ll| will| are going to|'re going to|'re gonna) (?:\w+ )?(?:regret (?:this|it)|"
-    r"pay for (?:this|that|it|what))"
-    r"|\b(?:they|everyone|everybody|all of (?:you|them)|you)(?:'ll| will| are going to| is going to|'re going "
-    r"to) (?:all|both|"
-    r"soon all) (?:regret|be sorry|pay for (?:this|that|it|what)|beg|bleed)"
-    r"|\b(?:i|we|i'm|i'll|we'll|i will|we will|gonna|going to) (?:\w+ ){0,3}?(?:bring|bringing|take|taking) "
-    r"(?:a|my|the) "
-    r"(?:\w+ )?(?:knife|gun|rifle|pistol|weapon|bomb|axe|machete|shotgun) (?:to|into) (?:my |the |your "
-    r")?(?:school|class|"
-    r"office|church|mosque|synagogue|party|meeting)\b"
-    r"|\b(?:watch your back|sleep with one eye|i know where you live|find out where you live|"
-    r"break (?:your|his|her|their) (?:legs?|neck|arms?|bones|fingers)|coming for (?:you|your)|"
-    r"won't make it (?:home|out)|you won't live|smash (?:your|his|her|their)|you better run|"
-    r"your days are numbered|you will burn|"
-    r"hope (?:you|u|he|she|they) (?:\w+ ){0,2}?(?:die|dies|get (?:raped|cancer|shot|killed|hit|aids)|"
-    r"gets (?:raped|cancer|shot|killed|hit)|burn|rot|suffer|drown|choke)|"
-    r"(?:you|u|he|she|they) (?:should|deserves?|need|needs|ought) (?:to )?(?:\w+ )?(?:die|be (?:killed|"
-    r"shot|raped|hanged|beaten|stabbed|executed|lynched|burned|put down)|burn|hang|rot|get (?:shot|raped|"
-    r"killed|cancer))|"
-    r"go (?:and )?die|drop dead|rot in hell|burn in hell|die in a fire|die (?:you|bitch|motherfucker|scum|"
-    r"slowly)|put a bullet|"
-    r"bullet in (?:your|his|her|their) (?:head|skull|brain)|bash (?:your|his|her|their) (?:head|face|skull|brains?)|"
-    r"kick your ass|beat your ass|fuck you up|beat the (?:shit|crap|hell) out of|cut your (?:throat|head|"
-    r"balls|tongue)|blow up (?:your|the|this))\b"
-    r"|\b(?:you|u|he|she|they|these|those|all|it|we all|(?:these|those|such|all) \w+|(?:each|every|"
-    r"any) (?:\w+ )?(?:one )?of "
-    r"(?:you|them)) (?:all |both |just |really )?(?:should|must|needs? to|ought to|deserves? to|ha(?:s|ve|d) to|"
-    r"will have to|"
-    r"gotta|better) (?:all |just |be )*(?:be )?(?:slaughtered|killed|shot|hanged|hung|wiped out|exterminated|"
-    r"eliminated|"
-    r"eradicated|gassed|drowned|skinned|castrated|tortured|burned|burnt|beheaded|lynched|executed|stoned|put down|"
-    r"beaten|"
-    r"whipped|culled|destroyed)\b"
-    r"|\b(?:someone|somebody|anyone|people|we|you|i) (?:should|ought to|needs? to|must|will|would|could) (?:just |"
-    r"really |"
-    r"go |please )*(?:kill|stab|shoot|hang|burn|behead|lynch|strangle|slap|punch|beat|rape|drown|castrate|execute|"
-    r"gas|poison|"
-    r"torture|bomb|whip) (?:(?:all |every |each |of )*(?:those|these|them|you|him|her|it|the|your|this|that|u|"
-    r"people))\b"
-    r"|\b(?:i )?(?:wish|hope|pray|want) (?:that )?(?:you|u|he|she|they|your (?:\w+ )?\w+|his \w+|her \w+|this \w+|"
-    r"that \w+|"
-    r"someone|somebody|all of (?:you|them)) (?:\w+ ){0,2}?(?:dead|died?|dies|dying|suffers?|rots?|burns?|drowns?|"
-    r"chokes?|"
-    r"bleeds?|crash(?:es)?|kills?|beats?|rapes?|shoots?|stabs?|get(?:s)? (?:cancer|hit|run over|raped|shot|killed|"
-    r"stabbed|aids|"
-    r"beaten|hurt|ebola|covid))\b"
-    r"|\b(?:i|we)(?:'m| am|'re| are|'ll| will| know)? (?:where (?:you|your (?:family|kids|children|parents)) (?:live|"
-    r"work|sleep|"
-    r"go to school)|(?:coming|come|going) (?:to|for|after|over to) (?:your|you|ur|his|her|their)(?: house| home|"
-    r" place| school| "
-    r"office| family| kids)?|watching you|will find (?:you|him|her|them)|make (?:you|him|her|them) (?:pay|suffer|"
-    r"regret|"
-    r"bleed|disappear|scream))\b"
-    r"|\b(?:you(?:'re| are) next|your (?:time is up|days are over|blood will|family will (?:pay|suffer|die))|(?:or|"
-    r"and) "
-    r"(?:i'll|i will|we'll|we will) (?:kill|hurt|find|shoot|stab|burn|break|end|destroy|beat|ruin)|you(?:'ll|"
-    r" will) (?:never "
-    r"(?:see|walk|wake)|wish you(?:'d| had)? (?:never|were)|die|bleed|suffer|burn|be next)|i(?:'ll| will|"
-    r" am going to|'m "
-    r"going to) (?:make (?:it|sure) (?:hurt|you)|cut you|end you|ruin you|gut you|bury you|slit|skin you)|"
-    r"knife (?:to|in|"
-    r"into|through) (?:your|his|her|their)|hang(?:ing|ed)? from (?:a |the )?(?:lamp ?posts?|trees?|bridges?))\b"
-)
-_SELF_HARM = (
-    r"\b(?:kill|hurt|harm|hang|cut|shoot|drown|starve|poison|stab|burn|end) (?:myself|yourself|urself|"
-    r"yourselves|themselves|himself|herself)\b"
-    r"|\bkys\b|\b(?:commit|committing|attempt(?:ed|ing)?|considering|thinking (?:about|of)|thoughts of|"
-    r"contemplating) suicide\b|\bsuicidal\b"
-    r"|\b(?:want(?:ed)?|wanna|going|ready|wish(?:ed)?|plan(?:ning|ned)?|decided|"
-    r"deserve) (?:\w+ ){0,2}?(?:to )?(?:die|end (?:it all|my life|everything)|disappear forever|"
-    r"not (?:wake up|be alive|exist))\b"
-    r"|\bend(?:ing)? (?:my|your|their|his|her|ur) (?:own )?li(?:fe|ves)\b|\btake (?:my|your|their|his|"
-    r"her) own li(?:fe|ves)\b|\btaking (?:my|your) own life\b"
-    r"|\bself[- ]?harm\w*|\bcutting myself\b|\bslit(?:ting)? (?:my|your) wrists?\b|\b(?:jump|"
-    r"jumping) off (?:a|the) (?:bridge|building|roof)\b"
-    r"|\bno reason (?:left )?(?:to live|for (?:me )?living)\b|\bdon'?t want to (?:live|be alive|be here|"
-    r"wake up|exist)(?: anymore)?\b"
-    r"|\bbetter off (?:dead|without me)\b|\bpainless(?:ly)? (?:way|method|suicide|die|death)|\b(?:lethal|"
-    r"fatal) (?:dose|overdose) of\b|\boverdose on\b"
-    r"|\bsuicide (?:note|method|pact|plan)\w*|\b(?:pro.?ana|thinspo|thinspiration)\b|\bhow to (?:purge|"
-    r"starve|hang|tie a noose)\b|\bnoose\b"
-    r"|\bend it all\b|\bbetter off without (?:me|him|her)\b|\b(?:urges?|fantas\w+|thoughts?) (?:to|of|"
-    r"about) (?:\w+ )?(?:cut|"
-    r"cutting|dying|death|hurting|harming|gutting|self)|\b(?:cut|cutting|burn|burning|hurting|"
-    r"slicing) (?:myself|my (?:own )?(?:arms?|"
-    r"wrists?|skin|legs?|thighs?))\b|\b(?:binge\w*|eat\w*)[^.\n]{0,40}\bpurg(?:e|ed|ing)\b|"
-    r"\brazor blades?\b|\bself[- ]injur\w+"
-    r"|\b(?:i|my)\b[^.!?\n]{0,60}\bsuicide\b|\b(?:pills?|drugs?) to (?:die|end)"
-    r"|\bhow (?:many|much) [^.?!\n]{1,40}?(?:do i|does (?:it|one)|would i|should i|to|for me to|will i) (?:\w+ ){0,4}?"
-    r"(?:die(?: fast| quickly|[?.!]|$)|not wake up (?:again|any ?more)|never wake|end it|be dead|sleep forever|be gone)"
-    r"|\b(?:not|never) (?:to )?wak(?:e|ing) up (?:again|any ?more)|\b(?:sleep|asleep)[^.!?\n]{0,20} never wake"
-    r"|\b(?:nobody|no one|no-one|who) (?:would|will|'d) (?:ever |even |really )?(?:miss me|(?:notice|care|"
-    r"cry) (?:if|when) i "
-    r"(?:\w+ )?(?:died?|jumped|disappeared|(?:was|were) (?:dead|gone)|hanged|killed|vanished))"
-    r"|\b(?:say|said|saying|write|writing|wrote|left) (?:\w+ ){0,2}?(?:last goodbyes?|goodbye to everyone|a "
-    r"farewell letter)\b"
-    r"|\bhate (?:my life|myself|being alive)\b|\bworld (?:would be|is) better (?:off )?without (?:me|you)\b"
-)
-HELP_AGAINST = re.compile(
-    r"\b(?:prevent\w*|hotline|helpline|lifeline|988|samaritans|crisis line|awareness|"
-    r"find help|get help|help (?:for|with) (?:a|my|our|the|someone|somebody|people)|(?:a|the|his|her) "
-    r"patients?|patients|"
-    r"psychiatr\w*|psycholog\w*|diagnos\w*|history of|clinic\w*|nurses?|admitted (?:to|for|after)|"
-    r"(?:a|an?other) (?:friend|colleague|classmate|student|relative|neighbou?r|teenager)\b|"
-    r"support(?:ing)? (?:for|group|someone)|therap\w+|"
-    r"counsel\w+|survivor\w*|statistics|rates?|risk factors?|research\w*|stud(?:y|ies)|treat(?:ment|ing)|policy|squad|"
-    r"my (?:friend|brother|sister|son|daughter|student)|warning signs|charity|memorial|novel|film|movie|"
-    r"song|reported|police)\b"
-)
-_VIOLENCE = (
-    r"\b(?:slit|slash|cut|slic\w+|ripp?(?:ed|ing)?|tor(?:e|n)|stab\w*|hack\w*|smash\w*|crush\w*|bash\w*|"
-    r"blow\w*|blew|gouge?\w*|rip) (?:\w+ ){0,3}?"
-    r"(?:throats?|wrists?|guts?|intestines?|skulls?|heads? (?:off|open|in)|eyes? out|limbs?|fingers? off|"
-    r"tongue|brains? out|face off|flesh)\b"
-    r"|\b(?:behead\w*|decapitat\w*|dismember\w*|disembowel\w*|mutilat\w*|eviscerat\w*|skinn?ed alive|"
-    r"burned? alive|buried alive|"
-    r"massacr\w*|bloodbath|torture (?:him|her|them|someone|people|a)|tortured to death|"
-    r"beaten to death|stabbed to death|"
-    r"blood (?:\w+ ){0,2}?(?:everywhere|gush\w*|spray\w*|splatter\w*|pool\w*|dripp\w*|spurt\w*)|"
-    r"bludgeon\w*|pools? of blood|severed (?:head|hand|limb|arm)s?|"
-    r"corpses?|(?:beat|beating|stab|stabbed|stomp\w*|kick\w*|chok\w*|burn\w*) (?:him|her|them|me|"
-    r"someone) to death|shoot up (?:my|the|a|this)|"
-    r"skulls? crack\w*|get(?:ting)? rid of (?:a|the) (?:dead )?(?:body|corpse))\b"
-    r"|\b(?:body bags?|piles? of (?:bodies|corpses)|dead bod(?:y|ies)|bled (?:out|to death)|bleeding (?:out|to death)|"
-    r"scream(?:ed|ing|s)? in (?:pain|agony)|begg?(?:ed|ing|s)? for (?:mercy|death|(?:his|her|their) li(?:fe|ves))|"
-    r"kill(?:ing)? (?:them all|all of (?:them|you)|every (?:last|single) one))\b"
-    r"|\b(?:rap(?:e|ed|ing)|stabb(?:ed|ing)|strangl(?:ed|ing)|shot|murder(?:ed|ing)|butcher(?:ed|ing)|impal(?:ed|ing)|"
-    r"slaughter(?:ed|ing)|hang(?:ed|ing)|drown(?:ed|ing)|whipp(?:ed|ing)) (?:\w+ ){0,2}?(?:him|her|them|"
-    r"me|girls?|women|woman|"
-    r"man|men|boys?|child|children|wife|baby|victims?)\b"
-    r"|\b(?:make|making|build|building|assembl\w+|instructions? (?:for|to)|recipe for|"
-    r"buy) (?:\w+ ){0,4}?(?:pipe bombs?|bombs?|explosives?|napalm|molotov\w*|"
-    r"nerve gas|chemical weapons?|poison gas|ricin|sarin|anthrax)\b"
-    r"|\bhow (?:to|do i|can i|would i|could i|do you) (?:\w+ ){0,3}?(?:kill|murder|poison|strangle|stab|"
-    r"torture|hurt|kidnap|assassinate|beat up|shoot|make someone suffer|"
-    r"dispose of (?:a|the) body|hide (?:a|the) body|get away with (?:murder|killing)|build a (?:bomb|"
-    r"pipe bomb|gun)|make (?:a |an )?(?:bomb|explosive|napalm|molotov)\w*)\b"
-    r"|\b(?:kill|murder|execute|assassinate|shoot) (?:\w+ ){0,2}?(?:people|civilians|children|kids|"
-    r"everyone|my (?:wife|husband|boss|neighbou?r|parents|mother|father|ex|teacher|classmates|family)|"
-    r"the president|as many)\b"
-)
-_SEXUAL = (
-    r"\b(?:erotic|steamy|smutty|nsfw|lewd|raunchy|sexual(?:ly)?(?: explicit)?|sexy|explicit(?: sex)?|kinky|porn\w*|"
-    r"adult|"
-    r"dirty) (?:\w+ )?(?:story|stories|scene|scenes|fiction|fanfic\w*|roleplay|role-play|rp|chat|novel|poem|script|"
-    r"dialogue|"
-    r"conversation|fantas\w+|content|video|videos|pictures?|pics?|photos?|massage|dance|talk|act|acts)\b"
-    r"|\b(?:having|have|had|has|make|making|made|in) (?:\w+ )?(?:sex|sexual intercourse|love to (?:her|him|me|each)|"
-    r"intercourse)\b"
-    r"|\b(?:sex (?:scene|story|slave|chat|tape|doll|bot)|rule ?34|strip (?:naked|for me)|undress(?:es|ed|ing)?|"
-    r"(?:takes?|took|taking) off (?:her|his|my|your|their) (?:clothes|shirt|bra|panties|dress|pants|underwear)|"
-    r"(?:send|show) (?:me )?(?:your )?(?:nudes?|boobs|tits|body)|get me off|turn(?:s|ed|ing)? me on|wet for|hard for|"
-    r"i(?:'m| am) (?:so )?(?:horny|aroused)|sleep with (?:me|you|her|him)|between (?:her|his|my|your) legs|"
-    r"inside (?:of )?her|"
-    r"one night stand|make out with|fondl\w+|molest\w*|incest|underage|jailbait|lolita|bestiality|blow ?jobs?|"
-    r"hand ?jobs?)\b"
-)
-TOLD = re.compile(
-    r"\b(?:jury|guilty|verdict|reported|police|court|sentenced|arrested|convicted|investigat\w+|"
-    r"news|victims? (?:of|were)|"
-    r"killed in|according to|war|"
-    r"history|historians?|century|museum|novel|film|movie|episode|game|character|documentary|prevent\w*|"
-    r"condemn\w*|officials?|"
-    r"authorities|suspects?|charged with|trial|prosecutors?|hospital|surgeons?|surgery|patients?|medical)\b"
-)
-_INSULTED = (
-    r"\b(?:you(?:'re| are|r)?|u(?:r| r)?|ur|he(?:'s| is)|she(?:'s| is)|they(?:'re| are)|that (?:guy|man|"
-    r"woman) is|what an?|such an?|"
-    r"shut up|fuck off|stfu|gtfo|screw you|fuck you|go to hell|get lost|piss off|eat shit|suck my|"
-    r"kiss my) (?:\w+ ){0,4}?"
-    r"(?:idiot\w*|stupid|dumb\w*|moron\w*|retard\w*|imbecile\w*|loser\w*|pathetic|worthless|ugly|fat(?:so|"
-    r"ass)?|disgusting|trash|garbage|"
-    r"scum\w*|pig|clown|fool|liar|coward|joke|disgrace|waste of|piece of|ass\w*|bitch\w*|bastard\w*|"
-    r"cunt\w*|dick\w*|prick|jerk|"
-    r"whore|slut|creep|freak|psycho|crazy|insane|brainless|clueless|ignorant|incompetent|useless|failure|nobody|troll|"
-    r"hypocrite|parasite|filth\w*|vermin|animal|monkey|rat|snake|sick|vile|evil|delusional|braindead|"
-    r"degenerate|twat|wanker|tosser|fuck\w*|shit\w*)\b"
-    r"|\b(?:f[*#@$%!-]{1,3}(?:c?k\w*|\b| )|sh[*#@!]t|b[*#@!]tch|c[*#@]nt|a[*#@$]{2}hole|n[*#@!]gg|"
-    r"wh[*#@]re|motherf[*#@]{2})"
-    r"|\b(?:shut (?:the (?:fuck|hell) )?up|stfu|gtfo|fuck (?:you|off|u)|screw you|go to hell|piss off|"
-    r"eat shit|get a life|kiss my ass|"
-    r"suck my|bite me|nobody (?:likes|loves|wants|asked) you|no one (?:likes|loves|wants) you|you(?:'re|"
-    r" are) (?:nothing|a nobody))\b"
-)
-FRIENDLY = re.compile(
-    r"\b(?:not|n't|never|isn't|aren't|feel(?:ing)? (?:so )?|don't be|am i|i'm|i am|sorry|love you|lol jk)\b"
-)
-
-
-IDIOM = re.compile(
-    r"\b(?:dead (?:tired|serious|to me|wrong|right|set|line|end|weight|code)|(?:kill\w*|poison|get rid of|stop) "
-    r"(?:\w+ ){0,2}?(?:process\w*|time|tasks?|jobs?|threads?|weeds?|bacteria|ants?|mosquito\w*|servers?|"
-    r"sessions?|programs?|"
-    r"apps?|ports?|mold|germs|flies|lice|plants?|grass|trees?|zombies?|bill|aliens|monsters|enemies))\b|"
-    r"\b(?:i'm|i am|my own|myself) (?:so |such an? |being |really |an? )*(?:stupid|dumb|idiot|moron|fool)|"
-    r"\b(?:game|level|boss|straight sets|final score|semi-?finals?|playoffs?|scoreboard|on the pitch|"
-    r"opponents?|rivals?|"
-    r"the competition|chess|tennis|league|audience|punch ?line|exam|deadline)\b"
-)
-"""What sounds hostile and is not."""
 
 SOURCES = {
     "hate": _HATE_UNNAMED,
-    "threat": _THREAT,
-    "self_harm": _SELF_HARM,
-    "violence": _VIOLENCE,
-    "insult": _INSULTED,
-    "sexual": _SEXUAL,
+    "threat": THREAT,
+    "self_harm": SELF_HARM,
+    "violence": VIOLENCE,
+    "insult": INSULTED,
+    "sexual": SEXUAL,
 }
-GROUPED = {"hate": _HATE, "group": GROUP_NAMED}
-"""What is only there where a group is named."""
-WRITTEN = " ".join((*SOURCES.values(), *GROUPED.values(), HOSTILE))
+GROUPED = (
+    ("hate", _HATE),
+    ("hate", _HATE_WISHED),
+    ("hate", _HATE_DENIED),
+    ("hate", _HATE_FELT),
+    ("group", GROUP_NAMED),
+)
+"""What is only there where a group is named. In one pattern they would be too much for RE2 to be quick."""
+WRITTEN = " ".join((*SOURCES.values(), *(source for _, source in GROUPED), HOSTILE))
 """All of it, for whoever wants the words."""

@@ -6,25 +6,25 @@ and talk of harming oneself. Patterns run on folded text, only where one of thei
 languages there are words alone. The functions of hateful speech follow Röttger et al., HateCheck (ACL 2021).
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from moat.guards.hostile_signs import (
-    AT_THEM,
+from moat.guards.hostile_contexts import (
+    CONDEMNED,
     DENIED,
     FRIENDLY,
-    GROUP_NAMED,
-    GROUPED,
     HELP_AGAINST,
-    HOSTILE,
     IDIOM,
-    SOURCES,
+    QUOTED,
+    REJECTED,
+    SAID,
     SPOKEN_AGAINST,
     THEM,
     TOLD,
-    UNFRIENDLY_WORDS,
     UNWORTHY,
 )
+from moat.guards.hostile_signs import AT_THEM, GROUP_NAMED, GROUPED, HOSTILE, PEOPLE, SOURCES, UNFRIENDLY_WORDS
 from moat.guards.patterns import Pattern
 
 
@@ -45,9 +45,12 @@ class Signs(NamedTuple):
     violence: float = 0.0
     insult: float = 0.0
     sexual: float = 0.0
+    group: float = 0.0
+    """How much what is said counts as said of a group of people; no log odds."""
 
 
-SURE, LIKELY, SOFTENED, UNFRIENDLY, FAINT = 3.0, 2.0, 1.0, 0.8, 0.5
+SURE, LIKELY, SOFTENED, UNFRIENDLY, FAINT = 3.0, 1.75, 1.0, 0.8, 0.5
+NAMED, POINTED_AT = 0.6, 0.9
 QUOTES = ('"', "“", "”", "«")
 SOFTENERS = {"hate": SPOKEN_AGAINST, "self_harm": HELP_AGAINST, "violence": TOLD, "insult": FRIENDLY}
 
@@ -59,13 +62,23 @@ def _patterns() -> tuple[tuple[str, Pattern], ...]:
 
 @cache
 def _grouped() -> tuple[tuple[str, Pattern], ...]:
-    return tuple((kind, Pattern(source)) for kind, source in GROUPED.items())
+    return tuple((kind, Pattern(source)) for kind, source in GROUPED)
 
 
 @cache
 def _any() -> tuple[Pattern, Pattern]:
     """What one of them matches, if any does: most texts need not be read for each."""
     return Pattern("|".join(SOURCES.values())), Pattern(GROUP_NAMED)
+
+
+@cache
+def _named() -> Pattern:
+    return Pattern(GROUP_NAMED)
+
+
+@cache
+def _people() -> Pattern:
+    return Pattern(PEOPLE)
 
 
 @cache
@@ -80,6 +93,26 @@ def marks(folded: str) -> list[Mark]:
     return [Mark(start, end, kind) for kind, pattern in patterns for start, end in pattern.spans(folded)]
 
 
+def unquoted(folded: str) -> str:
+    """A piece of text with white space for what it quotes to condemn it."""
+    if '"' not in folded and " '" not in folded:
+        return folded
+    said = QUOTED.sub(lambda quote: " " * len(quote[0]), folded)
+    return said if CONDEMNED.search(said) else folded
+
+
+def condemns(folded: str) -> bool:
+    """Does it deny what it says, or disapprove of what somebody else said?"""
+    reported = CONDEMNED.search(folded) is not None and SAID.search(folded) is not None
+    return reported or REJECTED.search(folded) is not None
+
+
+def hostile_words(known: Iterable[str]) -> set[str]:
+    """Those of them that are hostile beside the name of a group, or such a name."""
+    lines = "\n".join(known)
+    return {lines[start:end] for pattern in (_near_groups()[0], _named()) for start, end in pattern.spans(lines)}
+
+
 def signs(folded: str, found: list[Mark], offset: int, meant: bool = False) -> Signs:
     """What one piece of a text shows, by the marks that begin in it. Talk about it, against it or out of the news
     counts less. `meant`: the piece before named a group, which "they" in this one may be.
@@ -89,9 +122,16 @@ def signs(folded: str, found: list[Mark], offset: int, meant: bool = False) -> S
         if mark.kind != "group":
             strength = _strength(mark, folded, mark.start - offset, mark.end - offset)
             odds[mark.kind] = max(odds.get(mark.kind, 0.0), strength)
-    if "hate" not in odds and (any(mark.kind == "group" for mark in found) or (meant and THEM.search(folded))):
+    named = any(mark.kind == "group" for mark in found) or (meant and THEM.search(folded) is not None)
+    if "hate" not in odds and named:
         odds["hate"] = _beside_group(folded)
-    return Signs(**odds)
+    return Signs(**odds, group=_spoken_of(folded) if named else 0.0)
+
+
+def _spoken_of(folded: str) -> float:
+    if not _people().is_in(folded):
+        return 0.0
+    return POINTED_AT if _near_groups()[1].is_in(folded) else NAMED
 
 
 def _strength(mark: Mark, folded: str, start: int, end: int) -> float:
@@ -100,7 +140,7 @@ def _strength(mark: Mark, folded: str, start: int, end: int) -> float:
     softener = SOFTENERS.get(mark.kind)
     if (softener is not None and softener.search(around)) or _quoted(folded, start, end) or IDIOM.search(folded):
         return SOFTENED
-    if mark.kind == "hate" and DENIED.search(folded):
+    if mark.kind == "hate" and DENIED.search(around):
         return LIKELY
     return SURE
 

@@ -22,18 +22,21 @@ _LETTER = r"[^\W\d_]"
 _TAG = rf"</?(?:{_INLINE})(?:[\s/][^<>]{{0,160}})?>"
 _EMPTY = r"<!--[^\w<>]{0,8}\w{0,16}[^\w<>]{0,8}-->"
 _MARKS = re.compile(
-    rf"(?<={_LETTER})(?:{_TAG}|<!--[^<>]{{0,200}}-->|&(?:{_NOTHING});|\*{{1,3}}|~~|__){{1,64}}(?={_LETTER})"
+    rf"(?<={_LETTER})(?:{_TAG}|<!--[^<>]{{0,200}}-->|&(?:{_NOTHING});|\*|~~|__){{1,64}}+(?={_LETTER})"
     rf"|(?:{_TAG}|{_EMPTY}){{1,64}}"
     rf"|(?<={_LETTER})-[ \t]{{0,4}}\r?\n[ \t>#/*|]{{0,8}}(?={_LETTER})"
     rf"|(?<=[a-z])(?P<picture>[{PICTURES}])(?=[a-z])"
 )
 _VALUE = r"[A-Za-z0-9@._+-]"
 _INSIDE = re.compile(
-    rf"(?:{_TAG}|<!--[^<>]{{0,200}}-->|&(?:{_NOTHING});|\*{{2,3}}|~~){{1,64}}(?={_VALUE})", re.IGNORECASE
+    rf"(?:{_TAG}|<!--[^<>]{{0,200}}-->|&(?:{_NOTHING});|\*{{2,3}}+|~~){{1,64}}+(?={_VALUE})"
+    rf"|\*(?={_VALUE})(?:(?<![0-9]\*)|(?![0-9]))",
+    re.IGNORECASE,
 )
-_VALUE_BEGINS = re.compile(rf"[<&*~](?<={_VALUE}[<&*~])(?:(?<=<)[/!a-z]|(?<=&)[#a-z]|(?<=\*)\*|(?<=~)~)", re.IGNORECASE)
+"""One `*` between digits multiplies."""
+_VALUE_BEGINS = re.compile(rf"[<&*~](?<={_VALUE}[<&*~])(?:(?<=<)[/!a-z]|(?<=&)[#a-z]|(?<=\*)|(?<=~)~)", re.IGNORECASE)
 """Looks back only behind one of four characters: a pattern that begins with one set of them is quick to search with."""
-_BEGINNINGS = ("<", "&", "**", "~~")
+_BEGINNINGS = ("<", "&", "*", "~~")
 _MAY_HOLD = re.compile(r"[@0-9]")
 """In every text that has such values."""
 _BEGINS = re.compile(rf"[<&*~_\-{PICTURES}]")

@@ -9,23 +9,25 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from gzip import decompress
 from importlib.resources import files
+from itertools import product
 
 from moat.guards.edits import Edit, Edited
 from moat.guards.glance import Glance
 from moat.guards.letters import LATIN
 from moat.guards.markup import PICTURES, in_line, unmarked
 
-_DIGITS = "01345679"
-_SIGNS = "@$!|+€£"
+_DIGITS = "013456789"
+_SIGNS = "@$!|+"
 _SHAPES = str.maketrans(
-    {code: "a" if chr(code).isalpha() else "0" if chr(code) in _DIGITS + _SIGNS else " " for code in range(128)}
+    {code: "a" if chr(code).isalpha() else " " for code in range(128)} | dict.fromkeys(map(ord, _DIGITS + _SIGNS), "0")
 )
+_MONEY = str.maketrans("€£", "$$")
 _ROW = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\w\n]{1,2}|_)[^\W\d_](?:(?:[^\w\n]{1,4}|_{1,3})[^\W\d_](?![^\W_])){1,400}")
 _TRIPLES = (" a a a ", " a a a0", " a  a  a ", " a  a  a0")
 """Shapes of three letters that stand alone: every row has one."""
 _GLANCE = Glance()
 _LETTER = r"[A-Za-z?\x{80}-\x{10ffff}]"
-_FIGURE = "[01345679@$!|+]"
+_FIGURE = "[013456789@$!|+€£]"
 _NEITHER = f"[^A-Za-z{_FIGURE[1:-1]}\\x{{80}}-\\x{{10ffff}}]"
 _IN_ROWS = _GLANCE.add(
     lambda: (
@@ -51,7 +53,9 @@ _IN_LINES = _GLANCE.add(
 """What is in every text that has letters in a row by themselves, words with digits, or words without spaces; markup
 inside words, or words on lines by themselves."""
 _GAP = re.compile(r"[\W_]+")
-_READINGS = tuple(str.maketrans("0345679@$!|+€£", "oeasgtgasiiteL".lower()) | {ord("1"): one} for one in "il")
+_READINGS = tuple(
+    str.maketrans("03456789@$+!€£1|", f"oeasgtbgastiel{one}{bar}") for one, bar in product("il", repeat=2)
+)
 _LONG = "a" * 11
 _LETTERS = re.compile(rf"(?<![^\W\d_])[a-z]{{{len(_LONG)},}}(?![^\W\d_])")
 _LONGEST_WORD = 16
@@ -78,7 +82,7 @@ def plain(folded: Edited) -> Edited:
 
 def _shape(folded: str) -> str:
     if not folded.isascii():
-        folded = folded.encode("ascii", "replace").decode().replace("?", "a")
+        folded = folded.translate(_MONEY).encode("ascii", "replace").decode().replace("?", "a")
     return folded.translate(_SHAPES)
 
 
@@ -116,8 +120,8 @@ def _rows(folded: str) -> Iterator[Edit]:
 def _digits(text: str, shape: str) -> Iterator[Edit]:
     for start, end in _mixed(shape):
         while start < end:
-            word = text[start:end].rstrip("!+|")
-            read = _reading(word) if len(word) <= _LONGEST_WORD else ""
+            word = text[start:end]
+            read = _reading(word) or _reading(word.rstrip("!+|"))
             if not read:
                 break
             # Each character on its own, so that spans stay exact.
@@ -140,6 +144,8 @@ def _mixed(shape: str) -> Iterator[tuple[int, int]]:
 
 
 def _reading(word: str) -> str:
+    if len(word) > _LONGEST_WORD:
+        return ""
     for reading in _READINGS:
         read = word.translate(reading)
         if read in vocabulary() or read in _rude():

@@ -10,11 +10,11 @@ from moat.guards.detector import Context, Detector, Hit, uncut
 from moat.guards.detectors.pii import national, phones
 from moat.guards.detectors.pii.births import births
 from moat.guards.detectors.pii.cards import glued_card, spread_cards
-from moat.guards.detectors.pii.codes import UUID, iban, identifiers, spaced
+from moat.guards.detectors.pii.codes import UUID, iban, identifiers, passport, spaced
 from moat.guards.detectors.pii.emails import emails
 from moat.guards.detectors.pii.found import resolved
 from moat.guards.detectors.pii.network import colons, dashes, v4
-from moat.guards.detectors.pii.numbers import CLUSTER, EXTENSION, SHORTEST, Cluster, security_code
+from moat.guards.detectors.pii.numbers import CLUSTER, EXTENSION, SHORTEST, Cluster, security_code, wrapped
 from moat.guards.detectors.pii.places import addresses, coordinates, near_street
 from moat.guards.detectors.pii.search import Search
 from moat.guards.pseudonyms import is_digest
@@ -35,8 +35,8 @@ _ONE_DIGIT = re.compile(r"[0-9]")
 _DECIMALS = re.compile(r"\d+(?:[eE][-+]?\d+)?[A-Za-z]?")
 """Of a number like 9.99961e-01, of which the point was taken for a separator."""
 _WORD = re.compile(r"[A-Za-z0-9]+")
-_SHORTEST = 4
-"""Characters of the first word of anything with letters in it: `DE89`."""
+_SHORTEST, _SHORTEST_APART = 4, 3
+"""Characters of the first word of anything with letters in it: `DE89`; of what goes on apart: `DE8 9 3 7`."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _ZEROS = re.compile(rb"0*")
 
@@ -128,6 +128,8 @@ def _found(search: Search) -> Iterator[Hit]:
         if (short := _SHORT.match(text, position)) and not near_street(search, position):
             yield from security_code(search, *short.span())
             behind = short.end()
+            if text[behind : behind + 1] == "\n":
+                yield from wrapped(search, position)
         elif rest := _rest(text, position):
             behind = rest
         else:
@@ -168,6 +170,8 @@ def _at(search: Search, match: re.Match[str]) -> Generator[Hit, None, int]:
         yield from spaced(search, start)
         yield from _lettered(search, start)
     if _is_letter(text[end : end + 1]) and not EXTENSION.match(text, end):
+        if not long:
+            yield from spaced(search, start)
         last = _LAST_GROUP.search(text, start, end)
         assert last is not None
         if last.start() == start:
@@ -183,6 +187,8 @@ def _at(search: Search, match: re.Match[str]) -> Generator[Hit, None, int]:
             yield from v4(search, start)
         if "coordinates" in search.kinds:
             yield from coordinates(search, start)
+    if text[end : end + 1] == "\n":
+        yield from wrapped(search, start)
     if before != "_":
         yield from Cluster(search, match).hits() if end - start >= SHORTEST else security_code(search, start, end)
     return end
@@ -207,7 +213,8 @@ def _word(search: Search, start: int, match: re.Match[str]) -> Generator[Hit, No
         "_",
         "/",
     )
-    if whole and _SHORTEST <= end - start <= 100:
+    shortest = _SHORTEST_APART if text[end : end + 1] in (" ", ".", "-", "\n") else _SHORTEST
+    if whole and shortest <= end - start <= 100:
         yield from identifiers(search, start, end)
         yield from spaced(search, start)
         if "card" in search.kinds:
@@ -223,6 +230,7 @@ def _lettered(search: Search, start: int) -> Iterator[Hit]:
     if before is None or _is_letter(search.text[before.start() - 1 : before.start()]):
         return
     yield from spaced(search, before.start())
+    yield from passport(search, before.start())
     if "iban" in search.kinds and (length := iban(search.text, before.start())):
         yield Hit("iban", before.start(), before.start() + length, 0.97)
 

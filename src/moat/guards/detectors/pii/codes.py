@@ -22,12 +22,18 @@ _IBAN_LENGTHS = {
         " SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
     )
 }
-_IBAN = re.compile(r"[A-Za-z][ ]?[A-Za-z][ ]?\d[ ]?\d(?:(?:[ .-]|[ \t]?\r?\n[ \t]{0,2})?[A-Za-z0-9]){11,30}")
+_IBAN = re.compile(
+    r"[A-Za-z][ ]?[A-Za-z][ ]?\d(?:[ .-]|[ \t]?\r?\n)?\d(?:(?:[ .-]|[ \t]?\r?\n[ \t]{0,2})?[A-Za-z0-9]){11,30}"
+)
 """Over the ends of lines too, as mails are wrapped."""
 _SPACES = re.compile(r"[\s.-]")
-_DIGIT_FIRST = ("FI", "ES", "DE", "CL")
-_LETTER_FIRST = ("GB", "IT", "ES", "HK")
+_LIKE_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{10,30}")
+_MISREAD = str.maketrans("OoIlSB", "001158")
+"""Letters for digits, as in scanned texts."""
+_DIGIT_FIRST = ("FI", "ES", "DE", "CL", "US")
+_LETTER_FIRST = ("GB", "IT", "ES", "HK", "US")
 """Whose numbers of `_SPACED` may begin so."""
+_READ = "[0-9OolISB]"
 _SPACED = (
     ("national_id", "GB", re.compile(r"[A-Z]{2}[ -]?\d\d([ -]?)\d\d\1\d\d[ -]?[A-Z]\b", re.IGNORECASE)),
     ("national_id", "IT", re.compile(r"[A-Z]{6} \d\d[A-Z]\d\d [A-Z]\d{3} ?[A-Z]\b", re.IGNORECASE)),
@@ -36,8 +42,9 @@ _SPACED = (
     ("national_id", "DE", re.compile(r"\d\d ?\d{6} ?[A-Z] ?\d{3}\b", re.IGNORECASE)),
     ("national_id", "CL", re.compile(r"(?:\d{1,2}\.\d{3}\.\d{3}|\d{7,8})-[K]\b", re.IGNORECASE)),
     ("national_id", "HK", re.compile(r"[A-Z]{1,2}\d{6}\([0-9A]\)", re.IGNORECASE)),
+    ("national_id", "US", re.compile(rf"{_READ}{{3}}-{_READ}{{2}}-{_READ}{{4}}\b")),
 )
-_LETTERED = re.compile(r"\d{6}[-+A-Za-z]|[\d. ]{7,11}[ -]?[A-Za-z]")
+_LETTERED = re.compile(rf"\d{{6}}[-+A-Za-z]|[\d. ]{{7,11}}[ -]?[A-Za-z]|{_READ}{{3}}-{_READ}{{2}}-{_READ}{{4}}")
 """In every number of `_SPACED` that begins with a digit: most numbers have no letter."""
 _SPACED_BY_FIRST = tuple(
     tuple(one for one in _SPACED if one[1] in countries) for countries in (_LETTER_FIRST, _DIGIT_FIRST)
@@ -69,6 +76,8 @@ _SHORTEST = 8
 """Characters of a word that can be a VAT number, a vehicle's or a wallet's."""
 _PAN = ("IN", "card")
 """India's permanent account number is abbreviated as the number of a card is."""
+_APART = re.compile(r"[A-Z]{1,3}\d?[ -]\d{5,7}(?![\w-])")
+"""A passport's number with its series apart."""
 _NAMED = frozenset({"passport", "driving_licence", "national_id", "tax_id", "bank_account", "vehicle"})
 
 
@@ -199,6 +208,8 @@ def identifiers(search: Search, start: int, end: int) -> Iterator[Hit]:
         yield Hit("iban", start, start + length, 0.99 if "iban" not in near[:2] or iban(text, start) else 0.6)
     elif "iban" in search.kinds and word == upper and _unlisted_iban(word):
         yield Hit("iban", start, end, 0.9 if "iban" in near[:2] else 0.55)
+    elif "iban" in search.kinds and _LIKE_IBAN.fullmatch(upper) and search.labels.named(start) == "iban":
+        yield Hit("iban", start, end, 0.6)
     for kind, country, check, score in formats:
         if kind in search.kinds and country in search.countries and check(upper):
             else_named = near and near[0] != "id" and (country, near[0]) != _PAN
@@ -211,11 +222,19 @@ def identifiers(search: Search, start: int, end: int) -> Iterator[Hit]:
         yield Hit("vehicle", start, end, 0.95 if "vehicle" in near else 0.7)
     if "crypto" in search.kinds and len(word) >= 26 and (score := _wallet(word, near)):
         yield Hit("crypto", start, end, score)
+    yield from passport(search, start)
     count = sum(map(str.isdigit, word))
-    if 5 <= len(word) <= 20 and count >= 3 and (word == upper or count > 0.7 * len(word)):
+    if 5 <= len(word) <= 20 and count >= 3 and (word == upper or count > 0.6 * len(word)):
         kind = search.labels.named(start)
         if kind in _NAMED and kind in search.kinds:
             yield Hit(kind, start, end, 0.65)
+
+
+def passport(search: Search, start: int) -> Iterator[Hit]:
+    """A passport's number whose series stands apart, right behind its label."""
+    match = _APART.match(search.text, start)
+    if match and "passport" in search.kinds and search.labels.named(start) == "passport":
+        yield Hit("passport", start, match.end(), 0.7)
 
 
 def spaced(search: Search, start: int) -> Iterator[Hit]:
@@ -229,7 +248,7 @@ def spaced(search: Search, start: int) -> Iterator[Hit]:
             continue
         compact = re.sub(r"[^A-Z0-9]", "", match[0].upper())
         near = search.labels.around(start, match.end())[:2]
-        check = {"GB": _nino, "IT": _it_cf, "ES": _es_padded, "DE": _de_social, "FI": _fi_hetu, "CL": _cl}.get(country)
+        check = _CHECKS.get(country)
         if check is None or check(compact) or kind in near:
             yield Hit(kind, start, match.end(), 0.9 if near[:1] != ("other",) else 0.45 if " " in match[0] else 0.6)
 
@@ -240,6 +259,16 @@ def _es_padded(compact: str) -> bool:
 
 def _cl(compact: str) -> bool:
     return (11 - weighted(compact[-2::-1], (2, 3, 4, 5, 6, 7, 2, 3)) % 11) % 11 == 10
+
+
+def _unchecked(compact: str) -> bool:
+    return False  # nothing but a word near tells what it is
+
+
+_CHECKS: dict[str, Callable[[str], bool]] = {
+    "GB": _nino, "IT": _it_cf, "ES": _es_padded, "DE": _de_social, "FI": _fi_hetu, "CL": _cl, "US": _unchecked,
+}  # fmt: skip
+"""Of numbers of `_SPACED`."""
 
 
 def iban(text: str, start: int, checked: bool = True) -> int:
@@ -258,7 +287,7 @@ def iban(text: str, start: int, checked: bool = True) -> int:
         taken += character.isalnum()
         if taken == length:
             whole = written[: index + 1]
-            right = (not checked and "\n" not in whole) or _is_checked(whole)
+            right = (not checked and "\n" not in whole) or _is_checked(whole) or _is_misread(whole)
             return index + 1 if right and not text[start + index + 1 : start + index + 2].isalnum() else 0
     return 0
 
@@ -272,6 +301,11 @@ def _unlisted_iban(word: str) -> bool:
 def _is_checked(written: str) -> bool:
     compact = _SPACES.sub("", written).upper()
     return mod97(compact[4:] + compact[:4])
+
+
+def _is_misread(written: str) -> bool:
+    read = written[:4] + written[4:].translate(_MISREAD)
+    return read != written and _is_checked(read)
 
 
 def _wallet(word: str, near: tuple[str, ...]) -> float:

@@ -23,6 +23,8 @@ _IN_UNSPACED = re.compile(
 )
 _AFTER_UNSPACED = re.compile(rf"(?<=[{_UNSPACED}])[^{_UNSPACED}]+\Z")
 _FILES = words("png jpg jpeg gif svg webp css js ts json html htm php txt pdf zip mp4 min")
+_BESIDE = re.compile(r"[=/|]")
+"""Allowed in an address, but in practice what stands between it and the next field."""
 _EDGES = "!#$%&'*/=?^`{|}~.-+"
 _AT = (
     r"(?:\s?[(\[{<]\s?(?:at|@|arobase|arroba|chiocciola|ät|malpa|snabel-?a)\s?[)\]}>]\s?"
@@ -82,7 +84,7 @@ def _plain(text: str, at: int) -> Iterator[Hit]:
         if before.endswith('"') and (quoted := re.search(r'"[^"\s]{1,62}"\Z', before)):
             yield Hit("email", at - len(quoted[0]), domain.end(), 0.9)
         return
-    name = local[0].split("=")[-1].split("/")[-1]
+    name = _BESIDE.split(local[0])[-1]
     name = (found[0] if (found := _AFTER_UNSPACED.search(name)) else name).lstrip(_EDGES)
     if not name or domain[0].rpartition(".")[2].lower() in _FILES:
         return

@@ -16,7 +16,8 @@ _WORDS = {
         numer telefonu|телефон|телефону|телефона|тел|мобильный|звоните|позвони|puhelin|puhelinnummer|puhelinnumero|
         телефонный|phone number|contact number|hp|nomor|telp|numéro de téléphone|ring på|telefonnr|tlf|फ़ोन|मोबाइल|
         हमें|هاتف|الهاتف|جوال|رقم|cep|pager|answering|voicemail|reached at|reach me|landline|helpline|
-        contact|kontakt|contacto|contatto|contato|tél|msisdn""",
+        contact|kontakt|contacto|contatto|contato|tél|msisdn|tele|telephonic|contacting|reachable|reach us|reach our|
+        reach him|reach her|reach them""",
     "card": """card|cards|credit|visa|mastercard|amex|maestro|debit|kreditkarte|kreditkartennummer|kartennummer|
         karte|carte|carte bancaire|carte bleue|cb|tarjeta|carta|cartão|creditcard|kaart|kaartnummer|
         creditcardnummer|karta|kartą|kartę|karty|kortet|kaartje|kort|
@@ -34,7 +35,7 @@ _WORDS = {
         id no|idnr|identification|identification number|personalausweis|ausweis|ausweisnummer|personalausweisnummer|
         carte d'identité|pièce d'identité|identité|cni|dni|nie|documento|documento de identidad|cédula|cedula|
         carta d'identità|codice fiscale|identità|bsn|burgerservicenummer|sofinummer|burgerservice|
-        rijksregisternummer|registre national|niss|pesel|cpf|rg|personnummer|cpr|cpr-nummer|cpr-nr|fødselsnummer|
+        rijksregisternummer|registre national|niss|nas|pesel|cpf|rg|personnummer|cpr|cpr-nummer|cpr-nr|fødselsnummer|
         fodselsnummer|kennitala|henkilötunnus|hetu|ahv|avs|ahv-nummer|aadhaar|aadhar|身份证|身份证号|
         身份证号码|マイナンバー|個人番号|주민등록번호|rrn|sin|medicare|curp|снилс|паспорт рф|tc kimlik|kimlik|tckn|
         steuerliche identifikationsnummer|nombor ic|no ic|ic no|ic number|kad pengenalan|no kad pengenalan|
@@ -42,13 +43,14 @@ _WORDS = {
         rodné číslo|rodné|isikukood|amka|αμκα|oib|taj|teudat|nik|ktp|nric|mykad|emirates id|cnic|
         numer dowodu|dowód|dowodu|tożsamości|bilhete de identidade|cartão de cidadão|identiteitskaart|
         identiteitsnummer|sozialversicherungsnr|svnr|svnummer|ssnum|medical record|mrn|health insurance|
-        insurance number|insurance|krankenversichertennummer|versichertennummer|mutuelle|national number|
+        npi|provider identifier|insurance number|insurance|krankenversichertennummer|versichertennummer|mutuelle|
+        national number|
         social insurance|personal number|socialnum|idcard|id-card|id card number|social number""",
     "tax_id": """tax|tax id|taxpayer|tin|ein|itin|vat|vat number|vat id|ust-id|ustid|ust-idnr|umsatzsteuer|
         steuernummer|steuer-id|steueridentifikationsnummer|steuer-identifikationsnummer|steuerid|steuer|tva|siret|
         siren|spi|numéro fiscal|fiscal|nif|cif|rfc|partita iva|p.iva|piva|iva|btw|btw-nummer|nip|regon|cnpj|
         pan card|gstin|gst|tfn|abn|utr|инн|vergi|cuit|cuil|contribuinte|fiscale|numero fiscale|numéro de tva|
-        tax number|αφμ|α.φ.μ|afm|adószám|adóazonosító""",
+        uen|brn|tax number|αφμ|α.φ.μ|afm|adószám|adóazonosító""",
     "passport": """passport|passport number|reisepass|reisepassnummer|passnummer|pass-nr|passeport|pasaporte|
         passaporto|paspoort|paspoortnummer|passaporte|paszport|paszportu|pass nr|паспорт|паспорта|загранпаспорт|
         护照|护照号|パスポート|여권|pasaport|passnr|passi|passin|جواز""",
@@ -79,7 +81,8 @@ _WORDS = {
         заказа|счёт-фактура|sipariş|订单|订单号|注文番号|주문번호|doi|arxiv|pmid|port|pid|bytes|seed|iso|
         nota fiscal|count|counter|asin|zip|zip code|plz|kundennummer|kundennr|kunden-nr|customer number|
         vertragsnummer|klantnummer|
-        figure|table|population|km|usd|eur|dollars|euros|weight|size|width|height|tracking number|order number""",
+        claim|figure|table|population|km|usd|eur|dollars|euros|weight|size|width|height|tracking number|
+        order number""",
 }  # fmt: skip
 _UNSPACED = {
     "national_id": "บัตรประชาชน|ประจำตัวประชาชน|आधार|身份证|マイナンバー|個人番号|주민등록",
@@ -120,6 +123,8 @@ _VAGUE = words(
 )
 _REACH, _REACH_BACK = 60, 40
 """How far before a number, and how far behind it, its label may stand; in characters."""
+_REACH_OTHER = 20
+"""How far behind a number what says that it is none of anybody may stand: what is further on has its own."""
 _BLOCK = 128
 """Characters of which the labels are read together, when they are first asked for."""
 _LONGEST_LABEL = 48
@@ -131,6 +136,12 @@ _SAYS = re.compile(
     r"|adalah|este|가|이|は|が|—|–|-|=|:|numaral[ıi]|[(\[])(?!\w)|\s?(?:は|が|คือ|是)",
     re.IGNORECASE,
 )
+_NEW_SENTENCE = re.compile(r"[.!?][ \n]+[^\W\d_]{2}")
+"""A word for something else says nothing of the numbers of the next one."""
+_IS_PHONE = re.compile(
+    r"[ ]?-[ ]?(?:office|fax|cell|mobile|work|home)\b|[ ](?:office|fax|cell)[ ]?(?:[\n,;/|)]|\Z)", re.I
+)
+"""What stands behind a telephone number in a signature."""
 _END_OF_CLAUSE = re.compile(r"[.;\n](?:\s|$)|[,]")
 
 
@@ -158,10 +169,12 @@ class Labels:
         if found:
             return tuple(found[::-1])
         after = self._text[end : end + _REACH_BACK]
+        if _IS_PHONE.match(after):
+            return ("phone",)
         if not grouped and not _SAYS.match(after):
             return ()
         clause = _END_OF_CLAUSE.split(after.lower(), maxsplit=1)[0]
-        return tuple(kind for _, _, kind in _labels(clause))
+        return tuple(kind for begin, _, kind in _labels(clause) if kind != "other" or begin < _REACH_OTHER)
 
     def named(self, start: int) -> str:
         """What a label says that stands right in front of a token, with nothing but filling between; or nothing."""
@@ -189,12 +202,15 @@ class Labels:
             starts, of_block = self._blocks[number]
             if starts and starts[-1] >= low:
                 near = of_block[bisect_left(starts, low) :]
-                found += [
-                    kind
-                    for _, end, kind in near
-                    if end <= start and (kind == "coordinates" or speaks(self._text[end:start]))
-                ]
+                found += [kind for _, end, kind in near if end <= start and self._is_said_of(kind, end, start)]
         return found
+
+    def _is_said_of(self, kind: str, end: int, start: int) -> bool:
+        """Does a label that ends there speak of what begins at `start`?"""
+        between = self._text[end:start]
+        if kind == "other" and (len(between) > _REACH_BACK or _NEW_SENTENCE.search(between)):
+            return False
+        return kind == "coordinates" or speaks(between)
 
     def _read(self, number: int) -> tuple[list[int], list[_Label]]:
         """The labels that begin in a block, and where. A block begins behind the first space after its border."""

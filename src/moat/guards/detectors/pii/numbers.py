@@ -51,9 +51,16 @@ _FEW_OTHERS = 3
 _JOINED = ("+", "~", "_", "-", ".")
 _LEADS = ("+", "(", ")")
 _PLAIN_SHAPE = re.compile(r"\d{1,2}|\d{1,2}(?: \d{1,2})+|\d{1,2}(?:-\d{1,2})+")
+_SSN = "3-2-4"
+"""As no telephone number is written; the columns of a table are not always named in their order."""
+_ZIP, _STATE = "5-4", re.compile(r"\b[A-Z]{2}[ ]\Z")
+_QUAD = re.compile(r"[1-3](?:\.[1-3]){3}")
+"""The shape of an IPv4 address: a word for telephones does not make it one of theirs."""
 _LEAD = re.compile(r"(?:\+ ?\(?|\(\+?)\Z")
 _LEADING = ("+", "(", " ")
 _IDS = frozenset({"national_id", "tax_id"})
+_WRAPPED = re.compile(r"(?<=[ :#])(?P<first>[0-9]{1,10})\n[ \t]{0,2}(?P<rest>[0-9]{1,10})(?![0-9])")
+"""Over the end of a line, as documents are wrapped."""
 _NAMED = {
     "national_id": (5, 18),
     "tax_id": (6, 15),
@@ -185,7 +192,7 @@ class Cluster:
             1.0 if not others else 0.9 if others <= _FEW_OTHERS or self.labels else 0.6
         )
         for kind, score in likely:
-            if kind == "phone" and _CITED.search(self.text, start, end):
+            if kind == "phone" and self._is_no_phone(start, end, shape, len(likely) > 1):
                 continue
             if kind == "phone":
                 yield from self._phone(start - len(lead), end, score, len(digits), shape, factor)
@@ -200,7 +207,8 @@ class Cluster:
         """Kinds that a run can be, and their scores as far as digits, shape and labels tell."""
         kinds, countries, labels = self.search.kinds, self.search.countries, self.labels
         found: list[tuple[str, float]] = []
-        if "phone" in kinds and len(set(digits)) > 1 and not _is_decimal(shape):
+        bracketed = "(" in lead and len(digits) >= 10
+        if "phone" in kinds and len(set(digits)) > 1 and (bracketed or not _is_decimal(shape)):
             score = phone(digits, shape, lead, countries)
             if score or ("phone" in labels[:2] and 7 <= len(digits) <= 15):
                 found.append(("phone", score))
@@ -210,6 +218,8 @@ class Cluster:
             known = not format_.country or format_.country in countries
             if known and format_.kind in kinds and format_.check(digits):
                 found.append((format_.kind, score))
+        if shape == _SSN and labels[:1] == ("national_id",) and "national_id" in kinds and "US" in countries:
+            found.append(("national_id", 0.6))
         return found
 
     def _shape(self) -> str:
@@ -234,13 +244,19 @@ class Cluster:
     def _phone(self, start: int, end: int, score: float, count: int, shape: str, factor: float) -> Iterator[Hit]:
         lead = not self.text[start].isdigit()
         score *= factor
-        if "phone" in self.labels[:2] and 7 <= count <= 15 and factor > 0.5:
+        if "phone" in self.labels[:2] and 7 <= count <= 15 and factor > 0.5 and not _QUAD.fullmatch(shape):
             score = max(score, 0.9 if self.labels[0] == "phone" else 0.7 if len(shape) > 2 else 0.0)
         elif self.labels and self.labels[0] not in ("phone", "other", "coordinates", "crypto", "ip"):
             score *= 0.8 if lead else 0.6
         if score:
             extension = EXTENSION.match(self.text, end)
             yield Hit("phone", start, extension.end() if extension else end, min(score, 0.99))
+
+    def _is_no_phone(self, start: int, end: int, shape: str, ambiguous: bool) -> bool:
+        """A year that is cited, the code of a town behind its state, or what is a number of a person too."""
+        if shape == _ZIP and _STATE.search(self.text, max(0, start - 4), start):
+            return True
+        return _CITED.search(self.text, start, end) is not None or (shape == _SSN and ambiguous)
 
     def _card(self, score: float, factor: float) -> float:
         """`score`: without what is around it."""
@@ -256,7 +272,9 @@ class Cluster:
         before = self.text[max(0, match.start() - 2) : match.start()]
         if before[-1:].isalnum() or before[-1:] in _JOINED or (" " in match[0] and before[:1].isdigit()):
             return ""
-        return "" if "(" in match[0] and ")" not in self.text[start : min(end, start + 6)] else match[0]
+        if "(" in match[0] and ")" not in self.text[start : min(end, start + 6)]:
+            return "+" if match[0] == "(+" else ""  # what is in brackets is the whole number
+        return match[0]
 
     def _named(self, digits: str) -> Hit | None:
         """The label alone is reason enough, where it stands right in front."""
@@ -289,7 +307,7 @@ def _promising(count: int, shape: str, near: tuple[str, ...]) -> tuple[tuple[For
 def _promise(format_: Format, shape: str, near: tuple[str, ...]) -> float:
     kind = format_.kind
     named = near[:1] if kind == "bank_account" else near
-    known = kind in named or (kind in _IDS and not _IDS.isdisjoint(named))
+    known = near[:1] != ("other",) and (kind in named or (kind in _IDS and not _IDS.isdisjoint(named)))
     if known and (shape in format_.written or (format_.check is not any_number and _PLAIN_SHAPE.fullmatch(shape))):
         return 0.95
     if near[:1] == ("id",) and not _is_else(near) and format_.alone >= 0.35 and len(shape) <= 2:
@@ -309,6 +327,18 @@ def security_code(search: Search, start: int, end: int) -> Iterator[Hit]:
     worded = _CODE.search(search.text, max(0, start - 60), end + 30)
     if worded and "card" in search.kinds and search.labels.around(start, end)[:1] == ("security_code",):
         yield Hit("card", start, end, 0.7)
+
+
+def wrapped(search: Search, start: int) -> Iterator[Hit]:
+    """A number with check digits that goes on in the next line, right behind its label."""
+    match = _WRAPPED.match(search.text, start)
+    if match is None:
+        return
+    digits = match["first"] + match["rest"]
+    right = [f for f in BY_LENGTH.get(len(digits), ()) if f.kind in _IDS and f.check is not any_number]
+    right = [f for f in right if f.country in search.countries and f.check(digits)]
+    if right and (kind := search.labels.named(start)) in _IDS and kind in search.kinds:
+        yield Hit(kind, start, match.end(), 0.9)
 
 
 def _separator(between: str) -> str:

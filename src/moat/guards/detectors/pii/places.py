@@ -43,13 +43,14 @@ _AFTER_LIKELY = re.compile(  # 858 Steven Orchard: what else is called so that a
 _AT_HOME = re.compile(
     r"address|\blive[sd]?\b|living|moved?\b|ship|deliver|\bmail|send|visit|resid|located|home|house|stay", re.IGNORECASE
 )
+_AT = re.compile(r"\bat\s\Z")
 _GERMANIC = re.compile(  # Hauptstraße 5; Kerkstraat 12; Storgatan 3; Koskikatu 25
     r"(?:^|(?<![\w]))(?:[A-ZÄÖÜÅØÆ][\w.-]{0,24}[ -]){0,2}(?:[A-ZÄÖÜÅØÆ][\w-]{1,30}(?:straße|strasse|str\.|weg|platz"
     r"|allee|gasse|ufer|damm"
     r"|straat|laan|plein|gracht|kade|dijk|steeg|singel|dreef|baan|gatan|vägen|gata|gränd|torget|veien|vegen"
     r"|gaten|vej|gade"
     r"|allé|stræde|plads"
-    r"|katu|kuja|polku)|(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring))[ ]$"
+    r"|katu|kuja|polku|vegur|stígur)|[A-ZÄÖ][\w-]{3,30}tie|(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring))[ ]$"
 )
 _ROMANCE = re.compile(  # Calle Mayor 5; Via Roma, 12; Rua Augusta 200; ul. Długa 4
     r"(?:^|(?<![\w]))(?:Calle|calle|C/|Avda\.?|Avenida|avenida|Av\.|Plaza|plaza|Paseo|paseo|Carrera|Cra\.?|Camino"
@@ -66,14 +67,15 @@ _ROMANCE = re.compile(  # Calle Mayor 5; Via Roma, 12; Rua Augusta 200; ul. Dłu
     rf"|des)[ ]){{0,3}}{_BIG}(?:[ ]{_NAME}){{0,3}},?[ ](?:n[º°.]?[ ]?|№[ ]?|д\.[ ]?|No\.?[ ]?)?$"
 )
 _TURKISH = re.compile(
-    rf"(?:{_NAME}[ ]){{1,3}}(?:Mah\.?|Mahallesi|Cad\.?|Caddesi|Sok\.?|Sokak|Sokağı|Bulvarı)[ ,]{{1,2}}(?:No:?[ ]?)?$"
+    rf"(?:{_NAME}[ ]){{1,3}}(?:Mah\.?|Mahallesi|Cad\.?|Caddesi|Sok\.?|Sokak|Sokağı|Bulvarı"
+    r"|utca|útja|tere|körút)[ ,]{1,2}(?:No:?[ ]?)?$"
 )
 _SUFFIXES = tuple(
     words(
         "straße strasse str. weg platz allee gasse ufer damm straat laan plein gracht kade dijk steeg singel"
         " dreef baan gatan"
         " vägen gata gränd"
-        " torget veien vegen gaten vej gade allé stræde plads katu kuja polku"
+        " torget veien vegen gaten vej gade allé stræde plads katu kuja polku tie vegur stígur"
     )
 )
 _STREETS = words(
@@ -88,23 +90,31 @@ _STREETS = words(
     " praça Alameda Estrada ul. Ul. ulica ulicy al. os."
     " pl. ул. улица"
     " проспект пр. пер. Str. Bd. Calea Jalan Jl. Rue rue Avenue avenue Boulevard boulevard"
-    " Mah Mah. Mahallesi Cad Cad. Caddesi Sok Sok. Sokak Sokağı Bulvarı"
+    " utca útja tere körút Mah Mah. Mahallesi Cad Cad. Caddesi Sok Sok. Sokak Sokağı Bulvarı"
 )
 _NUMBER = re.compile(r"\d{1,5}(?:[ ]?[a-hA-H](?![\w]))?(?:[-/]\d{1,4}[a-zA-Z]?)?")
 _BOX = re.compile(r"(?:P\.?[ ]?O\.?[ ]?Box|Postfach|Boîte postale|Apartado|Casella postale|Postbus)[ ]$", re.IGNORECASE)
 _UNIT = re.compile(
-    r",?[ ](?:Apt|Apartment|Appartamento|Piano|Interior|Depto|Edif|Stiege|Interno|Scala|Piso|Puerta|Apto|Apartamento|"
+    r"(?:,?[ ]|,?\n[> ]{0,2}(?=(?:Apt|Suite|Ste|Unit|Flat)\b))"
+    r"(?:Apt|Apartment|Appartamento|Piano|Interior|Depto|Edif|Stiege|Interno|Scala|Piso|Puerta|Apto|Apartamento|"
     r"Appt|Appartement"
     r"|Étage|Wohnung|m\.|Suite|Ste|Unit|Flat|Floor|Fl|#|Room|Rm)\.?[ ]?#?[ ]?[A-Za-z0-9-]{1,6}\b"
 )
+_PLACE = r"[A-ZÀ-Þ][\w'.-]{1,13}(?:[ ][A-ZÀ-Þ][\w'.-]{1,13}){0,2}"
 _TOWN = re.compile(
-    r",?[ \n](?:"
+    r",?(?:[ ]|\n[> ]{0,2})(?:"
     r"(?:[A-Z]{1,2}-)?\d{4,5}[ ][A-ZÄÖÜÅÉ][\w'-]{1,24}(?:[ -][A-ZÄÖÜ][\w-]{1,24})?"  # 10115 Berlin
     r"|\d{4}[ ]?[A-Z]{2}[ ][A-Z][\w-]{1,24}"  # 1012 AB Amsterdam
     r"|\d{2}-\d{3}[ ][A-ZŁŚŻ][\w-]{1,24}"  # 00-950 Warszawa
     r"|[A-Z][\w'.-]{1,24}(?:[ ][A-Z][\w'.-]{1,24}){0,2},[ ][A-Z]{2}[ ]\d{5}(?:-\d{4})?"  # Springfield, IL 62704
-    r"|[A-Z][\w'.-]{1,24}(?:[ ][A-Z][\w'.-]{1,24}){0,2},?[ ][A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2})"  # London NW1 6XE
+    r"|[A-Z][\w'.-]{1,24}(?:[ ][A-Z][\w'.-]{1,24}){0,2},?[ ][A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}"  # London NW1 6XE
+    rf"|{_PLACE},[ ]{_PLACE}[ ]\d{{5}}(?:-\d{{4}})?"  # Springfield, Illinois 62704
+    rf"|{_PLACE}\n?,[ ][A-Z]{{2}}\n[> ]{{0,2}}\d{{5}}"
+    rf"|{_PLACE},?\n[> ]{{0,2}}{_PLACE}[ ]\d{{4,6}})"  # the town, and in the next line the country with the code
     r"(?![\w-])"
+)
+_MILITARY = re.compile(  # PSC 1083, Box 3672, APO AP 10176
+    r"(?:\b(?:PSC|CMR|Unit|USNS|USS|USNV|USCGC)[ ][^\n]{1,30},?[ \n][> ]{0,2})?\b[AFD]PO[ ]A[AEP][ ]\Z", re.IGNORECASE
 )
 _APART = str.maketrans(dict.fromkeys(",:;|=\"'“”„«»()[]{}<>", " "))
 _AT_HOME_BEFORE = re.compile(rf"(?i:{HOME})$")
@@ -150,7 +160,8 @@ def addresses(search: Search, start: int) -> Iterator[Hit]:
             return
         if match := _AFTER_LIKELY.match(text, start):
             hit = _with_town(text, start, match.end())
-            if hit.end > match.end() or _AT_HOME.search(text, max(0, start - 40), start):
+            at = match[0][:3].isdigit() and _AT.search(text, max(0, start - 4), start)
+            if at or hit.end > match.end() or _AT_HOME.search(text, max(0, start - 40), start):
                 yield hit
             return
     low = max(0, start - _LONGEST_BEFORE)
@@ -161,6 +172,9 @@ def addresses(search: Search, start: int) -> Iterator[Hit]:
         return
     if (block := _BLOCK.match(text, start)) and (town := _JAPANESE.search(text, low, start)):
         yield Hit("address", town.start(), block.end(), 0.85)
+        return
+    if text[start : start + 5].isdigit() and (military := _MILITARY.search(text, low, start)):
+        yield Hit("address", military.start(), start + 5, 0.85)
         return
     number = _NUMBER.match(text, start)
     if number is None:

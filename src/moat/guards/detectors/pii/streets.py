@@ -34,10 +34,13 @@ _BEFORE_SMALL = (
 )
 _ENDINGS = (  # Hauptstraße 5
     r"straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|plein|gracht|kade|dijk|steeg|singel|dreef|baan"
-    "|gatan|vägen|gata|gränd|torget|veien|vegen|gaten|vej|gade|allé|stræde|plads|katu|kuja|polku"
+    "|gatan|vägen|gata|gränd|torget|veien|vegen|gaten|vej|gade|allé|stræde|plads|katu|kuja|polku|tie|vegur|stígur"
 )
 _JAPANESE = "東京都|北海道|京都府|大阪府|\\p{Han}県"
-_OTHERS = "Mah|Cad|Sok|Bulvar|Box|BOX|Postfach|Apartado|Casella|Postbus|Boîte"
+_OTHERS = (
+    "utca|útja|tere|körút|[AFDafd][Pp][Oo] [Aa][AEPaep] |Mah|Cad|Sok|Bulvar|Box|BOX|Postfach|Apartado|Casella|Postbus"
+    "|Boîte"
+)
 HOME = (
     r"\b(?:address|adresse|anschrift|direcci[óo]n|indirizzo|adres|adress|street|domicilio|endereço|morada"
     r"|(?:wohne|wohnt|wohnhaft) (?:in|am|an)(?: der)?|(?:live|lives|lived|living) (?:at|on)|habite (?:au|à)|vivo en"

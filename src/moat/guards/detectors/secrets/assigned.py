@@ -16,7 +16,7 @@ from moat.guards.patterns import Pattern
 _PASSWORDS = (
     r"pass(?:wor[dt]|wd|phrase|code)s?|(?:\b|_)pass(?:\b|_)|pwd|(?:\b|_)pw(?:\b|_)|(?-i:[a-z0-9]P(?:ass|w)\b)"
     r"|kennwort|contrase(?:ñ|n)a|mot de passe|\bmdp\b|senha"
-    r"|wachtwoord|has(?:ł|l)o\b|парол[ьяю]"
+    r"|wachtwoord|\bidentified by\b|has(?:ł|l)o\b|парол[ьяю]"
     r"|密码|口令|パスワード|비밀번호|lösenord|adgangskode|passord|salasana|(?:ş|s)ifre|\bparola\b|heslo|jelszó|mật khẩu"
     r"|kata sandi|\bclave\b|credential|\bcreds\b"
 )
@@ -32,14 +32,17 @@ NAMES = (
 _NAMES = Pattern(NAMES, ignore_case=True)
 _NAMED = GLANCE.add(lambda: f"(?i:{NAMES})")
 _BORING = re.compile(
-    r"count|max|(?<!ad)min(?!t)|length|len(?:$|_)|limit|type|name|url|uri|path|file|dir(?:$|_)|policy|hash|digest|checksum"
-    r"|field|input|label|reset|forgot|strength|expir"
-    r"|regex|pattern|public|page|next|prev|cont(?:inuation)?token|pagination|cursor|sync|tokens|tokeni[sz]|keyboard"
-    r"|keyword|usage|price|cost|budget|bucket|row|column|sort|primary"
-    r"|foreign|cache|config|version|schema|prompt|template|placeholder|example|test_?id|hint|valid|check|verify"
-    r"|manager|store|object|partition|lookup|hot|short|require|enabled|(?:^|_)id$|_?ids?$|csrf|audience|web$|_at$|"
-    r"index|map|arn$|ref$",
+    r"(?:count|max|min|length|len|limit|type|name|url|uri|path|file|dir|policy|hash|digest|checksum|field|input|label"
+    r"|reset|forgot|strength|expir|regex|pattern|public|page|next|prev|cont|continuation|pagination|cursor|sync|tokens"
+    r"|tokeni[sz]|usage|price|cost|budget|bucket|row|column|sort|primary|foreign|cache|config|version|schema|prompt"
+    r"|template|placeholder|example|hint|valid|check|verify|manager|store|object|partition|lookup|hot|short|require"
+    r"|enable|csrf|audience|index|map)+(?:s|es|d|ed|r|er|or|ing|ion|ation|ator|ity|y|ious|ory)?"
+    r"|[a-z]+(?:name|url|uri|path|file|type|field|label|length|limit|hash|policy)"
 )
+"""Words of names of what is no secret itself; each word of a name like `tokenizer_config` by itself."""
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_BORING_END = re.compile(r"(?:^|_|[a-z](?=[IAWR]))(?:[iI][dD][sS]?|[aA][tT]|[wW][eE][bB]|[aA][rR][nN]|[rR][eE][fF])$")
+"""The end of a name like `token_user_id`."""
 _PASSED = re.compile(
     r"first|second|third|last|next|one|two|single|multi|band|low|high|render|shader|shadow|light|depth|post|forward"
     r"|backward|opt|compiler?|num|is|did|test|tests|dry|all|by|can|will|must|to|and|pre|build|sky|gate|season|day|bus"
@@ -47,11 +50,17 @@ _PASSED = re.compile(
 )
 """In front of `pass`: another pass than one to get in by."""
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\u00c0-\u058f-]{0,24}")
+_TYPE = r"[ ]?:?[ ][&*]?[A-Za-z][\w.<>\[\]?]{0,20}(?=[ ]?=[ ]?[\"'`])"
+"""As programs declare what they assign to: `token: str = "..."`, `var token string = "..."`."""
 _STRONG = re.compile(
-    r"[\"'`\])*]{0,3}[ \t]{0,8}(?::=|=>|=(?!=)|:(?!:)|：|>|(?<=[\"']),|-(?=[ ][\"']))\s{0,4}(?:(?:b|r|f|u|"
-    r"@)?(?=[\"'`]))?(?P<quote>[\"'`]{0,3})"
+    rf"(?:{_TYPE}|[\"'`\])*]{{0,3}})[ \t]{{0,8}}"
+    r"(?:(?:[.+?]|\?\?|\|\||:{1,3})?=(?![=>~])|[!=]==?(?=[ ]?[\"'`])|=>|:(?!:)|：|>\s{0,16}|(?<=[\"']),"
+    r"|-(?=[ ][\"']))\s{0,4}(?:(?:b|r|f|u|@)?(?=[\"'`]))?(?P<quote>[\"'`]{0,3})"
 )
-_NEXT = re.compile(r"[ ]{1,2}[\"'`]?(?P<value>[^\s\"'`<>(){}\[\]]{6,40})")
+_NEXT = re.compile(r"[ ]{1,2}[\"'`]?(?P<value>[^\s\"'`<>]{6,40})")
+_NEXT_KEY = re.compile(r"[ ]{1,2}[\"'`]?(?P<value>[\w.~+/=-]{20,400})")
+_QUOTED = re.compile(r"\s{1,4}(?P<quote>[\"'`])")
+_CALLED_WITH = re.compile(r"[ (](?P<quote>[\"'`])")
 _FLAG = re.compile(r"[ =]+(?P<quote>[\"']?)")
 _SAID = re.compile(
     r"[\"'`]?\s{0,3}(?:\([^)\n]{0,40}\)\s)?(?:(?:for|of|to|on|in|at|für|fur|zum|zur|pour|de|del|da|do|voor|di|per"
@@ -65,6 +74,8 @@ _VALUES = {q: re.compile(rf"[^{q}\n]{{3,300}}(?={q})|[^{q}\s]{{300,400}}") for q
 _NEXT_FIELD = re.compile(r"&\w{1,40}=")
 _CALLED = ("(", "[")
 _PROSE_END = ".,?:;)*"
+_WEAK = frozenset(("key", "auth", "clé", "llave", "chiave", "schlüssel", "キー", "키"))
+"""Names of much that is no secret."""
 _PIN = re.compile(
     r"(?:\s?(?:code|number|nummer))?(?:\s(?:of|for|to)\s(?:the|my|our|his|her)\s\w{1,20})?(?:\s(?:is|ist|est|es|è|é)\s|\s?[:=#]\s?)(?P<value>\d{4,8})(?![\d.,/-]?\d)",
     re.IGNORECASE,
@@ -134,6 +145,11 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
         if match := _PIN.match(text, end):
             yield match.start("value"), match.end("value"), 0.6, "password", "PIN"
         return
+    yield from _called(text, name, start, end)
+
+
+def _called(text: str, name: str, start: int, end: int) -> Iterator[Found]:
+    """The value of a name that has a word for secrets in it, which stands at `start` to `end`."""
     left = start
     while left > 0 and start - left < 40 and _IDENTIFIER.fullmatch(text[left - 1]):
         left -= 1
@@ -142,8 +158,9 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
     while right > end and text[right - 1] in ".-":
         right -= 1
     short = name == "password" and text[left:end].lower().rstrip("_").endswith("pass")
-    rest = text[left:right].lower().replace(text[start:end].lower(), "", 1)
-    if text[left - 2 : left] == "::" or _BORING.search(rest) or (short and _is_other_pass(text[left:end])):
+    if text[left - 2 : left] == "::" or _is_boring(text[left:start] + text[end:right]):
+        return
+    if short and _is_other_pass(text[left:end]):
         return
     for operator, said in ((_STRONG, False), (_SAID, True)):
         match = operator.match(text, right)
@@ -163,11 +180,30 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
                 kind = "password" if name == "password" else "api_key"
                 yield span[0], span[0] + len(value), score, kind, "assigned to a name for secrets"
         return
-    is_word = name == "password" and not short
-    if is_word and (match := _NEXT.match(text, right)) and _is_strong(match["value"].rstrip(_PROSE_END)):
-        begin, value = match.start("value"), match["value"].rstrip(_PROSE_END)
-        yield begin, begin + len(value), 0.6, "password", "beside a name for passwords"
+    yield from _without_operator(text, name, (left, right), right == end)
+
+
+def _without_operator(text: str, name: str, named: tuple[int, int], whole: bool) -> Iterator[Found]:
+    """A value that stands right behind a name: `--password hunter22`, `IDENTIFIED BY '...'`, "API token 9fK3...".
+
+    `named`: where the name stands. `whole`: nothing of it is behind the word for secrets.
+    """
+    left, right = named
+    word = text[left:right].lower()
+    if word == "identified by" and (match := _QUOTED.match(text, right)):
+        if (span := _value(text, match.end(), match["quote"])) and _password(text[slice(*span)], match, True, word):
+            yield *span, 0.85, "password", "password of a database"
         return
+    if name == "password" and not word.rstrip("_").endswith("pass"):
+        if (match := _NEXT.match(text, right)) and _is_strong(value := _bare(match["value"])):
+            begin = match.start("value")
+            yield begin, begin + len(value), 0.6, "password", "beside a name for passwords"
+            return
+    elif name == "key" and whole and word not in _WEAK and (match := _NEXT_KEY.match(text, right)):
+        value = match["value"].rstrip(_PROSE_END)
+        if len(value) >= 20 and is_random(value) and not is_placeholder(value):
+            yield match.start("value"), match.start("value") + len(value), 0.65, "api_key", "beside a name for keys"
+            return
     if (
         text[left : left + 1] == "-"
         and (match := _FLAG.match(text, right))
@@ -176,6 +212,17 @@ def _beside(text: str, name: str, start: int, end: int) -> Iterator[Found]:
         value = text[slice(*span)]
         if not is_placeholder(value) and any(map(str.isdigit, value)) and not value.startswith("-"):
             yield *span, 0.7, "password" if name == "password" else "api_key", "given on a command line"
+
+
+def _is_boring(rest: str) -> bool:
+    """`rest`: of a name, what is beside the word for secrets."""
+    return _BORING_END.search(rest) is not None or any(_BORING.fullmatch(p.lower()) for p in _PART.findall(rest))
+
+
+def _bare(value: str) -> str:
+    """Without what ends a sentence, and brackets that are around it."""
+    value = value.rstrip(_PROSE_END if "(" not in value else ".,?:;*")
+    return "" if value[:1] in ("(", "[", "{") and value[-1:] in (")", "]", "}") else value
 
 
 def _is_other_pass(name: str) -> bool:
@@ -187,15 +234,16 @@ def _is_strong(value: str) -> bool:
     """As people are told to make passwords up: capitals, small letters, digits; and no name of something."""
     kinds = (str.isdigit, str.islower, str.isupper)
     mixed = len(value) >= 6 and all(any(map(kind, value)) for kind in kinds)
-    return mixed and not is_placeholder(value) and (not is_name(value) or value[-1] in "!@#$%^&*")
+    marked = value[:1] in ("!", "#", "*") or value[-1:] in tuple("!@#$%^&*")
+    return mixed and not is_placeholder(value) and (marked or not is_name(value))
 
 
 def _vendor(text: str, start: int, end: int) -> Iterator[Found]:
     """A name in which a service is all that tells what the value is for: `DATADOG_STAGING = "..."`."""
     suffix = _IDENTIFIER.match(text, end)
     right = suffix.end() if suffix else end
-    match = _STRONG.match(text, right)
-    if match is None or _BORING.search(text[end:right].lower()):
+    match = _STRONG.match(text, right) or _CALLED_WITH.match(text, right)
+    if match is None or _is_boring(text[end:right]):
         return
     span = _value(text, match.end(), match["quote"])
     if span is not None and is_random(value := text[slice(*span)]) and not is_placeholder(value):
@@ -228,7 +276,7 @@ def _password(value: str, operator: re.Match[str], said: bool, name: str) -> flo
 def _key(value: str, said: bool, name: str) -> float:
     if is_placeholder(value) or " " in value:
         return 0.0
-    weak = name in ("key", "auth", "clé", "llave", "chiave", "schlüssel", "キー", "키")
+    weak = name in _WEAK
     if weak and _UUID.fullmatch(value):
         return 0.0
     if is_random(value) and len(value) >= (20 if weak or said else 16):

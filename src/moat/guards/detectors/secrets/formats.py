@@ -72,8 +72,8 @@ def _begun(text: str) -> Iterator[Found]:
     # Of this text alone: what may be a key is kept nowhere.
     placeholders: dict[str, bool] = {}
     for start, end in _STARTS.spans(text):
-        if text[start - 1 : start] == "." and start > 0:
-            continue
+        if text[start - 1 : start] == "." and start > 0 and "/" not in text[start:end]:
+            continue  # an attribute; of an address, it is a subdomain
         for format_ in _BY_START[text[start:end]]:
             match = _written(text[start:end], format_.rest).match(text, start)
             if match is None or _goes_on(text, match.end()):

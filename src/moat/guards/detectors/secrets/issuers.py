@@ -42,7 +42,7 @@ FORMATS = (
         r"(?=(?:[A-Za-z.%-]{0,60}\d){5})[\w.%-]{20,250}",
     ),
     Format("Slack", "xapp-", r"\d-[A-Z0-9]{6,}-\d{6,}-[a-z0-9]{20,}"),
-    Format("Slack webhook", "hooks.slack.com/", r"(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,60}"),
+    Format("Slack webhook", "hooks.slack.com/", r"(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,80}"),
     Format("Stripe", "sk_live_|sk_test_|sk_prod_|rk_live_|rk_test_|rk_prod_", rf"{_W}{{10,247}}"),
     Format("Stripe webhook", "whsec_", r"[A-Za-z0-9+/=]{24,64}"),
     Format("Anthropic", "sk-ant-", rf"{_WD}{{20,200}}"),

@@ -21,11 +21,15 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"^[$%@&!#~]|^(?:os|process|env|self|this|config|settings|settings|secrets?|vault|props|params|args|request|req|ctx|options?|data|var|local|module|ssm|arn|file|env)"
-    r"[.:\[(/]|environ|getenv|\w\(|\)$|\]$|^\w+\.\w+\.\w+$|^[a-z_]\w*\.[A-Za-z_]\w*$|^_?[A-Z]+(?:_[A-Z0-9]+)+$|^https?:|^/|^\./|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|->|::|^\w+\[",
+    r"^(?:os|process|env|self|this|config|settings|settings|secrets?|vault|props|params|args|request|req|ctx|options?|data|var|local|module|ssm|arn|file|env)"
+    r"[.:\[(/]|environ|getenv|^[A-Za-z_][\w.:]{2,}\(|\)$|\]$|^\w+\.\w+\.\w+$|^[a-z_]\w*\.[A-Za-z_]\w*$|^_?[A-Z]+(?:_[A-Z0-9]+)+$|^https?:|^/|^\./|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|->|::|^\w+\[",
 )
+_SIGIL = re.compile(r"[$%@&!#~]{1,2}[\w.:{}()\[\]/-]*%?")
+"""Variables, directives and anchors, as shells, templates and YAML write them."""
 _WORDY = re.compile(r"[A-Za-z]?[a-z]+(?:[ _.-][A-Za-z]?[a-z]+)*")
 _LETTERS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LONG = 20
+"""Characters of what no attribute is called, if they look random."""
 _NUMBERS = re.compile(r"\d+")
 _CAMEL = re.compile(r"[a-z]+(?:[A-Z][a-z]+)+|(?:[A-Z][a-z]+)+")
 
@@ -53,9 +57,21 @@ def is_placeholder(value: str) -> bool:
     return (
         len(set(value)) < 3
         or _PLACEHOLDER.search(value) is not None
-        or _REFERENCE.search(value) is not None
+        or _is_reference(value)
         or (len(value) > 5 and _in_order(value) > 0.7)
     )
+
+
+def _is_reference(value: str) -> bool:
+    if _SIGIL.fullmatch(value):
+        return value[0] in "$%" or value[1:2] in ("{", "(", "[") or not _is_mixed(value)
+    return _REFERENCE.search(value) is not None and not any(
+        len(part) >= _LONG and part.isalnum() and is_random(part) for part in value.split(".")
+    )
+
+
+def _is_mixed(value: str) -> bool:
+    return all(any(map(kind, value)) for kind in (str.isdigit, str.islower, str.isupper))
 
 
 def is_wordy(value: str) -> bool:
