@@ -243,11 +243,13 @@ def test_a_new_process_goes_on_and_asks_nothing_twice(tmp_path: Path) -> None:
     assert len(done_before) == len(set(done_before)) == 6
 
 
-def limited(amount: str, **more: object) -> LimitLedger:
-    """A ledger with one budget in money, at a thousand picodollars a token."""
+def limited(amount: str, used: int = 0, **more: object) -> LimitLedger:
+    """A ledger with one budget in money, at a thousand picodollars a token. `used`: picodollars before it began."""
     ledger = LimitLedger(FakeClock())
     limits = compiled([LimitConfig(name="budget", money=amount, window="month", **more)])  # type: ignore[arg-type]
-    ledger.adopt(Rules(limits, frozenset(), {}, lambda alias, usage: None), lambda limit, since: {})
+    ledger.adopt(
+        Rules(limits, frozenset(), {}, lambda alias, usage: None), lambda limit, since: {(): used} if used else {}
+    )
     return ledger
 
 
@@ -260,6 +262,8 @@ def test_a_batch_is_one_reservation(tmp_path: Path) -> None:
             world.begin(client, *(line(f"q{n}", max_tokens=30_000) for n in range(4)))
         assert "limit budget: the batch's 4 lines may take $0.00012" in str(error.value)
         assert "and there is room for 3 of them" in str(error.value)
+        assert "wait" not in str(error.value), "its own lines are in the way, tomorrow too"
+        assert "retry-after" not in error.value.response.headers
         assert [(each.used, each.held) for each in ledger.balances()] == [(0, 0)]
         assert list(client.batches.list()) == []
         assert echo.asked == []
@@ -274,6 +278,21 @@ def test_a_batch_is_one_reservation(tmp_path: Path) -> None:
         echo.waiting = False
         ended(client, made)
         assert [(each.used, each.held) for each in ledger.balances()] == [(3 * 15_000, 0)]
+
+
+def test_a_batch_that_may_wait_is_told_how_long(tmp_path: Path) -> None:
+    world = World(tmp_path, Echo(), ledger=limited("0.00003", used=15_000_000))  # 15,000 tokens are left
+    with world.running(), world.client() as client:
+        with pytest.raises(RateLimitError) as alone:
+            client.chat.completions.create(
+                model="assistant", messages=[{"role": "user", "content": "x"}], max_tokens=20_000
+            )
+        with pytest.raises(RateLimitError) as error:
+            world.begin(client, *(line(f"q{n}", max_tokens=number) for n, number in enumerate((5000, 20_000))))
+        assert "there is room for 1 of them" in str(error.value)
+        assert "wait until the limit has room" in str(error.value)
+        month = float(error.value.response.headers["retry-after"])
+        assert month == float(alone.value.response.headers["retry-after"]) > 60
 
 
 def test_an_open_batch_holds_its_remainder_after_a_restart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whatever a client or a server says, the translation answers with its own errors and nothing else."""
 
-import contextlib
+from functools import partial
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -11,11 +12,13 @@ from moat.adapters.providers import gemini_embeddings
 from moat.adapters.providers.gemini_answer import Reader
 from moat.adapters.providers.gemini_errors import error_of
 from moat.adapters.providers.gemini_request import request_body
+from moat.domain.calls import Delta, Finished
 from moat.domain.errors import ProviderError, RequestError, Unsupported
 from moat.gateway.format import Incoming
 from moat.gateway.formats.gemini import CountTokens, GenerateContent
 from moat.gateway.formats.gemini_embeddings import EmbedContent
 from moat.testing.fakes import new_call
+from tests.refusing import unless_refused
 
 WORDS = st.sampled_from(["", "x", "user", "model", "function", "text", "image_url", "AUTO", "f", "application/json"])
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | WORDS
@@ -70,11 +73,18 @@ def incoming(body: Any) -> Incoming:
     return Incoming(body=msgspec.json.encode(body), path="m:x", query="", content_type="")
 
 
+SAID = [{"role": "user", "parts": [{"text": "x"}]}]
+PLAIN = [{"role": "user", "content": "x"}]
+
+
 @MANY
 @given(st.dictionaries(st.sampled_from(["contents", "systemInstruction"]), shapes(*REQUEST)))
 def test_contents_of_clients(body: Any) -> None:
-    with contextlib.suppress(RequestError):
-        GenerateContent().parse(incoming(body))
+    sound = {"contents": SAID}
+    for said in (body, sound):
+        asked = unless_refused(partial(GenerateContent().parse, incoming(said)), RequestError, is_sound=said is sound)
+        assert asked is None or (asked.model == "m" and isinstance(asked.messages, list))
+        assert said is not sound or (asked and asked.messages == PLAIN)
 
 
 @MANY
@@ -84,18 +94,32 @@ def test_contents_of_clients(body: Any) -> None:
     )
 )
 def test_settings_of_clients(body: Any) -> None:
-    with contextlib.suppress(RequestError):
-        asked = GenerateContent().parse(incoming({"contents": "Hi", **body}))
-        with contextlib.suppress(Unsupported):
-            msgspec.json.encode(request_body(new_call(**asked.params)))
+    sound = {"generationConfig": {"maxOutputTokens": 3}}
+    for said in (body, sound):
+        is_sound, whole = said is sound, incoming({"contents": "Hi", **said})
+        asked = unless_refused(partial(GenerateContent().parse, whole), RequestError, is_sound=is_sound)
+        if asked is None:
+            continue
+        assert asked.messages == [{"role": "user", "content": "Hi"}]
+        call = new_call(**asked.params)
+        sent = unless_refused(partial(request_body, call), Unsupported, is_sound=is_sound)
+        assert sent is None or msgspec.json.decode(msgspec.json.encode(sent))["contents"]
+        assert not is_sound or (sent and sent["generationConfig"] == {"maxOutputTokens": 3})
 
 
 @MANY
 @given(shapes("generateContentRequest", "requests", "content", "parts", "text", "embedContentConfig", "contents"))
 def test_other_requests_of_clients(body: Any) -> None:
-    for format in (CountTokens(), EmbedContent(), EmbedContent(batch=True)):
-        with contextlib.suppress(RequestError):
-            format.parse(incoming(body))
+    one = {"content": {"parts": [{"text": "x"}]}}
+    for format, sound in (
+        (CountTokens(), {"contents": SAID}),
+        (EmbedContent(), one),
+        (EmbedContent(batch=True), {"requests": [one]}),
+    ):
+        for said in (body, sound):
+            asked = unless_refused(partial(format.parse, incoming(said)), RequestError, is_sound=said is sound)
+            assert asked is None or asked.model == "m"
+            assert said is not sound or (asked and (asked.messages == PLAIN or asked.params["input"] in ("x", ["x"])))
 
 
 @MANY
@@ -103,53 +127,44 @@ def test_other_requests_of_clients(body: Any) -> None:
 def test_messages_of_any_shape(said: list[Any]) -> None:
     roles = ["user", "assistant", "tool", "system"]
     messages = [{**one, "role": role} for one in said for role in roles]
-    with contextlib.suppress(Unsupported):
-        msgspec.json.encode(request_body(msgspec.structs.replace(new_call(), messages=messages)))
-    for message in messages:
-        with contextlib.suppress(Unsupported):
-            msgspec.json.encode(request_body(msgspec.structs.replace(new_call(), messages=[message])))
+    for whole in (messages, *([message] for message in messages), PLAIN):
+        call = msgspec.structs.replace(new_call(), messages=whole)
+        sent = unless_refused(partial(request_body, call), Unsupported, is_sound=whole is PLAIN)
+        assert sent is None or isinstance(msgspec.json.decode(msgspec.json.encode(sent))["contents"], list)
+        assert whole is not PLAIN or (sent and sent["contents"] == SAID)
 
 
 @MANY
-@given(
-    st.sampled_from(
-        [
-            "tools",
-            "tool_choice",
-            "response_format",
-            "thinking",
-            "reasoning_effort",
-            "google",
-            "stop",
-            "n",
-            "modalities",
-            "service_tier",
-            "parallel_tool_calls",
-            "logprobs",
-        ]
-    ),
-    shapes(*PARAMS),
-)
+@given(st.sampled_from(CHECKED), shapes(*PARAMS))
 def test_parameters_of_any_shape(name: str, value: Any) -> None:
-    with contextlib.suppress(Unsupported):
-        msgspec.json.encode(request_body(new_call(**{name: value})))
-    for key in ("google", "input", "dimensions"):
-        call = new_call(**{"input": "x", key: value})
-        with contextlib.suppress(Unsupported):
-            gemini_embeddings.ask(call, vertex=False)
-            gemini_embeddings.ask(call, vertex=True)
+    sound = {"stop": "x"}
+    for params in ({name: value}, sound):
+        call = new_call(**params)
+        sent = unless_refused(partial(request_body, call), Unsupported, is_sound=params is sound)
+        assert sent is None or msgspec.json.decode(msgspec.json.encode(sent))["contents"]
+        assert params is not sound or (sent and sent["generationConfig"] == {"stopSequences": ["x"]})
+    for key in ("google", "input", "dimensions", "user"):
+        call = new_call(**{"input": "x", key: "x" if key == "user" else value})
+        for vertex in (False, True):
+            asked = unless_refused(
+                partial(gemini_embeddings.ask, call, vertex=vertex), Unsupported, is_sound=key == "user"
+            )
+            assert asked is None or b'"x"' in msgspec.json.encode(asked.body) or key == "input"
 
 
 @MANY
 @given(shapes(*ANSWER))
 def test_answers_of_servers(answer: Any) -> None:
+    sound = {"candidates": [{"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}]}
+    for said, wire in product((answer, sound), ("openai", "gemini")):
+        data, is_sound = msgspec.json.encode(said), said is sound
+        reader = Reader(msgspec.structs.replace(new_call(), wire=wire), where="w")
+        deltas = [unless_refused(partial(reader.take, data, data), ProviderError, is_sound=is_sound) for _ in range(2)]
+        end = unless_refused(reader.finish, ProviderError, is_sound=is_sound)
+        assert all(delta is None or isinstance(delta, Delta) for delta in deltas)
+        assert end is None or isinstance(end, Finished)
+        assert not is_sound or (deltas[0] and deltas[0].text == "x" and end and end.reason == "stop")
     data = msgspec.json.encode(answer)
-    for call in (new_call(), msgspec.structs.replace(new_call(), wire="gemini")):
-        reader = Reader(call, where="w")
-        with contextlib.suppress(ProviderError):
-            reader.take(data, data)
-            reader.take(data, data)
-            reader.finish()
     assert isinstance(error_of(0, {}, data, where="w"), ProviderError)
     assert isinstance(error_of(429, {}, data, where="w"), ProviderError)
 
@@ -157,12 +172,23 @@ def test_answers_of_servers(answer: Any) -> None:
 @MANY
 @given(shapes("embeddings", "embedding", "values", "predictions", "statistics", "token_count", "usageMetadata"))
 def test_embeddings_of_servers(answer: Any) -> None:
-    with contextlib.suppress(ProviderError):
-        gemini_embeddings.read_answer(new_call(input="x"), msgspec.json.encode(answer), where="w")
+    sound = {"embedding": {"values": [0.5]}}
+    for said in (answer, sound):
+        read = partial(gemini_embeddings.read_answer, new_call(input="x"), msgspec.json.encode(said), where="w")
+        found = unless_refused(read, ProviderError, is_sound=said is sound)
+        if found is not None:
+            delta, end = found
+            vectors = [one["embedding"] for one in msgspec.json.decode(delta.raw or b"")["data"]]
+            assert (len(vectors), end.reason) == (1, "stop")
+            assert said is not sound or vectors == [[0.5]]
 
 
 @given(st.binary(max_size=40))
 def test_bytes_of_servers(data: bytes) -> None:
     assert isinstance(error_of(500, {}, data, where="w"), ProviderError)
-    with contextlib.suppress(ProviderError):
-        Reader(new_call(), where="w").take(data, data)
+    sound = msgspec.json.encode({"candidates": [{"content": {"parts": [{"text": "x"}]}}]})
+    for said in (data, sound):
+        reader = Reader(new_call(), where="w")
+        delta = unless_refused(partial(reader.take, said, said), ProviderError, is_sound=said is sound)
+        assert delta is None or isinstance(delta, Delta)
+        assert said is not sound or (delta and delta.text == "x")

@@ -1,6 +1,7 @@
 """Properties of the translation between the responses API and chat."""
 
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -14,6 +15,7 @@ from moat.gateway.formats.responses import OpenAIResponses, parse_response
 from moat.gateway.formats.responses_items import messages_of, seal
 from moat.gateway.formats.responses_params import chat_params, shown_params
 from moat.testing.fakes import new_call
+from tests.refusing import unless_refused
 
 texts = st.text(max_size=8)
 words = st.text(min_size=1, max_size=8)
@@ -324,10 +326,20 @@ items = st.lists(
 @given(st.dictionaries(st.sampled_from(_NAMES), anything), st.none() | items)
 def test_any_object_is_read_or_refused(body: dict[str, Any], asked: Any) -> None:
     """And what is read can be shown again, whatever the client sent."""
-    body = {"model": "assistant", **body} | ({} if asked is None else {"input": asked})
-    try:
-        request = parse_response(json.dumps(body).encode())
-    except RequestError:
-        return
-    finished = Finished(reason="stop")
-    OpenAIResponses().body(replace(new_call(), params=request.params), [finished])
+    wild = {"model": "assistant", **body} | ({} if asked is None else {"input": asked})
+    sound = {"model": "assistant", "input": "x", "user": "u"}
+    for said in (wild, sound):
+        request = unless_refused(
+            partial(parse_response, json.dumps(said).encode()), RequestError, is_sound=said is sound
+        )
+        if request is None:
+            continue
+        shown, _ = OpenAIResponses().body(
+            replace(new_call(), params=request.params), [Delta(text="y"), Finished(reason="stop")]
+        )
+        answer = json.loads(shown)
+        assert (answer["object"], answer["status"], answer["output"][-1]["content"][0]["text"]) == (
+            *("response", "completed"),
+            "y",
+        )
+        assert said is not sound or request.messages == [{"role": "user", "content": "x"}]

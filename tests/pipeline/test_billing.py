@@ -407,6 +407,63 @@ def test_pictures_are_held_at_their_own_price() -> None:
     assert reserve(shown).usage.video_input == reserve(shown).usage.input
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+HEARD = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+WRITTEN = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+PRICE = st.fixed_dictionaries(
+    {"input": st.integers(2, 9), "output": st.integers(0, 9), "cached": st.integers(0, 2)},
+    optional={
+        name: st.integers(2, 30)
+        for name in ("cache_write", "cache_write_long", "audio_input", "image_input", "video_input")
+    }
+    | {name: st.integers(0, 30) for name in ("audio_output", "image_output", "video_output")},
+)
+
+
+@given(PRICE, st.lists(st.sampled_from([PICTURE, HEARD, WRITTEN]), min_size=1, max_size=3), st.data())
+def test_nothing_that_a_provider_counts_costs_more_than_is_held(
+    price: dict[str, int], content: list[dict], data: st.DataObject
+) -> None:
+    call = changed(new_call(max_tokens=50), messages=[{"role": "user", "content": content}])
+    assert call.deployment is not None
+    rates = configured(ModelPrice(**{name: str(usd) for name, usd in price.items()}), "here")
+    prices = PriceTable({(call.model, call.deployment): always(rates)})
+    held = Reserve(call, replace(fake_ports(ScriptedProvider()), prices=prices))
+
+    def part(name: str, most: int, *, may: bool = True) -> int:
+        return data.draw(st.integers(0, most) | st.just(most), name) if may else 0
+
+    read, written = held.usage.input, held.output
+    audio = part("audio", read, may=HEARD in content)
+    image = part("image", read - audio, may=PICTURE in content)
+    stored = part("stored", read, may=WRITTEN in content)
+    spoken = part("spoken", written, may=HEARD in content)
+    drawn = part("drawn", written - spoken)
+    used = Usage(
+        input=read,
+        output=written,
+        cached=part("cached", read - stored),
+        cache_write=stored,
+        cache_write_long=part("long", stored),
+        audio_input=audio,
+        image_input=image,
+        video_input=part("film", read - audio - image, may=PICTURE in content),
+        audio_output=spoken,
+        image_output=drawn,
+        video_output=part("filmed", written - spoken - drawn),
+    )
+    assert (rates.cost(used) or 0) <= (held.cost(written) or 0)
+
+
+def test_pictures_that_are_dearer_than_films_are_held_at_their_own_price() -> None:
+    call = changed(new_call(), messages=[{"role": "user", "content": [PICTURE]}])
+    assert call.deployment is not None
+    price = ModelPrice(input="1", image_input="5", video_input="1", output="2", image_output="30", video_output="2")
+    prices = PriceTable({(call.model, call.deployment): always(configured(price, "here"))})
+    held = Reserve(call, replace(fake_ports(ScriptedProvider()), prices=prices))
+    assert held.cost(1000) == (30 * 1000 + 5 * held.usage.input) * 10**6
+
+
 def test_where_one_deployment_has_no_price_the_next_one_answers_a_budget() -> None:
     class SmallOnly(FlatPrices):
         def cost(self, deployment: Deployment, alias: str, usage: Usage, at_ns: int = 0) -> int | None:

@@ -1,7 +1,7 @@
 """Whatever comes from a client or a server, only errors of ours come out."""
 
-import contextlib
 import json
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,8 +13,10 @@ from moat.adapters.providers.anthropic_answer import Stream, error_in_answer, wh
 from moat.adapters.providers.anthropic_request import Style, ask
 from moat.adapters.providers.anthropic_schema import strict_schema
 from moat.adapters.providers.openai_foreign import in_openai_terms
+from moat.domain.calls import Delta, Finished
 from moat.domain.errors import ProviderError, Unsupported
 from moat.testing.fakes import new_call
+from tests.refusing import unless_refused
 
 pytestmark = pytest.mark.no_cover  # what these take through the code, the other tests do as well; tracing is slow
 
@@ -55,11 +57,19 @@ events = shaped(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(events, max_size=5), st.sampled_from(["openai", "anthropic"]), st.sampled_from(["", "x"]))
 def test_any_stream(found: list[dict[str, Any]], wire: Any, tool: str) -> None:
-    stream = Stream(msgspec.structs.replace(new_call(stream=True), wire=wire), tool, where="x")
-    body = b"".join(b"event: x\ndata: " + json.dumps(event).encode() + b"\n\n" for event in found)
-    with contextlib.suppress(ProviderError):
-        stream.feed(body + b'data: {"type":"message_stop"}\n\n')
-        stream.finish()
+    sound: list[dict[str, Any]] = [
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "said"}},
+    ]
+    for said in (found, sound):
+        stream = Stream(msgspec.structs.replace(new_call(stream=True), wire=wire), tool, where="x")
+        sent = [*said, {"type": "message_stop"}]
+        body = b"".join(b"event: x\ndata: " + json.dumps(event).encode() + b"\n\n" for event in sent)
+        deltas = unless_refused(partial(stream.feed, body), ProviderError, is_sound=said is sound)
+        end = unless_refused(stream.finish, ProviderError, is_sound=said is sound)
+        assert deltas is None or (stream.done and end is not None), "what was read to its end has one"
+        assert end is None or isinstance(end[-1], Finished)
+        assert said is not sound or "".join(delta.text for delta in deltas or ()) == "said"
 
 
 @settings(max_examples=200, deadline=None)
@@ -67,8 +77,13 @@ def test_any_stream(found: list[dict[str, Any]], wire: Any, tool: str) -> None:
     shaped("usage", "stop_reason", "stop_details", "error", type=st.just("message"), content=st.lists(blocks) | values)
 )
 def test_any_answer(body: dict[str, Any]) -> None:
-    with contextlib.suppress(ProviderError):
-        whole(new_call(), json.dumps(body).encode(), "", where="x")
+    sound = {"type": "message", "content": [{"type": "text", "text": "said"}]}
+    for said in (body, sound):
+        found = unless_refused(
+            partial(whole, new_call(), json.dumps(said).encode(), "", where="x"), ProviderError, is_sound=said is sound
+        )
+        assert found is None or isinstance(found[-1], Finished)
+        assert said is not sound or (found and isinstance(found[0], Delta) and found[0].text == "said")
 
 
 @settings(max_examples=100, deadline=None)
@@ -98,18 +113,25 @@ params = shaped(
     st.sampled_from(["native", "tool"]),
 )
 def test_any_call(asked: list[dict[str, Any]], given_: dict[str, Any], wire: Any, structured: Any) -> None:
-    call = msgspec.structs.replace(new_call(), messages=asked, params=given_, wire=wire)
     style = Style(max_tokens=4096, structured_outputs=structured, thinking="budget")
     before = json.dumps([asked, given_])
-    with contextlib.suppress(Unsupported):
-        json.dumps(ask(call, style).body)
+    for messages, is_sound in ((asked, False), ([{"role": "user", "content": "x"}], True)):
+        call = msgspec.structs.replace(new_call(), messages=messages, params={} if is_sound else given_, wire=wire)
+        sent = unless_refused(partial(ask, call, style), Unsupported, is_sound=is_sound)
+        assert sent is None or json.loads(json.dumps(sent.body))["messages"]
     assert json.dumps([asked, given_]) == before, "the call is not changed: another deployment may need it"
 
 
 @settings(max_examples=200, deadline=None)
 @given(values)
 def test_any_schema(schema: Any) -> None:
-    strict_schema(schema)
+    """Whatever stands beside it, an object is closed, and its members and theirs are there."""
+    inner = {"type": "object", "properties": {"any": schema, "n": {"type": "integer", "minimum": 3}}}
+    found = strict_schema({"type": "object", "properties": {"inner": inner}})
+    assert found["additionalProperties"] is found["properties"]["inner"]["additionalProperties"] is False
+    members = found["properties"]["inner"]["properties"]
+    assert members == {"any": strict_schema(schema), "n": {"type": "integer", "description": "{minimum: 3}"}}
+    assert isinstance(members["any"], dict) or members["any"] == schema
 
 
 @pytest.mark.parametrize("wire", ["anthropic", "gemini", "responses"])

@@ -3,8 +3,8 @@
 The answers were written from AWS's API reference; the shapes are checked against botocore's description of the API.
 """
 
-import contextlib
 import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from moat.testing.fakes import new_call
 from tests.providers.eventstreams import encode
 from tests.providers.peer import answering, chunked, dribbling, peer
 from tests.providers.peer import whole as response
+from tests.refusing import unless_refused
 
 pytestmark = pytest.mark.anyio
 
@@ -318,15 +319,28 @@ KINDS = st.sampled_from(["messageStart", "contentBlockStart", "contentBlockDelta
 
 @pytest.mark.promise("up-3")
 @settings(max_examples=150, deadline=None)
-@given(JSON, st.lists(st.tuples(KINDS, JSON), max_size=4))
-def test_wrong_types_are_typed_errors(answer: Any, events: list[tuple[str, Any]]) -> None:
-    with contextlib.suppress(ProviderDown):
-        whole(msgspec.json.encode(answer), "", where="x")
-    stream = Stream("", where="x")
-    with contextlib.suppress(ProviderDown, StreamCut):
-        for kind, payload in events:
-            stream.feed(encode({":event-type": kind}, msgspec.json.encode(payload)))
-        stream.finish()
+@given(JSON)
+def test_wrong_types_are_typed_errors(answer: Any) -> None:
+    sound = {"output": {"message": {"content": [{"text": "x"}]}}, "stopReason": "end_turn"}
+    for said in (answer, sound):
+        read = partial(whole, msgspec.json.encode(said), "", where="x")
+        found = unless_refused(read, ProviderDown, is_sound=said is sound)
+        assert found is None or [isinstance(each, Delta) for each in found] == [True] * (len(found) - 1) + [False]
+        assert said is not sound or found == [Delta(text="x"), Finished(reason="stop")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(KINDS, JSON), max_size=4))
+def test_wrong_types_in_streams_are_typed_errors(events: list[tuple[str, Any]]) -> None:
+    wild = [encode({":event-type": kind}, msgspec.json.encode(payload)) for kind, payload in events]
+    sound = [START, HELLO, STOP]
+    for sent in (wild, sound):
+        stream = Stream("", where="x")
+        fed = unless_refused(partial(stream.feed, b"".join(sent)), ProviderDown, is_sound=sent is sound)
+        assert all(isinstance(delta, Delta) for delta in fed or ())
+        end = unless_refused(stream.finish, (ProviderDown, StreamCut), is_sound=sent is sound)
+        assert end is None or isinstance(end, Finished)
+        assert sent is not sound or (fed, end) == ([Delta(text="Hello")], Finished(reason="stop"))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from genai_prices import Usage as PublishedUsage
 from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from moat.domain.calls import Deployment
 from moat.domain.config import ModelPrice
@@ -123,6 +124,46 @@ def test_the_table_knows_deployments_by_alias() -> None:
 def test_more_cached_than_input_tokens_never_costs_less_than_nothing() -> None:
     rates = configured(ModelPrice(input="1", output="1", cached="0"), "here")
     assert rates.cost(Usage(input=1, cached=5)) == 0
+
+
+@st.composite
+def possible_inputs(draw: st.DrawFn) -> Usage:
+    """Tokens of each kind, of which so many were in the cache, as far as a provider tells of what kind those are."""
+    words, audio, image, video, written = (draw(st.integers(0, 9)) for _ in range(5))
+    hits = [draw(st.integers(0, count)) for count in (words, audio, image, video)]
+    told = draw(st.booleans())
+    return Usage(
+        input=words + audio + image + video + written,
+        audio_input=audio,
+        image_input=image,
+        video_input=video,
+        cached=sum(hits),
+        cached_audio=hits[1] if told else 0,
+        cached_image=hits[2] if told else 0,
+        cache_write=written,
+        cache_write_long=draw(st.integers(0, written)),
+    )
+
+
+@given(possible_inputs())
+def test_each_token_of_an_input_is_billed_once(usage: Usage) -> None:
+    kinds = [name for name in ModelPrice.__struct_fields__ if name.startswith("cache") or name.endswith("input")]
+    assert configured(ModelPrice(**dict.fromkeys(kinds, "1")), "here").cost(usage) == usage.input * 10**6
+
+
+DEAR = st.sampled_from(["input", "audio_input", "image_input", "video_input", "cache_write"])
+CHEAP = st.sampled_from(["cached", "cached_audio", "cached_image"])
+
+
+@given(
+    possible_inputs(), st.dictionaries(DEAR, st.integers(5, 9), min_size=5), st.dictionaries(CHEAP, st.integers(0, 5))
+)
+def test_what_was_in_the_cache_never_makes_a_bill_dearer(
+    usage: Usage, dear: dict[str, int], cheap: dict[str, int]
+) -> None:
+    price = {name: str(usd) for name, usd in ({"cached": 5} | dear | cheap).items()}
+    rates = configured(ModelPrice(**price), "here")
+    assert rates.cost(usage) <= rates.cost(replace(usage, cached=0, cached_audio=0, cached_image=0))
 
 
 def test_usd_and_picodollars() -> None:

@@ -71,6 +71,21 @@ THINKING = {
     "thoughtsTokenCount": 400,
     "totalTokenCount": 1480,
 }
+SEEN = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 10,
+    "prompt_tokens_details": {"cached_tokens": 950, "image_tokens": 900},
+}
+FILMED = {
+    "promptTokenCount": 100_000,
+    "cachedContentTokenCount": 90_000,
+    "candidatesTokenCount": 10,
+    "promptTokensDetails": [
+        {"modality": "VIDEO", "tokenCount": 95_000},
+        {"modality": "TEXT", "tokenCount": 5000},
+    ],
+    "cacheTokensDetails": [{"modality": "VIDEO", "tokenCount": 90_000}],
+}
 HIT = {
     "prompt_tokens": 1500,
     "completion_tokens": 200,
@@ -94,8 +109,9 @@ KEY = {"api_key": "k"}
 SONNET, NOVA = "claude-sonnet-4-20250514", "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 # OpenAI: 93 x 2.50 + 1024 x 1.25 + 46 x 10; 81 x 1.25 + 1035 x 10; 50 x 2.50 + 100 x 32 + 30 x 10 + 90 x 64
+# of 950 cached tokens 850 are of pictures at least: 50 x 2.50 + 950 x 1.25 + 10 x 10
 # Anthropic: 2048 x 3 + 456 x 3.75 + 100 x 6 + 1800 x 0.30 + 503 x 15
-# Gemini: 400 x 0.30 + 600 x 0.03 + 480 x 2.50. Groq: 18 x 0.59 + 556 x 0.79
+# Gemini: 400 x 0.30 + 600 x 0.03 + 480 x 2.50; 10000 x 0.30 + 90000 x 0.03 + 10 x 2.50. Groq: 18 x 0.59 + 556 x 0.79
 # DeepSeek: 500 x 0.27 + 1000 x 0.07 + 200 x 1.10
 # Bedrock: 1000 x 3 + 1000 x 0.30 + 500 x 3.75 + 200 x 15
 PAYLOADS = (
@@ -105,6 +121,7 @@ PAYLOADS = (
     Payload("OpenAI, reasoning, streamed", "openai", "gpt-5", OPENAI, openai_stream(THOUGHT), "0.01045125"),
     Payload("OpenAI, audio", "openai", "gpt-audio", OPENAI, [openai(SPOKEN)], "0.009385"),
     Payload("OpenAI, audio, streamed", "openai", "gpt-audio", OPENAI, openai_stream(SPOKEN), "0.009385"),
+    Payload("OpenAI, pictures that were cached", "openai", "gpt-4o", OPENAI, [openai(SEEN)], "0.0014125"),
     Payload("Anthropic, caches", "anthropic", SONNET, ANTHROPIC, [anthropic(WRITTEN)], "0.016539", KEY),
     Payload(
         "Anthropic, caches, streamed",
@@ -125,6 +142,7 @@ PAYLOADS = (
         "0.001338",
         KEY,
     ),
+    Payload("Gemini, a film that was cached", "gemini", "gemini-2.5-flash", GEMINI, [gemini(FILMED)], "0.005725", KEY),
     Payload("DeepSeek, by day", "openai", "deepseek-chat", DEEPSEEK, [openai(HIT)], "0.000425"),
     Payload("DeepSeek, streamed", "openai", "deepseek-chat", DEEPSEEK, openai_stream(HIT), "0.000425"),
     Payload("Groq", "openai", "llama-3.3-70b-versatile", GROQ, [openai(TIMED)], "0.00044986"),

@@ -23,6 +23,7 @@ from moat.pipeline.stages.resolve import Resolve
 from moat.pipeline.stages.route import Route
 from moat.ports.ledger import Admission, Hold, Ledger, Spending, Worst
 from moat.ports.prices import Prices
+from moat.spend.refusals import SOON
 
 DISCOUNT = 0.5
 """Where moat.yaml states none: what OpenAI, Anthropic, Google and others take off."""
@@ -86,11 +87,15 @@ def too_much(error: LimitExceeded, held: int, whole: Whole) -> LimitExceeded:
     if error.status != LimitExceeded.default_status:
         return error  # a line that no budget will ever have room for
     cost = "" if whole.cost is None else f"{format_usd(whole.cost)} and "
+    # What would be free in a moment is what its own lines held: another try would not go better.
+    waits = not held or (error.retry_after or 0) > SOON
+    remedy = "Make it smaller, or ask for shorter answers (`max_tokens`)"
     refused = LimitExceeded(
         f"limit {error.limit}: the batch's {whole.lines:,} lines may take {cost}{whole.tokens:,} tokens together, and "
         f"there is room for {held:,} of them",
         where="input_file_id",
-        remedy="Make it smaller, ask for shorter answers (`max_tokens`), or wait until the limit has room.",
+        remedy=f"{remedy}, or wait until the limit has room." if waits else f"{remedy}.",
+        retry_after=error.retry_after if waits else None,
     )
     refused.limit = error.limit
     return refused

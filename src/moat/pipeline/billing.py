@@ -1,5 +1,6 @@
 """What a try may take at most, and what it took in the end."""
 
+from itertools import product
 from operator import attrgetter
 from typing import Any
 
@@ -41,6 +42,8 @@ MAX_TOKENS = 4_000_000
 _ABANDONED = (ClientClosed, Stopped, DeadlinePassed, ProviderTimeout)
 """Ends of a try that was under way: the provider may bill it."""
 
+_Kinds = tuple[tuple[str, ...], tuple[str, ...]]
+"""Counts of a usage: of the input, and of the answer."""
 _IMAGES = ("images", "image_edits", "image_variations")
 _counts = attrgetter(*COUNTS)
 
@@ -58,16 +61,15 @@ class Reserve:
         self._tier = asked_tier(call)
         self._input = most_input_tokens(call) + self.searches * RESULT_TOKENS
         self._units = _most_units(call)
-        self._writes = caches(call)
-        self._sounds = sounds(call)
-        self._shows = shows(call)
-        self._draws = ports.prices.draws(call.deployment, self._alias)
         self.choices = choices(call)
         """Answers that share `output`."""
         self.output = _output(call, ports, self.choices)
         """Tokens, of all answers together."""
         self._about = _input(call)
         self._fixed = call.operation not in SHORTENED
+        kinds = _kinds(call, draws=ports.prices.draws(call.deployment, self._alias))
+        tiers = (self._tier,) if self._tier in ("", AS_ASKED) else (self._tier, "")
+        self._kinds = {tier: self._dearest(kinds, tier) for tier in tiers}
 
     @property
     def worst(self) -> Worst:
@@ -78,16 +80,14 @@ class Reserve:
         """Picodollars with so many output tokens; None without a price. A level of service that was asked for may be
         passed over: the ordinary price is held if it is higher.
         """
-        cost = self._cost(self._usage(output))
-        if cost is None or self._tier in ("", AS_ASKED):
-            return cost
-        ordinary = self._cost(msgspec.structs.replace(self._usage(output), tier=""))
-        return None if ordinary is None else max(cost, ordinary)
+        costs = [self._cost(self._usage(output, tier, kinds)) for tier, kinds in self._kinds.items()]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None
 
     @property
     def usage(self) -> Usage:
         """All of it."""
-        return self._usage(self.output)
+        return self._usage(self.output, self._tier, self._kinds[self._tier])
 
     @property
     def tier(self) -> str:
@@ -102,23 +102,20 @@ class Reserve:
         costs = [self._prices.cost(self._deployment, self._alias, usage) for usage in kinds]
         return max((cost for cost in costs if cost is not None), default=None)
 
-    def _usage(self, output: int) -> Usage:
-        """Every token of the dearest kind that the call can have."""
-        written = self._input if self._writes else 0
-        return Usage(
-            input=self._input,
-            output=output,
-            cache_write=written,
-            cache_write_long=written,
-            audio_input=self._input if self._sounds else 0,
-            audio_output=output if self._sounds else 0,
-            video_input=self._input if self._shows else 0,
-            video_output=output if self._draws else 0,
-            units=self._units,
-            searches=self.searches,
-            tier=self._tier,
-            estimated=True,
+    def _dearest(self, every: list[_Kinds], tier: str) -> _Kinds:
+        if len(every) == 1:
+            return every[0]
+        return max(every, key=lambda kinds: self._cost(self._usage(self.output, tier, kinds)) or 0)
+
+    def _usage(self, output: int, tier: str, kinds: _Kinds) -> Usage:
+        """Every token of a kind that the call can have."""
+        whole = Usage(
+            input=self._input, output=output, units=self._units, searches=self.searches, tier=tier, estimated=True
         )
+        asked, answered = kinds
+        if not asked and not answered:
+            return whole
+        return msgspec.structs.replace(whole, **dict.fromkeys(asked, self._input), **dict.fromkeys(answered, output))
 
 
 class Seen:
@@ -168,6 +165,22 @@ def billed(call: Call, error: MoatError | None, finished: Finished | None, seen:
     so_far = _plausible(seen.usage, reserve)
     output, searched = max(so_far.output, output), max(so_far.searches, searched)
     return msgspec.structs.replace(so_far, output=output, searches=searched, estimated=True)
+
+
+def _kinds(call: Call, *, draws: bool) -> list[_Kinds]:
+    """What all tokens of the input, and all of the answer, may be at most: each with each, words among them."""
+    asked: list[tuple[str, ...]] = [()]
+    answered: list[tuple[str, ...]] = [()]
+    if caches(call):
+        asked += [("cache_write",), ("cache_write", "cache_write_long")]
+    if sounds(call):
+        asked.append(("audio_input",))
+        answered.append(("audio_output",))
+    if shows(call):
+        asked += [("image_input",), ("video_input",)]
+    if draws:
+        answered += [("image_output",), ("video_output",)]
+    return list(product(reversed(asked), reversed(answered)))
 
 
 def _input(call: Call) -> int:

@@ -118,19 +118,27 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     def _read(self, usage: Usage) -> int:
         heard = min(usage.cached_audio, usage.cached)
         seen = min(usage.cached_image, usage.cached - heard)
-        audio, image = max(0, usage.audio_input - heard), max(0, usage.image_input - seen)
+        audio, image, video = max(0, usage.audio_input - heard), max(0, usage.image_input - seen), usage.video_input
+        kept = usage.cached + usage.cache_write
+        whole = max(usage.input, kept, heard + audio + seen + image + video)
+        # Not everybody says what was in the cache: so many pieces of films, pictures and sound have to have been.
+        both = max(0, kept + audio + image + video - whole)
+        filmed = min(both, video)
+        shown = min(both - filmed, image)
+        played = both - filmed - shown
+        seen += min(shown, usage.cached - heard - seen)
+        heard += min(played, usage.cached - heard - seen)
         long = min(usage.cache_write_long, usage.cache_write)
-        other = usage.cached + usage.cache_write + audio + image + usage.video_input
         return (
-            max(0, usage.input - other) * self.input
+            (whole - kept - (audio + image + video - both)) * self.input
             + (usage.cached - heard - seen) * self.cached
             + heard * self.cached_audio
             + seen * self.cached_image
             + (usage.cache_write - long) * self.cache_write
             + long * self.cache_write_long
-            + audio * self.audio_input
-            + image * self.image_input
-            + usage.video_input * self.video_input
+            + (audio - played) * self.audio_input
+            + (image - shown) * self.image_input
+            + (video - filmed) * self.video_input
         )
 
     def _written(self, usage: Usage) -> int:
@@ -197,7 +205,7 @@ class PriceTable:
     def draws(self, deployment: Deployment, alias: str) -> bool:
         """Are tokens of pictures or films dearer than those of words in its answers?"""
         rates = self.rates(deployment, alias)
-        return rates is not None and rates.video_output > rates.output
+        return rates is not None and max(rates.image_output, rates.video_output) > rates.output
 
     def rates(self, deployment: Deployment, alias: str, at_ns: int = 0) -> Rates | None:
         """What holds at a Unix time (0: now), at the ordinary tier; None when there is no price."""
