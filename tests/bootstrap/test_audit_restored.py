@@ -87,3 +87,37 @@ def test_a_restored_state_says_that_it_was_restored_wherever_it_was_killed(proje
     ended, unfinished, finished = map(int, done.stdout.splitlines()[-1].split())
     assert (ended, finished) == (0, 1), "the state is there with the last step, and not before"
     assert unfinished >= 8
+
+
+@pytest.mark.promise("guard-4")
+@pytest.mark.parametrize("spoilt", [None, "nonsense\nand more"])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_that_the_end_of_the_log_was_lost_is_told_after_a_restore_too(
+    project: Project, tmp_path: Path, spoilt: str | None, elsewhere: bool
+) -> None:
+    backup, head = tmp_path / "backup", project.root / ".moat" / "audit.head"
+    for number in range(9):
+        project.ok("keys", "create", "--name", f"app{number}")
+    if not elsewhere:
+        project.ok("backup", str(backup))
+    head.unlink() if spoilt is None else head.write_text(spoilt)
+    project.ok("keys", "create", "--name", "later")
+    assert "begun anew" in project.run("audit", "verify").out
+    if elsewhere:
+        project.ok("backup", str(backup))
+        emptied(project)
+    else:
+        (project.root / ".moat" / "state.db").rename(tmp_path / "state.db")
+    project.ok("restore", str(backup))
+    assert "begun anew" in project.run("audit", "verify").out
+    said = project.ok("audit", "list", "--json").out
+    assert "begun anew" not in said
+
+
+@pytest.mark.promise("guard-4")
+def test_a_log_that_lost_nothing_is_whole_after_a_restore(project: Project, tmp_path: Path) -> None:
+    project.ok("keys", "create", "--name", "app")
+    project.ok("backup", str(tmp_path / "backup"))
+    emptied(project)
+    project.ok("restore", str(tmp_path / "backup"))
+    project.ok("audit", "verify")

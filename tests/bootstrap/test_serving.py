@@ -6,16 +6,20 @@ import json
 import os
 import signal
 import socket
+import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from moat.adapters.duckdb import DuckTraces
 from moat.adapters.sqlite import SqliteState
+from moat.bootstrap import plugins
 from moat.bootstrap.announcement import ServerFile, announced, running_server
 from moat.bootstrap.models import ProviderShelf
 from moat.bootstrap.project import Project as Files
@@ -91,6 +95,38 @@ async def test_from_start_to_end(project: Project) -> None:
     assert running_server(files.server_path) is None
     assert gc.get_threshold() == threshold
     assert gc.get_freeze_count() == 0
+
+
+PLUGIN = """
+from dataclasses import replace
+import msgspec
+from moat.testing.simulated import KIND
+
+Word = str
+
+class Answer(msgspec.Struct):
+    word: "Word"
+
+KIND = replace(KIND, name="late")
+"""
+
+
+@pytest.mark.anyio
+async def test_what_a_plugin_decodes_is_worked_out_before_the_first_request(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "late_kind.py").write_text(PLUGIN, "utf-8")
+    monkeypatch.syspath_prepend(project.root)
+    point = EntryPoint("late", "late_kind:KIND", plugins.PROVIDER_GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point])
+    project.replace("moat.yaml", {"simulated: {kind: simulated,": "simulated: {kind: late,"})
+    try:
+        async with up(Files(project.root)):
+            late = sys.modules["late_kind"]
+            del late.Word
+            assert msgspec.json.decode(b'{"word": "done"}', type=late.Answer).word == "done"
+    finally:
+        sys.modules.pop("late_kind", None)
 
 
 @pytest.mark.anyio

@@ -136,6 +136,17 @@ async def test_what_a_provider_says_of_an_error_is_told_and_kept_without_data(ac
 
 
 @pytest.mark.promise("guard-2")
+async def test_so_is_what_it_said_last_before_the_deadline_passed() -> None:
+    world = World(guards({**REDACT, "on": ["output"]}), [ProviderDown(f"no room for {NUMBER}")])
+    late = FixedModels({"assistant": ["fake/large"]}, {"fake": world.provider}, deadline=0.0)
+    world.run = build(with_fields(world.ports, models=late))
+    with pytest.raises(DeadlinePassed, match="no room for <NUMBER_1>") as caught:
+        await world.answer(new_call("hi"))
+    assert NUMBER not in f"{caught.value!r} {caught.value}"
+    assert NUMBER not in world.kept
+
+
+@pytest.mark.promise("guard-2")
 async def test_so_is_what_was_said_of_one_before_another_try_went_well() -> None:
     world = World(guards({**REDACT, "on": ["output"]}), [ProviderDown(f"no room for {NUMBER}")], says("fine"))
     both = FixedModels({"assistant": ["fake/large", "fake/own"]}, {"fake": world.provider})

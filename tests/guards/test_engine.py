@@ -13,22 +13,14 @@ from hypothesis import strategies as st
 from moat.domain.calls import Call, Delta, Event, Finished, ToolCallDelta
 from moat.domain.errors import ConfigError, GuardBlocked, RequestError
 from moat.domain.policies import PolicyConfig
-from moat.guards import detector
 from moat.guards.engine.policing import PolicyGuards
 from moat.guards.engine.rules import compiled
 from moat.pipeline.answers import Answer
 from moat.pipeline.recipe import build
 from moat.testing.fakes import FixedModels, ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, Step, says
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 def guards(*rules: dict[str, Any], **policy: Any) -> PolicyGuards:

@@ -15,17 +15,8 @@ from moat.domain.errors import GuardBlocked
 from moat.gateway.formats.openai_chat import ChunkEncoder, completion_body
 from moat.testing.fakes import new_call
 from tests.guards.test_engine import World, guards
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moat.guards import detector
-
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 REDACT = {"use": "digits", "action": "redact", "on": ["output", "tool_arguments"]}

@@ -11,17 +11,8 @@ from moat.domain.errors import GuardBlocked
 from moat.testing.fakes import new_call
 from moat.testing.scripted import Step
 from tests.guards.test_engine import World, guards
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moat.guards import detector
-
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 def asking(operation: Operation, *, stream: bool = False, **params: Any) -> Call:

@@ -13,24 +13,16 @@ from moat.caching.exact import ExactCache, Memory
 from moat.domain.calls import Call, Delta, Deployment, Event, Finished, Plan
 from moat.domain.config import CacheConfig
 from moat.domain.errors import DeadlinePassed, GuardBlocked, ProviderDown
-from moat.guards import detector
 from moat.pipeline.recipe import build
 from moat.testing.fakes import FakeClock, new_call
 from moat.testing.scripted import Step, says
 from tests.guards.test_engine import World, guards
 from tests.guards.test_remote import JUDGE, Judged
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
 
 REDACT = {"use": "digits", "action": "redact", "on": ["input"]}
 LONG = 10_000_000_000
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 def cached(world: World) -> World:

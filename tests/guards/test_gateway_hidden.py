@@ -12,18 +12,10 @@ from moat.adapters.providers.openai_stream import ChatStream, chat_answer
 from moat.domain.calls import Call, Delta, Event, Finished, Operation, Wire
 from moat.domain.errors import RequestError
 from moat.testing.fakes import new_call
-from tests.guards.test_engine import World, guards, says
-from tests.guards.toys import KINDS
+from moat.testing.scripted import says
+from tests.guards.test_engine import World, guards
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    from moat.guards import detector
-
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 REDACT = {"use": "digits", "action": "redact", "on": ["output", "tool_arguments"]}
@@ -168,6 +160,8 @@ OFFERED: list[tuple[Wire, dict[str, Any], str]] = [
     ("gemini", {"google": {"tools": [{"googleSearch": {}}]}}, "googleSearch"),
     ("openai", {"tools": [{"type": "web_search_preview", "name": "refund", "server_label": "refund"}]}, "web_search"),
     ("openai", {"enable_code_interpreter": True}, "code_interpreter"),
+    ("openai", {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]}, "shell"),
+    ("anthropic", {"tools": [{"type": "bash_code_execution_20250825", "name": "bash"}]}, "bash_code_execution"),
     ("openai", {"data_sources": [{"type": "azure_search", "parameters": {}}]}, "azure_search"),
     ("openai", {"tools": {"type": "web_search"}}, "web_search"),
 ]
@@ -198,6 +192,11 @@ async def test_tools_that_a_provider_runs_itself_have_to_be_allowed_by_name(
     [
         {"tools": [{"type": "bash_20250124", "name": "bash"}]},
         {"tools": [{"type": "function", "function": {"name": "web_search"}}]},
+        {"tools": [{"type": "apply_patch"}, {"type": "shell"}, {"type": "shell", "environment": {"type": "local"}}]},
+        {"tools": [{"name": "weather", "description": "of a town", "input_schema": {"type": "object"}}]},
+        {"tools": [{"function": {"name": "weather"}}]},
+        {"anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]}},
+        {"google": {"tools": [{"functionDeclarations": [{"name": "weather"}]}]}},
         {"search_parameters": {"mode": "off"}},
         {"enable_search": 0},
         {"web_search_options": None},

@@ -14,20 +14,12 @@ from google.genai import errors as google_errors
 from google.genai.types import HttpOptions
 
 from moat.domain.calls import Delta, Finished, ToolCallDelta
-from moat.guards import detector
 from moat.pipeline.ports import Ports
 from moat.testing.scripted import ScriptedProvider
 from tests.guards.test_clients import EMAIL, QUESTION, SECRET, gateway
 from tests.guards.test_engine import guards
-from tests.guards.toys import KINDS
 
 Stream = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 class Told(NamedTuple):

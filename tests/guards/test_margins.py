@@ -1,5 +1,6 @@
 """What providers send around an answer: names, ids, members that nobody knows, answers that nobody asked for."""
 
+import sys
 from typing import Any
 
 import msgspec
@@ -10,23 +11,18 @@ from moat.adapters.providers.openai_stream import ChatStream, chat_answer
 from moat.domain.calls import Call, Delta, Event, Finished, ToolCallDelta
 from moat.domain.errors import GuardBlocked
 from moat.gateway.formats.openai_chat import ChunkEncoder, completion_body
-from moat.guards import detector
+from moat.guards.engine.answering import Answering
+from moat.guards.engine.margins import Margins
+from moat.guards.pseudonyms import Vault
 from moat.testing.fakes import new_call
 from moat.testing.scripted import says
 from tests.guards.test_engine import World, guards
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
 
 REDACT = {"use": "digits", "action": "redact", "on": ["output", "tool_arguments"]}
 HEAD = {"id": "chatcmpl-A1b2", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "large-2"}
 USAGE = {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 def sent(call: Call, *choices: dict[str, Any], head: dict[str, Any] | None = None, before: bytes = b"") -> list[Event]:
@@ -219,3 +215,19 @@ async def test_bodies_have_no_member_that_nobody_looks_at(stream: bool) -> None:
     client = b"".join(event.raw or b"" for event in events if isinstance(event, Delta))
     assert b'{"id":"c","zzz":{"<NUMBER_1>":"no <NUMBER_2>"}' in client
     assert b'"text":"fine","q":"<NUMBER_2>"' in client
+
+
+def test_a_chunk_costs_little_where_no_guard_looks_beside_the_text() -> None:
+    call, vault = new_call(stream=True), Vault(b"secret")
+    vault.replacement("number", "1234567")
+    margins = Margins(Answering(call, (), vault, {}, ()), lambda: None)
+    chunks = sent(call, *(says_what(call, content=f" word {at}") for at in range(9)), head={"obfuscation": "aZ3kQ9"})
+    seen = list[str]()
+    sys.setprofile(lambda frame, event, argument: seen.append(event))
+    try:
+        for chunk in chunks[:-1]:
+            assert isinstance(chunk, Delta)
+            assert margins.guarded(chunk) is chunk
+    finally:
+        sys.setprofile(None)
+    assert len([event for event in seen if event in ("call", "c_call")]) / len(chunks) < 80

@@ -12,26 +12,18 @@ from msgspec.structs import replace
 
 from moat.domain.calls import Call, Delta, Finished
 from moat.domain.errors import ConfigError, GuardBlocked, ProviderDown
-from moat.guards import detector
 from moat.guards.detectors.judge import Judge
 from moat.guards.detectors.presidio import Presidio
 from moat.pipeline.recipe import build
 from moat.testing.fakes import FixedModels, new_call
 from moat.testing.scripted import ScriptedProvider, Step, says
 from tests.guards.test_engine import World, guards
-from tests.guards.toys import KINDS
 
 pytestmark = pytest.mark.anyio
 
 JUDGE = {"use": "judge", "with": {"model": "judge", "categories": ["fraud"]}, "action": "block", "on": ["input"]}
 LLAMA = {"use": "judge", "with": {"model": "judge", "style": "llama_guard"}, "action": "block"}
 MODERATION = {"use": "moderation", "with": {"model": "judge"}, "action": "block", "on": ["output"]}
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, place in KINDS.items():
-        monkeypatch.setitem(detector.REGISTERED, kind, place)
 
 
 class Judged(World):

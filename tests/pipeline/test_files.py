@@ -1,8 +1,10 @@
 """What stands in files that a call carries inside it is guarded, redacted and kept as any other text."""
 
 import base64
+import threading
 from contextlib import aclosing
 from dataclasses import replace as with_fields
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from moat.domain.errors import GuardBlocked, RequestError
 from moat.domain.handling import DataConfig
 from moat.domain.policies import PolicyConfig
 from moat.gateway.formats.anthropic_blocks import parts_of
-from moat.guards.engine.places import asked, with_texts
+from moat.guards.engine.places import asked, asked_beside, with_texts
 from moat.guards.engine.policing import PolicyGuards
 from moat.guards.engine.rules import compiled
 from moat.guards.handling.calls import DataPolicy
@@ -23,6 +25,7 @@ from moat.guards.handling.capture import DataCapture, modes
 from moat.guards.handling.finding import Finder
 from moat.pipeline.data_urls import closed, opened
 from moat.pipeline.recipe import build
+from moat.pipeline.spans import hidden
 from moat.testing.fakes import FixedModels, ListSpool, fake_ports, new_call
 from moat.testing.scripted import ScriptedProvider, says
 
@@ -277,3 +280,60 @@ async def test_a_file_that_cannot_be_written_again_is_refused() -> None:
     with pytest.raises(RequestError, match="base64"):
         await answered(with_parts(part), provider, ListSpool(), guards=guards({"use": "secrets", "action": "redact"}))
     assert provider.calls == []
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("media", ["application/octet-stream", "image/png"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"mail {EMAIL}, and here is a control sign \x01 ok".encode(),
+        f"\x01mail {EMAIL}".encode("latin-1"),
+        f"Grüße \x02 an {EMAIL}, Straße, Füße und mehr".encode("latin-1"),
+        f"a\x01 mail\x02 to\x03 {EMAIL}\x04 it\x05 is\x06 ".encode() * 3,
+        b"\0" * 33 + f"mail {EMAIL} ".encode() * 1600,
+        b"\0" * 4000 + f"mail {EMAIL} ".encode() * 1600,
+        bytes(range(256)) * 12 + f"mail {EMAIL} ".encode() * 1600,
+    ],
+)
+def test_a_few_other_bytes_hide_no_text(data: bytes, media: str) -> None:
+    packed_data = base64.b64encode(data).decode()
+    assert EMAIL in opened("url", f"data:{media};base64,{packed_data}")
+    assert EMAIL in opened("file_data", packed_data)
+    value = f"data:{media};base64,{packed_data}"
+    changed = closed("url", value, opened("url", value).replace(EMAIL, "<EMAIL_1>"))
+    assert base64.b64decode(changed.partition(",")[2]) == data.replace(EMAIL.encode(), b"<EMAIL_1>")
+
+
+def test_formats_without_text_and_random_bytes_are_not_read() -> None:
+    noise = [
+        b"".join(sha256(bytes([seed, at])).digest() for at in range(size)) for seed in range(99) for size in (2, 4)
+    ]
+    begin = [
+        b"\xff\xd8\xff\xe1",
+        b"PK\x03\x04",
+        b"ID3\x04\0",
+        b"RIFF\x24\x08\0\0WAVE",
+        b"%PDF-1.4\n",
+        b"\0\0\0\x18ftyp",
+    ]
+    for data in [*noise, *(head + b" a title that is written in it " * 400 for head in begin)]:
+        assert opened("url", f"data:a/b;base64,{base64.b64encode(data).decode()}") == "", data[:12]
+        assert opened("file_data", base64.b64encode(data).decode()) == "", data[:12]
+
+
+async def test_large_files_are_decoded_beside_the_event_loop_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, decode = list[threading.Thread](), base64.b64decode
+
+    def noted(data: Any, *arguments: Any, **options: Any) -> bytes:
+        threads.append(threading.current_thread())
+        return decode(data, *arguments, **options)
+
+    monkeypatch.setattr(base64, "b64decode", noted)
+    call = with_parts({"type": "file", "file": {"file_data": url("a word or two " * 9000)}})
+    assert any(piece.text.startswith("a word") for piece in await asked_beside(call))
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
+    kept = hidden(call.messages, lambda text: text.replace("word", "sign"))
+    assert len(threads) == 2
+    assert opened("file_data", kept[-1]["content"][0]["file"]["file_data"]).startswith("a sign or two")

@@ -48,21 +48,26 @@ def record(project: Project, action: Action, subject: str, detail: dict[str, Any
 
 def mark_restored(project: Project, copy: Path, source: Path, made_ns: int) -> Path:
     """Write into the copy of a state store, before it is the project's, that it is put there; the file beside it that
-    says where its log ends. What the project's folder knows of a later end goes into the entry.
+    says where its log ends. What the project's folder knows of a later end goes into the entry. Where either file had
+    been lost or spoilt, the new one says so too.
     """
     from moat.adapters.sqlite import SqliteAudit, SqliteState
-    from moat.adapters.sqlite.head import begin, head_path
+    from moat.adapters.sqlite.head import begin, head_path, was_lost
 
-    head = head_path(project.state_path)
-    former = head.read_text("utf-8", "replace").strip() if head.exists() else ""
+    former = _first_line(head_path(project.state_path))
+    lost = was_lost(copy) or was_lost(project.state_path)
     state = SqliteState.open(copy)
     try:
-        begin(copy, SqliteAudit(state).end())
+        begin(copy, SqliteAudit(state).end(), lost=lost)
         detail = {"made_ns": made_ns, "former_end": former}
         SqliteAudit(state).record(Act(project.author, "backup.restore", str(source), detail=detail))
     finally:
         state.close()
     return head_path(copy)
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text("utf-8", "replace").partition("\n")[0].strip() if path.exists() else ""
 
 
 def erase(project: Project, sequence: int, reason: str) -> Entry:

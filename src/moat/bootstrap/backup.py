@@ -3,6 +3,7 @@
     manifest.json       what there is, with digests: written last, so that a folder without it is no backup
     traces.duckdb       the trace store
     state.db            releases, keys (hashed), runs, ...
+    audit.head          where its audit log ended, and whether that had been lost
     spool/              what was not in the trace store yet; spool/feedback/ likewise
     files/              files of batch requests and their results
 
@@ -78,6 +79,8 @@ def back_up(project: Project, target: Path) -> Manifest:
             _copy_spool(project.spool_path, half / _SPOOL)
             _copy_traces(project, half / _TRACES)
             _copy_state(project.state_path, half / _STATE)
+            if (head := head_path(project.state_path)).exists():
+                shutil.copyfile(head, head_path(half / _STATE))
             if project.files_path.is_dir():
                 shutil.copytree(project.files_path, half / _FILES)
             parts = tuple(_part(half, path) for path in sorted(half.rglob("*")) if path.is_file())

@@ -12,6 +12,7 @@ from moat.bootstrap.models import ProviderShelf, price_table, questions, router
 from moat.bootstrap.settings import Settings
 from moat.domain.keys import Key
 from moat.domain.releases import Assignment, Release
+from moat.domain.struct_types import describe_all
 from moat.gateway.admission import KeyRing
 from moat.gateway.serving import Serving
 from moat.guards.engine.approving import Approvals
@@ -85,6 +86,7 @@ def pipeline_ports(settings: Settings, prompts: Prompts, renderer: Renderer, sta
         guarding.run = build(replace(ports, guards=None))
         if standing.approvals is not None:
             guarding.approvals = Approvals(standing.approvals, secret, capture, ports.capture_content)
+    describe_all()  # what providers and detectors brought with them
     return ports
 
 

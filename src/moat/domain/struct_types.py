@@ -24,14 +24,17 @@ def describe(kind: Any) -> None:
     if kind in _described:
         return
     with _one:
-        # Some are never decoded, and cannot be: what they hold is worked out where it is decoded.
-        with contextlib.suppress(TypeError):
+        # Some are never decoded, and cannot be: what they hold is worked out where it is decoded. Others, of whatever
+        # the process has loaded, name what only type checkers see (`if TYPE_CHECKING`).
+        with contextlib.suppress(TypeError, NameError):
             msgspec.json.Decoder(kind)
         _described.add(kind)
 
 
 def describe_all() -> None:
-    """The same for every struct there is: before a program begins threads. Some 450 take 20 ms."""
+    """The same for every struct there is: before a program begins threads, and again when it has loaded more. Some
+    450 take 20 ms.
+    """
     for kind in _below(msgspec.Struct):
         describe(kind)
 

@@ -62,6 +62,11 @@ class Text:
         return tuple(decode(self.original, self.glimpse))
 
     @cached_property
+    def hidden(self) -> tuple[tuple[Decoded, "Text"], ...]:
+        """The same, each as a text: what tricks of spelling it has are read once, whoever looks."""
+        return tuple((piece, Text(piece.text)) for piece in self.decoded)
+
+    @cached_property
     def glimpse(self) -> Glimpse:
         """Which lists have anything in it as it is written."""
         return GLANCE.at(self.original)

@@ -5,13 +5,14 @@ like any text.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from moat.pipeline.payloads import BEGINNING, encoding_of, sealed
+from moat.pipeline.payloads import BEGINNING, encoding_of, is_binary, is_legible, sealed
 
 MEMBERS = frozenset({"url", "file_data"})
 """Of parts of messages: where a data URL is a file. Anywhere else it is what somebody wrote."""
+_CARRYING = MEMBERS | {"data"}
 _TYPED = ("media_type", "mime_type", "mimeType", "format")
 """Beside a member `data` that is a file: what it is of."""
 _NOBODY: Mapping[str, Any] = {}
@@ -24,9 +25,7 @@ _TEXTUAL = re.compile(r"text/|application/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|
 _SHORT = 64
 _BARE = re.compile(rf"[A-Za-z0-9+/_-]{{8,}}={{0,2}}\s*|[A-Za-z0-9+/_=\s-]{{{_SHORT},}}", re.ASCII)
 """Base64 alone; with white space only where it is longer than a few words."""
-_SPACES = re.compile(rb"\s+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
 class _File(NamedTuple):
@@ -52,13 +51,29 @@ def opened(member: str, value: str, holder: Mapping[str, Any] = _NOBODY) -> str:
 
 def closed(member: str, value: str, text: str, holder: Mapping[str, Any] = _NOBODY) -> str:
     """`value` with another text in it, encoded as it was."""
+    return changed(member, value, lambda _: text, holder)
+
+
+def changed(member: str, value: str, change: Callable[[str], str], holder: Mapping[str, Any] = _NOBODY) -> str:
+    """`value` with what `change` makes of its text, encoded as it was."""
     file = _file(member, value, holder)
-    if text == (value if file is None else file.text):
+    before = value if file is None else file.text
+    text = change(before)
+    if text == before:
         return value
     if file is None or not file.encoding:
         return text
     data = text.encode(file.encoding, "surrogatepass" if file.encoding == "utf-8" else "replace")
     return f"{file.head}{base64.b64encode(data).decode()}"
+
+
+def size(value: Any) -> int:
+    """Characters of what may be files in a JSON value, which takes long to decode."""
+    if isinstance(value, dict):
+        return sum(
+            len(item) * (name in _CARRYING) if isinstance(item, str) else size(item) for name, item in value.items()
+        )
+    return sum(map(size, value)) if isinstance(value, list) else 0
 
 
 def is_base64_alone(member: str, value: str, holder: Mapping[str, Any]) -> bool:
@@ -94,29 +109,29 @@ def _bare(value: str, said: bool) -> _File | None:
     """What is too short to tell, and reads like no text, stays what it is; what is `said` to be one is read however it
     looks. Raises `binascii.Error`.
     """
-    beginning = _unpacked(value[:BEGINNING], packed=True)
-    encoding = encoding_of(beginning) or ("latin-1" if said else "")
-    if not encoding or (encoding == "latin-1" and len(value) < _SHORT and not _is_legible(beginning)):
+    if not said and is_binary(_unpacked(value[:BEGINNING], packed=True)):
+        return _File("", "", "") if len(value) >= _SHORT else None
+    data = _unpacked(value, packed=True)
+    encoding = encoding_of(data) or ("latin-1" if said else "")
+    if not encoding or (encoding == "latin-1" and len(value) < _SHORT and not is_legible(data)):
         return _File("", "", "") if sealed(value) else None
-    return _read("", _unpacked(value, packed=True), encoding)
-
-
-def _is_legible(beginning: bytes) -> bool:
-    """Anything is Latin-1: of a few bytes most have to be signs that everybody has."""
-    return 4 * len(beginning.translate(None, _PRINTABLE)) <= len(beginning)
+    return _read("", data, encoding)
 
 
 def _of_url(header: re.Match[str], written: str) -> _File:
     """Raises `binascii.Error`."""
     packed = header[3] is not None
     head = f"data:{header[1] or ''}{header[2]};base64,"
-    if not _TEXTUAL.match((header[1] or "text/").lower()) and not encoding_of(_unpacked(written[:BEGINNING], packed)):
+    said = _TEXTUAL.match((header[1] or "text/").lower()) is not None
+    if not said and is_binary(_unpacked(written[:BEGINNING], packed)):
         return _File(head, "", "")
     data = _unpacked(written, packed)
-    encoding = encoding_of(data[:BEGINNING]) or "utf-8"
-    if encoding == "latin-1" and (said := _CHARSET.search(header[2])):
-        encoding = _known(said[1], data) or encoding
-    return _read(head, data, encoding)
+    encoding = encoding_of(data)
+    if not encoding and not said:
+        return _File(head, "", "")
+    if encoding == "latin-1" and (charset := _CHARSET.search(header[2])):
+        encoding = _known(charset[1], data) or encoding
+    return _read(head, data, encoding or "utf-8")
 
 
 def _read(head: str, data: bytes, encoding: str) -> _File:
@@ -141,10 +156,11 @@ def _unpacked(written: str, packed: bool) -> bytes:
     """As lenient as those who get it: white space, the signs for URLs, missing padding and a sign too many at the end
     are no mistakes. Raises `binascii.Error`.
     """
-    written_as = written.encode("utf-8", "surrogatepass")
-    data = _ESCAPED.sub(lambda escaped: bytes.fromhex((escaped[1] or b"").decode()), written_as)
+    data = written.encode("utf-8", "surrogatepass")
+    if b"%" in data:
+        data = _ESCAPED.sub(lambda escaped: bytes.fromhex((escaped[1] or b"").decode()), data)
     if not packed:
         return data
-    data = _SPACES.sub(b"", data).translate(_URL_SAFE).rstrip(b"=")
+    data = b"".join(data.split()).translate(_URL_SAFE).rstrip(b"=")
     data = data[: len(data) - (len(data) % 4 == 1)]
     return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)

@@ -9,12 +9,26 @@ from typing import Any
 LONG_NUMBER = 10_000_000
 """From eight digits on a number may be somebody's."""
 BEGINNING = 4_096
-"""Characters of base64 that tell what it is of."""
+"""Characters of base64 that tell whether it is of a known format that is no text."""
 _SHORTEST_SEAL = 64
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BINARY = re.compile(
+    rb"%PDF-|\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a.{6}\0|PK\x03\x04|RIFF.{3}[\0-\x07](?:WAVE|WEBP)|OggS\0|fLaC\0"
+    rb"|ID3[\x02-\x04]\0|\0\0\0.ftyp",
+    re.DOTALL,
+)
+"""How documents, pictures, sound and archives begin."""
+_WINDOW = 3_072
+"""Bytes that are looked at where a file begins, in its middle and at its end. A multiple of what a character takes."""
+_CONTROL = bytes({*range(0x20)} - {*range(0x09, 0x0E), 0x1B})
 """Not white space, nor what colours a text on a terminal."""
-_OF_A_TEXT = 128
-"""Bytes of a text to one control character: pictures, sound, archives and random bytes have far more."""
+_OF_ANYTHING = 128
+_OF_SIGNS = 16
+_FEW = 4
+"""Bytes to one control character in what may be a text, and in what is UTF-8, which may have a few anyway. Random bytes
+have one in nine.
+"""
+_CONTINUED = re.compile(rb"[\x80-\xbf]{1,3}")
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -25,28 +39,50 @@ _MARKS = (
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-def encoding_of(beginning: bytes) -> str:
-    """How a text that begins so is encoded; empty for what is no text. PDFs begin like one, and are none.
+def is_binary(beginning: bytes) -> bool:
+    """Is it of a known format that is no text?"""
+    return _BINARY.match(beginning) is not None
+
+
+def encoding_of(data: bytes) -> str:
+    """How a text is encoded; empty for what is no text. One is what looks like one anywhere: a few other bytes before
+    it hide it from nobody.
 
     A mark at the beginning tells (https://www.unicode.org/faq/utf_bom.html), or the zeros that two bytes a character
     have in every second place; what is not UTF-8 then is taken for Latin-1, which loses no byte.
     """
-    found = next((name for mark, name in _MARKS if beginning.startswith(mark)), "")
+    if is_binary(data):
+        return ""
+    last = max(0, len(data) - _WINDOW)
+    windows = (data[at : at + _WINDOW] for at in sorted({0, last // 8 * 4, last // 4 * 4}))
+    return next((found for window in windows if (found := _encoding(window))), "" if data else "utf-8")
+
+
+def _encoding(window: bytes) -> str:
+    found = next((name for mark, name in _MARKS if window.startswith(mark)), "")
     if not found:
-        first, second = beginning[::2], beginning[1::2]
+        first, second = window[::2], window[1::2]
         wide = {"utf-16-le": second, "utf-16-be": first}
         found = next((name for name, zeros in wide.items() if 2 * zeros.count(0) > len(zeros)), "")
     if found:
-        beginning = beginning[: len(beginning) // 4 * 4].decode(found, "replace").encode()
-    if len(_CONTROL.findall(beginning)) * _OF_A_TEXT > len(beginning) or beginning.startswith(b"%PDF-"):
+        window = window[: len(window) // 4 * 4].decode(found, "replace").encode()
+    controls, is_utf8 = len(window) - len(window.translate(None, _CONTROL)), _is_utf8(window)
+    most = max(_FEW, len(window) // _OF_SIGNS) if is_utf8 else len(window) // _OF_ANYTHING
+    if controls > most and not is_legible(window):
         return ""
-    return found or ("utf-8" if _is_utf8(beginning) else "latin-1")
+    return found or ("utf-8" if is_utf8 else "latin-1")
 
 
-def _is_utf8(beginning: bytes) -> bool:
-    """The last character may be cut off."""
+def is_legible(data: bytes) -> bool:
+    """Are three of four of its signs those that everybody has?"""
+    return 4 * len(data.translate(None, _PRINTABLE)) <= len(data)
+
+
+def _is_utf8(window: bytes) -> bool:
+    """The first and the last character may be cut off."""
+    cut = _CONTINUED.match(window)
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(beginning)
+        codecs.getincrementaldecoder("utf-8")().decode(window[cut.end() :] if cut else window)
     except UnicodeDecodeError:
         return False
     return True
@@ -56,11 +92,15 @@ def sealed(value: str) -> bool:
     """Is it base64 of something that is no text, too long to be somebody's number or key?"""
     if len(value) < _SHORTEST_SEAL:
         return False
-    head = value[:BEGINNING].translate(_URL_SAFE).rstrip("=")
     try:
-        return not encoding_of(base64.b64decode(head + "=" * (-len(head) % 4), validate=True))
+        return is_binary(_unpacked(value[:BEGINNING])) or not encoding_of(_unpacked(value))
     except (binascii.Error, ValueError):
         return False
+
+
+def _unpacked(value: str) -> bytes:
+    packed = value.translate(_URL_SAFE).rstrip("=")
+    return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
 
 
 def long_number(value: Any) -> str:

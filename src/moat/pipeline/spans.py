@@ -13,7 +13,7 @@ from moat.domain.guards import ToolUse, strongest
 from moat.domain.spans import Span
 from moat.domain.usage import Usage
 from moat.pipeline.answers import Answer
-from moat.pipeline.data_urls import closed, opened
+from moat.pipeline.data_urls import changed
 from moat.pipeline.payloads import long_number
 from moat.ports.handling import Capture, Kept
 
@@ -275,7 +275,7 @@ def hidden(value: Any, hide: Callable[[str], str], member: str = "", holder: Map
     `member`: what it is of its object, the `holder`.
     """
     if isinstance(value, str):
-        return closed(member, value, hide(opened(member, value, holder or {})), holder or {})
+        return changed(member, value, hide, holder or {})
     if isinstance(value, dict):
         return {hide(name): hidden(item, hide, name, value) for name, item in value.items()}
     if digits := long_number(value):

@@ -47,9 +47,17 @@ def advance(state: Path, entry: Entry) -> None:
         log.warning("%s cannot be written (%s): until it can, a cut audit log is harder to see", path, error.strerror)
 
 
-def begin(state: Path, end: Anchor) -> None:
-    """Put the file beside a copy of a state store that has none yet."""
-    head_path(state).write_text(end.line)
+def begin(state: Path, end: Anchor, *, lost: bool) -> None:
+    """Put the file beside a copy of a state store. `lost`: was one lost before?"""
+    head_path(state).write_bytes(end.line.encode() + _ANEW * lost)
+
+
+def was_lost(state: Path) -> bool:
+    """Was the file once lost, or is it spoilt? One that is not there says nothing."""
+    try:
+        return read_head(state)[1]
+    except RequestError:
+        return True
 
 
 def read_head(state: Path) -> tuple[Anchor | None, bool]:

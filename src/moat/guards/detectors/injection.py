@@ -54,10 +54,10 @@ def judge(text: Text, model: Model) -> Iterator[Hit]:
     """What a model makes of the pieces of a text, and of what stands in it encoded."""
     for start, end, logit in _read(text, model):
         yield Hit("injection", start, end, probability(logit))
-    for hidden in text.decoded:
-        if hidden.telling:
-            for start, end, logit in _read(Text(hidden.text), model):
-                yield Hit("hidden_injection", *hidden.span(start, end), probability(logit))
+    for piece, said in text.hidden:
+        if piece.telling:
+            for start, end, logit in _read(said, model):
+                yield Hit("hidden_injection", *piece.span(start, end), probability(logit))
 
 
 def _read(text: Text, model: Model) -> Iterator[tuple[int, int, float]]:

@@ -47,8 +47,8 @@ class Toxicity(Detector, frozen=True):
     def detect(self, text: Text, context: Context) -> Iterator[Hit]:
         """Sentence by sentence; what stands encoded in it, as one."""
         found = _shown(text)
-        for piece in text.decoded:
-            for (kind, start, end), score in _shown(Text(piece.text)).items() if piece.telling else ():
+        for piece, said in text.hidden:
+            for (kind, start, end), score in _shown(said).items() if piece.telling else ():
                 if score >= self.threshold:
                     found[kind, *piece.span(start, end)] = score
         for (kind, start, end), score in found.items():

@@ -87,7 +87,7 @@ def look_at(
     """Let rules see one block, as `look`."""
     at, original, offset = (context.place, path), block.text.original, block.offset
     return [
-        edit._replace(text=fitting(original, edit.start - offset, edit.end - offset, edit.text))
+        fitting(original, edit, offset)
         for notes in rules
         if not notes.failed
         for hit in counted(notes, block.hits(notes.rule.detector, context))

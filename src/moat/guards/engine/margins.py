@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -98,9 +99,13 @@ class Margins:
 
     def _passes(self, event: Delta, raw: bytes) -> bool:
         try:
+            read = list(_read(raw))
+            if not self._around and not self._wields:
+                return True
             new = [
                 (at, text)
-                for at, text in _strings(raw)
+                for path, value in read
+                for at, text in _texts(value, path)
                 if self._known.get(at) != text and not self._covered(at, text, event)
             ]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NamedTwice, _SecondAnswer):
@@ -141,6 +146,7 @@ _CALLING = frozenset(_CALLING_WORDS.split())
 """Words in names of members that hold what is to be called."""
 
 
+@lru_cache(1024)
 def _is_called(path: tuple[str, ...]) -> bool:
     """Does a text stand below such a member? Names of members have an empty one behind them, and ids say nothing."""
     above = path[:-2] if path[-1:] == ("",) else path
@@ -151,10 +157,10 @@ def _whole(path: tuple[str, ...]) -> bool:
     return path[-1] in _MANY or "logprobs" in path
 
 
-def _strings(raw: bytes) -> Iterator[_Found]:
-    """All texts in an answer or a piece of it, by where they stand, but for the words of the wire."""
+def _read(raw: bytes) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What an answer or a piece of it says: values of JSON, and other lines than those of the wire."""
     if (whole := raw.strip(b"[], \r\n")).startswith(b"{"):  # one of a list, as Google streams them
-        yield from _texts(decoded(whole), ())
+        yield (), _one_answer(decoded(whole))
         return
     for line in raw.splitlines():
         name, _, rest = line.partition(b":")
@@ -163,23 +169,36 @@ def _strings(raw: bytes) -> Iterator[_Found]:
             if text and text not in WIRE:
                 yield ("line",), text
         elif (data := rest.strip()) != b"[DONE]":
-            yield from _texts(decoded(data), ())
+            yield (), _one_answer(decoded(data))
+
+
+def _one_answer(value: Any) -> Any:
+    if isinstance(value, list):
+        for item in value:
+            _one_answer(item)
+    elif isinstance(value, dict) and (_is_second(value.get("choices")) or _is_second(value.get("candidates"))):
+        raise _SecondAnswer
+    return value
+
+
+def _is_second(answers: Any) -> bool:
+    """Is there more in it than the first?"""
+    if isinstance(answers, list):
+        return len(answers) > 1 or any(map(_is_second, answers))
+    return isinstance(answers, dict) and bool(answers.get("index"))
 
 
 def _texts(value: Any, path: tuple[str, ...]) -> Iterator[_Found]:
+    """All texts in it, by where they stand, but for the words of the wire."""
     if isinstance(value, str):
         if value and value not in WIRE and not (path and path[-1] in BYTES and sealed(value)):
             yield path, value
     elif isinstance(value, dict):
-        if path in (("choices",), ("candidates",)) and value.get("index"):
-            raise _SecondAnswer
         for name, item in value.items():
             if name not in WIRE:
                 yield (*path, name, ""), name
             yield from _texts(item, (*path, name))
     elif isinstance(value, list):
-        if path in (("choices",), ("candidates",)) and len(value) > 1:
-            raise _SecondAnswer
         for item in value:
             yield from _texts(item, path)
     elif path[-1:] != ("created",) and (digits := long_number(value)):

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+_HOLDERS = (dict, list)
 _NAMED = re.compile(rb'"\s*:')
 
 
@@ -17,17 +18,18 @@ def decoded(data: bytes) -> Any:
     """What JSON says. Raises `NamedTwice`, and `msgspec.DecodeError` for what is no JSON."""
     value = msgspec.json.decode(data)
     # A quotation mark and a colon may stand in a text, too: then it is read once more, with all members.
-    if len(_NAMED.findall(data)) > _members(value):
+    count = _members(value) if isinstance(value, _HOLDERS) else 0
+    if data.count(b":") > count and len(_NAMED.findall(data)) > count:
         json.loads(data, object_pairs_hook=_once)
     return value
 
 
-def _members(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(map(_members, value.values()))
-    if isinstance(value, list):
-        return sum(map(_members, value))
-    return 0
+def _members(value: dict[str, Any] | list[Any]) -> int:
+    count, items = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for item in items:
+        if isinstance(item, _HOLDERS):
+            count += _members(item)
+    return count
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from moat.domain.guards import Place
 from moat.guards.engine.borders import BLANK, borders
 from moat.guards.engine.pieces import Name, Path, Piece, Spot
 from moat.guards.engine.wire_words import WIRE
-from moat.pipeline.data_urls import closed, is_base64_alone, opened
+from moat.pipeline.aside import aside
+from moat.pipeline.data_urls import closed, is_base64_alone, opened, size
 from moat.pipeline.payloads import long_number, sealed
 
 _SHORT = frozenset(
@@ -153,6 +154,11 @@ def asked(call: Call, documents: Collection[str] = ()) -> list[Piece]:
     return found.all()
 
 
+async def asked_beside(call: Call, documents: Collection[str] = ()) -> list[Piece]:
+    """The same, beside the event loop where files have to be decoded that are large."""
+    return await aside(size(call.messages) + size(call.params), lambda: asked(call, documents))
+
+
 def several(call: Call) -> bool:
     """Does it want several answers?"""
     return call.params.get("n") not in (None, 1)
@@ -194,13 +200,14 @@ def _put(value: Any, member: str, new: Any, holder: Mapping[str, Any] | None = N
     if isinstance(new, str):
         if not isinstance(value, str):
             return new
-        if is_base64_alone(member, value, holder or {}):
+        written = closed(member, value, new, holder or {})
+        if written == new and is_base64_alone(member, value, holder or {}):
             raise RequestError(
                 "a file in base64 holds what may not go on, and is no text that could be written again without it",
                 where=member,
                 remedy="Send what it says as text, or as a file of text.",
             )
-        return closed(member, value, new, holder or {})
+        return written
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
     named = {step.of: text for step, text in new.items() if isinstance(step, Name)}
     for step, each in new.items():

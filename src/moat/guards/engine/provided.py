@@ -9,10 +9,13 @@ from moat.domain.errors import RequestError
 from moat.guards.engine.rules import Rule
 
 _SEEN = re.compile(
-    r"function|custom|mcp_toolset|(?:bash|text_editor|computer|memory|computer_use|local_shell)(?:_\w+)?"
+    r"function|custom|mcp_toolset|shell|apply_patch"
+    r"|(?:bash|text_editor|computer|memory|computer_use|local_shell)(?:_\d{8}|_preview\w*)?"
 )
 """Types of tools whose calls come as any, or whose server is named beside."""
 _SEEN_BY_GOOGLE = frozenset(("functionDeclarations", "function_declarations", "computerUse", "computer_use"))
+_NAMED = frozenset(("name", "function"))
+"""What functions have that the client runs; tools of Google's are the names of their members."""
 _VERSION = re.compile(r"_(?:\d{8}|preview\w*)\Z")
 _PARAMS = {
     "web_search_options": "web_search",
@@ -65,8 +68,12 @@ def _names(where: str, one: Any) -> Iterator[str]:
     elif where != "tools":
         yield str(one.get("id") or one.get("type") or where)
     elif "type" not in one or isinstance(one.get("google"), dict):
-        yield from (name for name in one.get("google", one) if name not in _SEEN_BY_GOOGLE)
+        tools = one.get("google", one)
+        if _NAMED.isdisjoint(tools):
+            yield from (name for name in tools if name not in _SEEN_BY_GOOGLE)
     elif one["type"] == "mcp":
         yield str(one.get("server_url") or one.get("connector_id") or "mcp")
+    elif one["type"] == "shell" and isinstance(at := one.get("environment"), dict) and at.get("type") != "local":
+        yield "shell"  # in a container of OpenAI's
     elif not _SEEN.fullmatch(str(one["type"])):
         yield _VERSION.sub("", str(one["type"]))

@@ -20,7 +20,7 @@ from moat.guards.engine.looking import look, look_anew
 from moat.guards.engine.memory import Memory
 from moat.guards.engine.notes import Notes, blind, report, strongest, unseen
 from moat.guards.engine.pieces import Counting, Path, Piece
-from moat.guards.engine.places import asked, check_legible, several, with_texts
+from moat.guards.engine.places import asked_beside, check_legible, several, with_texts
 from moat.guards.engine.provided import check_provided
 from moat.guards.engine.rules import Rule
 from moat.guards.exchanging import Exchange
@@ -94,7 +94,8 @@ class CallWatch:
             return Asked(call)
         if any(rule.acts for rule in self._ward.asked):
             check_legible(call)
-        looking = _Looking(asked(call, self._ward.documents), self._ward.asked, self._vault, self._memory)
+        pieces = await asked_beside(call, self._ward.documents)
+        looking = _Looking(pieces, self._ward.asked, self._vault, self._memory)
         if looking.size > LONGEST:
             call.journal.hide = unseen
             raise _too_long(looking.size)
@@ -126,8 +127,7 @@ class CallWatch:
 
     async def _ask_far(self, call: Call, notes: Sequence[Notes]) -> Call:
         """Let those look that ask somebody: at what is left when all others have redacted."""
-        pieces = asked(call, self._ward.documents)
-        pieces = [piece for piece in pieces if not piece.again]
+        pieces = [piece for piece in await asked_beside(call, self._ward.documents) if not piece.again]
         context = question_contexts(call, pieces)
         seen = [Seen(piece.path, piece.text, context(piece)) for piece in pieces]
         found = await look_far(notes, seen, call, self._run, self._vault)

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from moat.domain.calls import Call, Deployment
@@ -16,7 +16,7 @@ from moat.guards.engine.bodies import TEXTUAL
 from moat.guards.engine.body_hearing import BodyHearing
 from moat.guards.engine.hearing import ChatHearing
 from moat.guards.engine.pieces import Counting, Path, Piece
-from moat.guards.engine.places import asked, check_legible, with_texts
+from moat.guards.engine.places import asked, asked_beside, check_legible, with_texts
 from moat.guards.engine.watching import check_single
 from moat.guards.handling.destinations import Destinations
 from moat.guards.handling.finding import Datum, Finder
@@ -51,7 +51,7 @@ class Looks:
 class CallData:
     """Implements `moat.ports.handling.Handled`."""
 
-    def __init__(self, call: Call, declared: DataClass, looks: Looks, destinations: Destinations) -> None:
+    def __init__(self, pieces: Sequence[Piece], declared: DataClass, looks: Looks, destinations: Destinations) -> None:
         """`declared`: the class of all of it, whatever is found."""
         self.looks = looks
         self.declared = declared
@@ -60,9 +60,7 @@ class CallData:
         self._destinations = destinations
         self._vaults: dict[str, Vault] = {}
         """By provider."""
-        if destinations.restrict:
-            check_legible(call)
-        self._learn(call)
+        self._learn(pieces)
 
     @property
     def data_class(self) -> DataClass:
@@ -93,13 +91,13 @@ class CallData:
     def sent(self, call: Call) -> Call:
         """See `moat.ports.handling.Handled`."""
         assert call.deployment is not None, "Attempts sets the deployment"
-        self._learn(call)  # a conversation may have been shortened on the way
+        pieces = asked(call)
+        self._learn(pieces)  # a conversation may have been shortened on the way
         self.check(call.deployment)
         if self.action(call.deployment) == "allow":
             return call
         provider = call.deployment.provider
         vault = self._vaults.setdefault(provider, Vault(_SECRET))
-        pieces = asked(call)
         for piece in pieces:
             vault.reserve(piece.text)
         edits = defaultdict[Path, list[Edit]](list)
@@ -147,9 +145,9 @@ class CallData:
     def _ruling(self, data_class: str, provider: str) -> Handling:
         return self._destinations.ruling(data_class, provider).action
 
-    def _learn(self, call: Call) -> None:
+    def _learn(self, pieces: Iterable[Piece]) -> None:
         counted: dict[DataClass, int] = {}
-        for _, data in self._data(asked(call)):
+        for _, data in self._data(pieces):
             for datum in data:
                 counted[datum.data_class] = counted.get(datum.data_class, 0) + 1
         for data_class, count in counted.items():
@@ -171,9 +169,11 @@ class DataPolicy:
     async def look(self, call: Call) -> CallData:
         """See `moat.ports.handling.DataHandling`."""
         declared = self.declared(call)
-        looks = Looks(self.finder)
-        size = sum(len(piece.text) for piece in asked(call))
-        return await aside(size, lambda: CallData(call, declared, looks, self.destinations))
+        if self.destinations.restrict:
+            check_legible(call)
+        pieces, looks = await asked_beside(call), Looks(self.finder)
+        size = sum(len(piece.text) for piece in pieces)
+        return await aside(size, lambda: CallData(pieces, declared, looks, self.destinations))
 
     def declared(self, call: Call) -> DataClass:
         """What the caller, his key or the prompt says; the default when none does. Raises `RequestError`."""
@@ -192,4 +192,4 @@ class DataPolicy:
 
 def _edit(text: str, datum: Datum, vault: Vault) -> Edit:
     instead = vault.replacement(datum.kind, text[datum.start : datum.end])
-    return Edit(datum.start, datum.end, fitting(text, datum.start, datum.end, instead))
+    return fitting(text, Edit(datum.start, datum.end, instead))

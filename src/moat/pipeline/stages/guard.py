@@ -16,6 +16,9 @@ from moat.ports.guards import Watch
 
 T = TypeVar("T")
 
+_QUOTING = (ProviderError, DeadlinePassed)
+"""Errors that may say what a provider did, and so what it was sent."""
+
 
 class Guard:
     """Lets through what policies let through. An answer that a guard does not accept may be asked for again, with what
@@ -65,8 +68,9 @@ class Guard:
                 for event in ending.events:
                     yield event
                 question = None if ending.again is None else self._later(ending.again, began, limit)
-        except ProviderError as error:
+        except _QUOTING as error:
             error.what = watch.told(call, error.what)
+            error.args = (error.what,)
             raise
         finally:
             for attempt in call.journal.attempts:
