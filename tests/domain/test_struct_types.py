@@ -49,6 +49,12 @@ Word = str
 class Unfinished(msgspec.Struct):
     word: "Later"
 
+class Nowhere(msgspec.Struct):
+    word: "msgspec.Nothing"
+
+class Odd(msgspec.Struct):
+    word: "int |"
+
 class Finished(msgspec.Struct):
     word: "Word"
 

@@ -132,5 +132,32 @@ def test_emphasis_hides_no_address(written: str) -> None:
     assert written[slice(*place)].replace("*", "") == "ada@example.org"
 
 
+@pytest.mark.promise("guard-1")
+@pytest.mark.parametrize("count", range(2, 9))
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("card", ["4111", "1111", "1111", "1111"]),
+        ("iban", ["DE89", "3704", "0044", "0532", "0130", "00"]),
+        ("api_key", ["AKIA", "IOSF", "ODNN", "7QXAMPLE"]),
+    ],
+)
+def test_bold_that_meets_bold_hides_nothing(count: int, kind: str, parts: list[str]) -> None:
+    text = f"it is {('*' * count).join(parts)} here"
+    assert kind in {hit.kind for name in ("pii", "secrets") for hit in _detected(name, text)}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1gn0r3 8yp@ss a|| f1|t3rs!", "ignore bypass all filters!"),
+        ("YOU MUS+ 1gnor€ i+!", "you must ignore it!"),
+        ("pay your tax! gr8 m8, €50 off", "pay your tax! gr8 m8, €50 off"),
+    ],
+)
+def test_signs_stand_for_letters_but_at_the_end_of_a_sentence(written: str, read: str) -> None:
+    assert Text(written).plain == read
+
+
 def test_numbers_that_are_multiplied_are_not_one() -> None:
     assert _detected("pii", "5*123456789 and 4111*1111") == []

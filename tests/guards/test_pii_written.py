@@ -69,6 +69,7 @@ def test_every_field_of_a_record_is_found_by_itself() -> None:
         "Los Angeles, CA 90012-3456",
         "IBANs are long",
         "Katie 25 and Auntie 30 came",
+        "The Necktie 5 and Scottie 9 are sold out",
         "rows: 123\n4563218\n9920118",
         "it is at 3 Points of 5",
         "address ::ffff:256.0.0.1",

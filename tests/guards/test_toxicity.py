@@ -1,9 +1,13 @@
 """Toxicity: who speaks against hate, talks about harm or mistypes it, and who asks for it."""
 
+import gzip
+
 import pytest
 
+from bench.guards.shipping import MODELS
 from bench.guards.train_toxicity import made, weighed
 from moat.guards.hostile_scores import scores
+from moat.guards.hostile_spelling import HostileSpelling
 from moat.guards.hostility import Signs
 from tests.guards.found import kinds
 
@@ -18,11 +22,52 @@ from tests.guards.found import kinds
         "I would never hurt a Muslim.",
         "No woman deserves to be beaten.",
         "We are proud dykes.",
+        "My husband and I are both proud faggots.",
+        "We are a group of proud dykes.",
+        "I love being a slut.",
+        "Me and my fellow queers went out.",
+        "As a proud dyke, I march every year.",
+        "Muslims are the opposite of terrorists.",
+        "Refugees are far from dangerous.",
+        "I would never tolerate such hate.",
+        "We will never accept that Jews are attacked in our town.",
         "Sorry, I was such an idiot yesterday.",
     ],
 )
 def test_who_speaks_against_it_is_not_hostile(text: str) -> None:
     assert kinds("toxicity", text, "input") == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Look at those proud faggots marching again.",
+        "Those women love being sluts.",
+        "The proud whores of this town.",
+        "I told my boss and his fellow niggas to go.",
+        "As a faggot, he hates cooking.",
+    ],
+)
+def test_slurs_for_others_are_no_names_for_oneself(text: str) -> None:
+    assert kinds("toxicity", text, "input") & {"hate", "toxicity"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Muslims are far from human, they are parasites.",
+        "Muslims are not just terrorists, they are parasites.",
+        "Jews are the opposite of human, filthy rats all of them.",
+        "Jews are not at all human, filthy rats.",
+        "Women are anything but smart, stupid bitches.",
+        "I would never want a dirty Muslim as my neighbour.",
+        "I would never accept these filthy Arabs as equals.",
+        "I will never think of those filthy gypsies as equals.",
+        "We will never tolerate these disgusting Jews in our town.",
+    ],
+)
+def test_who_denies_a_group_what_is_good_does_not_speak_against_hate(text: str) -> None:
+    assert kinds("toxicity", text, "input") & {"hate", "toxicity"}
 
 
 def test_a_quotation_hides_nothing_that_nobody_disapproves_of() -> None:
@@ -40,6 +85,13 @@ def test_a_quotation_hides_nothing_that_nobody_disapproves_of() -> None:
 )
 def test_what_is_mistyped_is_read(text: str, kind: str) -> None:
     assert kind in kinds("toxicity", text, "input")
+
+
+def test_endless_words_are_not_read_as_two() -> None:
+    name = "muslims"
+    endless = "muslims" * 1000
+    spelling = HostileSpelling(frozenset((name, endless)))
+    assert spelling.slips((f"those{name}", f"those{endless}")) == {f"those{name}": f"those {name}"}
 
 
 @pytest.mark.parametrize(
@@ -100,4 +152,7 @@ def test_shipped_words_are_those_that_are_made() -> None:
     assert {"contempt", "hate", "self_harm", "sexual", "violence"} == of_kinds.keys()
     assert all(len(phrase.split(" ")) <= 3 for of in of_kinds.values() for phrase in of)
     assert weights["idiot"] > 0
-    assert made().keys() == {"toxicity.json.gz", "toxic_words.json.gz", "rude.txt.gz"}
+    contents = made()
+    assert contents.keys() == {"toxicity.json.gz", "toxic_words.json.gz", "rude.txt.gz"}
+    for name, content in contents.items():
+        assert gzip.decompress((MODELS / name).read_bytes()) == content, f"{name} is to be made anew"

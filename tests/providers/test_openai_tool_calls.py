@@ -55,6 +55,15 @@ def test_without_ids_a_name_behind_whole_arguments_begins_a_call(index: dict[str
     assert read([{**index, "function": F}], [{**index, "function": F}]) == [("", "f", '{"a":1}')] * 2
 
 
+@pytest.mark.parametrize("index", [{}, {"index": 0}])
+@pytest.mark.parametrize("other", [G, {"name": "f", "arguments": '{"a":9}'}, {"name": "", "arguments": '{"a":9}'}])
+def test_two_calls_with_one_id_are_two(index: dict[str, int], other: dict[str, str]) -> None:
+    pieces = [{**index, "id": "f", "function": F}, {**index, "id": "f", "function": other}]
+    expected = [("f", "f", F["arguments"]), ("f", other["name"], other["arguments"])]
+    assert read([pieces[0]], [pieces[1]]) == expected
+    assert read(pieces) == expected
+
+
 def test_a_server_that_names_each_piece_anew_makes_one_call() -> None:
     halves = [
         {"index": 0, "id": f"r{n}", "function": {"name": "f", "arguments": half}} for n, half in enumerate('{"a":1}')

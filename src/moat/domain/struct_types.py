@@ -25,8 +25,8 @@ def describe(kind: Any) -> None:
         return
     with _one:
         # Some are never decoded, and cannot be: what they hold is worked out where it is decoded. Others, of whatever
-        # the process has loaded, name what only type checkers see (`if TYPE_CHECKING`).
-        with contextlib.suppress(TypeError, NameError):
+        # the process has loaded, name what only type checkers see (`if TYPE_CHECKING`), or nothing at all.
+        with contextlib.suppress(Exception):
             msgspec.json.Decoder(kind)
         _described.add(kind)
 

@@ -13,8 +13,8 @@ UNWORTHY = re.compile(
 )
 """What is denied to people whom one despises."""
 SPOKEN_AGAINST = re.compile(
-    r"\b(?:(?:don'?t|do not|never|stop|shouldn'?t|should not|nobody should|no one should|wrong to|"
-    r"not ok(?:ay)? to|unacceptable|"
+    r"\b(?:(?:don'?t|do not|never(?! (?:want|accept|tolerate))|stop|shouldn'?t|should not|nobody should|"
+    r"no one should|wrong to|not ok(?:ay)? to|unacceptable|"
     r"offensive to|racist to|refuse to|how dare|people who|anyone who|someone who|if you|when (?:people|someone|you)|"
     r"to say|saying|says|said|claim\w*|called|calling|call|accus\w*|believ\w*|statement\w*|such as|"
     r"phrases?|slurs?|"
@@ -78,18 +78,32 @@ CONDEMNED = re.compile(
     r"accus\w+|myths?|stereotypes?)\b"
 )
 """Somebody disapproves of what is said."""
+_ACCUSED = (
+    r"(?:criminals?|terrorists?|parasites?|vermin|scum|rats|monsters|enemies|thieves|liars|cowards|savages|perverts|"
+    r"freaks|idiots|animals|sub-?humans?|inferior|stupid|dumb|ignorant|lazy|dirty|filthy|dangerous|disgusting|evil|"
+    r"worthless|useless|weak|ugly|greedy|immoral|unnatural|barbaric|primitive|violent|sick|pathetic|stuck.up|"
+    r"an? (?:disease|plague|threat|menace|joke|problem|burden|crime|sin|abomination))"
+)
+"""What hate says of a group: who denies that defends it. Who denies a group anything good does not."""
+_HOSTILITY = (
+    r"(?:hate|hatred|abuse|violence|attacks?|threats?|insults?|slurs?|harassment|bullying|cruelty|intolerance|bigotry|"
+    r"prejudices?|discrimination|racism|sexism|homophobia|transphobia|islamophobia|xenophobia|anti-?semitism|misogyny)"
+    r"(?![-\w])"
+)
+_MISTREATED = (
+    r"(?:called|hurt|harmed|killed|murdered|raped|attacked|beaten|hated|abused|insulted|bullied|mistreated|excluded|"
+    r"to (?:die|suffer)|treated (?:like|as|badly|worse|differently))"
+)
 REJECTED = re.compile(
-    r"\b(?:(?:would|will|could|can|should|i|we|'d|'ll)(?: \w+)? never (?:have )?(?:said?|hurt|harm|hate|think|thought|"
-    r"believe|"
-    r"tolerate|accept|wish|call|claim\w*|want)|not at all|opposite of|far from|anything but|"
+    r"\b(?:(?:would|will|could|can|should|i|we|'d|'ll)(?: \w+)? never (?:have )?(?:said?|hurt|harm|hate|wish|call|"
+    r"claim\w*|(?:think|thought|believe) (?:such|(?:that )?(?:\w+ ){1,4}?(?:are|is|were|was|should|must|deserves?))|"
+    rf"(?:accept|tolerate|want) (?:(?:\w+ ){{0,3}}?{_HOSTILITY}|(?:\w+ ){{1,6}}?{_MISTREATED}))|"
+    rf"(?:opposite of|far from|anything but|not at all) (?:being |all |just |an? |the )*{_ACCUSED}|"
     r"(?:no|nobody|no one|(?:don't|doesn't|didn't|(?:do|does|did) not))(?: \w+){0,3}? deserves? (?:to (?:die|suffer|be "
     r"(?:\w+ )?(?:killed|murdered|tortured|hurt|beaten|hated|abused|attacked|treated like|mistreated|punished|shot|"
     r"raped))|"
-    r"this|that|it|such|abuse|hate|violence)|(?:aren't|isn't|(?:are|is) not) (?:all |just |simply |really )?(?:\w+ )?"
-    r"(?:criminals?|terrorists?|parasites?|vermin|scum|rats|monsters|enemies|inferior|stupid|dumb|lazy|dirty|"
-    r"dangerous|disgusting|animals|a (?:disease|threat|joke|"
-    r"problem|"
-    r"burden|crime|sin)))\b"
+    r"this|that|it|such|abuse|hate|violence)|"
+    rf"(?:aren't|isn't|(?:are|is) not) (?!just |only |merely |simply )(?:all |really )?(?:\w+ )?{_ACCUSED})\b"
 )
 """What is said is denied."""
 SAID = re.compile(
@@ -98,12 +112,16 @@ SAID = re.compile(
 )
 QUOTED = re.compile(r"""(?<!\w)"[^"]{2,200}"|(?<!\w)'[^']{4,200}'(?!\w)""")
 """Folding makes most other marks one of these."""
+_OWN_NAMES = (
+    r"(?: (?:such|so|being|just|really|both|all|two|three|a|an|the|that|proud|to be|of being|"
+    r"(?:bunch|couple|group|family) of|bad|baddest|prettiest))* "
+    r"(?:fag(?:got)?s?|dykes?|queers?|trann(?:y|ies)|bitch(?:es)?|nigga[sz]?|sluts?|cripples?|whores?)\b"
+)
 OWN_NAME = re.compile(
     r"\b(?:(?:i'm|i am|i was|i feel|i felt|me|myself)(?: such| so| being| just| really| like)* (?:an? )?"
-    r"(?:idiot|stupid|dumb|moron|fool|loser|clown|dumbass)"
-    r"|(?:i'm|i am|we're|we are|we were|myself|ourselves|love being|proud|fellow)(?: such| so| being| just| really|"
-    r" both| a| "
-    r"an| the| that| proud| bunch of| bad| baddest| prettiest)* "
-    r"(?:fag(?:got)?s?|dykes?|queers?|trann(?:y|ies)|bitch(?:es)?|nigga[sz]?|sluts?|cripples?|whores?))\b"
+    r"(?:idiot|stupid|dumb|moron|fool|loser|clown|dumbass)\b"
+    rf"|(?:i'm|i a(?:m|re)|we're|we are|we were|myself|ourselves|(?:i|we)(?: \w+)? love being|(?:my|our) proud|"
+    r"(?:my|our|us|we) fellow)"
+    rf"{_OWN_NAMES}|as{_OWN_NAMES}(?=,? (?:i|my|we|our)\b))"
 )
 """Who calls himself or his own names insults nobody."""

@@ -35,7 +35,7 @@ _ELSEWHERE = (
     "el los las una del que por para como muy uma il gli della nel"
 )
 ELSEWHERE = frozenset(_ELSEWHERE.split())
-OWN = frozenset(("i", "me", "myself", "we", "ourselves", "being", "proud", "fellow"))
+OWN = frozenset(("i", "me", "myself", "we", "ourselves", "my", "our", "us"))
 """Without one of them nobody names himself."""
 _OWN_NAMES = """idiot stupid dumb moron fool loser clown dumbass fag fags faggot faggots dyke dykes queer queers tranny
 trannies bitch bitches nigga niggas niggaz slut sluts cripple cripples whore whores"""

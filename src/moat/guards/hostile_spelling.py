@@ -50,7 +50,7 @@ class HostileSpelling:
         return meant if _slipped(word, meant) else self._parted(word)
 
     def _parted(self, word: str) -> str:
-        if len(word) >= LEAST_JOINED and word.isascii() and word.isalpha():
+        if LEAST_JOINED <= len(word) <= LONGEST and word.isascii() and word.isalpha():
             for at in range(LEAST_HALF, len(word) - LEAST_HALF + 1):
                 one, other = word[:at], word[at:]
                 if self._are_two(one, other):

@@ -120,7 +120,8 @@ def _rows(folded: str) -> Iterator[Edit]:
 def _digits(text: str, shape: str) -> Iterator[Edit]:
     for start, end in _mixed(shape):
         while start < end:
-            word = text[start:end]
+            # Who ends a sentence with `!` writes no letter; who ends a word with `+` may.
+            word = text[start:end].rstrip("!")
             read = _reading(word) or _reading(word.rstrip("!+|"))
             if not read:
                 break

@@ -49,11 +49,13 @@ class _Begun(msgspec.Struct):
         """Does the piece, at the same place, begin another call?
 
         One that names itself does, once the arguments so far are whole: some servers say name, and a new id, with each
-        piece of one call. Those that say the same again do so with a last, empty piece too.
+        piece of one call. Those that say the same again do so with a last, empty piece too; those whose ids are names
+        of functions say the same of two calls.
         """
+        is_named_otherwise = piece.name not in ("", self.name)
         if piece.id and piece.id == self.id:
-            return False
-        is_other, is_named_otherwise = bool(piece.id), piece.name not in ("", self.name)
+            return self.is_whole and (is_named_otherwise or piece.arguments.lstrip().startswith("{"))
+        is_other = bool(piece.id)
         if not self.first:
             return is_other and is_named_otherwise
         return self.is_whole and (is_other or is_named_otherwise or bool(piece.name and piece.arguments))

@@ -50,7 +50,8 @@ _GERMANIC = re.compile(  # Hauptstraße 5; Kerkstraat 12; Storgatan 3; Koskikatu
     r"|straat|laan|plein|gracht|kade|dijk|steeg|singel|dreef|baan|gatan|vägen|gata|gränd|torget|veien|vegen"
     r"|gaten|vej|gade"
     r"|allé|stræde|plads"
-    r"|katu|kuja|polku|vegur|stígur)|[A-ZÄÖ][\w-]{3,30}tie|(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring))[ ]$"
+    r"|katu|kuja|polku|vegur|stígur)|[A-ZÄÖ][\w-]{2,30}(?:[aeiouyäö]n|[lmnrt]a|lu)tie"
+    r"|(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring))[ ]$"
 )
 _ROMANCE = re.compile(  # Calle Mayor 5; Via Roma, 12; Rua Augusta 200; ul. Długa 4
     r"(?:^|(?<![\w]))(?:Calle|calle|C/|Avda\.?|Avenida|avenida|Av\.|Plaza|plaza|Paseo|paseo|Carrera|Cra\.?|Camino"
@@ -101,6 +102,12 @@ _UNIT = re.compile(
     r"|Étage|Wohnung|m\.|Suite|Ste|Unit|Flat|Floor|Fl|#|Room|Rm)\.?[ ]?#?[ ]?[A-Za-z0-9-]{1,6}\b"
 )
 _PLACE = r"[A-ZÀ-Þ][\w'.-]{1,13}(?:[ ][A-ZÀ-Þ][\w'.-]{1,13}){0,2}"
+_COUNTRY = (
+    "Australia|Austria|Belgium|Brazil|Canada|Croatia|Cyprus|Czech Republic|Denmark|Estonia|Finland|France|Germany"
+    "|Greece|Greenland|Hungary|Iceland|India|Ireland|Italy|Latvia|Lithuania|Luxembourg|Malta|Mexico|Netherlands"
+    "|New Zealand|Norway|Poland|Portugal|Romania|Slovakia|Slovenia|South Africa|Spain|Sweden|Switzerland|Tunisia"
+    "|Turkey|Ukraine|United Kingdom|United States|Uruguay|USA"
+)
 _TOWN = re.compile(
     r",?(?:[ ]|\n[> ]{0,2})(?:"
     r"(?:[A-Z]{1,2}-)?\d{4,5}[ ][A-ZÄÖÜÅÉ][\w'-]{1,24}(?:[ -][A-ZÄÖÜ][\w-]{1,24})?"  # 10115 Berlin
@@ -110,7 +117,7 @@ _TOWN = re.compile(
     r"|[A-Z][\w'.-]{1,24}(?:[ ][A-Z][\w'.-]{1,24}){0,2},?[ ][A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}"  # London NW1 6XE
     rf"|{_PLACE},[ ]{_PLACE}[ ]\d{{5}}(?:-\d{{4}})?"  # Springfield, Illinois 62704
     rf"|{_PLACE}\n?,[ ][A-Z]{{2}}\n[> ]{{0,2}}\d{{5}}"
-    rf"|{_PLACE},?\n[> ]{{0,2}}{_PLACE}[ ]\d{{4,6}})"  # the town, and in the next line the country with the code
+    rf"|{_PLACE},?\n[> ]{{0,2}}(?:{_COUNTRY})[ ]\d{{4,6}})"  # the town; country and code in the next line
     r"(?![\w-])"
 )
 _MILITARY = re.compile(  # PSC 1083, Box 3672, APO AP 10176
