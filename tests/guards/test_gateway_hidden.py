@@ -164,6 +164,11 @@ OFFERED: list[tuple[Wire, dict[str, Any], str]] = [
     ("anthropic", {"tools": [{"type": "bash_code_execution_20250825", "name": "bash"}]}, "bash_code_execution"),
     ("openai", {"data_sources": [{"type": "azure_search", "parameters": {}}]}, "azure_search"),
     ("openai", {"tools": {"type": "web_search"}}, "web_search"),
+    ("openai", {"tools": [{"google_search": {}, "name": "refund"}]}, "google_search"),
+    ("openai", {"tools": [{"google_search": {}, "function": {"name": "refund"}}]}, "google_search"),
+    ("gemini", {"tools": [{"type": "google", "google": {"googleSearch": {}, "name": "refund"}}]}, "googleSearch"),
+    ("openai", {"tools": [{"google_search": {}, "google": {}}]}, "google_search"),
+    ("openai", {"tools": [{"type": "web_search", "google": {}}]}, "web_search"),
 ]
 
 
@@ -195,6 +200,7 @@ async def test_tools_that_a_provider_runs_itself_have_to_be_allowed_by_name(
         {"tools": [{"type": "apply_patch"}, {"type": "shell"}, {"type": "shell", "environment": {"type": "local"}}]},
         {"tools": [{"name": "weather", "description": "of a town", "input_schema": {"type": "object"}}]},
         {"tools": [{"function": {"name": "weather"}}]},
+        {"tools": [{"name": "weather", "strict": True, "parameters": {}, "allowed_callers": ["direct"]}]},
         {"anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]}},
         {"google": {"tools": [{"functionDeclarations": [{"name": "weather"}]}]}},
         {"search_parameters": {"mode": "off"}},

@@ -104,6 +104,40 @@ def test_json_in_a_text_is_json_still() -> None:
     assert replaced(f'Here:\n```json\n{{"card": {CARD}}}\n```') == 'Here:\n```json\n{"card": "<CARD_1>"}\n```'
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        'My 27" monitor order:\n',
+        'He said "hi there and left. ',
+        'A 27" screen, a 5" pipe and a 3" nail: [1], {x}. ',
+        'Logs: level="info" user="a" ',
+        'It said: "[ and so on. ',
+    ],
+)
+@given(VALUES, st.sampled_from([None, 2]))
+def test_quotation_marks_in_front_of_it_change_nothing(before: str, value: Any, indent: int | None) -> None:
+    record = {"card": CARD, "b": [CARD, value, CARD], "c": {"d": 1}, "e": CARD, "body": json.dumps({"card": CARD})}
+    for held in (record, [record, CARD]):
+        left = replaced(before + json.dumps(held, indent=indent))
+        assert left.startswith(before)
+        found = json.loads(left[len(before) :])
+        one = found if held is record else found[0]
+        assert json.loads(one.pop("body")) == {"card": "<CARD_1>"}
+        assert one == with_placeholders({name: item for name, item in record.items() if name != "body"})
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "None", "True", "False"])
+def test_words_that_programs_write_for_values_are_values(word: str) -> None:
+    text = f'x = {{"card": {CARD}, "y": {word}, "z": {CARD}, "list": [{CARD}, {word}, {CARD}]}}'
+    assert replaced(text) == text.replace(str(CARD), '"<CARD_1>"')
+
+
+@pytest.mark.parametrize("comment", ["// why not\n", "/* the number */", "# said twice\n"])
+def test_comments_change_nothing(comment: str) -> None:
+    text = f'{{"a": 1, {comment} "card": {CARD}, "list": [{CARD}, 5], {comment} "b": {CARD}\n}}'
+    assert replaced(text) == text.replace(str(CARD), '"<CARD_1>"')
+
+
 @pytest.mark.anyio
 @pytest.mark.promise("guard-2")
 @pytest.mark.parametrize("indent", [None, 2, 4, 8])

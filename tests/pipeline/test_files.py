@@ -294,6 +294,7 @@ async def test_a_file_that_cannot_be_written_again_is_refused() -> None:
         b"\0" * 33 + f"mail {EMAIL} ".encode() * 1600,
         b"\0" * 4000 + f"mail {EMAIL} ".encode() * 1600,
         bytes(range(256)) * 12 + f"mail {EMAIL} ".encode() * 1600,
+        b"\xff\xd8\xff" + f"mail {EMAIL} ".encode() * 9,
     ],
 )
 def test_a_few_other_bytes_hide_no_text(data: bytes, media: str) -> None:
@@ -305,21 +306,52 @@ def test_a_few_other_bytes_hide_no_text(data: bytes, media: str) -> None:
     assert base64.b64decode(changed.partition(",")[2]) == data.replace(EMAIL.encode(), b"<EMAIL_1>")
 
 
+BEGINNINGS = [
+    *(b"\xff\xd8\xff\xe1", b"PK\x03\x04", b"ID3\x04\0", b"RIFF\x24\x08\0\0WAVE", b"\0\0\0\x18ftyp", b"OggS\0"),
+    *(b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM\x36\x10\x0e\0\0\0\0\0", b"\xff\xfb\x90\x64", b"\x1f\x8b\x08"),
+]
+
+
+def noise(seed: int, size: int) -> bytes:
+    return b"".join(sha256(b"%d %d" % (seed, at)).digest() for at in range(size // 32))
+
+
 def test_formats_without_text_and_random_bytes_are_not_read() -> None:
-    noise = [
-        b"".join(sha256(bytes([seed, at])).digest() for at in range(size)) for seed in range(99) for size in (2, 4)
-    ]
-    begin = [
-        b"\xff\xd8\xff\xe1",
-        b"PK\x03\x04",
-        b"ID3\x04\0",
-        b"RIFF\x24\x08\0\0WAVE",
-        b"%PDF-1.4\n",
-        b"\0\0\0\x18ftyp",
-    ]
-    for data in [*noise, *(head + b" a title that is written in it " * 400 for head in begin)]:
+    titled = b" a title that is written in it " * 40
+    begun = [head + titled + noise(7, size) for head in BEGINNINGS for size in (8_000, 80_000)]
+    document = b"%PDF-1.4\n" + titled * 10
+    for data in [*(noise(seed, size) for seed in range(99) for size in (64, 128)), *begun, document]:
         assert opened("url", f"data:a/b;base64,{base64.b64encode(data).decode()}") == "", data[:12]
         assert opened("file_data", base64.b64encode(data).decode()) == "", data[:12]
+        assert opened("file_data", base64.encodebytes(data).decode()) == "", data[:12]
+
+
+@pytest.mark.promise("guard-2")
+@pytest.mark.parametrize("head", BEGINNINGS)
+@pytest.mark.parametrize("times", [1, 40, 4000])
+def test_a_text_that_begins_like_a_picture_is_read(head: bytes, times: int) -> None:
+    said = f"Write to {EMAIL} about the order, please.\n"
+    for encoding in ("utf-8", "utf-16-le"):
+        data = base64.b64encode(head + b"\0" * (len(head) % 2) + (said * times).encode(encoding)).decode()
+        for value in (opened("url", f"data:image/jpeg;base64,{data}"), opened("file_data", data)):
+            assert value.count(EMAIL) == times, encoding
+
+
+def test_silence_and_what_fills_up_are_no_text() -> None:
+    side = bytes.fromhex("000ff00000690000000800000d20000001000001a40000002000003480000004")
+    silence = (b"\xff\xfb\x90\x64" + side + b"LAME3.100" + b"U" * 372) * 40
+    table = b"".join(number.to_bytes(4, "little") for number in range(1, 200)) + b"\xff" * 9_000
+    files = {
+        "sound": b"\xff\xfb\x90\x64" + noise(1, 32_000) + silence,
+        "sound that nobody knows": noise(2, 32_000) + silence,
+        "an old document": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + noise(3, 32_000) + table,
+        "one that nobody knows": b"\x01" + noise(4, 32_000) + table,
+        "a grey picture": b"BM\x36\x10\x0e\0\0\0\0\0" + bytes(44) + b"\x5a" * 90_000,
+    }
+    for name, data in files.items():
+        packed_data = base64.b64encode(data).decode()
+        assert opened("url", f"data:application/octet-stream;base64,{packed_data}") == "", name
+        assert opened("file_data", packed_data) == "", name
 
 
 async def test_large_files_are_decoded_beside_the_event_loop_and_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from moat.pipeline.payloads import BEGINNING, encoding_of, is_binary, is_legible, sealed
+from moat.pipeline.payloads import encoding_of, is_legible, sample
 
 MEMBERS = frozenset({"url", "file_data"})
 """Of parts of messages: where a data URL is a file. Anywhere else it is what somebody wrote."""
@@ -109,12 +109,12 @@ def _bare(value: str, said: bool) -> _File | None:
     """What is too short to tell, and reads like no text, stays what it is; what is `said` to be one is read however it
     looks. Raises `binascii.Error`.
     """
-    if not said and is_binary(_unpacked(value[:BEGINNING], packed=True)):
-        return _File("", "", "") if len(value) >= _SHORT else None
+    if not said and _holds_none(value):
+        return _File("", "", "")
     data = _unpacked(value, packed=True)
     encoding = encoding_of(data) or ("latin-1" if said else "")
     if not encoding or (encoding == "latin-1" and len(value) < _SHORT and not is_legible(data)):
-        return _File("", "", "") if sealed(value) else None
+        return _File("", "", "") if len(value) >= _SHORT else None
     return _read("", data, encoding)
 
 
@@ -123,7 +123,7 @@ def _of_url(header: re.Match[str], written: str) -> _File:
     packed = header[3] is not None
     head = f"data:{header[1] or ''}{header[2]};base64,"
     said = _TEXTUAL.match((header[1] or "text/").lower()) is not None
-    if not said and is_binary(_unpacked(written[:BEGINNING], packed)):
+    if packed and not said and _holds_none(written):
         return _File(head, "", "")
     data = _unpacked(written, packed)
     encoding = encoding_of(data)
@@ -132,6 +132,11 @@ def _of_url(header: re.Match[str], written: str) -> _File:
     if encoding == "latin-1" and (charset := _CHARSET.search(header[2])):
         encoding = _known(charset[1], data) or encoding
     return _read(head, data, encoding or "utf-8")
+
+
+def _holds_none(packed: str) -> bool:
+    """Does a part of long base64 tell that it holds no text? Large pictures need not be decoded."""
+    return (part := sample(packed)) != packed and not encoding_of(_unpacked(part, packed=True))
 
 
 def _read(head: str, data: bytes, encoding: str) -> _File:

@@ -8,15 +8,17 @@ from typing import Any
 
 LONG_NUMBER = 10_000_000
 """From eight digits on a number may be somebody's."""
-BEGINNING = 4_096
-"""Characters of base64 that tell whether it is of a known format that is no text."""
+_SLICE = 4_096
+"""Characters of base64 that a window takes."""
 _SHORTEST_SEAL = 64
-_BINARY = re.compile(
-    rb"%PDF-|\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a.{6}\0|PK\x03\x04|RIFF.{3}[\0-\x07](?:WAVE|WEBP)|OggS\0|fLaC\0"
-    rb"|ID3[\x02-\x04]\0|\0\0\0.ftyp",
+_DOCUMENT = re.compile(rb"%PDF-")
+"""How what holds its text in a way of its own begins: nobody reads it as a text."""
+_KNOWN = re.compile(
+    rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|PK\x03\x04|RIFF.{4}|OggS\0|fLaC\0|ID3[\x02-\x04]\0|\0\0\0.ftyp"
+    rb"|\xd0\xcf\x11\xe0|BM.{4}\0{4}|II\*\0|MM\0\*",
     re.DOTALL,
 )
-"""How documents, pictures, sound and archives begin."""
+"""How pictures, sound, archives and other documents begin. It says little: a text may begin so."""
 _WINDOW = 3_072
 """Bytes that are looked at where a file begins, in its middle and at its end. A multiple of what a character takes."""
 _CONTROL = bytes({*range(0x20)} - {*range(0x09, 0x0E), 0x1B})
@@ -27,6 +29,9 @@ _FEW = 4
 """Bytes to one control character in what may be a text, and in what is UTF-8, which may have a few anyway. Random bytes
 have one in nine.
 """
+_VARIETY = 4
+_RUN = re.compile(rb"([ -\xff])\1{3,}")
+"""Silence and what fills up look like a text of one sign."""
 _CONTINUED = re.compile(rb"[\x80-\xbf]{1,3}")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _MARKS = (
@@ -36,41 +41,49 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _URL_SAFE = str.maketrans("-_", "+/")
-
-
-def is_binary(beginning: bytes) -> bool:
-    """Is it of a known format that is no text?"""
-    return _BINARY.match(beginning) is not None
 
 
 def encoding_of(data: bytes) -> str:
     """How a text is encoded; empty for what is no text. One is what looks like one anywhere: a few other bytes before
-    it hide it from nobody.
+    it hide it from nobody, nor does a beginning that is a picture's.
 
     A mark at the beginning tells (https://www.unicode.org/faq/utf_bom.html), or the zeros that two bytes a character
     have in every second place; what is not UTF-8 then is taken for Latin-1, which loses no byte.
     """
-    if is_binary(data):
+    if _DOCUMENT.match(data):
         return ""
-    last = max(0, len(data) - _WINDOW)
-    windows = (data[at : at + _WINDOW] for at in sorted({0, last // 8 * 4, last // 4 * 4}))
-    return next((found for window in windows if (found := _encoding(window))), "" if data else "utf-8")
+    known, last = _KNOWN.match(data), max(0, len(data) - _WINDOW)
+    starts = sorted({0, last // 8 * 4, last // 4 * 4})
+    if known:  # what it is about stands at its beginning
+        starts = starts[1:] or [(known.end() + 3) // 4 * 4]
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    found = (_encoding(data[at : at + _WINDOW], "" if at else marked, known is not None) for at in starts)
+    return next(filter(None, found), "" if data else "utf-8")
 
 
-def _encoding(window: bytes) -> str:
-    found = next((name for mark, name in _MARKS if window.startswith(mark)), "")
-    if not found:
-        first, second = window[::2], window[1::2]
-        wide = {"utf-16-le": second, "utf-16-be": first}
-        found = next((name for name, zeros in wide.items() if 2 * zeros.count(0) > len(zeros)), "")
-    if found:
-        window = window[: len(window) // 4 * 4].decode(found, "replace").encode()
-    controls, is_utf8 = len(window) - len(window.translate(None, _CONTROL)), _is_utf8(window)
+def _encoding(window: bytes, marked: str, known: bool) -> str:
+    """`known`: does the file begin as one of a format that is no text? Then more has to speak for one."""
+    wide = marked or _wide(window)
+    if wide:
+        window = window[: len(window) // 4 * 4].decode(wide, "replace").encode()
+    is_utf8 = _is_utf8(window)
+    if known or not is_utf8:
+        if len(set(window)) < min(_VARIETY, len(window) // 4):
+            return ""
+        window = _RUN.sub(rb"\1", window)
+    controls = len(window) - len(window.translate(None, _CONTROL))
     most = max(_FEW, len(window) // _OF_SIGNS) if is_utf8 else len(window) // _OF_ANYTHING
-    if controls > most and not is_legible(window):
+    if (controls > most or (known and (wide or not is_utf8))) and not is_legible(window):
         return ""
-    return found or ("utf-8" if is_utf8 else "latin-1")
+    return wide or ("utf-8" if is_utf8 else "latin-1")
+
+
+def _wide(window: bytes) -> str:
+    """The encoding with two bytes a character that it may be in."""
+    places = {"utf-16-le": window[1::2], "utf-16-be": window[::2]}
+    return next((name for name, zeros in places.items() if 2 * zeros.count(0) > len(zeros)), "")
 
 
 def is_legible(data: bytes) -> bool:
@@ -88,12 +101,21 @@ def _is_utf8(window: bytes) -> bool:
     return True
 
 
+def sample(packed: str) -> str:
+    """Of long base64 its beginning, middle and end, which tell whether it is a text as well as all of it."""
+    if len(packed) <= 4 * _SLICE or packed.rstrip("=").encode("utf-8", "replace").translate(None, _BASE64):
+        return packed
+    last = len(packed) - _SLICE
+    middle, end = last // 32 * 16, last // 16 * 16  # whole characters: 16 are twelve bytes
+    return packed[:_SLICE] + packed[middle : middle + _SLICE] + packed[end:]
+
+
 def sealed(value: str) -> bool:
     """Is it base64 of something that is no text, too long to be somebody's number or key?"""
     if len(value) < _SHORTEST_SEAL:
         return False
     try:
-        return is_binary(_unpacked(value[:BEGINNING])) or not encoding_of(_unpacked(value))
+        return not encoding_of(_unpacked(sample(value)))
     except (binascii.Error, ValueError):
         return False
 

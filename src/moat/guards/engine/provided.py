@@ -15,7 +15,11 @@ _SEEN = re.compile(
 """Types of tools whose calls come as any, or whose server is named beside."""
 _SEEN_BY_GOOGLE = frozenset(("functionDeclarations", "function_declarations", "computerUse", "computer_use"))
 _NAMED = frozenset(("name", "function"))
-"""What functions have that the client runs; tools of Google's are the names of their members."""
+_OF_FUNCTIONS = _NAMED | {
+    *("parameters", "input_schema", "output_schema", "inputSchema", "outputSchema", "parametersJsonSchema"),
+    *("input_examples", "allowed_callers", "cache_control", "annotations", "metadata", "_meta", "icons", "google"),
+}
+"""What functions have that the client runs; tools of Google's are the names of other members, and never words."""
 _VERSION = re.compile(r"_(?:\d{8}|preview\w*)\Z")
 _PARAMS = {
     "web_search_options": "web_search",
@@ -67,11 +71,25 @@ def _names(where: str, one: Any) -> Iterator[str]:
         yield str(one.get("url") or "mcp")
     elif where != "tools":
         yield str(one.get("id") or one.get("type") or where)
-    elif "type" not in one or isinstance(one.get("google"), dict):
-        tools = one.get("google", one)
-        if _NAMED.isdisjoint(tools):
-            yield from (name for name in tools if name not in _SEEN_BY_GOOGLE)
-    elif one["type"] == "mcp":
+    else:
+        if isinstance(google := one.get("google"), dict):
+            yield from _members(google)
+        if "type" not in one:
+            yield from _members(one)
+        elif one["type"] != "google" or not isinstance(google, dict):
+            yield from _typed(one)
+
+
+def _members(tool: dict[str, Any]) -> Iterator[str]:
+    """Tools of Google's, which are called what their members are."""
+    named = not _NAMED.isdisjoint(tool)
+    for name, value in tool.items():
+        if name not in _SEEN_BY_GOOGLE | _OF_FUNCTIONS and (isinstance(value, dict | list) or not named):
+            yield name
+
+
+def _typed(one: dict[str, Any]) -> Iterator[str]:
+    if one["type"] == "mcp":
         yield str(one.get("server_url") or one.get("connector_id") or "mcp")
     elif one["type"] == "shell" and isinstance(at := one.get("environment"), dict) and at.get("type") != "local":
         yield "shell"  # in a container of OpenAI's
