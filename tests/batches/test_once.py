@@ -109,9 +109,6 @@ def test_what_was_refused_may_be_asked_again(tmp_path: Path) -> None:
             assert error.value.status_code == 429
             assert error.value.response.headers.get("idempotent-replayed") is None
             assert error.value.body["code"] == "limit_exceeded"  # type: ignore[index]
-            assert (error.value.response.headers["x-should-retry"], "retry-after" in error.value.response.headers) == (
-                "false",
-                False,
-            )
+            assert error.value.response.headers["x-should-retry"] == "false"
         world.ledger = None
         assert list(client.batches.list()) == []
