@@ -80,7 +80,9 @@ def _part_tokens(part: Any) -> int:
 
 
 def _file_tokens(value: str) -> int:
-    """Of a text, or a file within it."""
+    """Of a text, or a file within it. What has blanks is no base64, whatever it decodes to."""
+    if " " in value:
+        return _tokens(value)
     text = opened("file_data", value)
     if text == "" or _BASE64.fullmatch(text):
         return len(value) // FILE_BYTES
