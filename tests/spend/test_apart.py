@@ -41,6 +41,7 @@ def test_what_is_known_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(apart, "_learnt", {KNOWN: known})
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("asked"))
     learn([KNOWN])
+    assert (tariff(KNOWN), capacity(KNOWN)) == (known.tariff, known.capacity)
 
 
 @pytest.mark.parametrize("kind", ["simulated", "replay"])

@@ -141,7 +141,7 @@ def test_junit_is_valid_whatever_models_say(output, reason, error, value):
 def test_every_format_takes_whatever_models_say(output, reason, value):
     report = one_case(output=output, scores=[Score(name="s", value=value, reason=reason)], question=reason)
     for kind in ("html", "markdown", "junit", "json"):
-        b"".join(rendered(report, kind)).decode("utf-8")
+        assert b"".join(rendered(report, kind)).decode("utf-8").strip()
 
 
 def test_markdown_has_the_verdict_first_and_texts_cannot_leave_their_fence():

@@ -100,6 +100,7 @@ async def test_who_waits_in_vain_takes_nobodys_place():
         waiting[0].cancel()
         await asyncio.gather(waiting[0], return_exceptions=True)
     await asyncio.wait_for(waiting[1], 10)
+    assert waiting[0].cancelled()
 
 
 @pytest.mark.anyio
